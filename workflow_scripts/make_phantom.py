@@ -1,0 +1,18 @@
+"""Make one patient of the built-in phantom: a DICOM series and its label, as RTSTRUCT and as NIfTI."""
+
+from ctseg.phantom import PhantomSettings, make_phantom
+from ctseg.phantom_cases import phantom_has_localizer, phantom_is_feet_first
+from ctseg.phantom_dicom import reading_order, write_rtstruct, write_series
+from ctseg.volume import write_nifti
+from job import job
+
+with job(snakemake) as log:
+    step = snakemake.params.step
+    index = step["index"]
+    ranges = (tuple(step[name]) for name in ("spacing_mm", "slice_distance_mm", "nodules"))
+    phantom = make_phantom(PhantomSettings(step["seed"], *ranges), index)
+    feet_first = phantom_is_feet_first(index)
+    write_series(phantom, index, snakemake.output.series, phantom_has_localizer(index), feet_first)
+    write_rtstruct(phantom, snakemake.output.series, snakemake.output.rtstruct)
+    write_nifti(reading_order(phantom.label, feet_first), snakemake.output.label)
+    log.info("%d nodules, %d slices", len(phantom.nodules), phantom.image.grid.shape_zyx[0])
