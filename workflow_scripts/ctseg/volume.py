@@ -8,13 +8,15 @@ Two conventions hold throughout ctseg:
   C.7.6.2.1.1): millimetres, x to the left, y to the back, z to the head ("LPS"); names end in `_xyz_mm`.
 """
 
+import gzip
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
-from nibabel.filebasedimages import ImageFileError
 
 from ctseg.errors import InputError
 from ctseg.files import atomic_path
@@ -164,19 +166,47 @@ def read_nifti(path: str | Path) -> Volume:
     Uncompressed files are memory-mapped, read-only: only what is touched is read. A fourth axis of length one is
     dropped. Raises InputError for a file that is missing, cut, no NIfTI, or not one volume.
     """
-    try:
-        image = nib.Nifti1Image.from_filename(str(path), mmap="r")
-        voxels = np.asanyarray(image.dataobj)
-    except FileNotFoundError:
-        raise InputError(f"{path} does not exist") from None
-    except (ImageFileError, OSError, EOFError, ValueError, OverflowError, MemoryError) as error:
-        raise InputError(f"{path} cannot be read as NIfTI (cut, damaged or another format): {error}") from None
+    with _nifti_errors(path):
+        if str(path).lower().endswith(".gz"):
+            with gzip.open(path) as stream:
+                image = nib.Nifti1Image.from_stream(stream)
+                voxels = np.asanyarray(image.dataobj)
+                stream.read()  # the checksum is compared at the end of the file, which nibabel does not reach
+        else:
+            image = nib.Nifti1Image.from_filename(str(path), mmap="r")
+            voxels = np.asanyarray(image.dataobj)
     if voxels.ndim > 3 and all(n == 1 for n in voxels.shape[3:]):
         voxels = voxels.reshape(voxels.shape[:3])
     if voxels.ndim != 3 or 0 in voxels.shape or voxels.dtype.fields is not None:
         raise InputError(f"{path} holds no single 3-D volume of numbers: shape {voxels.shape}, type {voxels.dtype}")
+    return Volume(voxels.T, _nifti_grid(image, path))
+
+
+def read_nifti_grid(path: str | Path) -> Grid:
+    """The grid of a 3-D NIfTI file from its header alone; raises InputError as `read_nifti` does."""
+    with _nifti_errors(path):
+        image = nib.Nifti1Image.from_filename(str(path), mmap="r")
+    if len(image.shape) < 3 or any(n != 1 for n in image.shape[3:]):
+        raise InputError(f"{path} holds no single 3-D volume: shape {image.shape}")
+    return _nifti_grid(image, path)
+
+
+@contextmanager
+def _nifti_errors(path: str | Path) -> Iterator[None]:
+    """Turn what goes wrong while reading into an InputError."""
     try:
-        return Volume(voxels.T, Grid.from_affine(LPS_FROM_RAS @ image.affine, voxels.T.shape))
+        yield
+    except FileNotFoundError:
+        raise InputError(f"{path} does not exist") from None
+    except Exception as error:  # a damaged header or stream can make nibabel fail in many ways
+        raise InputError(f"{path} cannot be read as NIfTI (cut, damaged or another format): {error}") from None
+
+
+def _nifti_grid(image: nib.Nifti1Image, path: str | Path) -> Grid:
+    """The grid that the header describes."""
+    try:
+        x, y, z = image.shape[:3]
+        return Grid.from_affine(LPS_FROM_RAS @ image.affine, (z, y, x))
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
 
@@ -197,6 +227,6 @@ def write_nifti(volume: Volume, path: str | Path) -> None:
     with atomic_path(path) as partial:
         if partial.suffix == ".gz":
             with nib.openers.ImageOpener(str(partial), "wb", compresslevel=GZIP_LEVEL) as stream:
-                image.to_stream(stream)
+                image.to_stream(stream)  # type: ignore[arg-type]
         else:
             image.to_filename(partial)

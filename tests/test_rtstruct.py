@@ -1,0 +1,159 @@
+"""Contours become masks by their pixel centres, in the patient's space, holes and oblique grids included."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.spatial.transform import Rotation
+
+from ctseg.errors import InputError
+from ctseg.resample import resample_labels
+from ctseg.rtstruct import fill_even_odd, rasterise, read_contours
+from ctseg.scan import read_scan
+from ctseg.volume import Grid, Volume, read_nifti
+from dicom_files import body, ct_slice, write, write_rtstruct
+from real_data import real_data
+
+
+def circle(radius: float, centre_yx: tuple[float, float], n: int = 400) -> np.ndarray:
+    angles = np.linspace(0, 2 * np.pi, n, endpoint=False)
+    return np.stack([centre_yx[0] + radius * np.sin(angles), centre_yx[1] + radius * np.cos(angles)], axis=1)
+
+
+def box(low: float, high: float) -> np.ndarray:
+    return np.array([[low, low], [low, high], [high, high], [high, low]], dtype=float)
+
+
+def grid_of(angles: tuple[float, float, float] = (0, 0, 0), mirror: bool = False) -> Grid:
+    direction = Rotation.from_euler("xyz", angles, degrees=True).as_matrix() @ np.diag([1, 1, -1.0 if mirror else 1.0])
+    return Grid((6, 40, 50), (0.8, 0.9, 3.0), (-20.0, 33.0, 500.0), tuple(map(tuple, direction.tolist())))
+
+
+def on_slice(outline_yx: np.ndarray, index: float, grid: Grid) -> np.ndarray:
+    return grid.points_xyz_mm(np.column_stack([np.full(len(outline_yx), index), outline_yx]))
+
+
+def test_a_box_holds_the_pixels_whose_centres_it_holds():
+    mask = fill_even_odd([box(1.5, 4.5)], (8, 9))
+    expected = np.zeros((8, 9), dtype=bool)
+    expected[2:5, 2:5] = True
+    np.testing.assert_array_equal(mask, expected)
+
+
+def test_a_disc_has_its_area():
+    mask = fill_even_odd([circle(60, (100.3, 99.6))], (200, 200))
+    yy, xx = np.mgrid[:200, :200]
+    distance = np.hypot(yy - 100.3, xx - 99.6)
+    assert mask[distance < 59.95].all() and not mask[distance > 60.05].any()
+    assert mask.sum() == pytest.approx(np.pi * 60**2, rel=0.003)
+
+
+def test_holes_islands_and_keyholes():
+    ring = fill_even_odd([box(1.5, 20.5), box(5.5, 15.5), box(8.5, 10.5)], (30, 30))
+    assert ring.sum() == 19**2 - 10**2 + 2**2
+    outer, inner = box(1.5, 20.5), box(5.5, 15.5)[::-1]
+    keyhole = np.concatenate([outer, outer[:1], inner, inner[:1]])
+    np.testing.assert_array_equal(fill_even_odd([keyhole], (30, 30)), fill_even_odd([outer, inner], (30, 30)))
+
+
+def test_neighbours_neither_overlap_nor_leave_a_gap():
+    left, right = box(2, 10), box(2, 10) + np.array([0, 8])
+    masks = [fill_even_odd([polygon], (20, 20)) for polygon in (left, right)]
+    assert not (masks[0] & masks[1]).any()
+    assert (masks[0] | masks[1]).sum() == 8 * 16
+
+
+def test_what_leaves_the_image_is_cut():
+    mask = fill_even_odd([box(-3.5, 5.5), box(17.5, 99)], (20, 20))
+    assert mask[:6, :6].all() and mask[18:, 18:].all() and mask.sum() == 36 + 4
+
+
+@given(st.lists(st.tuples(st.floats(-5, 25), st.floats(-5, 25)), min_size=3, max_size=12))
+def test_any_polygon_agrees_with_the_crossing_rule(corners):
+    polygon = np.array(corners)
+    mask = fill_even_odd([polygon], (20, 20))
+    following = np.roll(polygon, -1, axis=0)
+    for row, column in [(0, 0), (3, 7), (10, 10), (19, 4)]:
+        inside = False
+        for (y0, x0), (y1, x1) in zip(polygon, following, strict=True):
+            if (y0 <= row) != (y1 <= row):
+                crossing = x0 + (row - y0) / (y1 - y0) * (x1 - x0)
+                if abs(crossing - column) < 1e-5:
+                    break  # on the outline: either answer is right
+                inside ^= crossing < column
+        else:
+            assert mask[row, column] == inside
+
+
+@given(st.tuples(*[st.floats(-180, 180)] * 3), st.booleans())
+def test_contours_find_their_slices_in_any_orientation(angles, mirror):
+    grid = grid_of(angles, mirror)
+    contours = [on_slice(box(4.5, 14.5), 2, grid), on_slice(box(9.5, 19.5), 4.3, grid)]
+    mask = rasterise(contours, grid, "GTV", "image")
+    expected = np.zeros(grid.shape_zyx, dtype=bool)
+    expected[2, 5:15, 5:15] = True
+    expected[4, 10:20, 10:20] = True
+    np.testing.assert_array_equal(mask, expected)
+
+
+def test_planes_that_share_a_slice_are_joined():
+    grid = grid_of()
+    contours = [on_slice(box(4.5, 14.5), 2, grid), on_slice(box(4.5, 14.5), 2.3, grid)]
+    assert rasterise(contours, grid, "GTV", "image").sum() == 100
+
+
+def test_contours_of_another_scan_are_refused_with_both_boxes():
+    grid = grid_of()
+    for moved in (on_slice(box(4, 14), 6, grid), on_slice(box(34, 54), 2, grid), on_slice(box(4, 14), -0.6, grid)):
+        with pytest.raises(InputError, match=r"GTV lies outside of ct\.nii: contours over x .* the image over x "):
+            rasterise([moved], grid, "GTV", "ct.nii")
+    upright = on_slice(box(4, 14), 2, grid) + np.array([[0, 0, 0], [0, 0, 0], [0, 0, 6.0], [0, 0, 6.0]])
+    with pytest.raises(InputError, match="not parallel to the slices"):
+        rasterise([upright], grid, "GTV", "ct.nii")
+
+
+def test_rois_are_found_by_name(tmp_path):
+    triangle = np.array([[0, 0, 1], [4, 0, 1], [0, 5, 1.0]])
+    path = write_rtstruct(tmp_path / "RS", {"GTV": [triangle], "gtv": [triangle, triangle + 1], " Lung L ": []})
+    found = read_contours(path, ["GTV", "gtv", "lung l"])
+    assert [len(found[name]) for name in ("GTV", "gtv", "lung l")] == [1, 2, 0]
+    np.testing.assert_allclose(found["gtv"][1], triangle + 1)
+    with pytest.raises(InputError, match=r"RS has no ROI called tumour; .* one of:  ?Lung L ?, GTV, gtv"):
+        read_contours(path, ["tumour"])
+    assert read_contours(path, ["tumour"], missing_ok=True) == {"tumour": []}
+    with pytest.raises(InputError, match="has 2 ROIs called Gtv"):
+        read_contours(path, ["Gtv"])
+
+
+def test_points_and_open_lines_are_no_area(tmp_path):
+    line = np.array([[0, 0, 1], [4, 0, 1], [0, 5, 1.0]])
+    path = write_rtstruct(tmp_path / "RS", {"GTV": [line]}, kind="OPEN_PLANAR")
+    assert read_contours(path, ["GTV"]) == {"GTV": []}
+    path = write_rtstruct(tmp_path / "RS", {"GTV": [line[:1]]})
+    assert read_contours(path, ["GTV"]) == {"GTV": []}
+
+
+def test_files_that_are_no_rtstruct(tmp_path):
+    image = write(ct_slice(body((1, 5, 6))[0], grid_of(), 0), tmp_path / "image")
+    with pytest.raises(InputError, match="image is no RTSTRUCT: CT"):
+        read_contours(image, ["GTV"])
+    (tmp_path / "text").write_text("nothing")
+    with pytest.raises(InputError, match="text is no RTSTRUCT: it is no DICOM file"):
+        read_contours(tmp_path / "text", ["GTV"])
+    path = write_rtstruct(tmp_path / "RS", {"GTV": [np.ones((50, 3))]})
+    path.write_bytes(path.read_bytes()[:-300])
+    with pytest.raises(InputError, match="RS "):
+        read_contours(path, ["GTV"])
+
+
+@pytest.mark.realdata
+@pytest.mark.parametrize("patient", ["STS_002", "STS_003", "STS_008", "STS_019", "STS_025"])
+def test_masks_equal_those_of_another_program(patient):
+    grid = read_scan(real_data(f"sarcoma-dicom/{patient}/CT/image")).volume.grid
+    contours = read_contours(real_data(f"sarcoma-dicom/{patient}/CT/mask/RS.dcm"), ["gtv_mass_ct"])["gtv_mass_ct"]
+    mask = rasterise(contours, grid, "GTV", "image")
+    reference = read_nifti(real_data(f"sarcoma-reference/{patient}/CT_mask.nii.gz")).voxels_zyx > 0
+    assert 2 * (mask & reference).sum() / (mask.sum() + reference.sum()) > 0.9999
+    small = read_nifti(real_data(f"sarcoma-nifti/{patient}/label.nii.gz"))
+    moved = resample_labels(Volume(mask.astype(np.uint8), grid), small.grid, 1).voxels_zyx > 0
+    assert 2 * (moved & (small.voxels_zyx > 0)).sum() / (moved.sum() + (small.voxels_zyx > 0).sum()) > 0.97

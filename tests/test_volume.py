@@ -1,0 +1,124 @@
+import gzip
+
+import nibabel as nib
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from grids import grids
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ctseg.errors import InputError
+from ctseg.volume import Grid, Volume, read_nifti, require_same_grid, write_nifti
+
+
+def counting(grid):
+    return Volume(np.arange(np.prod(grid.shape_zyx), dtype=np.int16).reshape(grid.shape_zyx), grid)
+
+
+@given(grids())
+def test_indices_and_points_are_inverse(grid):
+    indices = np.array([[0, 0, 0], [1.5, 2.25, -3], np.array(grid.shape_zyx) - 1], dtype=float)
+    np.testing.assert_allclose(grid.indices_zyx(grid.points_xyz_mm(indices)), indices, atol=1e-9)
+
+
+@given(grids())
+@settings(max_examples=30)
+def test_nifti_keeps_voxels_type_and_place(tmp_path_factory, grid):
+    path = tmp_path_factory.mktemp("nifti") / "volume.nii.gz"
+    volume = counting(grid)
+    write_nifti(volume, path)
+    again = read_nifti(path)
+    assert again.voxels_zyx.dtype == np.int16
+    np.testing.assert_array_equal(again.voxels_zyx, volume.voxels_zyx)
+    assert again.grid.matches(grid)
+
+
+@given(grids(sheared=False))
+@settings(max_examples=30)
+def test_simpleitk_and_nibabel_see_the_same_world(tmp_path_factory, grid):
+    path = tmp_path_factory.mktemp("nifti") / "volume.nii"
+    write_nifti(counting(grid), path)
+    image = sitk.ReadImage(str(path))
+    last = [size - 1 for size in grid.shape_zyx[::-1]]
+    expected = grid.points_xyz_mm(np.array([last[::-1]]))[0]
+    np.testing.assert_allclose(image.TransformIndexToPhysicalPoint(last), expected, atol=1e-3)
+    np.testing.assert_allclose(nib.load(path).affine @ [*last, 1], [*(expected * [-1, -1, 1]), 1], atol=1e-3)
+
+
+def test_the_same_volume_gives_the_same_bytes(tmp_path):
+    grid = Grid((3, 4, 5), (1, 2, 3), (0, 0, 0), ((1, 0, 0), (0, 1, 0), (0, 0, 1)))
+    for name in ("a.nii.gz", "b.nii.gz"):
+        write_nifti(counting(grid), tmp_path / name)
+    assert (tmp_path / "a.nii.gz").read_bytes() == (tmp_path / "b.nii.gz").read_bytes()
+
+
+def test_no_partial_file_is_left_when_writing_fails(tmp_path):
+    grid = Grid((1, 1, 1), (1, 1, 1), (0, 0, 0), ((1, 0, 0), (0, 1, 0), (0, 0, 1)))
+    with pytest.raises(Exception, match="dtype|type"):
+        write_nifti(Volume(np.array([[["text"]]]), grid), tmp_path / "a.nii")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
+@given(keep=st.floats(0.05, 0.95))
+@settings(max_examples=10)
+def test_a_cut_file_is_refused_by_name(tmp_path_factory, suffix, keep):
+    folder = tmp_path_factory.mktemp("cut")
+    voxels = np.random.default_rng(0).integers(-1000, 1000, (20, 20, 20)).astype(np.int16)
+    grid = Grid((20, 20, 20), (1, 1, 1), (0, 0, 0), ((1, 0, 0), (0, 1, 0), (0, 0, 1)))
+    write_nifti(Volume(voxels, grid), folder / f"whole{suffix}")
+    data = (folder / f"whole{suffix}").read_bytes()
+    cut = folder / f"cut{suffix}"
+    cut.write_bytes(data[: int(len(data) * keep)])
+    with pytest.raises(InputError, match="cut"):
+        read_nifti(cut)
+
+
+def test_a_file_that_is_not_there_or_no_nifti_is_refused(tmp_path):
+    with pytest.raises(InputError, match=r"missing\.nii does not exist"):
+        read_nifti(tmp_path / "missing.nii")
+    (tmp_path / "text.nii.gz").write_bytes(gzip.compress(b"no scan"))
+    with pytest.raises(InputError, match=r"text\.nii\.gz"):
+        read_nifti(tmp_path / "text.nii.gz")
+
+
+def test_a_fourth_axis_of_one_is_dropped_and_a_longer_one_refused(tmp_path):
+    for frames in (1, 2):
+        nib.save(nib.Nifti1Image(np.zeros((4, 5, 6, frames), np.int16), np.eye(4)), tmp_path / f"{frames}.nii")
+    assert read_nifti(tmp_path / "1.nii").voxels_zyx.shape == (6, 5, 4)
+    with pytest.raises(InputError, match="no single 3-D volume"):
+        read_nifti(tmp_path / "2.nii")
+
+
+def test_a_singular_geometry_is_refused():
+    with pytest.raises(InputError, match="geometry"):
+        Grid.from_affine(np.diag([1, 0, 1, 1.0]), (2, 2, 2))
+    with pytest.raises(InputError, match="geometry"):
+        Grid.from_affine(np.full((4, 4), np.nan), (2, 2, 2))
+
+
+def test_grids_that_differ_are_named_with_their_boxes():
+    grid = Grid((2, 3, 4), (1, 1, 1), (0, 0, 0), ((1, 0, 0), (0, 1, 0), (0, 0, 1)))
+    moved = Grid((2, 3, 4), (1, 1, 1), (0, 0, 50), ((1, 0, 0), (0, 1, 0), (0, 0, 1)))
+    require_same_grid(grid, grid, "a", "b")
+    with pytest.raises(InputError, match=r"a and b do not lie on one grid.*z 0\.0…1\.0.*z 50\.0…51\.0"):
+        require_same_grid(grid, moved, "a", "b")
+
+
+@given(grids(), st.tuples(*[st.floats(0.5, 4)] * 3))
+def test_another_spacing_keeps_the_middle(grid, spacing_xyz_mm):
+    other = grid.with_spacing(spacing_xyz_mm)
+    middle, other_middle = (g.points_xyz_mm((np.array(g.shape_zyx) - 1) / 2)[0] for g in (grid, other))
+    np.testing.assert_allclose(other_middle, middle, atol=1e-6)
+    assert other.spacing_xyz_mm == pytest.approx(spacing_xyz_mm)
+
+
+@given(grids())
+def test_a_crop_keeps_each_voxel_in_its_place(grid):
+    volume = counting(grid)
+    box = tuple(slice(size // 3, size) for size in grid.shape_zyx)
+    part = volume.cropped(box)
+    whole_point = grid.points_xyz_mm(np.array([[axis.start for axis in box]]))
+    np.testing.assert_allclose(part.grid.points_xyz_mm(np.zeros((1, 3))), whole_point, atol=1e-9)
+    assert part.voxels_zyx[0, 0, 0] == volume.voxels_zyx[tuple(axis.start for axis in box)]
