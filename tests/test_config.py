@@ -1,0 +1,235 @@
+import copy
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+from jsonschema.validators import extend
+
+from ctseg.config import resolve_config
+from ctseg.errors import InputError
+from ctseg.intensity import WINDOWS_HU
+from ctseg.schema import find_problems, read_schema
+
+ROOT = Path(__file__).resolve().parents[1]
+SCHEMA_PATH = ROOT / "rules/schemas/config.schema.yaml"
+SCHEMA = read_schema(SCHEMA_PATH)
+DEFAULT = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+SMALLEST = {"study": "a", "cases": {"source": "phantom"}, "target": {"labels": {"nodule": 1}}}
+
+
+def resolve(config: Any, given: Any = None) -> dict:
+    return resolve_config(config, SCHEMA_PATH, given)
+
+
+def changed(key: str, value: Any) -> dict:
+    config = copy.deepcopy(DEFAULT)
+    section = config
+    *path, last = key.split(".")
+    for name in path:
+        section = section[name]
+    section[last] = value
+    return config
+
+
+def complaint(config: Any) -> str:
+    with pytest.raises(InputError) as caught:
+        resolve(config)
+    return str(caught.value)
+
+
+def leaves(config: dict, prefix: str = "") -> dict[str, Any]:
+    found = {}
+    for key, value in config.items():
+        found |= leaves(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return found
+
+
+def test_the_default_config_is_complete_and_right():
+    assert resolve(DEFAULT) == DEFAULT
+
+
+def test_defaults_are_those_of_config_yaml_except_where_they_suit_the_phantom_alone():
+    filled, given = leaves(resolve(SMALLEST)), leaves(DEFAULT)
+    suits_the_phantom = {"study", "plan.spacing_mm", "plan.patch_size", "plan.batch_size"}
+    assert {key for key in given if filled[key] != given[key]} == suits_the_phantom
+
+
+def test_every_key_is_described_and_every_optional_one_has_a_default():
+    def visit(schema: dict, key: str) -> None:
+        for name, part in schema["properties"].items():
+            assert part["description"].endswith("."), f"{key}{name}"
+            if "properties" in part:
+                assert part["additionalProperties"] is False
+                visit(part, f"{key}{name}.")
+            else:
+                assert ("default" in part) != (name in schema.get("required", [])), f"{key}{name}"
+
+    visit(SCHEMA, "")
+    Draft202012Validator.check_schema(SCHEMA)
+
+
+def test_hu_windows_are_those_that_are_known():
+    named = SCHEMA["properties"]["plan"]["properties"]["window_hu"]["anyOf"][0]["enum"]
+    assert set(named) == {"auto", *WINDOWS_HU}
+
+
+def test_the_input_is_not_changed_and_shares_nothing_with_the_result():
+    config = copy.deepcopy(SMALLEST)
+    resolved = resolve(config)
+    resolved["target"]["labels"]["other"] = 2
+    resolved["train"]["flip_axes"].clear()
+    assert config == SMALLEST
+    assert resolve(config)["train"]["flip_axes"] == ["x", "y", "z"]
+
+
+def test_an_empty_section_has_its_defaults():
+    assert resolve(changed("train", None))["train"] == resolve(SMALLEST)["train"]
+
+
+def test_resolving_twice_changes_nothing():
+    assert resolve(resolve(SMALLEST)) == resolve(SMALLEST)
+
+
+def test_a_study_that_names_its_labels_does_not_inherit_the_phantoms():
+    study = {"study": "spleen", "target": {"labels": {"spleen": 1}}}
+    merged = changed("target.labels", {"nodule": 1, "spleen": 1})
+    assert resolve(merged, study)["target"]["labels"] == {"spleen": 1}
+    assert resolve(DEFAULT, {"study": "x"})["target"]["labels"] == {"nodule": 1}
+
+
+def test_texts_from_the_command_line_are_read():
+    config = changed("train", {"steps": "7", "learning_rate": "1e-3", "mixed_precision": "False", "scale": "0"})
+    config["plan"] = {"patch_size": ["16", "16", "8"], "batch_size": "2", "spacing_mm": "auto", "window_hu": "lung"}
+    config["target"]["labels"] = {"a": "3"}
+    resolved = resolve(config)
+    assert resolved["train"]["steps"] == 7
+    assert isinstance(resolved["train"]["steps"], int)
+    assert resolved["train"]["learning_rate"] == 0.001
+    assert resolved["train"]["mixed_precision"] is False
+    assert resolved["plan"]["patch_size"] == [16, 16, 8]
+    assert (resolved["plan"]["batch_size"], resolved["plan"]["spacing_mm"]) == (2, "auto")
+    assert resolved["target"]["labels"] == {"a": 3}
+
+
+def test_the_order_of_the_labels_is_kept():
+    assert list(resolve(changed("target.labels", {"z": 3, "a": 1, "m": 2}))["target"]["labels"]) == ["z", "a", "m"]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("train.learning_rate", 3, "train.learning_rate: 3 is more than the maximum of 1"),
+        ("train.steps", "1e3", 'train.steps: "1e3" should be a whole number'),
+        ("train.steps", "many", 'train.steps: "many" should be a whole number'),
+        ("train.lerning_rate", 1, "train.lerning_rate: unknown key; did you mean learning_rate?"),
+        ("trian", {}, "trian: unknown key; did you mean train?"),
+        ("train.steps", 4.0, "train.steps: 4.0 should be a whole number"),
+        ("train.steps", True, "train.steps: true should be a whole number"),
+        ("train.noise_hu", math.nan, "train.noise_hu: NaN should be a number"),
+        ("train.noise_hu", -1, "train.noise_hu: -1 is less than the minimum of 0"),
+        ("train.flip_axes", ["x", "x"], "holds something twice"),
+        ("train.flip_axes", ["x", "w"], 'train.flip_axes[1]: "w" should be one of x, y, z'),
+        ("train", 3, "train: 3 should be a section of keys"),
+        ("study", "a/b", "should be a folder name"),
+        ("study", "..", "should be a folder name"),
+        ("study", "line\n", "should be a folder name"),
+        ("study", 7, "put it in quotes"),
+        ("cases.source", "fodler", "did you mean folder?"),
+        ("cases.source", "table", "cases.table: is missing"),
+        ("cases.source", "folder", "cases.image: is missing"),
+        ("cases.phantom.spacing_mm", [2, 1], "should name the smaller number first"),
+        ("target.labels", {}, "target.labels: is empty"),
+        ("target.labels", {"a": 1, "b": 1}, "a and b have the same value 1"),
+        ("target.labels", {"a b": 1}, 'the name "a b" should be a name of letters'),
+        ("target.labels", {1: 1}, "the name 1 should be a name of letters"),
+        ("target.labels", {"a": 256}, "target.labels.a: 256 is more than the maximum of 255"),
+        ("target.labels", {"a": 0}, "target.labels.a: 0 is less than the minimum of 1"),
+        ("target.roi_names", {"tumor": "GTV"}, "target.roi_names.tumor: is none of the labels nodule"),
+        ("infer.overlap", 0.9, "infer.overlap: 0.9 should be less than 0.9"),
+        ("plan.window_hu", "lungs", "did you mean lung?"),
+        ("plan.window_hu", [400, -1000], "plan.window_hu: [400, -1000] is empty"),
+        ("plan.window_hu", [400], "plan.window_hu: [400] should be a list of 2 numbers"),
+        ("plan.patch_size", [64, 64, 50], "plan.patch_size: [64, 64, 50] should be multiples of 8"),
+        ("plan.patch_size", "automatic", 'plan.patch_size: "automatic" should be auto or a list of 3 whole numbers'),
+        ("plan.batch_size", 0, "plan.batch_size: 0 is less than the minimum of 1"),
+        ("network.channels", [16], "should be a list of 2 to 8 whole numbers"),
+        ("postprocess.threshold", 1, "should be less than 1"),
+        ("cases.exclude", [12], "cases.exclude[0]: 12 should be a case name; put it in quotes"),
+    ],
+)
+def test_a_wrong_value_is_told_in_words(key, value, words):
+    text = complaint(changed(key, value))
+    assert words in text
+    assert text.startswith("the config has a problem:\n  ")
+    assert len(text.splitlines()) == 2
+
+
+def test_all_problems_are_told_at_once():
+    config = changed("train.learning_rate", 3)
+    config["plan"] |= {"patch_size": [60, 60, 60], "spacing_mm": [1, 1]}
+    config["nonsense"] = 1
+    lines = complaint(config).splitlines()
+    assert lines[0] == "the config has 4 problems:"
+    keys = sorted(line.strip().split(":")[0] for line in lines[1:])
+    assert keys == ["nonsense", "plan.patch_size", "plan.spacing_mm", "train.learning_rate"]
+
+
+def test_what_is_required_is_told():
+    text = complaint({})
+    assert all(f"{key}: is missing" in text for key in ("study", "cases.source", "target.labels"))
+
+
+@pytest.mark.parametrize(
+    ("image", "label", "words"),
+    [
+        ("scans/all.nii.gz", None, "cases.image: "),
+        ("{case}/{visit}", None, "{visit} is not known"),
+        ("**/{case}", None, "has **"),
+        ("{case}", "labels.nii.gz", "cases.label: "),
+    ],
+)
+def test_a_pattern_that_cannot_work_is_refused(image, label, words):
+    config = changed("cases.source", "folder")
+    config["cases"] |= {"image": image, "label": label}
+    assert words in complaint(config)
+
+
+def test_leftovers_of_another_source_do_not_disturb():
+    config = changed("cases.source", "table")
+    config["cases"] |= {"table": "cases.tsv", "image": "no field"}
+    config["cases"]["phantom"]["nodules"] = [5, 2]
+    assert resolve(config)["cases"]["table"] == "cases.tsv"
+
+
+def strict_validator() -> Draft202012Validator:
+    """The reference validator with the two points in which ctseg is stricter."""
+
+    def number(_: Any, value: Any) -> bool:
+        return not isinstance(value, bool) and (
+            isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))
+        )
+
+    def whole(_: Any, value: Any) -> bool:
+        return isinstance(value, int) and not isinstance(value, bool)
+
+    types = Draft202012Validator.TYPE_CHECKER.redefine("number", number).redefine("integer", whole)
+    return extend(Draft202012Validator, type_checker=types)(SCHEMA)
+
+
+VALIDATOR = strict_validator()
+NUMBERS = st.sampled_from([-1, 0, 1, 2, 3, 300, 0.5, 0.9, 1.0, 1e9, math.nan, True])
+TEXTS = st.sampled_from(["", "auto", "lung", "x", "a b", "1e-3", "table"])
+SCALARS = st.none() | NUMBERS | TEXTS
+VALUES = SCALARS | st.lists(SCALARS, max_size=4) | st.dictionaries(TEXTS, SCALARS, max_size=2)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.sampled_from([*sorted(leaves(DEFAULT)), "train", "new", "plan.new"]), VALUES)
+def test_the_verdict_is_that_of_a_json_schema_validator(key, value):
+    config = changed(key, value)
+    assert (find_problems(config, SCHEMA) == []) == VALIDATOR.is_valid(config)

@@ -1,0 +1,114 @@
+"""The config, checked and complete, before anything is computed.
+
+The schema says what each key may hold; what depends on several keys is checked here. Everything that is wrong is told
+at once, so that a study is not corrected one key a run.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from ctseg.errors import InputError
+from ctseg.schema import Problem, fill_defaults, find_problems, read_schema, read_texts, show
+
+Config = dict[str, Any]
+
+
+def resolve_config(config: Mapping, schema_path: str | Path, given: Mapping | None = None) -> Config:
+    """A checked copy of `config`, with the schema's default for every key that is left out and numbers read from text.
+
+    `given` is what the study file and the command line say, before Snakemake laid it over config.yaml. Snakemake
+    merges mappings key by key, which would leave the phantom's label among those of a study that names its own; so
+    mappings of free names (`target.labels`, `target.roi_names`) are taken whole from `given` if they stand there.
+
+    Raises InputError that names every problem, one a line.
+    """
+    schema = read_schema(schema_path)
+    resolved = read_texts(fill_defaults(config, schema, given), schema)
+    problems = find_problems(resolved, schema)
+    broken = [problem.key for problem in problems]
+    for keys, check in CHECKS:
+        if not any(_touches(key, other) for key in keys for other in broken):
+            problems.extend(check(resolved))
+    if problems:
+        count = f"{len(problems)} problems" if len(problems) > 1 else "a problem"
+        raise InputError("\n  ".join([f"the config has {count}:", *map(str, problems)]))
+    return resolved
+
+
+def _touches(key: str, other: str) -> bool:
+    """Whether one of the two keys is the other or stands inside it, as in `plan` and `plan.patch_size[0]`."""
+    short, long = sorted((key, other), key=len)
+    return long == short or long.startswith((f"{short}.", f"{short}["))
+
+
+def _source(config: Config) -> Iterator[Problem]:
+    cases = config["cases"]
+    if cases["source"] == "table" and cases["table"] is None:
+        yield Problem("cases.table", "is missing; `source: table` needs the path of a TSV file")
+    if cases["source"] == "folder":
+        if cases["image"] is None:
+            yield Problem("cases.image", "is missing; `source: folder` needs a path with {case} in it")
+        for key in ("image", "label"):
+            if cases[key] is not None:
+                yield from _pattern(f"cases.{key}", cases[key])
+
+
+def _pattern(key: str, pattern: str) -> Iterator[Problem]:
+    fields = re.findall(r"{(.*?)}", pattern)
+    if "case" not in fields:
+        yield Problem(key, f"{show(pattern)} needs {{case}} where the name of the case stands")
+    for field in sorted(set(fields) - {"case", "patient"}):
+        yield Problem(key, f"{{{field}}} is not known; only {{case}} and {{patient}} are")
+    if "**" in pattern:
+        yield Problem(key, f"{show(pattern)} has **; a * stands for a part of one file or folder name")
+
+
+def _phantom_ranges(config: Config) -> Iterator[Problem]:
+    phantom = config["cases"]["phantom"]
+    for key in ("spacing_mm", "slice_distance_mm", "nodules") if config["cases"]["source"] == "phantom" else ():
+        low, high = phantom[key]
+        if low > high:
+            yield Problem(f"cases.phantom.{key}", f"{show(phantom[key])} should name the smaller number first")
+
+
+def _label_values(config: Config) -> Iterator[Problem]:
+    names_of: dict[int, list[str]] = {}
+    for name, value in config["target"]["labels"].items():
+        names_of.setdefault(value, []).append(name)
+    for value, names in names_of.items():
+        if len(names) > 1:
+            yield Problem("target.labels", f"{' and '.join(names)} have the same value {value}; each needs its own")
+
+
+def _roi_names(config: Config) -> Iterator[Problem]:
+    target = config["target"]
+    for name in target["roi_names"]:
+        if name not in target["labels"]:
+            yield Problem(f"target.roi_names.{name}", f"is none of the labels {', '.join(target['labels'])}")
+
+
+def _window(config: Config) -> Iterator[Problem]:
+    window = config["plan"]["window_hu"]
+    if isinstance(window, list) and window[0] >= window[1]:
+        yield Problem("plan.window_hu", f"{show(window)} is empty; the first number must be the smaller one")
+
+
+def _patch_size(config: Config) -> Iterator[Problem]:
+    patch, levels = config["plan"]["patch_size"], len(config["network"]["channels"])
+    multiple = 2 ** (levels - 1)
+    if patch != "auto" and any(size % multiple for size in patch):
+        reason = f"network.channels has {levels} levels, each of which but the first halves the resolution"
+        yield Problem("plan.patch_size", f"{show(patch)} should be multiples of {multiple}; {reason}")
+
+
+# A check is left out where the schema already found fault with one of the keys that it reads.
+CHECKS: list[tuple[tuple[str, ...], Callable[[Config], Iterator[Problem]]]] = [
+    (("cases.source", "cases.table", "cases.image", "cases.label"), _source),
+    (("cases.source", "cases.phantom"), _phantom_ranges),
+    (("target.labels",), _label_values),
+    (("target.labels", "target.roi_names"), _roi_names),
+    (("plan.window_hu",), _window),
+    (("plan.patch_size", "network.channels"), _patch_size),
+]
