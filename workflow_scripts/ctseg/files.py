@@ -1,7 +1,6 @@
 """Writing files so that they are either there and whole, or not there."""
 
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,7 +19,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     partial = target.with_name(f".partial-{target.name}")
     try:
         yield partial
-        os.replace(partial, target)
+        partial.replace(target)
     finally:
         partial.unlink(missing_ok=True)
 

@@ -1,0 +1,176 @@
+"""The lung field: the space inside the lungs' surface, with the vessels and nodules in it.
+
+Air inside the body that does not reach the border of the scan, without the airways, closed over what grows on the
+pleura. All of it is found at a coarse voxel size, where it takes tenths of a second, and brought back to the scan.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import cc3d
+import numpy as np
+from scipy import ndimage
+
+from ctseg.components import label_components
+from ctseg.files import read_json
+from ctseg.resample import orient, resample
+from ctseg.volume import AIR_HU, Grid, Volume, read_nifti
+
+WORKING_SPACING_MM = 2.5
+LUNG_HU = -400  # between aerated lung and soft tissue, well above ground glass
+AIRWAY_HU = -950  # the trachea's lumen is air; lung, but for emphysema, is not
+AIRWAY_OPENING_MM = 4.0  # a bronchus thinner than this stays with the lung
+CLOSING_MM = 12.0  # a pleural nodule up to about twice this wide is taken in
+SMALLEST_LUNG_CM3 = 150.0
+SMALLER_LUNG_SHARE = 0.15  # of the larger one; a collapsed lung can be small, bowel gas beside a lung is smaller
+
+PLAUSIBLE_VOLUME_CM3 = (800.0, 12_000.0)
+PLAUSIBLE_MEAN_HU = (-950.0, -500.0)
+
+
+def segment_lungs(image: Volume) -> Volume:
+    """The lung field (uint8, 1 inside) on the image's own grid; empty where no lung is found.
+
+    `image` holds HU in any orientation. The method is the usual one (Hu, Hoffman, Reinhardt, IEEE TMI 2001: threshold,
+    airways, closing), at a coarse voxel size.
+    """
+    coarse = _coarse(image)
+    lungs = _two_lungs(_body_air(coarse), coarse.grid)
+    lungs = _closed(_without_airways(lungs, coarse), coarse.grid)
+    share = resample(coarse.with_voxels(lungs.astype(np.float32)), image.grid, fill=0)
+    return image.with_voxels((share.voxels_zyx >= 0.5).astype(np.uint8))
+
+
+def _coarse(image: Volume) -> Volume:
+    """The image with axes to left, back and head, smoothed by averaging and taken at the working spacing."""
+    oriented = orient(image)
+    factors = [max(1, int(WORKING_SPACING_MM // spacing)) for spacing in oriented.grid.spacing_zyx_mm]
+    voxels = _block_mean(oriented.voxels_zyx, factors)
+    # The centre of the first block is where the first coarse voxel lies.
+    affine = oriented.grid.affine.copy()
+    affine[:3, 3] = oriented.grid.points_xyz_mm(np.array([[(factor - 1) / 2 for factor in factors]]))[0]
+    affine[:3, :3] *= factors[::-1]
+    blocks = Volume(voxels, Grid.from_affine(affine, voxels.shape))
+    spacing = tuple(max(WORKING_SPACING_MM, value) for value in blocks.grid.spacing_xyz_mm)
+    return resample(blocks, blocks.grid.with_spacing(spacing), fill=AIR_HU)  # type: ignore[arg-type]
+
+
+def _block_mean(voxels_zyx: np.ndarray, factors: list[int]) -> np.ndarray:
+    """Mean of blocks, float32; voxels that fill no whole block at the end are left out."""
+    if all(factor == 1 for factor in factors):
+        return voxels_zyx.astype(np.float32)
+    (fz, fy, fx), shape = factors, [size // factor for size, factor in zip(voxels_zyx.shape, factors, strict=True)]
+    total = np.zeros(shape, dtype=np.float32)
+    for z in range(fz):
+        for y in range(fy):
+            for x in range(fx):
+                total += voxels_zyx[z : shape[0] * fz : fz, y : shape[1] * fy : fy, x : shape[2] * fx : fx]
+    return total / (fz * fy * fx)
+
+
+def _body_air(coarse: Volume) -> np.ndarray:
+    """Air that is enclosed by the body in its axial slice: lungs, airways, bowel.
+
+    The top and bottom slice do not count as an opening: lungs are often cut there.
+    """
+    air = coarse.voxels_zyx < LUNG_HU
+    # A frame of air around each slice joins what reaches its border; slices are labelled one by one.
+    framed = np.pad(air, ((0, 0), (1, 1), (1, 1)), constant_values=True)
+    outside = np.stack([ndimage.label(layer)[0] for layer in framed])
+    return air & (outside != outside[:, :1, :1])[:, 1:-1, 1:-1]
+
+
+def _two_lungs(air: np.ndarray, grid: Grid) -> np.ndarray:
+    """The largest component of enclosed air, and the second largest if it is large enough to be a lung."""
+    components = cc3d.connected_components(air, connectivity=6)
+    sizes = np.bincount(components.ravel())
+    sizes[0] = 0
+    volumes_cm3 = sizes * grid.voxel_volume_mm3 / 1000
+    largest = np.argsort(volumes_cm3)[::-1][:2]
+    keep = [
+        int(number)
+        for number in largest
+        if volumes_cm3[number] >= max(SMALLEST_LUNG_CM3, SMALLER_LUNG_SHARE * volumes_cm3.max())
+    ]
+    return np.isin(components, keep) if keep else np.zeros_like(air)
+
+
+def _without_airways(lungs: np.ndarray, coarse: Volume) -> np.ndarray:
+    """Remove trachea and main bronchi: wide tubes of pure air that lead to the head end of the field."""
+    if not lungs.any():
+        return lungs
+    lumen = lungs & (ndimage.uniform_filter(coarse.voxels_zyx, 3) < AIRWAY_HU)
+    tubes = label_components(lumen)
+    sizes = np.bincount(tubes.ravel())
+    sizes[0] = 0
+    slices = np.flatnonzero(lungs.any(axis=(1, 2)))
+    top = tubes[slices[-1] - max(1, len(slices) // 6) :]
+    candidates = [number for number in np.unique(top[top > 0]) if sizes[number] * coarse.grid.voxel_volume_mm3 > 2000]
+    if not candidates:
+        return lungs
+    airway = np.isin(tubes, candidates)
+    # In emphysema such a component is lung: an airway is a small part of the field.
+    if airway.sum() > 0.1 * lungs.sum():
+        return lungs
+    distance = ndimage.distance_transform_edt(~airway, sampling=coarse.grid.spacing_zyx_mm)
+    return lungs & (distance > AIRWAY_OPENING_MM)
+
+
+def _closed(lungs: np.ndarray, grid: Grid) -> np.ndarray:
+    """Close each lung by itself with a ball, so that vessels and what sits on the pleura come in, then fill holes.
+
+    Each lung is closed alone: closing both together would bridge the mediastinum between them.
+    """
+    closed = np.zeros_like(lungs)
+    components = cc3d.connected_components(lungs, connectivity=6)
+    sizes = np.bincount(components.ravel())
+    for number in np.flatnonzero(sizes * grid.voxel_volume_mm3 / 1000 >= SMALLEST_LUNG_CM3 / 3):
+        if number == 0:
+            continue
+        margins = [int(np.ceil(CLOSING_MM / spacing)) + 1 for spacing in grid.spacing_zyx_mm]
+        part = np.pad(components == number, [(margin, margin) for margin in margins])
+        near = ndimage.distance_transform_edt(~part, sampling=grid.spacing_zyx_mm) <= CLOSING_MM
+        ball = ndimage.distance_transform_edt(near, sampling=grid.spacing_zyx_mm) > CLOSING_MM
+        z, y, x = (slice(margin, -margin) for margin in margins)
+        closed |= ndimage.binary_fill_holes(ball)[z, y, x]
+    return closed
+
+
+def check_lungs(lungs: Volume, image: Volume) -> dict[str, Any]:
+    """Facts about a lung field and whether it looks like the lungs of a person.
+
+    `volume_cm3`, `mean_hu`, `cut_fraction` (share of the scan's first and last slice that is lung, at most: lungs that
+    the scan cuts), `plausible` and `reason`.
+    """
+    mask = lungs.voxels_zyx > 0
+    volume_cm3 = float(np.count_nonzero(mask)) * lungs.grid.voxel_volume_mm3 / 1000
+    mean_hu = float(image.voxels_zyx[mask].mean()) if mask.any() else None
+    reason = _implausible(volume_cm3, mean_hu)
+    ends = orient(lungs).voxels_zyx[[0, -1]]
+    return {
+        "volume_cm3": round(volume_cm3, 1),
+        "mean_hu": None if mean_hu is None else round(mean_hu, 1),
+        "cut_fraction": round(float(ends.mean(axis=(1, 2)).max()), 4),
+        "plausible": reason is None,
+        "reason": reason or "volume and density are those of lungs",
+    }
+
+
+def _implausible(volume_cm3: float, mean_hu: float | None) -> str | None:
+    """Why the field can't be a pair of lungs, or None."""
+    if mean_hu is None:
+        return "no lung was found"
+    low, high = PLAUSIBLE_VOLUME_CM3
+    if not low <= volume_cm3 <= high:
+        return f"the volume of {volume_cm3:.0f} cm³ is not between {low:.0f} and {high:.0f}"
+    low, high = PLAUSIBLE_MEAN_HU
+    if not low <= mean_hu <= high:
+        return f"the mean of {mean_hu:.0f} HU is not between {low:.0f} and {high:.0f}"
+    return None
+
+
+def plausible_lungs(lungs_path: str | Path | None, facts_path: str | Path | None) -> Volume | None:
+    """The lung field in a file if its facts call it plausible; None if it is not, or if there is no file."""
+    if lungs_path is None or facts_path is None or not read_json(facts_path)["plausible"]:
+        return None
+    return read_nifti(lungs_path)

@@ -1,0 +1,94 @@
+"""Moving voxels from one grid to another without losing where they are."""
+
+import nibabel as nib
+import numpy as np
+import SimpleITK as sitk
+
+from ctseg.volume import AIR_HU, Grid, Volume
+
+Box = tuple[slice, slice, slice]
+
+
+def to_sitk(volume: Volume) -> sitk.Image:
+    """The volume as a SimpleITK image with the same geometry (SimpleITK's world is LPS too)."""
+    voxels = volume.voxels_zyx
+    image = sitk.GetImageFromArray(voxels.astype(np.uint8) if voxels.dtype == bool else voxels)
+    image.SetSpacing(volume.grid.spacing_xyz_mm)
+    image.SetOrigin(volume.grid.origin_xyz_mm)
+    image.SetDirection([value for row in volume.grid.direction for value in row])
+    return image
+
+
+def resample(volume: Volume, grid: Grid, fill: float = AIR_HU, interpolator: int = sitk.sitkLinear) -> Volume:
+    """Interpolate, linearly if not told otherwise, at the voxel centres of `grid`; outside of `volume` it is `fill`.
+
+    The type of the voxels stays: integers are rounded, bool becomes uint8.
+    """
+    if volume.grid.matches(grid, tolerance_mm=1e-6):
+        return volume
+    image = to_sitk(volume)
+    moved = sitk.Resample(
+        image,
+        grid.shape_zyx[::-1],
+        sitk.Transform(),
+        interpolator,
+        grid.origin_xyz_mm,
+        grid.spacing_xyz_mm,
+        [value for row in grid.direction for value in row],
+        fill,
+        image.GetPixelID(),
+    )
+    return Volume(sitk.GetArrayFromImage(moved), grid)
+
+
+def resample_labels(labels: Volume, grid: Grid, n_classes: int) -> Volume:
+    """Move a uint8 label map (0 background, 1…n_classes) to `grid`.
+
+    Each class is interpolated linearly as a mask; a voxel takes the class that covers more than half of it. This keeps
+    volumes better than taking the nearest voxel does. Where a class covers exactly half, as is common when the spacing
+    doubles, the nearest voxel decides: always in or always out would thicken or thin every target. Outside of `labels`
+    is background.
+    """
+    if labels.grid.matches(grid, tolerance_mm=1e-6):
+        return labels
+    nearest = resample(labels, grid, fill=0, interpolator=sitk.sitkNearestNeighbor).voxels_zyx
+    moved = np.zeros(grid.shape_zyx, dtype=np.uint8)
+    for value in range(1, n_classes + 1):
+        mask = labels.with_voxels((labels.voxels_zyx == value).astype(np.float32))
+        share = resample(mask, grid, fill=0).voxels_zyx
+        moved[(share > 0.5) | ((share == 0.5) & (nearest == value))] = value
+    return Volume(moved, grid)
+
+
+def orient(volume: Volume) -> Volume:
+    """Permute and flip the axes so that x, y, z run as nearly as possible to left, back and head.
+
+    Only the order of the voxels changes: every voxel keeps its place in the world, no value is interpolated, and the
+    voxels are a view. An oblique scan stays oblique.
+    """
+    # nibabel thinks in array axes (here x, y, z) and in the axes of the affine's world, whichever those are.
+    orientation = nib.orientations.io_orientation(volume.grid.affine)
+    voxels_xyz = nib.orientations.apply_orientation(volume.voxels_zyx.T, orientation)
+    affine = volume.grid.affine @ nib.orientations.inv_ornt_aff(orientation, volume.voxels_zyx.T.shape)
+    return Volume(voxels_xyz.T, Grid.from_affine(affine, voxels_xyz.T.shape))
+
+
+def bounding_box(mask_zyx: np.ndarray) -> Box | None:
+    """The smallest box that holds every true voxel of a 3-D mask, or None when there is none."""
+    spans = []
+    for axis in range(3):
+        hits = np.flatnonzero(mask_zyx.any(axis=tuple(other for other in range(3) if other != axis)))
+        if hits.size == 0:
+            return None
+        spans.append(slice(int(hits[0]), int(hits[-1]) + 1))
+    return spans[0], spans[1], spans[2]
+
+
+def grow_box(box_zyx: Box, margin_mm: float, grid: Grid) -> Box:
+    """The box with at least `margin_mm` more on each side, cut at the grid's border."""
+    margins = [int(np.ceil(margin_mm / spacing)) for spacing in grid.spacing_zyx_mm]
+    grown = [
+        slice(max(0, axis.start - margin), min(size, axis.stop + margin))
+        for axis, margin, size in zip(box_zyx, margins, grid.shape_zyx, strict=True)
+    ]
+    return grown[0], grown[1], grown[2]

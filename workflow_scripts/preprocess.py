@@ -1,0 +1,30 @@
+"""Bring a case to what the network sees: cropped, resampled, clipped, uncompressed, with its foreground voxels."""
+
+import numpy as np
+from ctseg.lungs import plausible_lungs
+
+from ctseg.files import atomic_path, read_json
+from ctseg.preparation import Preparation, foreground_indices, prepare_image, prepare_label
+from ctseg.volume import read_nifti, write_nifti
+from job import job
+
+MOST_FOREGROUND_VOXELS = 20_000  # per class: enough to centre patches on, small beside the volumes
+
+with job(snakemake) as log:
+    step = snakemake.params.step
+    decisions = read_json(snakemake.input.plan)
+    preparation = Preparation(
+        tuple(decisions["spacing_mm"]["value"]),
+        tuple(decisions["window_hu"]["value"]),
+        step["region"],
+        step["margin_mm"],
+    )
+    lungs = plausible_lungs(snakemake.input.get("lungs"), snakemake.input.get("lungs_facts"))
+    image = prepare_image(read_nifti(snakemake.input.image), lungs, preparation)
+    label = prepare_label(read_nifti(snakemake.input.label), image, step["n_classes"])
+    foreground = foreground_indices(label.voxels_zyx, step["n_classes"], MOST_FOREGROUND_VOXELS, step["seed"])
+    log.info("%s voxels (z, y, x), %d of them foreground", image.grid.shape_zyx, np.count_nonzero(label.voxels_zyx))
+    write_nifti(image, snakemake.output.image)
+    write_nifti(label, snakemake.output.label)
+    with atomic_path(snakemake.output.foreground) as partial:
+        np.savez(partial, **foreground)
