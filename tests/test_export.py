@@ -1,0 +1,124 @@
+from dataclasses import replace
+
+import numpy as np
+import onnx
+import pytest
+import torch
+
+from ctseg.engines import OnnxRuntimeEngine
+from ctseg.errors import InputError
+from ctseg.export import compare, export_onnx, export_torchscript, load_model, require_parity
+from ctseg.model import METADATA_KEY, ModelCard
+from ctseg.network import NetworkSettings, SegmentationModel, build_network
+from ctseg.postprocessing import PostprocessSettings
+from ctseg.preparation import Preparation
+
+NETWORK = NetworkSettings((4, 8, 8), 1, "instance", 0.0)
+CARD = ModelCard(
+    labels=("tumour", "node"),
+    preparation=Preparation((1.0, 1.0, 2.0), (-1000.0, 400.0), "body", 5.0),
+    patch_zyx=(8, 16, 12),
+    overlap=0.5,
+    threshold=0.5,
+    postprocess=PostprocessSettings(10.0, False, True),
+    n_networks=2,
+    training_cases=3,
+    training_hash="0" * 64,
+    versions={"torch": torch.__version__},
+)
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    """An ensemble of two untrained networks with its ONNX and TorchScript files."""
+    folder = tmp_path_factory.mktemp("model")
+    torch.manual_seed(0)
+    networks = [build_network(NETWORK, n_classes=2).eval() for _ in range(2)]
+    model = SegmentationModel(networks, CARD.preparation.window_hu).eval()
+    export_onnx(model, CARD, folder / "model.onnx")
+    export_torchscript(model, CARD, folder / "model.ts")
+    return model, folder
+
+
+def test_an_ensemble_is_one_graph_that_equals_torch_at_three_sizes(exported):
+    model, folder = exported
+    rows = compare(model, folder / "model.onnx", folder / "model.ts", NETWORK.size_multiple, seed=0)
+    assert len({tuple(row["shape"]) for row in rows}) == 3
+    require_parity(rows, tolerance=1e-4)
+
+
+def test_a_difference_stops_the_export(exported):
+    model, folder = exported
+    with torch.no_grad():
+        weights = {name: value.clone() for name, value in model.state_dict().items()}
+        next(model.parameters()).add_(1.0)
+        rows = compare(model, folder / "model.onnx", folder / "model.ts", NETWORK.size_multiple, seed=0)
+        model.load_state_dict(weights)
+    with pytest.raises(InputError, match="must not be used"):
+        require_parity(rows, tolerance=1e-3)
+    with pytest.raises(InputError, match="must not be used"):
+        require_parity([{"onnx_max_difference": float("nan"), "torchscript_max_difference": 0.0}], tolerance=1e-3)
+
+
+def test_the_model_file_describes_itself(exported):
+    _, folder = exported
+    engine = OnnxRuntimeEngine(folder / "model.onnx", threads=1)
+    assert engine.card == CARD
+    extra = {"ctseg.json": ""}
+    torch.jit.load(str(folder / "model.ts"), _extra_files=extra)
+    assert ModelCard.from_json(extra["ctseg.json"]) == CARD
+
+
+def test_values_outside_of_the_window_do_not_matter(exported):
+    _, folder = exported
+    engine = OnnxRuntimeEngine(folder / "model.onnx", threads=1)
+    hu = np.random.default_rng(0).uniform(-3000, 3000, (1, 1, 8, 8, 8)).astype(np.float32)
+    probabilities = engine(hu)
+    assert probabilities.shape == (1, 2, 8, 8, 8)
+    np.testing.assert_array_equal(probabilities, engine(hu.clip(-1000, 400)))
+
+
+def test_the_model_names_no_path_of_this_machine(exported):
+    _, folder = exported
+    for name in ("model.onnx", "model.ts"):
+        data = (folder / name).read_bytes()
+        assert b"workflow_scripts" not in data
+        assert b"site-packages" not in data
+
+
+def test_the_same_weights_give_the_same_onnx_bytes(exported, tmp_path):
+    model, folder = exported
+    export_onnx(model, CARD, tmp_path / "again.onnx")
+    assert (tmp_path / "again.onnx").read_bytes() == (folder / "model.onnx").read_bytes()
+
+
+def test_weights_of_all_folds_make_one_model(tmp_path):
+    networks = [build_network(NETWORK, n_classes=1) for _ in range(2)]
+    for fold, network in enumerate(networks):
+        torch.save({"network": network.state_dict(), "training_hash": str(fold)}, tmp_path / f"{fold}.pt")
+    model = load_model([tmp_path / "0.pt", tmp_path / "1.pt"], NETWORK, 1, (-1000, 400))
+    hu = torch.zeros(1, 1, 8, 8, 8)
+    members = [SegmentationModel([network.eval()], (-1000, 400))(hu) for network in networks]
+    torch.testing.assert_close(model(hu), torch.stack(members).mean(dim=0))
+
+
+def test_other_files_are_refused_by_name(exported, tmp_path):
+    _, folder = exported
+    with pytest.raises(InputError, match=r"none\.onnx does not exist"):
+        OnnxRuntimeEngine(tmp_path / "none.onnx", threads=1)
+    (tmp_path / "text.onnx").write_text("no model")
+    with pytest.raises(InputError, match=r"text\.onnx cannot be loaded"):
+        OnnxRuntimeEngine(tmp_path / "text.onnx", threads=1)
+    graph = onnx.load(folder / "model.onnx")
+    del graph.metadata_props[:]
+    onnx.save(graph, tmp_path / "bare.onnx")
+    with pytest.raises(InputError, match="no ctseg model"):
+        OnnxRuntimeEngine(tmp_path / "bare.onnx", threads=1)
+
+
+def test_a_card_of_a_newer_format_is_refused():
+    newer = CARD.to_json().replace('"format": 1', '"format": 2')
+    with pytest.raises(InputError, match="format 2"):
+        ModelCard.from_json(newer)
+    assert METADATA_KEY == "ctseg"
+    assert replace(CARD, overlap=0.25) != CARD

@@ -1,0 +1,62 @@
+import numpy as np
+import pytest
+from grids import grids
+from hypothesis import given, settings
+
+from ctseg.predict import labels_on_grid
+from ctseg.resample import resample
+from ctseg.segmentation import label_map
+from ctseg.volume import Grid, Volume
+
+IDENTITY = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
+
+
+def blobs(shape, seed, n_classes=2):
+    """Smooth probabilities [class, z, y, x] with a few high places."""
+    rng = np.random.default_rng(seed)
+    field = rng.random((n_classes, *shape)).astype(np.float32)
+    field[:, : shape[0] // 2] *= 0.4
+    return field
+
+
+def naive(probabilities, grid, target, threshold):
+    """Every class resampled over the whole target, then decided."""
+    moved = [resample(Volume(channel, grid), target, fill=0).voxels_zyx for channel in probabilities]
+    return label_map(np.stack(moved), threshold)
+
+
+@given(grids(sheared=False, largest=12))
+@settings(max_examples=40, deadline=None)
+def test_deciding_in_the_box_equals_deciding_everywhere(target):
+    centre = target.points_xyz_mm((np.array(target.shape_zyx) - 1) / 2)[0]
+    spacing = (1.7, 1.3, 2.1)
+    origin = tuple((centre - np.array(spacing) * 4).tolist())
+    grid = Grid((9, 9, 9), spacing, origin, IDENTITY)
+    probabilities = blobs(grid.shape_zyx, seed=1)
+    expected = naive(probabilities, grid, target, 0.5)
+    np.testing.assert_array_equal(labels_on_grid(probabilities, grid, target, 0.5).voxels_zyx, expected)
+
+
+def test_nothing_found_is_an_empty_map_on_the_scan():
+    grid = Grid((4, 4, 4), (2, 2, 2), (0, 0, 0), IDENTITY)
+    target = Grid((9, 8, 7), (1, 1, 1), (0, 0, 0), IDENTITY)
+    labels = labels_on_grid(np.full((1, 4, 4, 4), 0.4, np.float32), grid, target, 0.5)
+    assert labels.grid == target
+    assert labels.voxels_zyx.dtype == np.uint8
+    assert not labels.voxels_zyx.any()
+
+
+def test_a_ball_keeps_its_place_and_volume_on_the_finer_grid():
+    grid = Grid((20, 20, 20), (2, 2, 2), (1, 1, 1), IDENTITY)
+    centres = grid.points_xyz_mm(np.array(list(np.ndindex(20, 20, 20))))
+    distance = np.linalg.norm(centres - [20, 24, 18], axis=1).reshape(20, 20, 20)
+    probability = (1 / (1 + np.exp(distance - 8))).astype(np.float32)[None]
+    target = Grid((40, 40, 40), (1, 1, 1), (0.5, 0.5, 0.5), IDENTITY)
+    found = labels_on_grid(probability, grid, target, 0.5).voxels_zyx > 0
+    assert found.sum() == pytest.approx(4 / 3 * np.pi * 8**3, rel=0.05)
+    np.testing.assert_allclose(target.points_xyz_mm(np.argwhere(found)).mean(axis=0), [20, 24, 18], atol=0.1)
+
+
+def test_the_most_probable_class_wins_where_it_reaches_the_threshold():
+    probabilities = np.array([[0.2, 0.6, 0.6, 0.5], [0.3, 0.4, 0.7, 0.1]], np.float32).reshape(2, 1, 1, 4)
+    assert label_map(probabilities, 0.5).ravel().tolist() == [0, 1, 2, 1]

@@ -1,0 +1,150 @@
+"""From trained weights to the files that are shipped, and the proof that they compute the same."""
+
+import hashlib
+import logging
+import warnings
+from collections.abc import Sequence
+from dataclasses import fields
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+
+from ctseg.engines import OnnxRuntimeEngine
+from ctseg.errors import InputError
+from ctseg.files import atomic_path
+from ctseg.model import METADATA_KEY, ModelCard
+from ctseg.network import NetworkSettings, SegmentationModel, build_network
+from ctseg.postprocessing import PostprocessSettings
+from ctseg.preparation import Preparation
+from ctseg.volume import Shape
+
+OPSET = 18
+PACKAGES = ("torch", "monai", "onnx", "numpy", "SimpleITK")
+DYNAMIC_AXES = (0, 2, 3, 4)  # batch, z, y, x
+
+
+def load_model(
+    weights: Sequence[str | Path], settings: NetworkSettings, n_classes: int, window_hu: Sequence[float]
+) -> SegmentationModel:
+    """The networks of all folds, with their trained weights, as one model."""
+    networks = []
+    for path in weights:
+        network = build_network(settings, n_classes)
+        network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True)["network"])
+        networks.append(network.eval())
+    return SegmentationModel(networks, (float(window_hu[0]), float(window_hu[1]))).eval()
+
+
+def model_card(step: dict[str, Any], decisions: dict[str, Any], weights: Sequence[str | Path]) -> ModelCard:
+    """The card of a model from the step's params and the plan's decisions."""
+    postprocess = {field.name: step["postprocess"][field.name] for field in fields(PostprocessSettings)}
+    return ModelCard(
+        labels=tuple(step["labels"]),
+        preparation=Preparation(
+            tuple(decisions["spacing_mm"]["value"]),
+            tuple(decisions["window_hu"]["value"]),
+            step["region"],
+            step["margin_mm"],
+        ),
+        patch_zyx=tuple(reversed(decisions["patch_size"]["value"])),
+        overlap=step["overlap"],
+        threshold=step["postprocess"]["threshold"],
+        postprocess=PostprocessSettings(**postprocess),
+        n_networks=len(weights),
+        training_cases=step["training_cases"],
+        training_hash=training_hash(weights),
+        versions={name: version(name) for name in PACKAGES},
+    )
+
+
+def training_hash(weights: Sequence[str | Path]) -> str:
+    """One hash for the training data of all folds, from the hashes that their weight files carry."""
+    hashes = [torch.load(path, map_location="cpu", weights_only=True)["training_hash"] for path in weights]
+    return hashes[0] if len(hashes) == 1 else hashlib.sha256(" ".join(hashes).encode()).hexdigest()
+
+
+def export_onnx(model: SegmentationModel, card: ModelCard, path: str | Path) -> None:
+    """Write the model as ONNX with free batch and patch sizes and the card in its metadata, atomically.
+
+    Input `hu`: float32 [batch, 1, z, y, x]; output `probabilities`: float32 [batch, class, z, y, x].
+    """
+    example = torch.zeros(2, 1, *card.patch_zyx)
+    sizes = dict.fromkeys(DYNAMIC_AXES, torch.export.Dim.DYNAMIC)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter's remarks on its own internals
+        logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+        program = torch.onnx.export(
+            model.eval(),
+            (example,),
+            dynamo=True,
+            verbose=False,
+            opset_version=OPSET,
+            input_names=["hu"],
+            output_names=["probabilities"],
+            dynamic_shapes=(sizes,),
+        )
+    assert program is not None
+    graph = program.model_proto
+    graph.doc_string = "CT segmentation by ctseg"
+    for node in graph.graph.node:
+        del node.metadata_props[:]  # stack traces of the exporting machine
+        node.doc_string = ""
+    onnx.helper.set_model_props(graph, {METADATA_KEY: card.to_json()})
+    onnx.checker.check_model(graph)
+    with atomic_path(path) as partial:
+        onnx.save(graph, str(partial))
+
+
+def export_torchscript(model: SegmentationModel, card: ModelCard, path: str | Path) -> None:
+    """Write the model as TorchScript for libtorch, with the card as its extra file `ctseg.json`, atomically."""
+    with warnings.catch_warnings(), torch.inference_mode():
+        warnings.simplefilter("ignore")  # TorchScript announces its successor
+        traced = torch.jit.trace(model.eval(), torch.zeros(2, 1, *card.patch_zyx), check_trace=False)
+        with atomic_path(path) as partial:
+            torch.jit.save(traced, str(partial), _extra_files={"ctseg.json": card.to_json()})
+
+
+def parity_sizes(patch_zyx: Shape, multiple: int) -> list[tuple[int, int, int, int]]:
+    """Three input sizes (batch, z, y, x) to compare at: the patch, a smaller and a longer one, of several batches."""
+    depth, height, width = patch_zyx
+    return [(1, depth, height, width), (3, multiple, multiple, multiple), (2, depth + multiple, height, multiple)]
+
+
+def compare(
+    model: SegmentationModel, onnx_path: str | Path, torchscript_path: str | Path, multiple: int, seed: int
+) -> list[dict[str, Any]]:
+    """Run all three on random HU of three sizes; one row a size with the largest differences of a probability."""
+    engine = OnnxRuntimeEngine(onnx_path, threads=2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        scripted = torch.jit.load(str(torchscript_path))
+    rng = np.random.default_rng(seed)
+    low, high = engine.card.preparation.window_hu
+    rows = []
+    for batch, depth, height, width in parity_sizes(engine.card.patch_zyx, multiple):
+        hu = rng.uniform(low - 100, high + 100, (batch, 1, depth, height, width)).astype(np.float32)
+        with torch.inference_mode():
+            expected = model.eval()(torch.from_numpy(hu)).numpy()
+            from_script = scripted(torch.from_numpy(hu)).numpy()
+        rows.append(
+            {
+                "shape": list(hu.shape),
+                "onnx_max_difference": float(np.abs(engine(hu) - expected).max()),
+                "torchscript_max_difference": float(np.abs(from_script - expected).max()),
+            }
+        )
+    return rows
+
+
+def require_parity(rows: list[dict[str, Any]], tolerance: float) -> None:
+    """Raise InputError when any exported model differs from torch by more than `tolerance`."""
+    worst = max(max(row["onnx_max_difference"], row["torchscript_max_difference"]) for row in rows)
+    if not worst <= tolerance:
+        raise InputError(
+            f"the exported model differs from the trained one by {worst:.2g}, more than "
+            f"export_model.parity_tolerance = {tolerance:g}; it must not be used"
+        )

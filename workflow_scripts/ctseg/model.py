@@ -1,0 +1,67 @@
+"""The model file: an ONNX graph that describes itself.
+
+All that a prediction needs beside the scan stands in the file's metadata, as one JSON text under the key `ctseg`.
+Reading it needs ONNX Runtime alone.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ctseg.errors import InputError
+from ctseg.postprocessing import PostprocessSettings
+from ctseg.preparation import Preparation
+from ctseg.volume import Shape
+
+METADATA_KEY = "ctseg"
+FORMAT = 1  # of the card; a reader refuses a newer one
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What a model was made for, and how to feed it.
+
+    `labels` names the classes 1…n in the order of the network's outputs. `patch_zyx` is the window in voxels, `overlap`
+    the share of neighbouring windows. `training_hash` stands for the training data, `versions` for the software.
+    """
+
+    labels: tuple[str, ...]
+    preparation: Preparation
+    patch_zyx: Shape
+    overlap: float
+    threshold: float
+    postprocess: PostprocessSettings
+    n_networks: int
+    training_cases: int
+    training_hash: str
+    versions: dict[str, str]
+
+    def to_json(self) -> str:
+        """The card as it stands in the model file: sorted keys, so that equal cards are equal texts."""
+        return json.dumps({"format": FORMAT, **asdict(self)}, sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> "ModelCard":
+        """The inverse of `to_json`. Raises InputError for a card of a newer format."""
+        content: dict[str, Any] = json.loads(text)
+        found = content.pop("format")
+        if found != FORMAT:
+            raise InputError(f"the model has card format {found}, this ctseg reads {FORMAT}; use the matching version")
+        prepared = content.pop("preparation")
+        prepared["spacing_xyz_mm"] = tuple(prepared["spacing_xyz_mm"])
+        prepared["window_hu"] = tuple(prepared["window_hu"])
+        return cls(
+            labels=tuple(content.pop("labels")),
+            preparation=Preparation(**prepared),
+            patch_zyx=tuple(content.pop("patch_zyx")),
+            postprocess=PostprocessSettings(**content.pop("postprocess")),
+            **content,
+        )
+
+
+def read_card(path: str | Path, metadata: dict[str, str]) -> ModelCard:
+    """The card in the metadata of the model at `path`. Raises InputError when it is no ctseg model."""
+    if METADATA_KEY not in metadata:
+        raise InputError(f"{path} is an ONNX file but no ctseg model: it has no `{METADATA_KEY}` metadata")
+    return ModelCard.from_json(metadata[METADATA_KEY])
