@@ -1,0 +1,45 @@
+# Two commands do it all on a fresh machine: `make demo` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+CORES ?= all
+
+.DEFAULT_GOAL := help
+.PHONY: help demo report test test-slow lint clean
+
+help:  ## list these targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
+
+$(VENV)/.installed: requirements.txt
+	$(PYTHON) -c 'import sys; sys.exit("ctseg needs Python 3.11 or newer") if sys.version_info < (3, 11) else None'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --requirement requirements.txt
+	touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt
+	$(BIN)/pip install --quiet --requirement requirements-dev.txt
+	touch $@
+
+demo: $(VENV)/.installed  ## install, then run the default study: phantom CT from DICOM to model, metrics and report
+	. $(BIN)/activate && snakemake --cores $(CORES)
+	@cat results/phantom/metrics/note.md
+	@echo "Look at results/phantom/report.html"
+
+report: $(VENV)/.installed  ## Snakemake's own report of the default study
+	. $(BIN)/activate && snakemake --report results/phantom/snakemake_report.html
+
+lint: $(VENV)/.installed-dev  ## formatting, lint of code and workflow, types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile rules
+	$(BIN)/mypy
+	. $(BIN)/activate && snakemake --lint
+
+test: lint  ## everything that must hold, in minutes
+	$(BIN)/python -m pytest
+
+test-slow: $(VENV)/.installed-dev  ## tests that take longer: whole studies, real scans
+	$(BIN)/python -m pytest -m slow
+
+clean:  ## remove what running left behind, but not the results
+	rm -rf .pytest_cache .mypy_cache .ruff_cache

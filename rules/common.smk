@@ -1,0 +1,152 @@
+# Shared by all stages. The checked config, the cases with their splits, and small helpers. Functions live here alone.
+# All of it runs each time the workflow is read, so it imports nothing heavy and opens no scan.
+import sys
+
+SCRIPTS = Path(workflow.basedir) / "workflow_scripts"
+SCHEMAS = Path(workflow.basedir) / "rules" / "schemas"
+sys.path.insert(0, str(SCRIPTS))
+
+from ctseg.cases import find_cases
+from ctseg.code_hash import code_hash
+from ctseg.config import resolve_config
+from ctseg.errors import InputError
+from ctseg.splits import assign_splits, fold_cases
+
+try:
+    config = resolve_config(
+        config,
+        SCHEMAS / "config.schema.yaml",
+        given=workflow.config_settings.overwrite_config,
+    )
+    STUDY = config["study"]
+    RESULTS = f"results/{STUDY}"
+    CASES = {
+        case.case: case
+        for case in find_cases(
+            config["cases"],
+            Path.cwd(),
+            SCHEMAS / "cases.schema.yaml",
+            f"{RESULTS}/phantom",
+        )
+    }
+    SPLITS = assign_splits(list(CASES.values()), config["split"])
+    FOLDS = {fold: fold_cases(SPLITS, fold) for fold in range(config["split"]["folds"])}
+except InputError as error:
+    raise WorkflowError(str(error)) from None
+
+LABELS = list(config["target"]["labels"])
+IN_LUNGS = config["target"]["region"] == "lungs"
+
+
+wildcard_constraints:
+    case=r"[A-Za-z0-9][A-Za-z0-9_.-]*",
+    fold=r"\d+",
+
+
+def code(script):
+    """Hash of what a script and the modules that it imports do; comments and layout do not count."""
+    return code_hash(SCRIPTS / script, SCRIPTS)
+
+
+def step(*sections, **more):
+    """The params of a step: config sections and single values in one dict, sorted by key."""
+    merged = {
+        key: value for section in sections for key, value in config[section].items()
+    } | more
+    return dict(sorted(merged.items()))
+
+
+def memory_mb(gigabytes):
+    """Memory request that grows with each attempt, times the config's factor."""
+    return lambda wildcards, attempt: int(
+        1024 * gigabytes * config["resources"]["memory_factor"] * attempt
+    )
+
+
+def minutes(first):
+    """Run time request that grows with each attempt."""
+    return lambda wildcards, attempt: first * attempt
+
+
+def in_split(*splits):
+    """Names of the cases in any of the splits, in the order of the case table."""
+    return [case for case in CASES if SPLITS[case].split in splits]
+
+
+def cases_to_train():
+    """Cases that any fold trains or validates on."""
+    return in_split("train", "val")
+
+
+def cases_to_segment():
+    """Cases that are segmented; with several folds every case outside of the test split is trained on."""
+    return in_split(*config["infer"]["splits"])
+
+
+def cases_to_measure():
+    """Segmented cases that have a label to compare with."""
+    return [case for case in cases_to_segment() if CASES[case].label is not None]
+
+
+def case_table(case):
+    """Split and fold of a case, as the metrics table names them."""
+    return {"case": case, "split": SPLITS[case].split, "fold": SPLITS[case].fold}
+
+
+def lungs_of(wildcards):
+    """Lung field and its facts for studies inside the lungs; nothing otherwise."""
+    if not IN_LUNGS:
+        return {}
+    return {
+        "lungs": f"{RESULTS}/lungs/{wildcards.case}.nii.gz",
+        "lungs_facts": f"{RESULTS}/lungs/{wildcards.case}.json",
+    }
+
+
+def prepared(case):
+    """What preprocess makes of a case."""
+    return [f"{RESULTS}/preprocessed/{case}/{name}" for name in ("image.nii", "label.nii", "foreground.npz")]
+
+
+def fold_inputs(wildcards):
+    """Prepared cases that a fold trains and validates on."""
+    training, validation = FOLDS[int(wildcards.fold)]
+    return [path for case in training + validation for path in prepared(case)]
+
+
+def fold_params(wildcards):
+    """Which cases a fold trains on and which it validates on, beside the settings of training."""
+    training, validation = FOLDS[int(wildcards.fold)]
+    return step(
+        "train",
+        fold=int(wildcards.fold),
+        network=config["network"],
+        n_classes=len(LABELS),
+        seed=config["seed"],
+        threshold=config["postprocess"]["threshold"],
+        training=training,
+        validation=validation,
+    )
+
+
+def phantom_params(case):
+    """Settings of one phantom patient; the number in its name is its index."""
+    settings = config["cases"]["phantom"]
+    return dict(
+        sorted(
+            {
+                "seed": config["seed"],
+                "index": int(case.rpartition("-")[2]),
+                "spacing_mm": settings["spacing_mm"],
+                "slice_distance_mm": settings["slice_distance_mm"],
+                "nodules": settings["nodules"],
+            }.items()
+        )
+    )
+
+
+def label_of(wildcards):
+    """The label of a case as a named input, where it has one."""
+    if CASES[wildcards.case].label is None:
+        return {}
+    return {"label": f"{RESULTS}/labels/{wildcards.case}.nii.gz"}

@@ -1,0 +1,56 @@
+# Scans and labels of any format to NIfTI, on the scan's own grid.
+
+
+rule convert_image:
+    input:
+        scan=lambda wildcards: CASES[wildcards.case].image,
+    output:
+        image=f"{RESULTS}/images/{{case}}.nii.gz",
+        facts=f"{RESULTS}/images/{{case}}.json",
+    log:
+        f"{RESULTS}/logs/convert_image/{{case}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/convert_image/{{case}}.tsv"
+    conda:
+        "../envs/convert.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_mb(2),
+        runtime=minutes(15),
+    params:
+        step=lambda wildcards: {"series_uid": CASES[wildcards.case].series_uid},
+        code=code("convert_image.py"),
+    message:
+        "Converting the scan of {wildcards.case}"
+    script:
+        "../workflow_scripts/convert_image.py"
+
+
+rule convert_label:
+    input:
+        label=lambda wildcards: CASES[wildcards.case].label,
+        image=rules.convert_image.output.image,
+    output:
+        label=f"{RESULTS}/labels/{{case}}.nii.gz",
+    log:
+        f"{RESULTS}/logs/convert_label/{{case}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/convert_label/{{case}}.tsv"
+    conda:
+        "../envs/convert.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_mb(2),
+        runtime=minutes(15),
+    params:
+        step=step(
+            # A list: the order of the labels sets the model's classes, and Snakemake sorts dicts.
+            labels=[[name, value] for name, value in config["target"]["labels"].items()],
+            roi_names=config["target"]["roi_names"],
+            missing_label=config["convert"]["missing_label"],
+        ),
+        code=code("convert_label.py"),
+    message:
+        "Converting the label of {wildcards.case}"
+    script:
+        "../workflow_scripts/convert_label.py"

@@ -1,0 +1,71 @@
+# How good the segmentations are, on the scans' own grids.
+
+
+rule measure:
+    input:
+        unpack(lungs_of),
+        label=rules.convert_label.output.label,
+        segmentation=rules.postprocess.output.segmentation,
+        image=rules.convert_image.output.image,
+    output:
+        metrics=f"{RESULTS}/metrics/cases/{{case}}.tsv",
+        baseline=f"{RESULTS}/metrics/baseline/{{case}}.tsv",
+    log:
+        f"{RESULTS}/logs/measure/{{case}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/measure/{{case}}.tsv"
+    conda:
+        "../envs/evaluate.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_mb(2),
+        runtime=minutes(15),
+    params:
+        step=lambda wildcards: step(
+            "measure",
+            labels=LABELS,
+            min_volume_mm3=config["postprocess"]["min_volume_mm3"],
+            **case_table(wildcards.case),
+        ),
+        code=code("measure.py"),
+    message:
+        "Comparing the segmentation of {wildcards.case} with its label"
+    script:
+        "../workflow_scripts/measure.py"
+
+
+rule tabulate_metrics:
+    input:
+        metrics=expand(rules.measure.output.metrics, case=cases_to_measure()),
+        baseline=expand(rules.measure.output.baseline, case=cases_to_measure()),
+    output:
+        cases=report(
+            f"{RESULTS}/metrics/cases.tsv",
+            category="Results",
+            labels={"table": "Metrics per case"},
+            caption="report/cases.rst",
+        ),
+        summary=report(
+            f"{RESULTS}/metrics/summary.tsv",
+            category="Results",
+            labels={"table": "Summary"},
+            caption="report/summary.rst",
+        ),
+        note=f"{RESULTS}/metrics/note.md",
+    log:
+        f"{RESULTS}/logs/tabulate_metrics/metrics.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/tabulate_metrics/metrics.tsv"
+    conda:
+        "../envs/evaluate.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_mb(1),
+        runtime=minutes(10),
+    params:
+        step={},
+        code=code("tabulate_metrics.py"),
+    message:
+        "Tabulating the metrics of all cases"
+    script:
+        "../workflow_scripts/tabulate_metrics.py"

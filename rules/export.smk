@@ -1,0 +1,38 @@
+# The files that are shipped: one model, whatever the number of folds.
+
+
+rule export_model:
+    input:
+        weights=expand(rules.train.output.weights, fold=FOLDS),
+        plan=rules.plan.output.plan,
+    output:
+        onnx=f"{RESULTS}/model/model.onnx",
+        torchscript=f"{RESULTS}/model/model.ts",
+        parity=f"{RESULTS}/model/parity.json",
+    log:
+        f"{RESULTS}/logs/export_model/model.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/export_model/model.tsv"
+    conda:
+        "../envs/train.yaml"
+    threads: 2
+    resources:
+        mem_mb=memory_mb(4),
+        runtime=minutes(30),
+    params:
+        step=step(
+            "export_model",
+            labels=LABELS,
+            margin_mm=config["plan"]["margin_mm"],
+            network=config["network"],
+            overlap=config["infer"]["overlap"],
+            postprocess=config["postprocess"],
+            region=config["target"]["region"],
+            seed=config["seed"],
+            training_cases=len(in_split("train")),
+        ),
+        code=code("export_model.py"),
+    message:
+        "Exporting the model and comparing it with what was trained"
+    script:
+        "../workflow_scripts/export_model.py"

@@ -1,0 +1,55 @@
+# From a scan and the exported model to a segmentation on the scan's own grid.
+
+
+rule infer:
+    input:
+        unpack(lungs_of),
+        image=rules.convert_image.output.image,
+        model=rules.export_model.output.onnx,
+    output:
+        prediction=f"{RESULTS}/predictions/{{case}}.nii.gz",
+    log:
+        f"{RESULTS}/logs/infer/{{case}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/infer/{{case}}.tsv"
+    conda:
+        "../envs/predict.yaml"
+    threads: config["resources"]["threads"]
+    resources:
+        mem_mb=memory_mb(4),
+        runtime=minutes(30),
+    params:
+        step=step(batch_size=config["infer"]["batch_size"]),
+        code=code("infer.py"),
+    message:
+        "Segmenting {wildcards.case}"
+    script:
+        "../workflow_scripts/infer.py"
+
+
+rule postprocess:
+    input:
+        unpack(lungs_of),
+        prediction=rules.infer.output.prediction,
+        image=rules.convert_image.output.image,
+    output:
+        segmentation=f"{RESULTS}/segmentations/{{case}}.nii.gz",
+        components=f"{RESULTS}/segmentations/{{case}}.tsv",
+        facts=f"{RESULTS}/segmentations/{{case}}.json",
+    log:
+        f"{RESULTS}/logs/postprocess/{{case}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/postprocess/{{case}}.tsv"
+    conda:
+        "../envs/predict.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_mb(2),
+        runtime=minutes(15),
+    params:
+        step=step("postprocess", labels=LABELS),
+        code=code("postprocess.py"),
+    message:
+        "Cleaning and measuring the components of {wildcards.case}"
+    script:
+        "../workflow_scripts/postprocess.py"

@@ -1,0 +1,110 @@
+# Lung field, plan, and the volumes that training reads.
+
+
+rule segment_lungs:
+    input:
+        image=rules.convert_image.output.image,
+    output:
+        lungs=f"{RESULTS}/lungs/{{case}}.nii.gz",
+        facts=f"{RESULTS}/lungs/{{case}}.json",
+    log:
+        f"{RESULTS}/logs/segment_lungs/{{case}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/segment_lungs/{{case}}.tsv"
+    conda:
+        "../envs/preprocess.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_mb(2),
+        runtime=minutes(15),
+    params:
+        step={},
+        code=code("segment_lungs.py"),
+    message:
+        "Finding the lung field of {wildcards.case}"
+    script:
+        "../workflow_scripts/segment_lungs.py"
+
+
+rule fingerprint:
+    input:
+        unpack(lungs_of),
+        image=rules.convert_image.output.image,
+        label=rules.convert_label.output.label,
+    output:
+        fingerprint=f"{RESULTS}/fingerprints/{{case}}.json",
+    log:
+        f"{RESULTS}/logs/fingerprint/{{case}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/fingerprint/{{case}}.tsv"
+    conda:
+        "../envs/preprocess.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_mb(2),
+        runtime=minutes(10),
+    params:
+        step=step(n_classes=len(LABELS)),
+        code=code("fingerprint.py"),
+    message:
+        "Taking the fingerprint of {wildcards.case}"
+    script:
+        "../workflow_scripts/fingerprint.py"
+
+
+rule plan:
+    input:
+        expand(rules.fingerprint.output.fingerprint, case=cases_to_train()),
+    output:
+        plan=f"{RESULTS}/plan.json",
+    log:
+        f"{RESULTS}/logs/plan/plan.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/plan/plan.tsv"
+    conda:
+        "../envs/preprocess.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_mb(1),
+        runtime=minutes(10),
+    params:
+        step=step("plan", network=config["network"], n_cases=len(cases_to_train())),
+        code=code("plan.py"),
+    message:
+        "Resolving the plan from {params.step[n_cases]} training cases"
+    script:
+        "../workflow_scripts/plan.py"
+
+
+rule preprocess:
+    input:
+        unpack(lungs_of),
+        image=rules.convert_image.output.image,
+        label=rules.convert_label.output.label,
+        plan=rules.plan.output.plan,
+    output:
+        image=f"{RESULTS}/preprocessed/{{case}}/image.nii",
+        label=f"{RESULTS}/preprocessed/{{case}}/label.nii",
+        foreground=f"{RESULTS}/preprocessed/{{case}}/foreground.npz",
+    log:
+        f"{RESULTS}/logs/preprocess/{{case}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/preprocess/{{case}}.tsv"
+    conda:
+        "../envs/preprocess.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_mb(3),
+        runtime=minutes(15),
+    params:
+        step=step(
+            margin_mm=config["plan"]["margin_mm"],
+            n_classes=len(LABELS),
+            region=config["target"]["region"],
+            seed=config["seed"],
+        ),
+        code=code("preprocess.py"),
+    message:
+        "Preparing {wildcards.case} for training"
+    script:
+        "../workflow_scripts/preprocess.py"

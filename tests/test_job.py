@@ -1,0 +1,36 @@
+import logging
+from types import SimpleNamespace
+
+import pytest
+from job import job
+
+from ctseg.errors import InputError
+
+
+@pytest.fixture
+def snakemake(tmp_path):
+    """What Snakemake hands to a script, as far as `job` looks at it."""
+    return SimpleNamespace(rule="infer", wildcards=["case-7"], log=[str(tmp_path / "infer.log")])
+
+
+def test_bad_input_is_one_line_on_the_terminal_and_in_the_log(snakemake, tmp_path, capsys):
+    with pytest.raises(SystemExit) as stopped, job(snakemake):
+        raise InputError("scan.nii is cut; copy it again")
+    assert stopped.value.code == 1
+    assert capsys.readouterr().err.strip() == "ctseg: infer case-7: scan.nii is cut; copy it again"
+    log = (tmp_path / "infer.log").read_text()
+    assert "scan.nii is cut" in log
+    assert "Traceback" not in log
+
+
+def test_a_defect_keeps_its_traceback(snakemake, tmp_path):
+    with pytest.raises(ZeroDivisionError), job(snakemake):
+        1 / 0  # noqa: B018
+    assert "ZeroDivisionError" in (tmp_path / "infer.log").read_text()
+
+
+def test_messages_of_the_library_reach_the_log_and_no_handler_stays(snakemake, tmp_path):
+    with job(snakemake):
+        logging.getLogger("ctseg.training").info("step %d", 3)
+    assert "INFO step 3" in (tmp_path / "infer.log").read_text()
+    assert logging.getLogger("ctseg").handlers == []

@@ -1,0 +1,63 @@
+"""How well a segmentation agrees with its reference, on the scan's own grid."""
+
+from typing import Any
+
+import numpy as np
+
+# Order and format of the columns of the metrics table.
+COLUMNS = {
+    "dice": ".4f",
+    "iou": ".4f",
+    "precision": ".4f",
+    "recall": ".4f",
+    "reference_volume_cm3": ".4f",
+    "predicted_volume_cm3": ".4f",
+    "volume_error_cm3": ".4f",
+    "absolute_volume_error_cm3": ".4f",
+    "volume_error_percent": ".2f",
+}
+
+
+def overlap_metrics(reference: np.ndarray, prediction: np.ndarray, voxel_volume_mm3: float) -> dict[str, Any]:
+    """Dice, IoU, precision, recall and volumes of two boolean masks of one shape, as fractions and cm³.
+
+    What is undefined is NaN, as Metrics Reloaded advises (Maier-Hein, Reinke et al., Nature Methods 2024): a score of 1
+    for two empty masks would reward studies with many empty cases. `state` tells the cases apart:
+
+    * `both`: each has voxels;
+    * `missed`: only the reference has, so Dice, IoU and recall are 0 and precision is NaN;
+    * `false_alarm`: only the prediction has, so Dice, IoU and precision are 0, recall and the error in per cent NaN;
+    * `both_empty`: neither has; Dice, IoU, precision and recall are NaN and the volume error is 0 cm³.
+
+    Raises ValueError when the shapes differ.
+    """
+    if reference.shape != prediction.shape:
+        raise ValueError(f"masks of different shape: {reference.shape} and {prediction.shape}")
+    wanted, found = int(np.count_nonzero(reference)), int(np.count_nonzero(prediction))
+    hits = int(np.count_nonzero(reference & prediction))
+    cm3 = voxel_volume_mm3 / 1000
+    error = (found - wanted) * cm3
+    return {
+        "state": _state(wanted, found),
+        "dice": _ratio(2 * hits, wanted + found),
+        "iou": _ratio(hits, wanted + found - hits),
+        "precision": _ratio(hits, found),
+        "recall": _ratio(hits, wanted),
+        "reference_volume_cm3": wanted * cm3,
+        "predicted_volume_cm3": found * cm3,
+        "volume_error_cm3": error,
+        "absolute_volume_error_cm3": abs(error),
+        "volume_error_percent": 100 * _ratio(found - wanted, wanted),
+    }
+
+
+def _ratio(part: float, whole: float) -> float:
+    """The quotient; NaN where there is nothing to divide by."""
+    return part / whole if whole else float("nan")
+
+
+def _state(wanted: int, found: int) -> str:
+    """Which of the two masks has voxels, in a word."""
+    if wanted:
+        return "both" if found else "missed"
+    return "false_alarm" if found else "both_empty"

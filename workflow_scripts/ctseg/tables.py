@@ -1,0 +1,73 @@
+"""The metrics of all cases in one table, its summary, and a few sentences about them."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import pandas as pd
+
+KEYS = ["split", "label"]
+SUMMARISED = ["dice", "iou", "volume_error_cm3", "absolute_volume_error_cm3", "volume_error_percent"]
+
+
+def read_tables(paths: Iterable[str | Path]) -> pd.DataFrame:
+    """The rows of all files, which have the same columns, in the order of the files."""
+    return pd.concat([pd.read_csv(path, sep="\t", dtype={"case": str}) for path in paths], ignore_index=True)
+
+
+def summarise(cases: pd.DataFrame) -> pd.DataFrame:
+    """Count, mean, median, standard deviation, quartiles and range of each metric, by split and label.
+
+    Undefined values are left out of them; `n_cases` counts all cases, `n` those with a value, and the last columns how
+    many were missed, false alarms, or empty on both sides.
+    """
+    rows = []
+    for (split, label), group in cases.groupby(KEYS, sort=True):
+        states = group["state"].value_counts()
+        for metric in SUMMARISED:
+            values = group[metric].dropna()
+            rows.append(
+                {
+                    "split": split,
+                    "label": label,
+                    "metric": metric,
+                    "n_cases": len(group),
+                    "n": len(values),
+                    "mean": values.mean(),
+                    "median": values.median(),
+                    "sd": values.std(),
+                    "q25": values.quantile(0.25),
+                    "q75": values.quantile(0.75),
+                    "min": values.min(),
+                    "max": values.max(),
+                    "n_missed": states.get("missed", 0),
+                    "n_false_alarm": states.get("false_alarm", 0),
+                    "n_both_empty": states.get("both_empty", 0),
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def best_threshold(baseline: pd.DataFrame) -> pd.DataFrame:
+    """For each split and label the threshold with the highest mean Dice: columns split, label, threshold_hu, dice."""
+    means = baseline.groupby([*KEYS, "threshold_hu"], sort=True)["dice"].mean().dropna().reset_index()
+    return means.loc[means.groupby(KEYS)["dice"].idxmax()].reset_index(drop=True)
+
+
+def note(summary: pd.DataFrame, baseline: pd.DataFrame) -> str:
+    """The Dice of each split and label in words, beside what the best single threshold reaches."""
+    lines = []
+    best = best_threshold(baseline).set_index(KEYS)
+    for row in summary[summary["metric"] == "dice"].itertuples():
+        lines.append(
+            f"{row.split}, {row.label}: Dice {row.mean:.3f} ± {row.sd:.3f} (median {row.median:.3f}, "
+            f"{row.n} of {row.n_cases} cases; {row.n_missed} missed, {row.n_false_alarm} false alarms, "
+            f"{row.n_both_empty} empty on both sides)"
+        )
+        if (row.split, row.label) in best.index:
+            threshold_hu, dice = best.loc[(row.split, row.label)]
+            lines.append(
+                f"  the best single threshold, everything above {threshold_hu:g} HU in the region: Dice {dice:.3f} "
+                "(chosen on these very cases, so this flatters it)"
+            )
+    lines.append("Cases without the target in which nothing was found have no Dice and are left out of its mean.")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,21 @@
+"""Draw a case with its segmentation, its label if it has one, and the lung field if it was used."""
+
+from ctseg.lungs import plausible_lungs
+
+from ctseg.files import read_json
+from ctseg.overlay import draw_case
+from ctseg.volume import read_nifti
+from job import job
+
+with job(snakemake):
+    step = snakemake.params.step
+    label = snakemake.input.get("label")
+    draw_case(
+        snakemake.output.figure,
+        f"{step['case']} ({step['split']})",
+        read_nifti(snakemake.input.image),
+        read_nifti(snakemake.input.segmentation),
+        None if label is None else read_nifti(label),
+        plausible_lungs(snakemake.input.get("lungs"), snakemake.input.get("lungs_facts")),
+        tuple(read_json(snakemake.input.plan)["window_hu"]["value"]),
+    )

@@ -1,0 +1,12 @@
+"""Plot loss and validation Dice of all folds."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from ctseg.plots import plot_training
+from job import job
+
+with job(snakemake):
+    histories = {Path(path).parent.name: pd.read_csv(path, sep="\t") for path in snakemake.input.history}
+    plot_training(histories, snakemake.output.figure)

@@ -1,0 +1,24 @@
+"""Clean the network's segmentation and measure its components."""
+
+from dataclasses import fields
+
+from ctseg.components import measure_components, write_components
+from ctseg.files import read_json, write_json
+from ctseg.postprocessing import PostprocessSettings, postprocess
+from ctseg.volume import read_nifti, write_nifti
+from job import job
+
+with job(snakemake) as log:
+    step = snakemake.params.step
+    settings = PostprocessSettings(**{field.name: step[field.name] for field in fields(PostprocessSettings)})
+    region = None
+    plausible = False
+    if "lungs" in snakemake.input.keys():  # noqa: SIM118 (Snakemake's Namedlist iterates over paths, not names)
+        region = read_nifti(snakemake.input.lungs)
+        plausible = read_json(snakemake.input.lungs_facts)["plausible"]
+    segmentation, facts = postprocess(read_nifti(snakemake.input.prediction), settings, region, plausible)
+    components = measure_components(segmentation, read_nifti(snakemake.input.image))
+    log.info("%d components; %s", len(components), facts)
+    write_nifti(segmentation, snakemake.output.segmentation)
+    write_components(components, step["labels"], snakemake.output.components)
+    write_json(snakemake.output.facts, facts)

@@ -1,0 +1,25 @@
+"""Write the report of the study as one HTML file."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from ctseg.files import read_json
+from ctseg.report import plan_table, write_report
+from job import job
+
+with job(snakemake):
+    source = snakemake.input
+    parity = pd.DataFrame(read_json(source.parity)["sizes"])
+    write_report(
+        snakemake.output.report,
+        snakemake.params.step["study"],
+        Path(source.note).read_text(encoding="utf-8"),
+        {
+            "Summary": pd.read_csv(source.summary, sep="\t"),
+            "Cases": pd.read_csv(source.cases, sep="\t"),
+            "Plan": plan_table(read_json(source.plan)),
+            "Exported model against the trained one (largest difference of a probability)": parity,
+        },
+        {"Training": [source.training], "Metrics": [source.metrics], "Segmentations": list(source.case_figures)},
+    )
