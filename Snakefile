@@ -4,7 +4,8 @@ from snakemake.utils import min_version
 min_version("9.0")
 
 
-configfile: "config.yaml"
+# From the workflow's own folder, so that `--directory` can put the results elsewhere.
+configfile: workflow.source_path("config.yaml")
 
 
 report: "rules/report/workflow.rst"
@@ -28,25 +29,22 @@ localrules:
 
 
 rule all:
+    """The whole study: model, segmentations, metrics and report (the default)."""
     default_target: True
     input:
         rules.tabulate_metrics.output,
         rules.export_model.output,
         expand(rules.postprocess.output, case=cases_to_segment()),
         rules.report.output,
-    message:
-        "Everything of study {STUDY} is in {RESULTS}."
 
 
 rule preprocess_all:
+    """All labelled cases converted, checked and prepared for training."""
     input:
         expand(rules.preprocess.output, case=cases_to_train()),
-    message:
-        "All cases of study {STUDY} are ready for training."
 
 
 rule predict_all:
+    """All cases of the splits in `infer.splits` segmented, with their component tables."""
     input:
         expand(rules.postprocess.output, case=cases_to_segment()),
-    message:
-        "All cases of study {STUDY} are segmented."

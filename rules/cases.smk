@@ -2,6 +2,7 @@
 
 
 rule make_phantom:
+    """One patient of the built-in phantom, as DICOM with labels."""
     output:
         series=directory(f"{RESULTS}/phantom/{{case}}/dicom"),
         rtstruct=f"{RESULTS}/phantom/{{case}}/rtstruct.dcm",

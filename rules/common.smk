@@ -105,7 +105,10 @@ def lungs_of(wildcards):
 
 def prepared(case):
     """What preprocess makes of a case."""
-    return [f"{RESULTS}/preprocessed/{case}/{name}" for name in ("image.nii", "label.nii", "foreground.npz")]
+    return [
+        f"{RESULTS}/preprocessed/{case}/{name}"
+        for name in ("image.nii", "label.nii", "foreground.npz")
+    ]
 
 
 def fold_inputs(wildcards):

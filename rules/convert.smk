@@ -2,6 +2,7 @@
 
 
 rule convert_image:
+    """A scan of any accepted format as NIfTI in HU, on its own grid."""
     input:
         scan=lambda wildcards: CASES[wildcards.case].image,
     output:
@@ -27,6 +28,7 @@ rule convert_image:
 
 
 rule convert_label:
+    """A label of any accepted format on its scan's grid."""
     input:
         label=lambda wildcards: CASES[wildcards.case].label,
         image=rules.convert_image.output.image,
@@ -45,7 +47,9 @@ rule convert_label:
     params:
         step=step(
             # A list: the order of the labels sets the model's classes, and Snakemake sorts dicts.
-            labels=[[name, value] for name, value in config["target"]["labels"].items()],
+            labels=[
+                [name, value] for name, value in config["target"]["labels"].items()
+            ],
             roi_names=config["target"]["roi_names"],
             missing_label=config["convert"]["missing_label"],
         ),

@@ -2,6 +2,7 @@
 
 
 rule measure:
+    """Dice, IoU and volume errors of one case, beside what a threshold reaches."""
     input:
         unpack(lungs_of),
         label=rules.convert_label.output.label,
@@ -35,6 +36,7 @@ rule measure:
 
 
 rule tabulate_metrics:
+    """The metrics of all measured cases, and their summary."""
     input:
         metrics=expand(rules.measure.output.metrics, case=cases_to_measure()),
         baseline=expand(rules.measure.output.baseline, case=cases_to_measure()),

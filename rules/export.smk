@@ -2,6 +2,7 @@
 
 
 rule export_model:
+    """The model as ONNX and TorchScript, compared with what was trained."""
     input:
         weights=expand(rules.train.output.weights, fold=FOLDS),
         plan=rules.plan.output.plan,

@@ -2,6 +2,7 @@
 
 
 rule infer:
+    """A scan segmented with the exported model, on the scan's own grid."""
     input:
         unpack(lungs_of),
         image=rules.convert_image.output.image,
@@ -28,6 +29,7 @@ rule infer:
 
 
 rule postprocess:
+    """The segmentation without what is outside or too small, and its components."""
     input:
         unpack(lungs_of),
         prediction=rules.infer.output.prediction,

@@ -2,6 +2,7 @@
 
 
 rule segment_lungs:
+    """The lung field of a scan, and whether it is plausible."""
     input:
         image=rules.convert_image.output.image,
     output:
@@ -27,6 +28,7 @@ rule segment_lungs:
 
 
 rule fingerprint:
+    """The facts of a training case that the plan is made from."""
     input:
         unpack(lungs_of),
         image=rules.convert_image.output.image,
@@ -53,6 +55,7 @@ rule fingerprint:
 
 
 rule plan:
+    """Voxel size, HU window, patch and batch size, resolved from the training cases."""
     input:
         expand(rules.fingerprint.output.fingerprint, case=cases_to_train()),
     output:
@@ -77,6 +80,7 @@ rule plan:
 
 
 rule preprocess:
+    """A case as the network sees it: cropped, resampled, clipped."""
     input:
         unpack(lungs_of),
         image=rules.convert_image.output.image,

@@ -2,6 +2,7 @@
 
 
 rule plot_training:
+    """Learning curves of all folds."""
     input:
         history=expand(rules.train.output.history, fold=FOLDS),
     output:
@@ -31,6 +32,7 @@ rule plot_training:
 
 
 rule plot_metrics:
+    """Dice and volumes of all measured cases."""
     input:
         cases=rules.tabulate_metrics.output.cases,
     output:
@@ -60,6 +62,7 @@ rule plot_metrics:
 
 
 rule plot_case:
+    """Three planes of a case with label and segmentation."""
     input:
         unpack(lungs_of),
         unpack(label_of),
@@ -93,6 +96,7 @@ rule plot_case:
 
 
 rule report:
+    """The report of the study as one HTML file, with all that it shows."""
     input:
         cases=rules.tabulate_metrics.output.cases,
         summary=rules.tabulate_metrics.output.summary,

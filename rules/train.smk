@@ -2,6 +2,7 @@
 
 
 rule train:
+    """The weights of one fold, and its learning curve."""
     input:
         cases=fold_inputs,
         plan=rules.plan.output.plan,

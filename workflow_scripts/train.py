@@ -18,7 +18,9 @@ with job(snakemake) as log:
     folder = Path(snakemake.input.cases[0]).parents[1]
     training, validation = read_cases(folder, step["training"]), read_cases(folder, step["validation"])
     data = training_hash(training + validation)
-    trainer = Trainer(training, validation, settings, run_identity(data, settings, snakemake.params.code))
+    identity = run_identity(data, settings, snakemake.params.code)
+    # `--resources gpu=0` caps the rule's request, and so means: on the CPU.
+    trainer = Trainer(training, validation, settings, identity, use_gpu=snakemake.resources.get("gpu", 0) > 0)
     log.info("training on %d cases, validating on %d, on %s", len(training), len(validation), trainer.device)
     trainer.run(Path(snakemake.params.checkpoint))
     with atomic_path(snakemake.output.weights) as partial:

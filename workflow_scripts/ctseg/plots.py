@@ -24,7 +24,7 @@ def save_figure(figure: Figure, path: str | Path) -> None:
 
 def plot_training(histories: dict[str, pd.DataFrame], path: str | Path) -> None:
     """Loss and validation Dice over the steps, a line per fold; the epoch that was kept is marked."""
-    figure, (loss, dice) = plt.subplots(1, 2, figsize=(10, 3.6))
+    figure, (loss, dice) = plt.subplots(1, 2, figsize=(10, 3.6), layout="constrained")
     for fold, history in histories.items():
         loss.plot(history["step"], history["loss"], label=f"fold {fold}")
         (line,) = dice.plot(history["step"], history["validation_dice"], label=f"fold {fold}")
@@ -41,7 +41,7 @@ def plot_training(histories: dict[str, pd.DataFrame], path: str | Path) -> None:
 
 def plot_metrics(cases: pd.DataFrame, path: str | Path) -> None:
     """Dice of each case by split and label, and predicted against true volume on logarithmic axes."""
-    figure, (dice, volume) = plt.subplots(1, 2, figsize=(10, 4))
+    figure, (dice, volume) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
     groups = list(cases.groupby(["label", "split"], sort=True))
     for position, (_, rows) in enumerate(groups):
         values = rows["dice"].dropna().to_numpy()

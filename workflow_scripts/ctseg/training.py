@@ -62,12 +62,13 @@ class Trainer:
         validation: Sequence[TrainingCase],
         settings: TrainSettings,
         identity: str,
+        use_gpu: bool = True,
     ) -> None:
-        """Build network, optimiser and sampler from the seed."""
+        """Build network, optimiser and sampler from the seed, on the GPU if there is one and `use_gpu` allows it."""
         torch.manual_seed(settings.seed)
         self.settings, self.identity = settings, identity
         self.validation = validation
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.device = torch.device("cuda" if use_gpu and torch.cuda.is_available() else "cpu")
         network = build_network(settings.network, settings.n_classes)
         # oneDNN's and cuDNN's 3-D convolutions are faster on channels-last memory.
         self.network = network.to(self.device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
