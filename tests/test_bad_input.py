@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from dicom_files import body, write_series
-from studies import snakemake
 
 from ctseg.volume import Grid, Volume, write_nifti
+from dicom_files import body, write_series
+from studies import snakemake
 
 pytestmark = pytest.mark.timeout(200)
 

@@ -2,9 +2,9 @@ import logging
 from types import SimpleNamespace
 
 import pytest
-from job import job
 
 from ctseg.errors import InputError
+from job import job
 
 
 @pytest.fixture

@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
-from grids import grids
 from hypothesis import given, settings
 
 from ctseg.predict import labels_on_grid
 from ctseg.resample import resample
 from ctseg.segmentation import label_map
 from ctseg.volume import Grid, Volume
+from grids import grids
 
 IDENTITY = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
 

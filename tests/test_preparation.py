@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
-from grids import grids
 from hypothesis import given, settings
 
 from ctseg.preparation import Preparation, foreground_indices, prepare_image, prepare_label
 from ctseg.volume import Grid, Volume
+from grids import grids
 
 IDENTITY = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
 BODY = Preparation((1.0, 1.0, 1.0), (-1000.0, 400.0), "body", 2.0)

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
-from grids import grids
 from hypothesis import given, settings
 
 from ctseg.resample import bounding_box, grow_box, orient, resample, resample_labels
 from ctseg.volume import AIR_HU, Grid, Volume
+from grids import grids
 
 IDENTITY = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
 

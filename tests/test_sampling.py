@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
-from training_data import make_case
 
 from ctseg.sampling import PatchSampler, cut_patch
+from training_data import make_case
 
 
 def sampler(cases, probability=1.0, patch=(8, 8, 8), seed=3):

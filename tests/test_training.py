@@ -3,7 +3,6 @@ from dataclasses import replace
 
 import pytest
 import torch
-from training_data import make_case
 
 from ctseg.augment import AugmentSettings
 from ctseg.errors import InputError
@@ -11,6 +10,7 @@ from ctseg.network import NetworkSettings
 from ctseg.training import Trainer, learning_rate_at
 from ctseg.training_cases import run_identity, training_hash
 from ctseg.training_settings import TrainSettings
+from training_data import make_case
 
 SETTINGS = TrainSettings(
     steps=12,

@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import SimpleITK as sitk
-from studies import TINY, merged, planned, snakemake
 
 from ctseg.engines import OnnxRuntimeEngine
 from ctseg.phantom_cases import phantom_case
 from ctseg.predict import predict
 from ctseg.volume import read_nifti
+from studies import TINY, merged, planned, snakemake
 
 pytestmark = pytest.mark.timeout(400)
 

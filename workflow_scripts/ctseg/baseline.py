@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ctseg.components import label_components
+from ctseg.components import label_components, voxels_in
 from ctseg.resample import bounding_box
 from ctseg.volume import Volume
 
@@ -18,7 +18,7 @@ def threshold_baseline(
     inside = np.ones(image.grid.shape_zyx, bool) if region is None else region.voxels_zyx > 0
     box = bounding_box(inside) or (slice(0, 0), slice(0, 0), slice(0, 0))
     hu, inside, reference = image.voxels_zyx[box], inside[box], reference_zyx[box]
-    smallest_voxels = min_volume_mm3 / image.grid.voxel_volume_mm3
+    smallest_voxels = voxels_in(min_volume_mm3, image.grid)
     wanted = int(np.count_nonzero(reference_zyx))
     dice = {}
     for threshold_hu in thresholds_hu:

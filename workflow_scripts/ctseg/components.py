@@ -36,12 +36,17 @@ def label_components(mask_zyx: np.ndarray) -> np.ndarray:
     return cc3d.connected_components(mask_zyx, connectivity=CONNECTIVITY)
 
 
+def voxels_in(volume_mm3: float, grid: Grid) -> float:
+    """How many voxels make up a volume, less a millionth: the geometry of a file is no more exact than that."""
+    return volume_mm3 / grid.voxel_volume_mm3 * (1 - 1e-6)
+
+
 def measure_components(segmentation: Volume, image: Volume) -> list[dict[str, Any]]:
     """One row per component, ordered by class and then by falling volume.
 
     `segmentation` holds classes 1…n (uint8) and `image` HU on the same grid. Each row has `label` (the class number)
     and the keys of `COLUMNS`; positions are LPS millimetres, `extent` is the box along the patient's axes, and the
-    longest diameter is the largest distance between voxel centres, plus one voxel.
+    longest diameter is the largest distance between voxel centres, plus the shortest edge of a voxel.
     """
     rows: list[dict[str, Any]] = []
     for value in np.unique(segmentation.voxels_zyx[segmentation.voxels_zyx > 0]):
@@ -52,7 +57,7 @@ def measure_components(segmentation: Volume, image: Volume) -> list[dict[str, An
             for number, box in enumerate(boxes)
             if number > 0
         ]
-        measured.sort(key=lambda row: (-row["voxels"], row["centroid_z_mm"], row["centroid_y_mm"]))
+        measured.sort(key=lambda row: (-row["voxels"], *(round(row[f"centroid_{axis}_mm"], 3) for axis in "zyx")))
         rows += [{"label": int(value), "component": number, **row} for number, row in enumerate(measured, start=1)]
     return rows
 

@@ -13,7 +13,7 @@ from scipy import ndimage
 
 from ctseg.components import label_components
 from ctseg.files import read_json
-from ctseg.resample import orient, resample
+from ctseg.resample import Box, bounding_box, grow_box, orient, resample
 from ctseg.volume import AIR_HU, Grid, Volume, read_nifti
 
 WORKING_SPACING_MM = 2.5
@@ -21,7 +21,11 @@ LUNG_HU = -400  # between aerated lung and soft tissue, well above ground glass
 AIRWAY_HU = -950  # the trachea's lumen is air; lung, but for emphysema, is not
 AIRWAY_OPENING_MM = 4.0  # a bronchus thinner than this stays with the lung
 CLOSING_MM = 12.0  # a pleural nodule up to about twice this wide is taken in
+# A coarse voxel of the field as a whole number, which takes a quarter of a float's memory to interpolate; and half of
+# it, less one, so that exactly half counts whichever way the interpolation's last digit falls.
+FULL, HALF = 200, 99
 SMALLEST_LUNG_CM3 = 150.0
+BODY_SHARE = 0.2  # of the largest solid piece; the body may fall in two where its wall is thin
 SMALLER_LUNG_SHARE = 0.15  # of the larger one; a collapsed lung can be small, bowel gas beside a lung is smaller
 
 PLAUSIBLE_VOLUME_CM3 = (800.0, 12_000.0)
@@ -35,16 +39,35 @@ def segment_lungs(image: Volume) -> Volume:
     airways, closing), at a coarse voxel size.
     """
     coarse = _coarse(image)
-    lungs = _two_lungs(_body_air(coarse), coarse.grid)
+    lungs = _two_lungs(_body_air(coarse) & _body_box(coarse), coarse.grid)
     lungs = _closed(_without_airways(lungs, coarse), coarse.grid)
-    share = resample(coarse.with_voxels(lungs.astype(np.float32)), image.grid, fill=0)
-    return image.with_voxels((share.voxels_zyx >= 0.5).astype(np.uint8))
+    return image.with_voxels(_on_grid(lungs, coarse.grid, image.grid))
+
+
+def _on_grid(lungs: np.ndarray, coarse: Grid, grid: Grid) -> np.ndarray:
+    """The coarse field at the voxels of `grid` (uint8), interpolated only in the box where it can be."""
+    field = np.zeros(grid.shape_zyx, dtype=np.uint8)
+    box = bounding_box(lungs)
+    if box is None:
+        return field
+    # The coarse voxels may end before the scan's last slice: lungs that the scan cuts go on to its very end.
+    slices, rows, columns = coarse.shape_zyx
+    ends = coarse.cropped((slice(-1, slices + 1), slice(0, rows), slice(0, columns)))
+    scaled = Volume(np.pad(lungs, ((1, 1), (0, 0), (0, 0)), mode="edge").astype(np.uint8) * FULL, ends)
+    z, y, x = (slice(axis.start - 2, axis.stop + 2) for axis in box)
+    corners = grid.indices_zyx(coarse.cropped((z, y, x)).corners_xyz_mm())
+    low = np.clip(np.floor(corners.min(axis=0)).astype(int), 0, grid.shape_zyx)
+    high = np.clip(np.ceil(corners.max(axis=0)).astype(int) + 1, 0, grid.shape_zyx)
+    z, y, x = (slice(int(first), int(stop)) for first, stop in zip(low, high, strict=True))
+    field[z, y, x] = resample(scaled, grid.cropped((z, y, x)), fill=0).voxels_zyx >= HALF
+    return field
 
 
 def _coarse(image: Volume) -> Volume:
     """The image with axes to left, back and head, smoothed by averaging and taken at the working spacing."""
     oriented = orient(image)
-    factors = [max(1, int(WORKING_SPACING_MM // spacing)) for spacing in oriented.grid.spacing_zyx_mm]
+    sizes = zip(oriented.grid.spacing_zyx_mm, oriented.grid.shape_zyx, strict=True)
+    factors = [min(size, max(1, int(WORKING_SPACING_MM // spacing))) for spacing, size in sizes]
     voxels = _block_mean(oriented.voxels_zyx, factors)
     # The centre of the first block is where the first coarse voxel lies.
     affine = oriented.grid.affine.copy()
@@ -80,6 +103,20 @@ def _body_air(coarse: Volume) -> np.ndarray:
     return air & (outside != outside[:, :1, :1])[:, 1:-1, 1:-1]
 
 
+def _body_box(coarse: Volume) -> np.ndarray:
+    """True in the box around the body: the foam inside the table's shell lies below it, and is enclosed air too."""
+    # Opening by 3 voxels removes the table's thin shell and parts it from the back that lies on it.
+    solid = ndimage.grey_opening((coarse.voxels_zyx >= LUNG_HU).astype(np.uint8), size=3)
+    pieces = cc3d.connected_components(solid, connectivity=6)
+    sizes = np.bincount(pieces.ravel())
+    sizes[0] = 0
+    inside = np.zeros(pieces.shape, dtype=bool)
+    box = bounding_box((sizes > BODY_SHARE * sizes.max())[pieces])
+    if box is not None:
+        inside[box] = True
+    return inside
+
+
 def _two_lungs(air: np.ndarray, grid: Grid) -> np.ndarray:
     """The largest component of enclosed air, and the second largest if it is large enough to be a lung."""
     components = cc3d.connected_components(air, connectivity=6)
@@ -112,8 +149,18 @@ def _without_airways(lungs: np.ndarray, coarse: Volume) -> np.ndarray:
     # In emphysema such a component is lung: an airway is a small part of the field.
     if airway.sum() > 0.1 * lungs.sum():
         return lungs
-    distance = ndimage.distance_transform_edt(~airway, sampling=coarse.grid.spacing_zyx_mm)
-    return lungs & (distance > AIRWAY_OPENING_MM)
+    box = _box_around(airway, AIRWAY_OPENING_MM, coarse.grid)
+    distance = ndimage.distance_transform_edt(~airway[box], sampling=coarse.grid.spacing_zyx_mm)
+    kept = lungs.copy()
+    kept[box] &= distance > AIRWAY_OPENING_MM
+    return kept
+
+
+def _box_around(mask: np.ndarray, margin_mm: float, grid: Grid) -> Box:
+    """The box of a mask that is not empty, with a margin."""
+    box = bounding_box(mask)
+    assert box is not None
+    return grow_box(box, margin_mm, grid)
 
 
 def _closed(lungs: np.ndarray, grid: Grid) -> np.ndarray:
@@ -127,12 +174,15 @@ def _closed(lungs: np.ndarray, grid: Grid) -> np.ndarray:
     for number in np.flatnonzero(sizes * grid.voxel_volume_mm3 / 1000 >= SMALLEST_LUNG_CM3 / 3):
         if number == 0:
             continue
+        part = components == number
+        box = _box_around(part, 0, grid)
+        # A part that was closed lies in the box of what it was closed from; the padding is room for its dilation.
         margins = [int(np.ceil(CLOSING_MM / spacing)) + 1 for spacing in grid.spacing_zyx_mm]
-        part = np.pad(components == number, [(margin, margin) for margin in margins])
-        near = ndimage.distance_transform_edt(~part, sampling=grid.spacing_zyx_mm) <= CLOSING_MM
+        padded = np.pad(part[box], [(margin, margin) for margin in margins])
+        near = ndimage.distance_transform_edt(~padded, sampling=grid.spacing_zyx_mm) <= CLOSING_MM
         ball = ndimage.distance_transform_edt(near, sampling=grid.spacing_zyx_mm) > CLOSING_MM
         z, y, x = (slice(margin, -margin) for margin in margins)
-        closed |= ndimage.binary_fill_holes(ball)[z, y, x]
+        closed[box] |= ndimage.binary_fill_holes(ball)[z, y, x]
     return closed
 
 

@@ -55,9 +55,7 @@ def draw_case(
         _draw_plane(axis, shown, plane, focus, window_hu)
         for volume, colour, width in ((field, LUNGS, 0.5), (wanted, REFERENCE, 1.4), (found, PREDICTION, 1.0)):
             if volume is not None:
-                mask_slice = np.take(volume.voxels_zyx, focus[normal], axis=normal) > 0
-                if mask_slice.any():
-                    axis.contour(mask_slice, levels=[0.5], colors=[colour], linewidths=width)
+                _draw_outline(axis, np.take(volume.voxels_zyx, focus[normal], axis=normal) > 0, colour, width)
     entries = [("segmentation", PREDICTION)]
     entries += [("label", REFERENCE)] if wanted is not None else []
     entries += [("lung field", LUNGS)] if field is not None else []
@@ -72,6 +70,13 @@ def draw_case(
     with atomic_path(path) as partial:
         figure.savefig(partial, dpi=100, facecolor="black", bbox_inches="tight", metadata={"Software": None})
     plt.close(figure)
+
+
+def _draw_outline(axis: Axes, mask: np.ndarray, colour: str, width: float) -> None:
+    """The outline of a mask [row, column]; closed at the border of the scan, and there for a scan of one slice too."""
+    if mask.any():
+        rows, columns = (np.arange(-1, size + 1) for size in mask.shape)
+        axis.contour(columns, rows, np.pad(mask, 1), levels=[0.5], colors=[colour], linewidths=width)
 
 
 def _draw_plane(axis: Axes, image: Volume, plane: str, focus: tuple[int, int, int], window_hu: tuple) -> None:
@@ -89,6 +94,7 @@ def _draw_plane(axis: Axes, image: Volume, plane: str, focus: tuple[int, int, in
         origin="upper" if plane == "axial" else "lower",
         interpolation="bilinear",
     )
+    axis.autoscale(False)  # an outline at the border must not widen the picture
     places = ((0.02, 0.5), (0.98, 0.5), (0.5, 0.97), (0.5, 0.03))
     for side, (x, y) in zip(SIDES[plane], places, strict=True):
         axis.text(x, y, side, transform=axis.transAxes, color="white", ha="center", va="center", fontsize=9)

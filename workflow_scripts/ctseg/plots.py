@@ -23,12 +23,12 @@ def save_figure(figure: Figure, path: str | Path) -> None:
 
 
 def plot_training(histories: dict[str, pd.DataFrame], path: str | Path) -> None:
-    """Loss and validation Dice over the steps, a line per fold; the epoch that was kept is marked."""
+    """Loss and validation Dice over the steps, a line per fold; the step whose weights were kept is marked."""
     figure, (loss, dice) = plt.subplots(1, 2, figsize=(10, 3.6), layout="constrained")
     for fold, history in histories.items():
         loss.plot(history["step"], history["loss"], label=f"fold {fold}")
         (line,) = dice.plot(history["step"], history["validation_dice"], label=f"fold {fold}")
-        kept = history.loc[history["validation_dice"].idxmax()]
+        kept = history[history["best"]].tail(1)
         dice.plot(kept["step"], kept["validation_dice"], "o", color=line.get_color())
     loss.set(xlabel="step", ylabel="training loss", title="Loss")
     dice.set(xlabel="step", ylabel="mean Dice", title="Validation Dice (dot: weights that were kept)", ylim=(0, 1))

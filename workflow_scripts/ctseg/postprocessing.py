@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ctseg.components import label_components
+from ctseg.components import label_components, voxels_in
 from ctseg.volume import Volume
 
 
@@ -35,9 +35,10 @@ def postprocess(
     facts: dict[str, Any] = {"region_used": restrict and region_plausible}
     if restrict and not region_plausible:
         facts["region_reason"] = "the lung field is not plausible"
-    facts |= {f"removed_{step}_{what}": 0 for step in ("outside", "small", "other") for what in ("components", "voxels")}
+    for step in ("outside", "small", "other"):
+        facts |= {f"removed_{step}_components": 0, f"removed_{step}_voxels": 0}
     voxels = segmentation.voxels_zyx.copy()
-    smallest_voxels = settings.min_volume_mm3 / segmentation.grid.voxel_volume_mm3
+    smallest_voxels = voxels_in(settings.min_volume_mm3, segmentation.grid)
     for value in np.unique(voxels[voxels > 0]):
         components = label_components(voxels == value)
         sizes = np.bincount(components.ravel())

@@ -23,9 +23,14 @@ def picture(path: str | Path) -> str:
     return f'<img alt="{html.escape(Path(path).stem)}" src="data:image/png;base64,{data}">'
 
 
+def _number(value: float) -> str:
+    """Four digits, but never in powers of ten for what is large."""
+    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
 def table(rows: pd.DataFrame) -> str:
     """A table as HTML; missing numbers show as a hyphen."""
-    body = rows.to_html(index=False, na_rep="-", border=0, float_format=lambda value: f"{value:.4g}")
+    body = rows.to_html(index=False, na_rep="-", border=0, float_format=_number)
     return f'<div class="scroll">{body}</div>'
 
 

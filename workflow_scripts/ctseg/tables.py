@@ -2,16 +2,26 @@
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 KEYS = ["split", "label"]
+TEXT = ["case", "split", "fold", "label", "state", "metric"]  # even where it looks like a number, or like `NA`
 SUMMARISED = ["dice", "iou", "volume_error_cm3", "absolute_volume_error_cm3", "volume_error_percent"]
 
 
 def read_tables(paths: Iterable[str | Path]) -> pd.DataFrame:
-    """The rows of all files, which have the same columns, in the order of the files."""
-    return pd.concat([pd.read_csv(path, sep="\t", dtype={"case": str}) for path in paths], ignore_index=True)
+    """The rows of all files, which have the same columns, in the order of the files.
+
+    The columns in `TEXT` stay as they are written (a case may be called `001`), all others are numbers. Without any
+    row, as from files that hold only their header, all columns are there.
+    """
+    rows = pd.concat(
+        [pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False) for path in paths], ignore_index=True
+    )
+    numbers = {column: pd.to_numeric(rows[column]) for column in rows if column not in TEXT}
+    return rows.assign(**numbers) if len(rows) else rows.astype(dict.fromkeys(numbers, float))
 
 
 def summarise(cases: pd.DataFrame) -> pd.DataFrame:
@@ -53,15 +63,23 @@ def best_threshold(baseline: pd.DataFrame) -> pd.DataFrame:
     return means.loc[means.groupby(KEYS)["dice"].idxmax()].reset_index(drop=True)
 
 
+def _dice_text(row: Any) -> str:
+    """The mean with its spread, as far as there are enough values, up to an open bracket."""
+    if row.n == 0:
+        return "no Dice ("
+    if row.n == 1:
+        return f"Dice {row.mean:.3f} ("
+    return f"Dice {row.mean:.3f} ± {row.sd:.3f} (median {row.median:.3f}, "
+
+
 def note(summary: pd.DataFrame, baseline: pd.DataFrame) -> str:
     """The Dice of each split and label in words, beside what the best single threshold reaches."""
     lines = []
     best = best_threshold(baseline).set_index(KEYS)
     for row in summary[summary["metric"] == "dice"].itertuples():
         lines.append(
-            f"{row.split}, {row.label}: Dice {row.mean:.3f} ± {row.sd:.3f} (median {row.median:.3f}, "
-            f"{row.n} of {row.n_cases} cases; {row.n_missed} missed, {row.n_false_alarm} false alarms, "
-            f"{row.n_both_empty} empty on both sides)"
+            f"{row.split}, {row.label}: {_dice_text(row)}{row.n} of {row.n_cases} cases; {row.n_missed} missed, "
+            f"{row.n_false_alarm} false alarms, {row.n_both_empty} empty on both sides)"
         )
         if (row.split, row.label) in best.index:
             threshold_hu, dice = best.loc[(row.split, row.label)]

@@ -1,0 +1,67 @@
+"""The same inputs give the same bytes, also after a kill; whole studies, so these take minutes."""
+
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from real_data import ROOT
+from studies import TINY, merged, snakemake
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
+STUDY = merged(TINY, {"train": {"steps": 200, "validate_every": 10, "patience": 1000}})
+TIMED = ("logs", "benchmarks")
+
+
+def hashes(folder: Path) -> dict[str, str]:
+    """SHA-256 of each result file but for those that hold times."""
+    results = folder / "results" / "tiny"
+    files = [path for path in sorted(results.rglob("*")) if path.is_file()]
+    return {
+        str(path.relative_to(results)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in files
+        if path.relative_to(results).parts[0] not in TIMED
+    }
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """The hashes of a study that ran in one go."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    run = snakemake(folder, STUDY)
+    assert run.returncode == 0, run.stdout
+    return hashes(folder)
+
+
+def test_a_second_study_has_the_same_bytes(undisturbed, tmp_path):
+    assert snakemake(tmp_path, STUDY).returncode == 0
+    assert hashes(tmp_path) == undisturbed
+
+
+def test_a_study_killed_while_training_ends_with_the_same_bytes(undisturbed, tmp_path):
+    config = tmp_path / "study.yaml"
+    config.write_text(yaml.safe_dump(STUDY))
+    command = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", "--directory", tmp_path]
+    command += ["--cores", "2", "--configfile", config]
+    process = subprocess.Popen(
+        list(map(str, command)), start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    checkpoint = tmp_path / "results/tiny/folds/0/checkpoint.pt"
+    deadline = time.monotonic() + 600
+    while not checkpoint.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert checkpoint.exists()
+    assert snakemake(tmp_path, STUDY, "--unlock").returncode == 0
+    run = snakemake(tmp_path, STUDY)
+    assert run.returncode == 0, run.stdout
+    assert "resumed at step" in (tmp_path / "results/tiny/logs/train/0.log").read_text()
+    assert hashes(tmp_path) == undisturbed
