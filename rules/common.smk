@@ -153,3 +153,10 @@ def label_of(wildcards):
     if CASES[wildcards.case].label is None:
         return {}
     return {"label": f"{RESULTS}/labels/{wildcards.case}.nii.gz"}
+
+
+if not cases_to_measure():
+    raise WorkflowError(
+        f"none of the cases in infer.splits ({', '.join(config['infer']['splits'])}) has a label, so there is nothing to "
+        "measure; add `test` or `val`, or give the table a `split` column"
+    )

@@ -5,15 +5,12 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
-from jsonschema.validators import extend
 
 from ctseg.config import resolve_config
 from ctseg.errors import InputError
 from ctseg.intensity import WINDOWS_HU
-from ctseg.schema import find_problems, read_schema
+from ctseg.schema import read_schema
 
 ROOT = Path(__file__).resolve().parents[1]
 SCHEMA_PATH = ROOT / "rules/schemas/config.schema.yaml"
@@ -123,7 +120,7 @@ def test_the_order_of_the_labels_is_kept():
 @pytest.mark.parametrize(
     ("key", "value", "words"),
     [
-        ("train.learning_rate", 3, "train.learning_rate: 3 is more than the maximum of 1"),
+        ("train.learning_rate", 3, "train.learning_rate: 3 should be a number of at most 1"),
         ("train.steps", "1e3", 'train.steps: "1e3" should be a whole number'),
         ("train.steps", "many", 'train.steps: "many" should be a whole number'),
         ("train.lerning_rate", 1, "train.lerning_rate: unknown key; did you mean learning_rate?"),
@@ -131,34 +128,36 @@ def test_the_order_of_the_labels_is_kept():
         ("train.steps", 4.0, "train.steps: 4.0 should be a whole number"),
         ("train.steps", True, "train.steps: true should be a whole number"),
         ("train.noise_hu", math.nan, "train.noise_hu: NaN should be a number"),
-        ("train.noise_hu", -1, "train.noise_hu: -1 is less than the minimum of 0"),
-        ("train.flip_axes", ["x", "x"], "holds something twice"),
+        ("train.noise_hu", "-inf", 'train.noise_hu: "-inf" should be a number'),
+        ("train.noise_hu", -1, "train.noise_hu: -1 should be a number of at least 0"),
+        ("train.flip_axes", ["x", "x"], "should be a list without repetitions"),
         ("train.flip_axes", ["x", "w"], 'train.flip_axes[1]: "w" should be one of x, y, z'),
         ("train", 3, "train: 3 should be a section of keys"),
         ("study", "a/b", "should be a folder name"),
         ("study", "..", "should be a folder name"),
         ("study", "line\n", "should be a folder name"),
+        ("study", "x" * 101, "of at most 100 characters"),
         ("study", 7, "put it in quotes"),
         ("cases.source", "fodler", "did you mean folder?"),
         ("cases.source", "table", "cases.table: is missing"),
         ("cases.source", "folder", "cases.image: is missing"),
         ("cases.phantom.spacing_mm", [2, 1], "should name the smaller number first"),
-        ("target.labels", {}, "target.labels: is empty"),
+        ("target.labels", {}, "target.labels: {} should be at least one label"),
         ("target.labels", {"a": 1, "b": 1}, "a and b have the same value 1"),
         ("target.labels", {"a b": 1}, 'the name "a b" should be a name of letters'),
         ("target.labels", {1: 1}, "the name 1 should be a name of letters"),
-        ("target.labels", {"a": 256}, "target.labels.a: 256 is more than the maximum of 255"),
-        ("target.labels", {"a": 0}, "target.labels.a: 0 is less than the minimum of 1"),
+        ("target.labels", {"a": 256}, "target.labels.a: 256 should be a whole number of at most 255"),
+        ("target.labels", {"a": 0}, "target.labels.a: 0 should be a whole number of at least 1"),
         ("target.roi_names", {"tumor": "GTV"}, "target.roi_names.tumor: is none of the labels nodule"),
-        ("infer.overlap", 0.9, "infer.overlap: 0.9 should be less than 0.9"),
+        ("infer.overlap", 0.9, "infer.overlap: 0.9 should be a number below 0.9"),
         ("plan.window_hu", "lungs", "did you mean lung?"),
         ("plan.window_hu", [400, -1000], "plan.window_hu: [400, -1000] is empty"),
         ("plan.window_hu", [400], "plan.window_hu: [400] should be a list of 2 numbers"),
         ("plan.patch_size", [64, 64, 50], "plan.patch_size: [64, 64, 50] should be multiples of 8"),
         ("plan.patch_size", "automatic", 'plan.patch_size: "automatic" should be auto or a list of 3 whole numbers'),
-        ("plan.batch_size", 0, "plan.batch_size: 0 is less than the minimum of 1"),
+        ("plan.batch_size", 0, "plan.batch_size: 0 should be a whole number of at least 1"),
         ("network.channels", [16], "should be a list of 2 to 8 whole numbers"),
-        ("postprocess.threshold", 1, "should be less than 1"),
+        ("postprocess.threshold", 1, "should be a number below 1"),
         ("cases.exclude", [12], "cases.exclude[0]: 12 should be a case name; put it in quotes"),
     ],
 )
@@ -204,32 +203,3 @@ def test_leftovers_of_another_source_do_not_disturb():
     config["cases"] |= {"table": "cases.tsv", "image": "no field"}
     config["cases"]["phantom"]["nodules"] = [5, 2]
     assert resolve(config)["cases"]["table"] == "cases.tsv"
-
-
-def strict_validator() -> Draft202012Validator:
-    """The reference validator with the two points in which ctseg is stricter."""
-
-    def number(_: Any, value: Any) -> bool:
-        return not isinstance(value, bool) and (
-            isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))
-        )
-
-    def whole(_: Any, value: Any) -> bool:
-        return isinstance(value, int) and not isinstance(value, bool)
-
-    types = Draft202012Validator.TYPE_CHECKER.redefine("number", number).redefine("integer", whole)
-    return extend(Draft202012Validator, type_checker=types)(SCHEMA)
-
-
-VALIDATOR = strict_validator()
-NUMBERS = st.sampled_from([-1, 0, 1, 2, 3, 300, 0.5, 0.9, 1.0, 1e9, math.nan, True])
-TEXTS = st.sampled_from(["", "auto", "lung", "x", "a b", "1e-3", "table"])
-SCALARS = st.none() | NUMBERS | TEXTS
-VALUES = SCALARS | st.lists(SCALARS, max_size=4) | st.dictionaries(TEXTS, SCALARS, max_size=2)
-
-
-@settings(max_examples=200, deadline=None)
-@given(st.sampled_from([*sorted(leaves(DEFAULT)), "train", "new", "plan.new"]), VALUES)
-def test_the_verdict_is_that_of_a_json_schema_validator(key, value):
-    config = changed(key, value)
-    assert (find_problems(config, SCHEMA) == []) == VALIDATOR.is_valid(config)

@@ -16,7 +16,7 @@ def threshold_baseline(
     Returns Dice by threshold in HU; NaN where both masks are empty.
     """
     inside = np.ones(image.grid.shape_zyx, bool) if region is None else region.voxels_zyx > 0
-    box = bounding_box(inside) or (slice(0, 0), slice(0, 0), slice(0, 0))
+    box = bounding_box(inside) or (slice(0, 1), slice(0, 1), slice(0, 1))  # any box will do where nothing is inside
     hu, inside, reference = image.voxels_zyx[box], inside[box], reference_zyx[box]
     smallest_voxels = voxels_in(min_volume_mm3, image.grid)
     wanted = int(np.count_nonzero(reference_zyx))

@@ -11,15 +11,17 @@ import cc3d
 import numpy as np
 from scipy import ndimage
 
-from ctseg.components import label_components
 from ctseg.files import read_json
 from ctseg.resample import Box, bounding_box, grow_box, orient, resample
 from ctseg.volume import AIR_HU, Grid, Volume, read_nifti
 
 WORKING_SPACING_MM = 2.5
 LUNG_HU = -400  # between aerated lung and soft tissue, well above ground glass
-AIRWAY_HU = -950  # the trachea's lumen is air; lung, but for emphysema, is not
-AIRWAY_OPENING_MM = 4.0  # a bronchus thinner than this stays with the lung
+AIRWAY_HU = (-880, -900, -920, -940, -960)  # the loosest is taken at which the airway does not leak into the lung
+AIRWAY_CM3 = (4.0, 100.0)  # of trachea and main bronchi; the scan may cut the trachea's upper part
+AIRWAY_HEIGHT_MM = 40.0
+AIRWAY_OFF_MIDLINE_MM = 40.0
+AIRWAY_WALL_MM = TRUNK_RADIUS_MM = 4.0  # a bronchus thinner than this stays with the lung
 CLOSING_MM = 12.0  # a pleural nodule up to about twice this wide is taken in
 # A coarse voxel of the field as a whole number, which takes a quarter of a float's memory to interpolate; and half of
 # it, less one, so that exactly half counts whichever way the interpolation's last digit falls.
@@ -39,8 +41,11 @@ def segment_lungs(image: Volume) -> Volume:
     airways, closing), at a coarse voxel size.
     """
     coarse = _coarse(image)
-    lungs = _two_lungs(_body_air(coarse) & _body_box(coarse), coarse.grid)
-    lungs = _closed(_without_airways(lungs, coarse), coarse.grid)
+    air = _body_air(coarse) & _body_box(coarse)
+    airways = _airways(air, coarse)
+    lungs = _two_lungs(air & ~_dilated(airways, AIRWAY_WALL_MM, coarse.grid), coarse.grid)
+    # The closing fills narrow gaps again, and the trachea between the lungs is one.
+    lungs = _closed(lungs, coarse.grid) & ~_trunk(airways, coarse.grid)
     return image.with_voxels(_on_grid(lungs, coarse.grid, image.grid))
 
 
@@ -132,28 +137,47 @@ def _two_lungs(air: np.ndarray, grid: Grid) -> np.ndarray:
     return np.isin(components, keep) if keep else np.zeros_like(air)
 
 
-def _without_airways(lungs: np.ndarray, coarse: Volume) -> np.ndarray:
-    """Remove trachea and main bronchi: wide tubes of pure air that lead to the head end of the field."""
-    if not lungs.any():
-        return lungs
-    lumen = lungs & (ndimage.uniform_filter(coarse.voxels_zyx, 3) < AIRWAY_HU)
-    tubes = label_components(lumen)
-    sizes = np.bincount(tubes.ravel())
-    sizes[0] = 0
-    slices = np.flatnonzero(lungs.any(axis=(1, 2)))
-    top = tubes[slices[-1] - max(1, len(slices) // 6) :]
-    candidates = [number for number in np.unique(top[top > 0]) if sizes[number] * coarse.grid.voxel_volume_mm3 > 2000]
-    if not candidates:
-        return lungs
-    airway = np.isin(tubes, candidates)
-    # In emphysema such a component is lung: an airway is a small part of the field.
-    if airway.sum() > 0.1 * lungs.sum():
-        return lungs
-    box = _box_around(airway, AIRWAY_OPENING_MM, coarse.grid)
-    distance = ndimage.distance_transform_edt(~airway[box], sampling=coarse.grid.spacing_zyx_mm)
-    kept = lungs.copy()
-    kept[box] &= distance > AIRWAY_OPENING_MM
-    return kept
+def _airways(air: np.ndarray, coarse: Volume) -> np.ndarray:
+    """Trachea and main bronchi: a tall tube of pure air near the midline, in the upper half of the enclosed air.
+
+    Lung and airway overlap in density, so the threshold follows the scan: the loosest one at which the tube still has
+    the volume of an airway, that is, has not leaked into the lung. Empty where there is none.
+    """
+    if not air.any():
+        return air
+    midline = np.median(np.nonzero(coarse.voxels_zyx >= LUNG_HU)[2])
+    middle = np.median(np.nonzero(air)[0])
+    dz, _, dx = coarse.grid.spacing_zyx_mm
+    for threshold_hu in AIRWAY_HU:
+        tubes = cc3d.connected_components(air & (coarse.voxels_zyx < threshold_hu), connectivity=6)
+        facts = cc3d.statistics(tubes)
+        volumes_cm3 = facts["voxel_counts"] * coarse.grid.voxel_volume_mm3 / 1000
+        heights_mm = np.array([box[0].stop - box[0].start for box in facts["bounding_boxes"]]) * dz
+        fits = (volumes_cm3 >= AIRWAY_CM3[0]) & (volumes_cm3 <= AIRWAY_CM3[1]) & (heights_mm >= AIRWAY_HEIGHT_MM)
+        fits &= np.abs(facts["centroids"][:, 2] - midline) * dx <= AIRWAY_OFF_MIDLINE_MM
+        fits &= facts["centroids"][:, 0] > middle
+        fits[0] = False
+        if fits.any():
+            return tubes == int(np.where(fits, volumes_cm3, 0).argmax())
+    return np.zeros_like(air)
+
+
+def _trunk(airways: np.ndarray, grid: Grid) -> np.ndarray:
+    """The wide part of the airways: the places that a ball reaches."""
+    core = np.zeros_like(airways)
+    if airways.any():
+        box = _box_around(airways, TRUNK_RADIUS_MM, grid)
+        core[box] = ndimage.distance_transform_edt(airways[box], sampling=grid.spacing_zyx_mm) > TRUNK_RADIUS_MM
+    return airways & _dilated(core, TRUNK_RADIUS_MM, grid)
+
+
+def _dilated(mask: np.ndarray, radius_mm: float, grid: Grid) -> np.ndarray:
+    """All voxels within the radius of the mask."""
+    grown = np.zeros_like(mask)
+    if mask.any():
+        box = _box_around(mask, radius_mm, grid)
+        grown[box] = ndimage.distance_transform_edt(~mask[box], sampling=grid.spacing_zyx_mm) <= radius_mm
+    return grown
 
 
 def _box_around(mask: np.ndarray, margin_mm: float, grid: Grid) -> Box:

@@ -1,22 +1,44 @@
 """Checking values against a JSON schema, and filling in its defaults, with messages that people can read.
 
-The schemas are JSON Schema draft 2020-12. The few keywords that they use are checked here, since importing a general
-validator costs 0.1 s at every start and its messages would have to be rewritten anyway. Stricter than the standard in
-two points: 4.0 is no whole number, and NaN and infinity are no numbers.
+The package jsonschema finds what is wrong, by draft 2020-12; here it is put into words. Stricter than the standard in
+three points: 4.0 is no whole number, NaN and infinity are no numbers, and a pattern's `$` is the very end of the text.
 """
 
 import copy
 import json
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
+from difflib import get_close_matches
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
+from jsonschema import Draft202012Validator, ValidationError
+from jsonschema.validators import extend
 
 Schema = Mapping[str, Any]
+Error = Any  # a ValidationError; its type stubs leave open whether its fields are set
+
+TYPES = {  # a part of the schema that allows several types needs a title
+    "boolean": "true or false",
+    "integer": "a whole number",
+    "number": "a number",
+    "string": "text",
+    "array": "a list",
+    "object": "a section of keys",
+}
+ENDINGS = {
+    "minimum": " of at least {}",
+    "maximum": " of at most {}",
+    "exclusiveMinimum": " above {}",
+    "exclusiveMaximum": " below {}",
+    "maxLength": " of at most {} characters",
+    "uniqueItems": " without repetitions",
+}
 
 
 class Problem(NamedTuple):
@@ -62,139 +84,78 @@ def read_texts(value: Any, schema: Schema) -> Any:
 
     Snakemake hands on what stands in braces on the command line as texts, and YAML reads 1e-3 as one.
     """
-    if "anyOf" in schema:
-        readings = [read_texts(value, branch) for branch in schema["anyOf"]]
-        valid = (
-            read for read, branch in zip(readings, schema["anyOf"], strict=True) if not find_problems(read, branch)
-        )
-        return next(valid, readings[-1])
-    if isinstance(value, Mapping):
-        known, others = schema.get("properties", {}), schema.get("additionalProperties")
-        others = others if isinstance(others, Mapping) else {}
-        return {name: read_texts(content, known.get(name, others)) for name, content in value.items()}
-    if isinstance(value, list):
-        return [read_texts(item, schema.get("items", {})) for item in value]
-    return _read_text(value, schema) if isinstance(value, str) and "type" in schema else value
+    read = copy.deepcopy(value)
+    whole = list(_Validator(schema).iter_errors(value))
+    branches = [branch for problem in whole for branch in problem.context or []]
+    for error in whole + branches:
+        if error.validator == "type" and isinstance(error.instance, str) and error.absolute_path:
+            *path, last = error.absolute_path
+            reduce(getitem, path, read)[last] = _read_text(error.instance, error.validator_value)
+    return read
 
 
-def _read_text(text: str, schema: Schema) -> Any:
-    types = _types(schema)
-    if types == ["boolean"]:
-        return {"true": True, "false": False}.get(text.lower(), text)
-    for name, read in (("integer", int), ("number", int), ("number", float)):
-        if types == [name]:
-            with suppress(ValueError):
-                return read(text)
+def _read_text(text: str, types: Any) -> Any:
+    for reading in ({"true": True, "false": False}.get, int, float):
+        with suppress(ValueError):
+            if _Validator({"type": types}).is_valid(read := reading(text.lower())):
+                return read
     return text
 
 
-def find_problems(value: Any, schema: Schema, key: str = "") -> list[Problem]:
-    """Everything in which `value` breaks the schema; `key` is the name of the value in the messages."""
-    return list(_problems(value, schema, key))
+def find_problems(value: Any, schema: Schema) -> list[Problem]:
+    """Everything in which `value` breaks the schema."""
+    errors = _Validator(schema).iter_errors(value)
+    return list(dict.fromkeys(problem for error in errors for problem in _problems(error)))
 
 
-def _problems(value: Any, schema: Schema, key: str) -> Iterator[Problem]:
-    if "anyOf" in schema:
-        yield from _any_of(value, schema, key)
-    elif "enum" in schema:
-        if not any(value == option and type(value) is type(option) for option in schema["enum"]):
-            yield Problem(key, f"{show(value)} should be {_expected(schema)}{_suggestion(value, schema['enum'])}")
-    elif not _has_type(value, schema):
-        yield Problem(key, f"{show(value)} should be {_expected(schema)}{_type_hint(value, schema)}")
-    elif isinstance(value, str):
-        yield from _string(value, schema, key)
-    elif isinstance(value, list):
-        yield from _list(value, schema, key)
-    elif isinstance(value, Mapping):
-        yield from _mapping(value, schema, key)
-    elif isinstance(value, int | float) and not isinstance(value, bool):
-        yield from _number(value, schema, key)
+def _check_pattern(_: Any, pattern: str, value: Any, __: Schema) -> Iterator[ValidationError]:
+    if isinstance(value, str) and not re.fullmatch(pattern, value):
+        yield ValidationError("does not match the pattern")
 
 
-def _any_of(value: Any, schema: Schema, key: str) -> Iterator[Problem]:
-    """Report the branch that the value was meant for: the one of its own type, if there is one."""
-    branches = schema["anyOf"]
-    if not any(find_problems(value, branch, key) == [] for branch in branches):
-        meant = [branch for branch in branches if "enum" not in branch and _has_type(value, branch)]
-        if meant:
-            yield from _problems(value, meant[0], key)
-        else:
-            options = [option for branch in branches for option in branch.get("enum", [])]
-            yield Problem(key, f"{show(value)} should be {_expected(schema)}{_suggestion(value, options)}")
+_Validator = extend(
+    Draft202012Validator,
+    {"pattern": _check_pattern},
+    type_checker=Draft202012Validator.TYPE_CHECKER.redefine_many(
+        {
+            "integer": lambda _, value: type(value) is int,
+            "number": lambda _, value: type(value) in (int, float) and -math.inf < value < math.inf,
+        }
+    ),
+)
 
 
-def _string(value: str, schema: Schema, key: str) -> Iterator[Problem]:
-    # Patterns are anchored; fullmatch, unlike search, does not let a final line break pass the `$`.
-    if len(value) < schema.get("minLength", 0) or not re.fullmatch(schema.get("pattern", "(?s:.*)"), value):
-        yield Problem(key, f"{show(value)} should be {_expected(schema)}")
-    elif len(value) > schema.get("maxLength", math.inf):
-        yield Problem(key, f"{show(value)} is longer than {schema['maxLength']} characters")
+def _problems(error: Error) -> Iterator[Problem]:
+    """The error in words."""
+    if error.validator in ("required", "additionalProperties"):
+        yield from _key_problems(error)
+    elif meant := _meant(error):
+        yield from (problem for part in meant for problem in _problems(part))
+    else:
+        subject = "the name " if "propertyNames" in error.absolute_schema_path else ""
+        expected = f"{_expected(error.schema)}{_ending(error)}"
+        yield Problem(_key(error.absolute_path), f"{subject}{show(error.instance)} should be {expected}")
 
 
-def _number(value: float, schema: Schema, key: str) -> Iterator[Problem]:
-    if value > schema.get("maximum", math.inf):
-        yield Problem(key, f"{show(value)} is more than the maximum of {schema['maximum']}")
-    if value < schema.get("minimum", -math.inf):
-        yield Problem(key, f"{show(value)} is less than the minimum of {schema['minimum']}")
-    if value >= schema.get("exclusiveMaximum", math.inf):
-        yield Problem(key, f"{show(value)} should be less than {schema['exclusiveMaximum']}")
-    if value <= schema.get("exclusiveMinimum", -math.inf):
-        yield Problem(key, f"{show(value)} should be more than {schema['exclusiveMinimum']}")
-
-
-def _list(value: list, schema: Schema, key: str) -> Iterator[Problem]:
-    if not schema.get("minItems", 0) <= len(value) <= schema.get("maxItems", math.inf):
-        yield Problem(key, f"{show(value)} should be {_expected(schema)}")
-    if schema.get("uniqueItems") and any(item in value[:index] for index, item in enumerate(value)):
-        yield Problem(key, f"{show(value)} holds something twice")
-    for index, item in enumerate(value):
-        yield from _problems(item, schema.get("items", {}), f"{key}[{index}]")
-
-
-def _mapping(value: Mapping, schema: Schema, key: str) -> Iterator[Problem]:
-    known, others = schema.get("properties", {}), schema.get("additionalProperties", {})
-    if len(value) < schema.get("minProperties", 0):
-        yield Problem(key, f"is empty; it should be {_expected(schema)}")
+def _key_problems(error: Error) -> Iterator[Problem]:
+    """Keys that are missing or unknown. The error does not name them, so each error tells all of its section."""
+    section, schema, known = error.instance, error.schema, error.schema.get("properties", {})
     for name in schema.get("required", []):
-        if name not in value:
-            yield Problem(_join(key, name), f"is missing; it should be {_expected(known[name])}")
-    for name, content in value.items():
-        if name in known:
-            yield from _problems(content, known[name], _join(key, name))
-        elif others is False:
-            yield Problem(_join(key, name), f"unknown key{_suggestion(name, known)}")
-        else:
-            naming = find_problems(name, schema.get("propertyNames", {}))
-            yield from (Problem(key, f"the name {problem.text}") for problem in naming)
-            yield from _problems(content, others, _join(key, name))
+        if name not in section:
+            yield Problem(_key([*error.absolute_path, name]), f"is missing; it should be {_expected(known[name])}")
+    for name in section:
+        if name not in known and schema.get("additionalProperties") is False:
+            yield Problem(_key([*error.absolute_path, str(name)]), f"unknown key{_suggestion(name, known)}")
 
 
-def _join(key: str, name: Any) -> str:
-    return f"{key}.{name}" if key else str(name)
+def _meant(error: Error) -> list[Error]:
+    """What is wrong in the branch of `anyOf` that the value was meant for: the one of its own type, if there is one."""
+    others = {part.schema_path[0] for part in error.context if part.validator in ("type", "enum") and not part.path}
+    return [part for part in error.context if part.schema_path[0] not in others]
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))
-
-
-TYPES: dict[str, tuple[str, Callable[[Any], bool]]] = {
-    "boolean": ("true or false", lambda value: isinstance(value, bool)),
-    "integer": ("a whole number", lambda value: isinstance(value, int) and not isinstance(value, bool)),
-    "number": ("a number", lambda value: _is_number(value) and not isinstance(value, bool)),
-    "string": ("text", lambda value: isinstance(value, str)),
-    "array": ("a list", lambda value: isinstance(value, list)),
-    "object": ("a section of keys", lambda value: isinstance(value, Mapping)),
-    "null": ("null", lambda value: value is None),
-}
-
-
-def _types(schema: Schema) -> list[str]:
-    types = schema.get("type", list(TYPES))
-    return [types] if isinstance(types, str) else types
-
-
-def _has_type(value: Any, schema: Schema) -> bool:
-    return any(TYPES[name][1](value) for name in _types(schema))
+def _key(path: Iterable[Any]) -> str:
+    return "".join(f"[{name}]" if isinstance(name, int) else f".{name}" for name in path).removeprefix(".")
 
 
 def _expected(schema: Schema) -> str:
@@ -204,24 +165,23 @@ def _expected(schema: Schema) -> str:
     if "anyOf" in schema:
         return " or ".join(_expected(branch) for branch in schema["anyOf"])
     if "enum" in schema:
-        options = [str(option) for option in schema["enum"]]
-        return options[0] if len(options) == 1 else f"one of {', '.join(options)}"
-    if _types(schema) == ["array"] and "minItems" in schema:
+        return f"one of {', '.join(schema['enum'])}" if len(schema["enum"]) > 1 else schema["enum"][0]
+    if "minItems" in schema:
         return f"a list of {schema['minItems']} {_expected(schema['items']).removeprefix('a ')}s"
-    return " or ".join(TYPES[name][0] for name in _types(schema))
+    return TYPES[schema["type"]]
 
 
-def _type_hint(value: Any, schema: Schema) -> str:
-    """YAML reads 007 and 2024-01-31 as a number and a date."""
-    is_plain = value is not None and not isinstance(value, list | Mapping)
-    return "; put it in quotes" if "string" in _types(schema) and is_plain else ""
+def _ending(error: Error) -> str:
+    """The bound that is broken, or how to put it right. YAML reads 007 and 2024-01-31 as a number and a date."""
+    if error.validator == "type" and "string" in error.validator_value:
+        return "" if isinstance(error.instance, list | Mapping | None) else "; put it in quotes"
+    branches = [error.schema, *error.schema.get("anyOf", [])]
+    options = [option for branch in branches for option in branch.get("enum", [])]
+    return ENDINGS.get(error.validator, "").format(error.validator_value) or _suggestion(error.instance, options)
 
 
-def _suggestion(name: Any, known: Any) -> str:
-    """The closest known name, ready to follow a message; empty if none is close."""
-    from difflib import get_close_matches  # only needed when something is wrong
-
-    close = get_close_matches(str(name), [str(option) for option in known], n=1)
+def _suggestion(name: Any, known: Iterable[str]) -> str:
+    close = get_close_matches(str(name), known, n=1)
     return f"; did you mean {close[0]}?" if close else ""
 
 

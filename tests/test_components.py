@@ -1,0 +1,128 @@
+import csv
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from scipy.spatial.distance import pdist
+
+from ctseg.components import COLUMNS, label_components, longest_distance_mm, measure_components, write_components
+from ctseg.volume import Grid, Volume
+from grids import grids
+
+IDENTITY = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
+FLIPPED = ((-1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, -1.0))
+masks = arrays(np.bool_, st.tuples(*[st.integers(1, 6)] * 3))
+coordinates = st.integers(-5, 5).map(float)
+
+
+def scan(shape=(20, 24, 28), spacing=(1.0, 1.0, 1.0), origin=(0.0, 0.0, 0.0), direction=IDENTITY):
+    grid = Grid(shape, spacing, origin, direction)
+    return Volume(np.zeros(shape, np.uint8), grid), Volume(np.zeros(shape, np.int16), grid)
+
+
+def test_voxels_that_share_only_a_corner_are_one_component():
+    mask = np.zeros((4, 4, 4), bool)
+    mask[0, 0, 0] = mask[1, 1, 1] = mask[3, 3, 3] = True
+    components = label_components(mask)
+    assert components[0, 0, 0] == components[1, 1, 1] != components[3, 3, 3]
+    assert components.max() == 2
+
+
+@given(masks)
+@settings(max_examples=60, deadline=None)
+def test_the_components_cover_the_mask_and_nothing_else(mask):
+    components = label_components(mask)
+    np.testing.assert_array_equal(components > 0, mask)
+    assert set(np.unique(components)) <= set(range(components.max() + 1))
+
+
+def test_a_box_has_the_measures_of_a_box():
+    segmentation, image = scan(spacing=(0.5, 2.0, 3.0), origin=(-10.0, 5.0, 100.0))
+    segmentation.voxels_zyx[2:6, 3:8, 10:20] = 1
+    image.voxels_zyx[2:6, 3:8, 10:15] = -100
+    image.voxels_zyx[2:6, 3:8, 15:20] = 300
+    (row,) = measure_components(segmentation, image)
+    assert (row["label"], row["component"], row["voxels"]) == (1, 1, 200)
+    assert row["volume_cm3"] == pytest.approx(200 * 3 / 1000)
+    assert [row[f"extent_{axis}_mm"] for axis in "xyz"] == pytest.approx([5, 10, 12])
+    assert [row[f"centroid_{axis}_mm"] for axis in "xyz"] == pytest.approx([-10 + 14.5 * 0.5, 5 + 5 * 2, 100 + 3.5 * 3])
+    assert (row["mean_hu"], row["sd_hu"], row["min_hu"], row["max_hu"]) == (100, 200, -100, 300)
+    assert row["longest_diameter_mm"] == pytest.approx(np.linalg.norm([4.5, 8, 9]) + 0.5)
+
+
+@pytest.mark.parametrize("direction", [IDENTITY, FLIPPED])
+def test_a_ball_has_the_measures_of_a_ball(direction):
+    segmentation, image = scan((40, 40, 40), direction=direction)
+    distance = np.linalg.norm(np.indices((40, 40, 40)) - np.array([18, 20, 22]).reshape(3, 1, 1, 1), axis=0)
+    segmentation.voxels_zyx[distance <= 12] = 1
+    (row,) = measure_components(segmentation, image)
+    assert row["volume_cm3"] == pytest.approx(4 / 3 * np.pi * 12**3 / 1000, rel=0.02)
+    assert row["longest_diameter_mm"] == pytest.approx(25)
+    assert [row[f"extent_{axis}_mm"] for axis in "xyz"] == pytest.approx([25, 25, 25])
+    expected = segmentation.grid.points_xyz_mm(np.array([[18, 20, 22]]))[0]
+    assert [row[f"centroid_{axis}_mm"] for axis in "xyz"] == pytest.approx(expected)
+
+
+def test_components_are_numbered_by_class_and_falling_volume():
+    segmentation, image = scan()
+    segmentation.voxels_zyx[0:2, 0, 0] = 2
+    segmentation.voxels_zyx[5:10, 5, 5] = 2
+    segmentation.voxels_zyx[15, 15, 15] = 1
+    rows = measure_components(segmentation, image)
+    assert [(row["label"], row["component"], row["voxels"]) for row in rows] == [(1, 1, 1), (2, 1, 5), (2, 2, 2)]
+
+
+def test_touching_classes_are_components_of_their_own():
+    segmentation, image = scan()
+    segmentation.voxels_zyx[3, 3, 3:6] = 1
+    segmentation.voxels_zyx[3, 3, 6:8] = 2
+    assert [row["voxels"] for row in measure_components(segmentation, image)] == [3, 2]
+
+
+@given(grids(), st.data())
+@settings(max_examples=40, deadline=None)
+def test_volumes_sum_to_the_segmentation_on_any_grid(grid, data):
+    voxels = data.draw(arrays(np.uint8, grid.shape_zyx, elements=st.integers(0, 2)))
+    rows = measure_components(Volume(voxels, grid), Volume(voxels.astype(np.int16), grid))
+    for value in (1, 2):
+        found = sum(row["volume_cm3"] for row in rows if row["label"] == value)
+        assert found == pytest.approx((voxels == value).sum() * grid.voxel_volume_mm3 / 1000)
+    assert all(row["mean_hu"] == row["label"] and row["sd_hu"] == 0 for row in rows)
+
+
+def test_nothing_segmented_gives_no_row():
+    assert measure_components(*scan()) == []
+
+
+@given(st.lists(st.tuples(coordinates, coordinates, coordinates), min_size=2, max_size=40))
+@settings(max_examples=80, deadline=None)
+def test_the_longest_distance_is_that_of_all_pairs(points):
+    assert longest_distance_mm(np.array(points)) == pytest.approx(pdist(np.array(points)).max())
+
+
+@pytest.mark.parametrize("axes", [(0,), (1, 2), (0, 1, 2)])
+def test_the_longest_distance_is_exact_in_a_line_and_a_plane_too(axes):
+    points = np.zeros((12 ** len(axes), 3))
+    points[:, axes] = np.array(list(np.ndindex(*[12] * len(axes))))
+    assert longest_distance_mm(points) == pytest.approx(11 * len(axes) ** 0.5)
+
+
+def test_one_point_has_no_distance():
+    assert longest_distance_mm(np.zeros((1, 3))) == 0
+
+
+def test_the_table_names_the_classes(tmp_path):
+    segmentation, image = scan()
+    segmentation.voxels_zyx[3, 3, 3:6] = 2
+    path = tmp_path / "components.tsv"
+    write_components(measure_components(segmentation, image), ["nodule", "tumour"], path)
+    (row,) = csv.DictReader(path.read_text().splitlines(), delimiter="\t")
+    assert list(row) == ["label", *COLUMNS]
+    assert (row["label"], row["component"], row["voxels"], row["volume_cm3"]) == ("tumour", "1", "3", "0.0030")
+
+
+def test_the_table_of_nothing_is_its_header(tmp_path):
+    write_components([], ["nodule"], tmp_path / "components.tsv")
+    assert (tmp_path / "components.tsv").read_text() == "\t".join(["label", *COLUMNS]) + "\n"

@@ -1,0 +1,89 @@
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+
+from ctseg.overlay import draw_case
+from ctseg.plots import plot_metrics, plot_training
+from ctseg.volume import Grid, Volume
+
+NAN = float("nan")
+SHAPE = (20, 24, 28)
+LEFT_BACK_HEAD = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
+HISTORY = pd.DataFrame(
+    {"step": [1, 2, 3], "loss": [1.0, 0.5, 0.4], "validation_dice": [0.0, 0.6, 0.5], "best": [True, True, False]}
+)
+
+
+def metrics(**columns):
+    values = {"dice": [0.5, 0.8], "reference_volume_cm3": [1.0, 2.0], "predicted_volume_cm3": [1.5, 1.0]} | columns
+    return pd.DataFrame({"case": ["001", "b"], "split": "test", "label": "1", **values})
+
+
+def orange_yx(path):
+    """Mean row and column of the orange pixels in the left third of a picture, which is the axial plane."""
+    picture = plt.imread(path)[..., :3]
+    picture = picture[: int(0.85 * len(picture)), : picture.shape[1] // 3]
+    red, green, blue = np.moveaxis(picture, -1, 0)
+    rows, columns = np.nonzero((red > 0.7) & (blue < 0.25) & (green > 0.4))
+    assert rows.size
+    return rows.mean() / len(picture), columns.mean() / picture.shape[1]
+
+
+def lesion_on_the_patients_left():
+    voxels = np.zeros(SHAPE, np.uint8)
+    voxels[8:12, 4:8, 20:25] = 1  # x runs to the left, y to the back: left and in front
+    image = np.where(voxels, 100, 0).astype(np.int16)
+    grid = Grid(SHAPE, (1.0, 1.0, 1.0), (0.0, 0.0, 0.0), LEFT_BACK_HEAD)
+    return Volume(image, grid), Volume(voxels, grid)
+
+
+def draw(path, image, segmentation, reference=None):
+    draw_case(path, "case", image, segmentation, reference, None, (-160.0, 240.0))
+
+
+def test_a_lesion_on_the_patients_left_and_front_is_drawn_right_and_up(tmp_path):
+    draw(tmp_path / "case.png", *lesion_on_the_patients_left())
+    row, column = orange_yx(tmp_path / "case.png")
+    assert column > 0.5
+    assert row < 0.5
+
+
+def test_the_same_anatomy_stored_in_another_order_gives_the_same_picture(tmp_path):
+    image, segmentation = lesion_on_the_patients_left()
+    draw(tmp_path / "a.png", image, segmentation)
+    last = image.grid.corners_xyz_mm()[-1]
+    flipped = Grid(
+        SHAPE, (1.0, 1.0, 1.0), (float(last[0]), 0.0, float(last[2])), ((-1.0, 0, 0), (0, 1.0, 0), (0, 0, -1.0))
+    )
+    draw(tmp_path / "b.png", *(Volume(part.voxels_zyx[::-1, :, ::-1], flipped) for part in (image, segmentation)))
+    np.testing.assert_allclose(plt.imread(tmp_path / "a.png"), plt.imread(tmp_path / "b.png"), atol=0.02)
+
+
+def test_an_empty_segmentation_and_label_are_drawn_too(tmp_path):
+    image, segmentation = lesion_on_the_patients_left()
+    empty = segmentation.with_voxels(np.zeros(SHAPE, np.uint8))
+    draw(tmp_path / "case.png", image, empty, empty)
+    assert (tmp_path / "case.png").stat().st_size > 1000
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {},
+        {"dice": [NAN, NAN]},
+        {"predicted_volume_cm3": [0.0, 0.0]},
+        {"reference_volume_cm3": [0.0, 0.0], "dice": [0.0, NAN]},
+    ],
+    ids=["usual", "no dice", "all missed", "all empty"],
+)
+def test_the_same_metrics_give_the_same_bytes(tmp_path, columns):
+    for name in ("a.png", "b.png"):
+        plot_metrics(metrics(**columns), tmp_path / name)
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+
+
+def test_learning_curves_of_one_and_of_several_folds(tmp_path):
+    plot_training({"0": HISTORY}, tmp_path / "one.png")
+    plot_training({"0": HISTORY, "1": HISTORY}, tmp_path / "two.png")
+    assert (tmp_path / "one.png").read_bytes() != (tmp_path / "two.png").read_bytes()
