@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.spatial.distance import pdist
+from skimage.measure import label, regionprops
 
 from ctseg.components import COLUMNS, label_components, longest_distance_mm, measure_components, write_components
 from ctseg.volume import Grid, Volume
@@ -126,3 +127,23 @@ def test_the_table_names_the_classes(tmp_path):
 def test_the_table_of_nothing_is_its_header(tmp_path):
     write_components([], ["nodule"], tmp_path / "components.tsv")
     assert (tmp_path / "components.tsv").read_text() == "\t".join(["label", *COLUMNS]) + "\n"
+
+
+@given(masks, st.permutations(range(3)), st.sets(st.integers(0, 2)))
+@settings(max_examples=40, deadline=None)
+def test_another_library_finds_the_same_components_in_any_order_of_the_axes(mask, order, flips):
+    expected = sorted((int(region.area), *sorted(region.centroid)) for region in regionprops(label(mask)))
+    turned = np.flip(mask.transpose(order), tuple(flips))
+    segmentation, image = scan(turned.shape)
+    found = measure_components(segmentation.with_voxels(turned.astype(np.uint8)), image)
+    assert [row["voxels"] for row in found] == [area for area, *_ in expected][::-1]
+    if not flips:
+        places = sorted((row["voxels"], *sorted(row[f"centroid_{axis}_mm"] for axis in "zyx")) for row in found)
+        np.testing.assert_allclose(places, expected)
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 3), (1, 7, 1), (6, 1, 7), (9, 9, 1), (7, 7, 7)])
+def test_as_many_single_voxels_as_fit_are_components_of_their_own(shape):
+    mask = np.zeros(shape, bool)
+    mask[::2, ::2, ::2] = True
+    assert label_components(mask).max() == mask.sum()

@@ -5,6 +5,7 @@ import pytest
 
 from ctseg.files import write_json
 from ctseg.lungs import check_lungs, plausible_lungs, segment_lungs
+from ctseg.phantom import PhantomSettings, make_phantom
 from ctseg.postprocessing import REGION_SHARE
 from ctseg.volume import Grid, Volume, read_nifti, write_nifti
 from real_data import real_data
@@ -96,6 +97,34 @@ def test_a_trachea_that_joins_the_lungs_is_cut_off():
     found = segment_lungs(image.with_voxels(voxels)).voxels_zyx > 0
     assert found[trachea].mean() < 0.05
     assert found[lungs].mean() > 0.95
+
+
+def test_the_foam_inside_the_tables_shell_is_no_lung():
+    image, lungs, _, _ = chest()
+    lowest = image.grid.shape_zyx[1] - 1
+    voxels = image.voxels_zyx.copy()
+    voxels[:, lowest - 6 : lowest, 15:105] = 100
+    voxels[..., :60][lungs[..., :60]] = 40  # without the right lung, the foam is the second largest enclosed air
+    foam = np.zeros_like(lungs)
+    foam[:, lowest - 5 : lowest - 1, 16:104] = True
+    voxels[foam] = -930
+    found = segment_lungs(image.with_voxels(voxels)).voxels_zyx > 0
+    assert not found[foam].any()
+    assert found[lungs].mean() > 0.45
+
+
+def test_an_oblique_scan_has_the_same_field_in_the_world():
+    image, *_ = chest()
+    turn = np.eye(4)
+    turn[:2, :2] = [[np.cos(0.2), -np.sin(0.2)], [np.sin(0.2), np.cos(0.2)]]
+    oblique = Volume(image.voxels_zyx, Grid.from_affine(turn @ image.grid.affine, image.grid.shape_zyx))
+    np.testing.assert_array_equal(segment_lungs(oblique).voxels_zyx, segment_lungs(image).voxels_zyx)
+
+
+def test_the_phantoms_true_lungs_are_found():
+    phantom = make_phantom(PhantomSettings(3, (2.0, 2.2), (2.6, 3.0), (2, 4)), 0)
+    found, truth = segment_lungs(phantom.image).voxels_zyx > 0, phantom.lungs.voxels_zyx > 0
+    assert 2 * (found & truth).sum() / (found.sum() + truth.sum()) > 0.97
 
 
 def test_bowel_gas_beside_the_lungs_is_left_out():

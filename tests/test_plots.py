@@ -87,3 +87,12 @@ def test_learning_curves_of_one_and_of_several_folds(tmp_path):
     plot_training({"0": HISTORY}, tmp_path / "one.png")
     plot_training({"0": HISTORY, "1": HISTORY}, tmp_path / "two.png")
     assert (tmp_path / "one.png").read_bytes() != (tmp_path / "two.png").read_bytes()
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_a_scan_of_one_slice_that_is_all_lesion_is_drawn(tmp_path, axis):
+    shape = tuple(1 if axis == other else 12 for other in range(3))
+    grid = Grid(shape, (1.0, 1.0, 3.0), (0.0, 0.0, 0.0), LEFT_BACK_HEAD)
+    draw(tmp_path / "case.png", Volume(np.zeros(shape, np.int16), grid), Volume(np.ones(shape, np.uint8), grid))
+    picture = plt.imread(tmp_path / "case.png")[..., :3]
+    assert ((picture[..., 0] > 0.7) & (picture[..., 2] < 0.25) & (picture[..., 1] > 0.4)).any()

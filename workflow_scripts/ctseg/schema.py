@@ -113,20 +113,15 @@ def _check_pattern(_: Any, pattern: str, value: Any, __: Schema) -> Iterator[Val
         yield ValidationError("does not match the pattern")
 
 
-_Validator = extend(
-    Draft202012Validator,
-    {"pattern": _check_pattern},
-    type_checker=Draft202012Validator.TYPE_CHECKER.redefine_many(
-        {
-            "integer": lambda _, value: type(value) is int,
-            "number": lambda _, value: type(value) in (int, float) and -math.inf < value < math.inf,
-        }
-    ),
-)
+_NUMBERS = {
+    "integer": lambda _, value: type(value) is int,
+    "number": lambda _, value: type(value) in (int, float) and -math.inf < value < math.inf,
+}
+_TYPES = Draft202012Validator.TYPE_CHECKER.redefine_many(_NUMBERS)
+_Validator = extend(Draft202012Validator, {"pattern": _check_pattern}, type_checker=_TYPES)
 
 
 def _problems(error: Error) -> Iterator[Problem]:
-    """The error in words."""
     if error.validator in ("required", "additionalProperties"):
         yield from _key_problems(error)
     elif meant := _meant(error):
@@ -175,6 +170,8 @@ def _ending(error: Error) -> str:
     """The bound that is broken, or how to put it right. YAML reads 007 and 2024-01-31 as a number and a date."""
     if error.validator == "type" and "string" in error.validator_value:
         return "" if isinstance(error.instance, list | Mapping | None) else "; put it in quotes"
+    if error.schema.get("type") == "integer" and isinstance(error.instance, float):
+        return ""  # 0.5 is below a minimum of 1 as well, but one message is enough
     branches = [error.schema, *error.schema.get("anyOf", [])]
     options = [option for branch in branches for option in branch.get("enum", [])]
     return ENDINGS.get(error.validator, "").format(error.validator_value) or _suggestion(error.instance, options)
