@@ -36,6 +36,15 @@ def test_orienting_moves_no_voxel_in_the_world(grid):
     assert again.grid.matches(turned.grid)
 
 
+def test_integers_are_rounded_not_cut_off():
+    grid = Grid((2, 2, 11), (1, 1, 1), (0, 0, 0), IDENTITY)
+    ramp_hu = Volume(np.broadcast_to(np.arange(-50, 60, 10), (2, 2, 11)).astype(np.int16), grid)
+    moved = resample(ramp_hu, Grid((2, 2, 100), (0.1, 1, 1), (0.07, 0, 0), IDENTITY)).voxels_zyx[0, 0]
+    exact = -50 + 10 * (0.07 + 0.1 * np.arange(100))
+    np.testing.assert_array_equal(moved, np.rint(exact))
+    assert moved.dtype == np.int16
+
+
 def test_orienting_makes_a_flipped_grid_run_left_back_head():
     grid = Grid((3, 4, 5), (1, 2, 3), (10, 20, 30), ((0.0, -1.0, 0.0), (-1.0, 0.0, 0.0), (0.0, 0.0, -1.0)))
     assert orient(ramp(grid)).grid.direction == IDENTITY

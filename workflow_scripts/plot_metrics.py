@@ -1,9 +1,8 @@
 """Plot the metrics of all measured cases."""
 
-import pandas as pd
-
 from ctseg.plots import plot_metrics
+from ctseg.tables import read_tables
 from job import job
 
 with job(snakemake):
-    plot_metrics(pd.read_csv(snakemake.input.cases, sep="\t"), snakemake.output.figure)
+    plot_metrics(read_tables([snakemake.input.cases]), snakemake.output.figure)

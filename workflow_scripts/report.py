@@ -6,6 +6,7 @@ import pandas as pd
 
 from ctseg.files import read_json
 from ctseg.report import plan_table, write_report
+from ctseg.tables import read_tables
 from job import job
 
 with job(snakemake):
@@ -16,8 +17,8 @@ with job(snakemake):
         snakemake.params.step["study"],
         Path(source.note).read_text(encoding="utf-8"),
         {
-            "Summary": pd.read_csv(source.summary, sep="\t"),
-            "Cases": pd.read_csv(source.cases, sep="\t"),
+            "Summary": read_tables([source.summary]),
+            "Cases": read_tables([source.cases]),
             "Plan": plan_table(read_json(source.plan)),
             "Exported model against the trained one (largest difference of a probability)": parity,
         },

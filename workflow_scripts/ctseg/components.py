@@ -33,8 +33,9 @@ COLUMNS = {
 
 def label_components(mask_zyx: np.ndarray) -> np.ndarray:
     """Number the connected components of a boolean mask [z, y, x] from 1; the background is 0."""
-    # cc3d runs out of numbers for single voxels in a plane or a line; an empty slice beside it gives it more.
-    padded = np.pad(mask_zyx, [(0, int(size == 1)) for size in mask_zyx.shape]) if 1 in mask_zyx.shape else mask_zyx
+    # cc3d 4.1 runs out of numbers where single voxels fill a thin array; an empty slice beside them gives it more.
+    thin = [(0, int(size < 4)) for size in mask_zyx.shape]
+    padded = np.pad(mask_zyx, thin) if min(mask_zyx.shape) < 4 else mask_zyx
     depth, rows, columns = mask_zyx.shape
     return cc3d.connected_components(padded, connectivity=CONNECTIVITY)[:depth, :rows, :columns]
 

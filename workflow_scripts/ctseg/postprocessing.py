@@ -18,7 +18,7 @@ class PostprocessSettings:
     restrict_to_region: bool
 
 
-REGION_SHARE = 0.1  # of a component that has to lie in the region; a lesion that grows out of the lung is kept whole
+REGION_SHARE = 0.05  # of a component that has to lie in the region; a lesion that grows out of the lung is kept whole
 
 
 def postprocess(

@@ -26,7 +26,10 @@ def resample(volume: Volume, grid: Grid, fill: float = AIR_HU, interpolator: int
     """
     if volume.grid.matches(grid, tolerance_mm=1e-6):
         return volume
-    image = to_sitk(volume)
+    kind = volume.voxels_zyx.dtype
+    # SimpleITK cuts interpolated integers off towards zero, so they are interpolated as floats and rounded here.
+    rounded = interpolator != sitk.sitkNearestNeighbor and np.issubdtype(kind, np.integer)
+    image = to_sitk(volume.with_voxels(volume.voxels_zyx.astype(np.float32)) if rounded else volume)
     moved = sitk.Resample(
         image,
         grid.shape_zyx[::-1],
@@ -38,7 +41,8 @@ def resample(volume: Volume, grid: Grid, fill: float = AIR_HU, interpolator: int
         fill,
         image.GetPixelID(),
     )
-    return Volume(sitk.GetArrayFromImage(moved), grid)
+    voxels = sitk.GetArrayFromImage(moved)
+    return Volume(np.rint(voxels, out=voxels).astype(kind) if rounded else voxels, grid)
 
 
 def resample_labels(labels: Volume, grid: Grid, n_classes: int) -> Volume:
