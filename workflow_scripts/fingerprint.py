@@ -1,9 +1,8 @@
 """Take the fingerprint of a training case: the facts that the plan is made from."""
 
-from ctseg.lungs import plausible_lungs
-
 from ctseg.files import write_json
 from ctseg.fingerprint import fingerprint
+from ctseg.lungs import plausible_lungs
 from ctseg.volume import read_nifti
 from job import job
 

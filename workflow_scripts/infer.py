@@ -1,8 +1,7 @@
 """Segment one scan with the exported model, on the scan's own grid, before postprocessing."""
 
-from ctseg.lungs import plausible_lungs
-
 from ctseg.engines import OnnxRuntimeEngine
+from ctseg.lungs import plausible_lungs
 from ctseg.predict import infer
 from ctseg.volume import read_nifti, write_nifti
 from job import job

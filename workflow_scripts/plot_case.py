@@ -1,8 +1,7 @@
 """Draw a case with its segmentation, its label if it has one, and the lung field if it was used."""
 
-from ctseg.lungs import plausible_lungs
-
 from ctseg.files import read_json
+from ctseg.lungs import plausible_lungs
 from ctseg.overlay import draw_case
 from ctseg.volume import read_nifti
 from job import job

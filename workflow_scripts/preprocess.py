@@ -1,9 +1,9 @@
 """Bring a case to what the network sees: cropped, resampled, clipped, uncompressed, with its foreground voxels."""
 
 import numpy as np
-from ctseg.lungs import plausible_lungs
 
 from ctseg.files import atomic_path, read_json
+from ctseg.lungs import plausible_lungs
 from ctseg.preparation import Preparation, foreground_indices, prepare_image, prepare_label
 from ctseg.volume import read_nifti, write_nifti
 from job import job
