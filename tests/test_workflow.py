@@ -94,7 +94,7 @@ def test_no_identity_leaves_the_dicom(results):
     import pydicom
 
     planted = set()
-    for path in (results / "phantom").glob("*/dicom/*"):
+    for path in (results / "phantom").glob("*/dicom/[!.]*"):
         header = pydicom.dcmread(path, stop_before_pixels=True)
         planted |= {str(header.PatientID), str(header.PatientName), header.SeriesInstanceUID, header.StudyInstanceUID}
         planted |= {header.get("PatientBirthDate", ""), header.get("StudyDate", "")}

@@ -111,7 +111,8 @@ def export_torchscript(model: SegmentationModel, card: ModelCard, path: str | Pa
 def parity_sizes(patch_zyx: Shape, multiple: int) -> list[tuple[int, int, int, int]]:
     """Three input sizes (batch, z, y, x) to compare at: the patch, a smaller and a longer one, of several batches."""
     depth, height, width = patch_zyx
-    return [(1, depth, height, width), (3, multiple, multiple, multiple), (2, depth + multiple, height, multiple)]
+    small = 2 * multiple  # instance norm needs more than one voxel at the coarsest level
+    return [(1, depth, height, width), (3, small, small, small), (2, depth + multiple, height, small)]
 
 
 def compare(
