@@ -78,7 +78,7 @@ def test_values_outside_of_the_window_do_not_matter(exported):
     np.testing.assert_array_equal(probabilities, engine(hu.clip(-1000, 400)))
 
 
-def test_the_model_names_no_path_of_this_machine(exported):
+def test_the_onnx_file_names_no_path_of_this_machine(exported):
     _, folder = exported
     for name in ("model.onnx", "model.ts"):
         data = (folder / name).read_bytes()

@@ -107,7 +107,7 @@ def test_no_identity_leaves_the_dicom(results):
             assert not [text for text in planted if text in data], path
 
 
-def test_a_second_run_has_nothing_to_do_and_touching_the_code_changes_nothing(folder):
+def test_a_second_run_has_nothing_to_do(folder):
     assert planned(folder, TINY) == set()
 
 
@@ -129,7 +129,7 @@ def test_a_changed_key_runs_what_depends_on_it_and_nothing_else(folder, change, 
     assert planned(folder, merged(TINY, change)) == expected
 
 
-def test_a_new_case_runs_its_own_jobs_and_trains_only_if_the_split_says_so(folder):
+def test_a_new_case_runs_its_own_jobs(folder):
     jobs = planned(folder, merged(TINY, {"cases": {"phantom": {"patients": 4}}}))
     assert {"make_phantom", "convert_image"} <= jobs
 

@@ -5,7 +5,7 @@ import numpy as np
 from ctseg.errors import InputError
 
 # Lower and upper end in HU. "wide" keeps emphysema and bone apart too; the others are a reader's usual windows, given
-# as level ± width / 2 (lung −300 ± 700, soft tissue 40 ± 200, bone 400 ± 900).
+# as level ± width / 2 (lung −300 ± 700, soft tissue +40 ± 200, bone 400 ± 900).
 WINDOWS_HU: dict[str, tuple[float, float]] = {
     "lung": (-1000.0, 400.0),
     "wide": (-1350.0, 800.0),
