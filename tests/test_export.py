@@ -80,10 +80,9 @@ def test_values_outside_of_the_window_do_not_matter(exported):
 
 def test_the_onnx_file_names_no_path_of_this_machine(exported):
     _, folder = exported
-    for name in ("model.onnx", "model.ts"):
-        data = (folder / name).read_bytes()
-        assert b"workflow_scripts" not in data
-        assert b"site-packages" not in data
+    data = (folder / "model.onnx").read_bytes()
+    assert b"workflow_scripts" not in data
+    assert b"site-packages" not in data
 
 
 def test_the_same_weights_give_the_same_onnx_bytes(exported, tmp_path):
