@@ -1,4 +1,5 @@
 import copy
+import zipfile
 from dataclasses import replace
 
 import numpy as np
@@ -78,11 +79,13 @@ def test_values_outside_of_the_window_do_not_matter(exported):
     np.testing.assert_array_equal(probabilities, engine(hu.clip(-1000, 400)))
 
 
-def test_the_onnx_file_names_no_path_of_this_machine(exported):
+def test_the_model_files_name_no_path_of_this_machine(exported):
     _, folder = exported
-    data = (folder / "model.onnx").read_bytes()
-    assert b"workflow_scripts" not in data
-    assert b"site-packages" not in data
+    with zipfile.ZipFile(folder / "model.ts") as archive:
+        records = [archive.read(name) for name in archive.namelist()]
+    for data in [(folder / "model.onnx").read_bytes(), *records]:
+        assert b"workflow_scripts" not in data
+        assert b"site-packages" not in data
 
 
 def test_the_same_weights_give_the_same_onnx_bytes(exported, tmp_path):

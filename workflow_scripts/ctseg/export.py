@@ -1,8 +1,10 @@
 """From trained weights to the files that are shipped, and the proof that they compute the same."""
 
 import hashlib
+import io
 import logging
 import warnings
+import zipfile
 from collections.abc import Sequence
 from dataclasses import fields
 from importlib.metadata import version
@@ -104,8 +106,21 @@ def export_torchscript(model: SegmentationModel, card: ModelCard, path: str | Pa
     with warnings.catch_warnings(), torch.inference_mode():
         warnings.simplefilter("ignore")  # TorchScript announces its successor
         traced = torch.jit.trace(model.eval(), torch.zeros(2, 1, *card.patch_zyx), check_trace=False)
-        with atomic_path(path) as partial:
-            torch.jit.save(traced, str(partial), _extra_files={"ctseg.json": card.to_json()})
+        archive = io.BytesIO()
+        torch.jit.save(traced, archive, _extra_files={"ctseg.json": card.to_json()})
+    with atomic_path(path) as partial:
+        write_without_traces(archive, partial)
+
+
+def write_without_traces(archive: io.BytesIO, path: Path) -> None:
+    """Copy a TorchScript archive without what differs from run to run or tells of the exporting machine.
+
+    The `.debug_pkl` records hold source paths, `.data/serialization_id` their checksum; loading needs neither.
+    """
+    with zipfile.ZipFile(archive) as source, zipfile.ZipFile(path, "w") as target:
+        for record in source.infolist():
+            if not record.filename.endswith((".debug_pkl", "/.data/serialization_id")):
+                target.writestr(zipfile.ZipInfo(record.filename), source.read(record))
 
 
 def parity_sizes(patch_zyx: Shape, multiple: int) -> list[tuple[int, int, int, int]]:
