@@ -42,9 +42,15 @@ def snakemake(folder: Path, study: dict, *arguments: str) -> subprocess.Complete
     )
 
 
-def planned(folder: Path, study: dict, *arguments: str) -> set[str]:
-    """The rules that a dry run wants to run."""
+def planned_jobs(folder: Path, study: dict, *arguments: str) -> dict[str, int]:
+    """How many jobs of each rule a dry run wants to run."""
     run = snakemake(folder, study, "--dry-run", *arguments)
     assert run.returncode == 0, run.stdout
     table = re.search(r"Job stats:\njob .*\n-+.*\n((?:.+\n)+)", run.stdout)
-    return {line.split()[0] for line in table[1].splitlines()} - {"all", "total"} if table else set()
+    lines = [line.split() for line in table[1].splitlines()] if table else []
+    return {rule: int(count) for rule, count in lines if rule not in ("all", "total")}
+
+
+def planned(folder: Path, study: dict, *arguments: str) -> set[str]:
+    """The rules that a dry run wants to run."""
+    return set(planned_jobs(folder, study, *arguments))

@@ -101,14 +101,14 @@ def test_a_study_that_names_its_labels_does_not_inherit_the_phantoms():
 
 def test_texts_from_the_command_line_are_read():
     config = changed("train", {"steps": "7", "learning_rate": "1e-3", "mixed_precision": "False", "scale": "0"})
-    config["plan"] = {"patch_size": ["16", "16", "8"], "batch_size": "2", "spacing_mm": "auto", "window_hu": "lung"}
+    config["plan"] = {"patch_size": ["32", "32", "16"], "batch_size": "2", "spacing_mm": "auto", "window_hu": "lung"}
     config["target"]["labels"] = {"a": "3"}
     resolved = resolve(config)
     assert resolved["train"]["steps"] == 7
     assert isinstance(resolved["train"]["steps"], int)
     assert resolved["train"]["learning_rate"] == 0.001
     assert resolved["train"]["mixed_precision"] is False
-    assert resolved["plan"]["patch_size"] == [16, 16, 8]
+    assert resolved["plan"]["patch_size"] == [32, 32, 16]
     assert (resolved["plan"]["batch_size"], resolved["plan"]["spacing_mm"]) == (2, "auto")
     assert resolved["target"]["labels"] == {"a": 3}
 
@@ -155,6 +155,7 @@ def test_the_order_of_the_labels_is_kept():
         ("plan.window_hu", [400, -1000], "plan.window_hu: [400, -1000] is empty"),
         ("plan.window_hu", [400], "plan.window_hu: [400] should be a list of 2 numbers"),
         ("plan.patch_size", [64, 64, 50], "plan.patch_size: [64, 64, 50] should be multiples of 8"),
+        ("plan.patch_size", [64, 64, 8], "plan.patch_size: [64, 64, 8] should be multiples of 8, at least 16"),
         ("plan.patch_size", "automatic", 'plan.patch_size: "automatic" should be auto or a list of 3 whole numbers'),
         ("plan.batch_size", 0, "plan.batch_size: 0 should be a whole number of at least 1"),
         ("network.channels", [16], "should be a list of 2 to 8 whole numbers"),

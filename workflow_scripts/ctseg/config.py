@@ -98,9 +98,11 @@ def _window(config: Config) -> Iterator[Problem]:
 def _patch_size(config: Config) -> Iterator[Problem]:
     patch, levels = config["plan"]["patch_size"], len(config["network"]["channels"])
     multiple = 2 ** (levels - 1)
-    if patch != "auto" and any(size % multiple for size in patch):
+    # Two voxels at the coarsest level are the least that instance norm can take.
+    if patch != "auto" and any(size % multiple or size < 2 * multiple for size in patch):
         reason = f"network.channels has {levels} levels, each of which but the first halves the resolution"
-        yield Problem("plan.patch_size", f"{show(patch)} should be multiples of {multiple}; {reason}")
+        text = f"{show(patch)} should be multiples of {multiple}, at least {2 * multiple}; {reason}"
+        yield Problem("plan.patch_size", text)
 
 
 # A check is left out where the schema already found fault with one of the keys that it reads.
