@@ -19,7 +19,11 @@ rule convert_image:
         mem_mb=memory_mb(2),
         runtime=minutes(15),
     params:
-        step=lambda wildcards: {"series_uid": CASES[wildcards.case].series_uid},
+        step=lambda wildcards: step(
+            irregular=config["convert"]["irregular"],
+            kernels=config["convert"]["kernels"],
+            series_uid=CASES[wildcards.case].series_uid,
+        ),
         code=code("convert_image.py"),
     message:
         "Converting the scan of {wildcards.case}"

@@ -54,11 +54,52 @@ def test_dicom_folder_and_its_nifti_are_the_same(tmp_path):
     assert scan.facts["hu_max"] == again.facts["hu_max"] == int(scan.volume.voxels_zyx.max())
 
 
-def test_a_sheared_scan_reports_its_angle(tmp_path):
+def test_a_sheared_file_keeps_its_places_and_reports_its_angle(tmp_path):
     affine = np.diag([1.0, 1.0, 2.0, 1.0])
     affine[1, 2] = 2.0 * np.tan(np.radians(14))
-    hu = body((4, 5, 6))
-    assert read_scan(write_series(tmp_path, hu, Grid.from_affine(affine, hu.shape))).facts["shear_deg"] == 14.0
+    scan = read_scan(save(tmp_path / "a.nii", Volume(body((4, 5, 6)), Grid.from_affine(affine, (4, 5, 6)))))
+    assert scan.facts["shear_deg"] == 14.0
+    np.testing.assert_allclose(scan.volume.grid.affine, affine, atol=1e-6)
+
+
+def test_a_file_that_says_two_places_is_told(tmp_path):
+    path = save(tmp_path / "a.nii", Volume(body((4, 5, 6)), GRID))
+    assert read_scan(path).facts["warnings"] == []
+    image = nib.load(path)
+    moved = image.affine.copy()
+    moved[0, 3] += 5
+    image.set_qform(moved, code="scanner")
+    nib.save(image, tmp_path / "b.nii")
+    scan = read_scan(tmp_path / "b.nii")
+    assert scan.volume.grid.matches(read_scan(path).volume.grid)
+    assert scan.facts["qform_off_mm"] == pytest.approx(5, abs=1e-3)
+    assert any("the sform was taken" in warning for warning in scan.facts["warnings"])
+
+
+@pytest.mark.parametrize(
+    "elements, warning",
+    [
+        ({"BurnedInAnnotation": "YES"}, "burned into the pixels"),
+        ({"BodyPartExamined": "HEADNECK"}, "a face can be rebuilt"),
+        ({"LossyImageCompression": "01"}, "compressed with loss"),
+        ({}, None),
+    ],
+)
+def test_what_a_user_should_know_of_a_series(tmp_path, elements, warning):
+    grid = Grid((4, 5, 6), (1, 1, 2), (0, 0, 0), ((1, 0, 0), (0, 1, 0), (0, 0, 1)))
+    warnings = read_scan(write_series(tmp_path, body((4, 5, 6)), grid, **elements)).facts["warnings"]
+    assert [warning in text for text in warnings] == ([True] if warning else [])
+
+
+@pytest.mark.parametrize("rescale_type, fine", [("HU", True), ("US", True), ("MGML", False), ("Z_EFF", False)])
+def test_a_map_that_was_computed_from_a_ct_is_refused(tmp_path, rescale_type, fine):
+    grid = Grid((4, 5, 6), (1, 1, 2), (0, 0, 0), ((1, 0, 0), (0, 1, 0), (0, 0, 1)))
+    folder = write_series(tmp_path, body((4, 5, 6)), grid, RescaleType=rescale_type)
+    if fine:
+        read_scan(folder)
+    else:
+        with pytest.raises(InputError, match=f"holds {rescale_type}, not Hounsfield units"):
+            read_scan(folder)
 
 
 def test_values_become_whole_hu():
@@ -142,7 +183,7 @@ def test_the_script_writes_image_and_facts(tmp_path):
         wildcards=["a"],
         log=[str(tmp_path / "log")],
         input=SimpleNamespace(scan=str(tmp_path / "dicom")),
-        params=SimpleNamespace(step={"series_uid": None}),
+        params=SimpleNamespace(step={"series_uid": None, "kernels": [], "irregular": "refuse"}),
         output=outputs,
     )
     runpy.run_path(str(ROOT / "workflow_scripts" / "convert_image.py"), {"snakemake": snakemake})

@@ -1,194 +1,252 @@
-"""Finding the DICOM files of a folder and choosing the one CT series among them.
+"""Which stacks of slices a folder holds, and which of them is the scan.
 
-Only headers are read here, and of these only the elements in `TAGS`: a patient's name, number or dates are not loaded.
+A stack is what may become one volume: slices of one series, of one orientation and, where a series holds several, of
+one acquisition or time point.
 """
 
 from collections import defaultdict
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
+from typing import Any
 
-import pydicom
-from pydicom.tag import BaseTag, Tag
+import numpy as np
 
+from ctseg.dicom_frames import frames_of
+from ctseg.dicom_header import Header, list_headers
+from ctseg.dicom_slice import Slice, optional_number, parse_slice
 from ctseg.errors import InputError
 
-# Values that break the standard are common, and the warnings of pydicom would quote them in the logs.
-pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
-
-DICOMDIR_CLASS = "1.2.840.10008.1.3.10"
-DICOM_SUFFIXES = {".dcm", ".dicom", ".ima"}
-TAGS = [
-    "BitsAllocated",
-    "BitsStored",
-    "BurnedInAnnotation",
-    "Columns",
-    "ConvolutionKernel",
-    "GantryDetectorTilt",
-    "HighBit",
-    "ImageOrientationPatient",
-    "ImagePositionPatient",
-    "ImageType",
-    "KVP",
-    "LossyImageCompression",
-    "Manufacturer",
-    "ManufacturerModelName",
-    "Modality",
-    "NumberOfFrames",
-    "PatientPosition",
-    "PixelPaddingRangeLimit",
-    "PixelPaddingValue",
-    "PixelRepresentation",
-    "PixelSpacing",
-    "RescaleIntercept",
-    "RescaleSlope",
-    "Rows",
-    "SamplesPerPixel",
-    "SeriesInstanceUID",
-    "SliceThickness",
-]
-TAG_NUMBERS = [Tag(keyword) for keyword in TAGS]  # looked up once, not once a file
+COSINE_TOLERANCE = 1e-4  # 0.05 mm at the far end of a 500 mm image
+SAME_POSITION_MM = 0.01
+AXIAL_COSINE = 0.8  # a gantry tilts by up to 30°, whose cosine is 0.87; planes at 45° are no longer axial
+WIDE_ENOUGH = 0.75  # of the longest stack's length: a short stack is part of a scan, not the scan
+WHOLE_ENOUGH = 0.9  # of a series' positions that one acquisition must have to be a scan of its own
+# What may tell the acquisitions or time points of one series apart, in this order.
+PARTS = {
+    "AcquisitionNumber": "acquisition",
+    "TemporalPositionIdentifier": "time point",
+    "NominalPercentageOfCardiacPhase": "cardiac phase",
+    "TriggerTime": "trigger time",
+    "ImageType": "image type",
+    "ConvolutionKernel": "kernel",
+}
 
 
 @dataclass(frozen=True)
-class Header:
-    """One DICOM file without its pixels; `dataset` holds the elements named in `TAGS`.
+class Stack:
+    """Images of one series, sorted along their normal if they are slices; `problem` says why they can be no volume.
 
-    `pixels_at` is the byte at which the element of the pixels begins, if the file has it and is not deflated.
+    `part` tells a stack from the others of its series, and is empty when there is no other.
     """
 
-    path: Path
-    dataset: pydicom.FileDataset
-    pixels_at: int
-
-    def text(self, keyword: str) -> str:
-        """The value of an element as text, empty when it is missing or damaged."""
-        try:
-            return str(self.dataset.get(keyword) or "").strip()
-        except (ValueError, TypeError):
-            return ""
-
-    def texts(self, keyword: str) -> list[str]:
-        """The values of an element that may have several, as texts."""
-        value = self.dataset.get(keyword) or []
-        return [str(item) for item in ([value] if isinstance(value, str) else value)]
+    series_uid: str
+    headers: list[Header]
+    slices: list[Slice]
+    part: str = ""
+    problem: str = ""
 
     @property
-    def is_localizer(self) -> bool:
-        """Whether the image is an overview (scout), which lies in no stack of slices."""
-        return "LOCALIZER" in self.text("ImageType").upper()
+    def depths_mm(self) -> np.ndarray:
+        """The distance of each slice from the origin along the slices' normal."""
+        return np.array([part.position_xyz_mm @ self.slices[0].normal for part in self.slices])
 
     @property
-    def is_slice(self) -> bool:
-        """Whether the file may be one grey slice of a CT; not so a localizer, a report or a screenshot."""
-        samples = self.text("SamplesPerPixel") or "1"
-        return self.text("Modality") == "CT" and not self.is_localizer and samples == "1" and not self.is_multiframe
+    def length_mm(self) -> float:
+        """From the first slice to the last."""
+        return float(np.ptp(self.depths_mm)) if self.slices else 0.0
 
     @property
-    def is_multiframe(self) -> bool:
-        """Whether the file holds several images."""
-        return self.text("NumberOfFrames") not in ("", "0", "1")
+    def image_type(self) -> list[str]:
+        """Where the images come from: ORIGINAL or DERIVED, PRIMARY or SECONDARY, AXIAL …"""
+        return self.headers[0].texts("ImageType")
+
+    def facts(self) -> dict[str, Any]:
+        """What tells stacks apart and identifies nobody, in plain JSON types."""
+        first = self.headers[0]
+        positions = len(_distinct(self.depths_mm)) if self.slices else 0
+        return {
+            "modality": first.text("Modality"),
+            "image_type": self.image_type,
+            "part": self.part or None,
+            "images": len(self.headers),
+            "length_mm": round(self.length_mm, 2),
+            "slice_distance_mm": round(self.length_mm / (positions - 1), 3) if positions > 1 else None,
+            "slice_thickness_mm": optional_number(first, "SliceThickness"),
+            "kernel": " ".join(first.texts("ConvolutionKernel")) or None,
+        }
 
 
 @dataclass(frozen=True)
-class Series:
-    """The chosen slices, in the order of their file names, and how many CT series there were to choose from."""
+class Choice:
+    """The chosen stack of a folder, and each of the others with the reason why it was not chosen."""
 
     folder: Path
-    headers: list[Header]
-    n_found: int
+    stack: Stack
+    others: list[tuple[Stack, str]]
 
 
-def open_dicom(path: Path, tags: list[BaseTag] | None = None) -> Header | None:
-    """Read the header of a DICOM file, or only the elements in `tags`; None when it is no DICOM file.
+def choose_stack(folder: str | Path, series_uid: str | None = None, kernels: Iterable[str] = ()) -> Choice:
+    """Choose the scan of a folder: of the series asked for, or the best of all.
 
-    A file without the 128-byte preamble is read when it begins like one. Raises InputError when the file is DICOM but
-    cannot be parsed, or cannot be read at all.
-    """
-    try:
-        with path.open("rb") as stream:
-            start = stream.read(132)
-            bare = start[:2] in (b"\x02\x00", b"\x08\x00") and start[3:4] == b"\x00"
-            if start[128:] != b"DICM" and not bare:
-                return None
-            stream.seek(0)
-            dataset = pydicom.dcmread(stream, stop_before_pixels=True, specific_tags=tags, force=bare)
-            return Header(path, dataset, stream.tell())
-    except FileNotFoundError:
-        raise InputError(f"{path} does not exist") from None
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror or 'the disk or network reports an error'}") from None
-    except Exception:  # a damaged file can make the parser fail in any way
-        raise InputError(
-            f"{path} cannot be read as DICOM: it is cut or damaged; copy it again from its source"
-        ) from None
-
-
-def read_header(path: Path) -> Header | None:
-    """Read the header of a file, or None when it is no DICOM object that belongs to a patient's study.
-
-    Raises InputError for a file that should be DICOM and is damaged: it might be a slice, so it cannot be ignored.
-    """
-    header = open_dicom(path, TAG_NUMBERS)
-    if header is None:
-        if path.suffix.lower() in DICOM_SUFFIXES:
-            raise InputError(f"{path} is empty or damaged: its name says DICOM, its content does not")
-        return None
-    dataset = header.dataset
-    if path.name.upper() == "DICOMDIR" or dataset.file_meta.get("MediaStorageSOPClassUID") == DICOMDIR_CLASS:
-        return None
-    if header.text("Modality"):
-        return header
-    if dataset.preamble is None and path.suffix.lower() not in DICOM_SUFFIXES:
-        return None
-    raise InputError(f"{path} is a DICOM file without a modality: it is cut or damaged; replace or remove it")
-
-
-def list_headers(folder: str | Path) -> list[Header]:
-    """The headers of all DICOM files in and below `folder`, in the order of their paths.
-
-    Names need no extension; hidden files, DICOMDIR and other formats are passed over. Raises InputError when the folder
-    is missing or a file is damaged.
+    Original before derived images, primary before secondary, axial before reformats, long before short, then the
+    kernels in the order of `kernels` (patterns with `*`), thin slices before thick ones. Raises InputError when no
+    stack can be a volume or the series asked for is not there.
     """
     root = Path(folder)
-    if not root.is_dir():
-        raise InputError(f"{root} is no folder; a DICOM scan is given by the folder that holds its slices")
-    paths = sorted(path for path in root.rglob("*") if not path.name.startswith(".") and path.is_file())
-    headers = (read_header(path) for path in paths)
-    return [header for header in headers if header is not None]
-
-
-def choose_series(folder: str | Path, series_uid: str | None = None) -> Series:
-    """Choose one CT series of a folder: the one asked for, or the one with most slices.
-
-    Series are told apart by SeriesInstanceUID (which may be empty). Localizers, screenshots and series of a single
-    image are left out. Raises InputError when no series remains or the one asked for is not there.
-    """
-    root = Path(folder)
-    headers = list_headers(root)
-    groups: dict[str, list[Header]] = defaultdict(list)
-    for header in headers:
-        if header.is_slice:
-            groups[header.text("SeriesInstanceUID")].append(header)
-    stacks = {uid: group for uid, group in groups.items() if len(group) > 1}
-    if not stacks:
-        raise InputError(f"{root} holds no CT series of several slices: {_contents(headers)}")
-    if not series_uid:
-        series_uid = min(stacks, key=lambda uid: (-len(stacks[uid]), uid))
-    if series_uid not in stacks:
+    stacks = find_stacks(root)
+    candidates = [stack for stack in stacks if series_uid in (None, "", stack.series_uid)]
+    if series_uid and not candidates:
+        n_series = len({stack.series_uid for stack in stacks if stack.slices})
         raise InputError(
-            f"the series asked for by its series_uid is not among the {len(stacks)} CT series of {root}; "
-            "correct the series_uid, or leave it out to take the series with most slices"
+            f"the series asked for by its series_uid is not among the {n_series} CT series of {root}; "
+            "correct the series_uid, or leave it out to take the best one"
         )
-    return Series(root, stacks[series_uid], len(stacks))
+    usable = [stack for stack in candidates if not stack.problem]
+    if not usable:
+        raise InputError(_why_none(root, candidates))
+    chosen, passed_over = _best(usable, tuple(kernels))
+    passed_over += [(stack, stack.problem) for stack in candidates if stack.problem]
+    passed_over += [(stack, "another series was asked for") for stack in stacks if stack not in candidates]
+    return Choice(root, chosen, passed_over)
 
 
-def _contents(headers: list[Header]) -> str:
-    """What a folder holds instead of a CT series, for a message."""
-    if not headers:
-        return "there is no DICOM file in it"
+def find_stacks(folder: str | Path) -> list[Stack]:
+    """All stacks of images in and below a folder, also those that are no scan; raises InputError for damaged files."""
+    groups: dict[tuple[str, str, str], list[Header]] = defaultdict(list)
+    for header in (frame for file in list_headers(folder) for frame in frames_of(file)):
+        groups[header.text("SeriesInstanceUID"), header.text("Modality"), header.not_a_slice].append(header)
+    stacks = []
+    for (uid, _, problem), headers in groups.items():
+        stacks += [Stack(uid, headers, [], problem=problem)] if problem else _stacks_of_series(uid, headers)
+    return stacks
+
+
+def _stacks_of_series(uid: str, headers: list[Header]) -> list[Stack]:
+    """The slices of one series by orientation and, if some lie at the same place, by acquisition or time point."""
+    try:
+        slices = [parse_slice(header) for header in headers]
+    except InputError as error:
+        return [Stack(uid, headers, [], problem=str(error))]
+    by_orientation = _by_orientation(slices)
+    stacks = []
+    for index, group in enumerate(by_orientation, start=1):
+        view = f"orientation {index} of {len(by_orientation)}" if len(by_orientation) > 1 else ""
+        stacks += [_stack(uid, part, ", ".join(filter(None, (view, name)))) for name, part in _parts(group)]
+    return stacks
+
+
+def _stack(uid: str, slices: list[Slice], part: str) -> Stack:
+    """A sorted stack; one image, or several of different sizes, are no volume."""
+    normal = slices[0].normal
+    slices = sorted(slices, key=lambda item: (float(item.position_xyz_mm @ normal), item.path, item.header.frame or 0))
+    if len(slices) == 1:
+        problem = "a single image"
+    elif len(_distinct(_depths_mm(slices))) == 1:
+        problem = f"its {len(slices)} slices all lie at one position: they are no volume"
+    else:
+        problem = _different_sizes(slices)
+    return Stack(uid, [item.header for item in slices], slices, part, problem)
+
+
+def _different_sizes(slices: list[Slice]) -> str:
+    """The first two slices that differ in size or pixel spacing, as a problem, or an empty text."""
+    first = slices[0]
+    for other in slices:
+        if other.shape_yx != first.shape_yx or not np.allclose(other.spacing_xy_mm, first.spacing_xy_mm, rtol=1e-4):
+            return (
+                f"its slices have different sizes ({first.path.name} and {other.path.name}): they are no single "
+                "volume; separate the scans"
+            )
+    return ""
+
+
+def _by_orientation(slices: list[Slice]) -> list[list[Slice]]:
+    """Slices with the same axes, the largest group first."""
+    groups: list[list[Slice]] = []
+    for item in slices:
+        for group in groups:
+            if np.abs(item.rows_columns - group[0].rows_columns).max() <= COSINE_TOLERANCE:
+                group.append(item)
+                break
+        else:
+            groups.append([item])
+    return sorted(groups, key=len, reverse=True)
+
+
+def _parts(slices: list[Slice]) -> list[tuple[str, list[Slice]]]:
+    """The acquisitions or time points of a series with a name each, if its slices lie at the same places repeatedly.
+
+    The first element of `PARTS` counts that gives stacks without repetition of which one has nearly all positions.
+    Otherwise the series stays whole: its repeated slices may be copies of each other.
+    """
+    everywhere = _distinct(_depths_mm(slices))
+    if len(everywhere) in (1, len(slices)):
+        return [("", slices)]
+    for keyword, name in PARTS.items():
+        groups: dict[str, list[Slice]] = defaultdict(list)
+        for item in slices:
+            groups["\\".join(item.header.texts(keyword))].append(item)
+        alone = all(len(_distinct(_depths_mm(group))) == len(group) for group in groups.values())
+        if len(groups) > 1 and alone and max(map(len, groups.values())) >= WHOLE_ENOUGH * len(everywhere):
+            ordered = sorted(groups.values(), key=lambda group: _part_order(group[0], keyword))
+            return [(f"{name} {index} of {len(groups)}", group) for index, group in enumerate(ordered, start=1)]
+    return [("", slices)]
+
+
+def _part_order(item: Slice, keyword: str) -> tuple[float, str]:
+    number = optional_number(item.header, keyword)
+    return (np.inf if number is None else number, "\\".join(item.header.texts(keyword)))
+
+
+def _depths_mm(slices: list[Slice]) -> np.ndarray:
+    return np.array([item.position_xyz_mm @ slices[0].normal for item in slices])
+
+
+def _distinct(depths_mm: np.ndarray) -> np.ndarray:
+    """Depths that differ by more than `SAME_POSITION_MM`, sorted."""
+    ordered = np.sort(depths_mm)
+    return ordered[np.concatenate([[True], np.diff(ordered) > SAME_POSITION_MM])]
+
+
+def _best(stacks: list[Stack], kernels: tuple[str, ...]) -> tuple[Stack, list[tuple[Stack, str]]]:
+    """Drop stacks by one criterion after the other until one is left; each dropped one comes with the reason."""
+    longest_mm = max(stack.length_mm for stack in stacks)
+    criteria: list[tuple[str, Callable[[Stack], float]]] = [
+        ("not an original image", lambda stack: "ORIGINAL" in stack.image_type),
+        ("a secondary image", lambda stack: "SECONDARY" not in stack.image_type),
+        ("a reformat", lambda stack: not {"REFORMATTED", "MPR"} & set(stack.image_type)),
+        ("not axial", lambda stack: abs(stack.slices[0].normal[2]) > AXIAL_COSINE),
+        ("shorter", lambda stack: stack.length_mm >= WIDE_ENOUGH * longest_mm),
+        ("a kernel that was not preferred", lambda stack: -_kernel_rank(stack, kernels)),
+        ("thicker slices", lambda stack: -(stack.facts()["slice_distance_mm"] or np.inf)),
+        ("fewer slices", lambda stack: len(stack.slices)),
+        ("equal to the chosen one", lambda stack: -stacks.index(stack)),
+    ]
+    left, dropped = list(stacks), []
+    for reason, value in criteria:
+        best = max(value(stack) for stack in left)
+        dropped += [(stack, reason) for stack in left if value(stack) < best]
+        left = [stack for stack in left if value(stack) == best]
+    return left[0], dropped
+
+
+def _kernel_rank(stack: Stack, kernels: tuple[str, ...]) -> int:
+    """The place of the stack's kernel among the preferred ones, or behind the last."""
+    kernel = (stack.facts()["kernel"] or "").lower()
+    return next((rank for rank, wanted in enumerate(kernels) if fnmatch(kernel, wanted.lower())), len(kernels))
+
+
+def _why_none(root: Path, stacks: list[Stack]) -> str:
+    """Why a folder has no scan: the fault of its largest stack of slices, or what it holds instead."""
+    faulty = [stack for stack in stacks if not stack.headers[0].not_a_slice and len(stack.headers) > 1]
+    if faulty:
+        return f"the CT series in {root} cannot be used: {max(faulty, key=lambda stack: len(stack.headers)).problem}"
     counts: dict[str, int] = defaultdict(int)
-    for header in headers:
-        kind = header.text("Modality")
-        kind += " localizer" if header.is_localizer else " multi-frame" if header.is_multiframe else ""
-        counts[kind] += 1
-    return "found " + ", ".join(f"{count} {kind}" for kind, count in sorted(counts.items()))
+    for stack in stacks:
+        modality = stack.headers[0].text("Modality")
+        counts[f"CT ({stack.problem})" if modality == "CT" else modality] += len(stack.headers)
+    found = ", ".join(f"{count} {kind}" for kind, count in sorted(counts.items()))
+    what = f"found {found}" if found else "there is no DICOM file in it"
+    return f"{root} holds no CT series of several slices: {what}"

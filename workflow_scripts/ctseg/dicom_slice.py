@@ -3,13 +3,15 @@
 Geometry follows PS3.3 C.7.6.2.1.1 (Image Plane), values C.11.1.1.2 (Modality LUT) and C.7.5.1.1.2 (pixel padding).
 """
 
+import os
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 import pydicom
 
-from ctseg.dicom_series import Header
+from ctseg.dicom_header import Header
 from ctseg.errors import InputError
 from ctseg.volume import AIR_HU
 
@@ -125,7 +127,7 @@ def _padding_hu(header: Header, slope: float, intercept: float) -> tuple[float, 
 
 def _is_native(header: Header) -> bool:
     """Whether the pixels are stored as plain numbers (files without a transfer syntax are)."""
-    syntax = header.dataset.file_meta.get("TransferSyntaxUID")
+    syntax = header.syntax
     return not syntax or not syntax.is_transfer_syntax or not syntax.is_compressed or syntax.is_deflated
 
 
@@ -137,8 +139,7 @@ def _stored_values(part: Slice) -> np.ndarray:
     if bits not in (8, 16, 32) or not 0 < used <= high_bit + 1 <= bits:
         raise InputError(f"{part.path} stores {used} of {bits} bits a pixel, which ctseg cannot read")
     signed = _numbers(header, "PixelRepresentation", 1, [0.0])[0] == 1
-    little = header.dataset.original_encoding[1] is not False
-    kind = np.dtype(f"{'<' if little else '>'}{'i' if signed else 'u'}{bits // 8}")
+    kind = np.dtype(f"{'<' if header.little_endian else '>'}{'i' if signed else 'u'}{bits // 8}")
     stored = _plain_pixels(part, kind)
     if used < bits:
         # The shift up drops what lies above the stored bits; the shift down drops what lies below and keeps the sign.
@@ -148,29 +149,33 @@ def _stored_values(part: Slice) -> np.ndarray:
 
 def _plain_pixels(part: Slice, kind: np.dtype) -> np.ndarray:
     """The numbers `[y, x]` of an uncompressed slice as they lie in the file."""
-    count = part.shape_yx[0] * part.shape_yx[1]
+    header, count = part.header, part.shape_yx[0] * part.shape_yx[1]
+    first = (header.frame or 0) * count
     with part.path.open("rb") as stream:
-        stream.seek(part.header.pixels_at)
-        start = stream.read(8 if part.header.dataset.original_encoding[0] else 12)
+        stream.seek(header.pixels_at)
+        start = stream.read(8 if header.implicit_vr else 12)
         if start[:4] in (PIXELS_LITTLE_ENDIAN, PIXELS_BIG_ENDIAN):
             n_bytes = int.from_bytes(start[-4:], "little" if start[:4] == PIXELS_LITTLE_ENDIAN else "big")
-            pixels = np.fromfile(stream, kind, min(count, n_bytes // kind.itemsize))
+            stream.seek(first * kind.itemsize, os.SEEK_CUR)
+            pixels = np.fromfile(stream, kind, min(count, max(0, n_bytes // kind.itemsize - first)))
         else:
-            pixels = _parsed_pixels(part.path, kind, count)
+            data = _parsed_pixels(part.path)
+            pixels = np.frombuffer(data, kind, len(data) // kind.itemsize)[first : first + count]
     if pixels.size < count:
         raise InputError(f"{part.path} is cut: it holds {pixels.size} of {count} pixels; copy it again from its source")
     return pixels.reshape(part.shape_yx)
 
 
-def _parsed_pixels(path: Path, kind: np.dtype, count: int) -> np.ndarray:
-    """At most `count` pixels, found by parsing the whole file: it may be deflated."""
+@lru_cache(maxsize=1)  # the frames of one file follow each other
+def _parsed_pixels(path: Path) -> bytes:
+    """The bytes of a file's pixels, found by parsing it: it may be deflated."""
     try:
         data = pydicom.dcmread(path, specific_tags=["PixelData"], force=True).get("PixelData")
     except Exception:  # a damaged file can make the parser fail in any way
         data = None
     if not isinstance(data, bytes):
         raise InputError(f"{path} holds no pixels: it is cut or damaged; copy it again from its source")
-    return np.frombuffer(data, kind, min(count, len(data) // kind.itemsize))
+    return data
 
 
 def _rescaled(stored: np.ndarray, part: Slice) -> np.ndarray:
@@ -185,17 +190,24 @@ def _rescaled(stored: np.ndarray, part: Slice) -> np.ndarray:
 
 def _decoded_hu(part: Slice) -> np.ndarray:
     """The HU `[y, x]` of a compressed slice, decoded and rescaled by GDCM, which SimpleITK brings along."""
+    hu = _decoded_file(part.path, part.header.syntax.name if part.header.syntax else "")
+    frame, size = part.header.frame or 0, part.shape_yx[0] * part.shape_yx[1]
+    if hu.size < (frame + 1) * size or (part.header.frame is None and hu.size != size):
+        raise InputError(f"{part.path} holds an image of another size than its header says: it is damaged")
+    hu = hu.reshape(-1)[frame * size : (frame + 1) * size].reshape(part.shape_yx)
+    # GDCM takes the narrowest type that holds the values, which need not hold −1024.
+    return hu.astype(np.float64 if hu.dtype.kind == "f" else np.int64)
+
+
+@lru_cache(maxsize=1)  # the frames of one file follow each other
+def _decoded_file(path: Path, syntax: str) -> np.ndarray:
+    """All that a compressed file holds, in HU."""
     import SimpleITK as sitk  # 0.3 s, and most scans are not compressed
 
     try:
-        hu = sitk.GetArrayFromImage(sitk.ReadImage(str(part.path), imageIO="GDCMImageIO"))
+        return sitk.GetArrayFromImage(sitk.ReadImage(str(path), imageIO="GDCMImageIO"))
     except RuntimeError:
-        syntax = part.header.dataset.file_meta.TransferSyntaxUID.name
         raise InputError(
-            f"{part.path} cannot be decoded ({syntax}): it is cut or damaged, or this compression is not supported; "
+            f"{path} cannot be decoded ({syntax}): it is cut or damaged, or this compression is not supported; "
             "copy it again, or decompress the series first"
         ) from None
-    if hu.size != part.shape_yx[0] * part.shape_yx[1]:
-        raise InputError(f"{part.path} holds an image of another size than its header says: it is damaged")
-    # GDCM takes the narrowest type that holds the values, which need not hold −1024.
-    return hu.reshape(part.shape_yx).astype(np.float64 if hu.dtype.kind == "f" else np.int64)

@@ -99,7 +99,7 @@ def _rtstruct_file(path: Path) -> Path:
     """The RTSTRUCT file at `path`: itself, or the only one in the folder. InputError for all else."""
     if not path.exists():
         raise InputError(f"{path} does not exist")
-    from ctseg.dicom_series import list_headers, open_dicom  # pydicom takes 0.3 s to import
+    from ctseg.dicom_header import list_headers, open_dicom  # pydicom takes 0.3 s to import
 
     if not path.is_dir():
         header = open_dicom(path)

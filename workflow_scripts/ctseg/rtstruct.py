@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pydicom
 
-from ctseg.dicom_series import open_dicom
+from ctseg.dicom_header import open_dicom
 from ctseg.errors import InputError
 from ctseg.volume import Grid
 

@@ -1,5 +1,6 @@
 """Reading a scan in any of the accepted formats as int16 HU, with facts that identify nobody."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ctseg.errors import InputError
-from ctseg.volume import AIR_HU, Grid, Volume, read_nifti
+from ctseg.volume import AIR_HU, Grid, Volume, nifti_qform_off_mm, read_nifti
 
 INT16_MAX = 32767
 LOWEST_PLAUSIBLE_MAXIMUM_HU = -200  # any part of a body has voxels of fat or more
@@ -24,21 +25,24 @@ class Scan:
     facts: dict[str, Any]
 
 
-def read_scan(path: str | Path, series_uid: str | None = None) -> Scan:
+def read_scan(
+    path: str | Path, series_uid: str | None = None, kernels: Iterable[str] = (), irregular: str = "refuse"
+) -> Scan:
     """Read a CT scan: a folder of DICOM slices, or a NIfTI, NRRD, MHA or MHD file.
 
-    `series_uid` chooses a series in a DICOM folder. Voxels keep their order and their place in the world; values below
-    −1024 and NaN become −1024, fractions are rounded. Raises InputError when the file cannot be read, is no single 3-D
-    volume, or its values cannot be HU.
+    For a DICOM folder, `series_uid` chooses a series, `kernels` are those to prefer, and `irregular` says what to do
+    with uneven slices ("refuse" or "resample"). Voxels keep their order and their place in the world; values below
+    −1024 and NaN become −1024, fractions are rounded. What a user should know of stands in the facts' `warnings`.
+    Raises InputError when the file cannot be read, is no single 3-D volume, or its values cannot be HU.
     """
     source = Path(path)
     if is_volume_file(source):
-        volume, facts = read_volume_file(source), {"source_format": volume_format(source)}
+        volume, facts = read_volume_file(source), _file_facts(source)
         volume = volume.with_voxels(to_hu(volume.voxels_zyx, str(source)))
     elif source.is_dir():
         from ctseg.dicom import read_dicom  # pydicom takes 0.3 s to import
 
-        volume, facts = read_dicom(source, series_uid)
+        volume, facts = read_dicom(source, series_uid, kernels, irregular)
     elif source.exists():
         raise InputError(
             f"{source} is no scan that ctseg reads: give the folder of a DICOM series, or a file that ends in "
@@ -46,7 +50,21 @@ def read_scan(path: str | Path, series_uid: str | None = None) -> Scan:
         )
     else:
         raise InputError(f"{source} does not exist")
-    return Scan(volume, facts | _volume_facts(volume, str(source)))
+    facts |= _volume_facts(volume, str(source))
+    return Scan(volume, facts | {"warnings": warnings_of(facts)})
+
+
+def warnings_of(facts: dict[str, Any]) -> list[str]:
+    """What a user should know of a scan before trusting it, from its facts."""
+    known = {
+        "qform_off_mm": "sform and qform of the file disagree by {} mm at a corner; the sform was taken",
+        "burned_in_annotation": "text is burned into the pixels, which may name the patient",
+        "head": "the scan shows a head: a face can be rebuilt from it, so it is not anonymous",
+        "lossy_compression": "the slices were compressed with loss: HU are not exact",
+        "tilt_deg": "the gantry was tilted by {}°: slices were sheared back, so voxels are interpolated",
+        "gaps": "slices were missing or unevenly spaced: voxels are interpolated, see `gaps`",
+    }
+    return [text.format(facts[key]) for key, text in known.items() if facts.get(key)]
 
 
 def is_volume_file(path: Path) -> bool:
@@ -79,6 +97,14 @@ def to_hu(voxels_zyx: np.ndarray, name: str) -> np.ndarray:
             low, high = max(low, limits.min), min(high, limits.max)
         hu[index] = np.clip(values, low, high)
     return hu
+
+
+def _file_facts(path: Path) -> dict[str, Any]:
+    """The format, and for NIfTI by how much a second description of the geometry contradicts the first."""
+    facts: dict[str, Any] = {"source_format": volume_format(path)}
+    if facts["source_format"] == "NIfTI":
+        facts["qform_off_mm"] = nifti_qform_off_mm(path)
+    return facts
 
 
 def _read_sitk(path: Path) -> Volume:

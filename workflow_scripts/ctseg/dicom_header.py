@@ -1,0 +1,170 @@
+"""Finding the DICOM files of a folder and reading their headers.
+
+Of a header only the elements in `TAGS` are read: a patient's name, number or dates are not loaded.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pydicom
+from pydicom.multival import MultiValue
+from pydicom.tag import BaseTag, Tag
+from pydicom.uid import UID
+
+from ctseg.errors import InputError
+
+# Values that break the standard are common, and the warnings of pydicom would quote them in the logs.
+pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
+
+DICOMDIR_CLASS = "1.2.840.10008.1.3.10"
+DICOM_SUFFIXES = {".dcm", ".dicom", ".ima"}
+TAGS = [
+    "AcquisitionNumber",
+    "BitsAllocated",
+    "BitsStored",
+    "BodyPartExamined",
+    "BurnedInAnnotation",
+    "Columns",
+    "ConvolutionKernel",
+    "GantryDetectorTilt",
+    "HighBit",
+    "ImageOrientationPatient",
+    "ImagePositionPatient",
+    "ImageType",
+    "KVP",
+    "LossyImageCompression",
+    "Manufacturer",
+    "ManufacturerModelName",
+    "Modality",
+    "NominalPercentageOfCardiacPhase",
+    "NumberOfFrames",
+    "PatientPosition",
+    "PerFrameFunctionalGroupsSequence",
+    "PixelPaddingRangeLimit",
+    "PixelPaddingValue",
+    "PixelRepresentation",
+    "PixelSpacing",
+    "RescaleIntercept",
+    "RescaleSlope",
+    "RescaleType",
+    "Rows",
+    "SamplesPerPixel",
+    "SeriesInstanceUID",
+    "SharedFunctionalGroupsSequence",
+    "SliceThickness",
+    "TemporalPositionIdentifier",
+    "TriggerTime",
+]
+TAG_NUMBERS = [Tag(keyword) for keyword in TAGS]  # looked up once, not once a file
+
+
+@dataclass(frozen=True)
+class Header:
+    """One image without its pixels; `dataset` holds the elements named in `TAGS`.
+
+    `pixels_at` is the byte at which the element of the pixels begins, if the file has it and is not deflated. `frame`
+    counts the images of a multi-frame file from 0; it is None for a file that holds one image.
+    """
+
+    path: Path
+    dataset: pydicom.Dataset
+    syntax: UID | None
+    implicit_vr: bool
+    little_endian: bool
+    pixels_at: int
+    frame: int | None = None
+
+    def text(self, keyword: str) -> str:
+        """The value of an element as text, empty when it is missing or damaged."""
+        try:
+            return str(self.dataset.get(keyword) or "").strip()
+        except (ValueError, TypeError):
+            return ""
+
+    def texts(self, keyword: str) -> list[str]:
+        """The values of an element that may have several, as texts."""
+        value = self.dataset.get(keyword)
+        several = isinstance(value, MultiValue | list)
+        return [str(item) for item in value] if several else [str(value)] if value not in (None, "") else []
+
+    @property
+    def is_localizer(self) -> bool:
+        """Whether the image is an overview (scout), which lies in no stack of slices."""
+        return "LOCALIZER" in self.text("ImageType").upper()
+
+    @property
+    def not_a_slice(self) -> str:
+        """Why the image can be no slice of a CT, empty if it may be one."""
+        if self.text("Modality") != "CT":
+            return "not CT"
+        if self.is_localizer:
+            return "a localizer"
+        if (self.text("SamplesPerPixel") or "1") != "1":
+            return "a picture in colour"
+        return "multi-frame without positions" if self.frame is None and self.is_multiframe else ""
+
+    @property
+    def is_multiframe(self) -> bool:
+        """Whether the file holds several images."""
+        return self.text("NumberOfFrames") not in ("", "0", "1")
+
+
+def open_dicom(path: Path, tags: list[BaseTag] | None = None) -> Header | None:
+    """Read the header of a DICOM file, or only the elements in `tags`; None when it is no DICOM file.
+
+    A file without the 128-byte preamble is read when it begins like one. Raises InputError when the file is DICOM but
+    cannot be parsed, or cannot be read at all.
+    """
+    try:
+        with path.open("rb") as stream:
+            start = stream.read(132)
+            bare = start[:2] in (b"\x02\x00", b"\x08\x00") and start[3:4] == b"\x00"
+            if start[128:] != b"DICM" and not bare:
+                return None
+            stream.seek(0)
+            dataset = pydicom.dcmread(stream, stop_before_pixels=True, specific_tags=tags, force=bare)
+            implicit_vr, little_endian = dataset.original_encoding
+            syntax = dataset.file_meta.get("TransferSyntaxUID") or None
+            return Header(path, dataset, syntax, bool(implicit_vr), little_endian is not False, stream.tell())
+    except FileNotFoundError:
+        raise InputError(f"{path} does not exist") from None
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror or 'the disk or network reports an error'}") from None
+    except Exception:  # a damaged file can make the parser fail in any way
+        raise InputError(
+            f"{path} cannot be read as DICOM: it is cut or damaged; copy it again from its source"
+        ) from None
+
+
+def read_header(path: Path) -> Header | None:
+    """Read the header of a file, or None when it is no DICOM object that belongs to a patient's study.
+
+    Raises InputError for a file that should be DICOM and is damaged: it might be a slice, so it cannot be ignored.
+    """
+    header = open_dicom(path, TAG_NUMBERS)
+    if header is None:
+        if path.suffix.lower() in DICOM_SUFFIXES:
+            raise InputError(f"{path} is empty or damaged: its name says DICOM, its content does not")
+        return None
+    dataset = header.dataset
+    if path.name.upper() == "DICOMDIR" or dataset.file_meta.get("MediaStorageSOPClassUID") == DICOMDIR_CLASS:
+        return None
+    if header.text("Modality"):
+        return header
+    if dataset.preamble is None and path.suffix.lower() not in DICOM_SUFFIXES:
+        return None
+    raise InputError(f"{path} is a DICOM file without a modality: it is cut or damaged; replace or remove it")
+
+
+def list_headers(folder: str | Path) -> list[Header]:
+    """The headers of all DICOM files in and below `folder`, in the order of their paths.
+
+    Names need no extension; hidden files, DICOMDIR and other formats are passed over. Raises InputError when the folder
+    is missing or a file is damaged.
+    """
+    root = Path(folder)
+    if not root.is_dir():
+        raise InputError(f"{root} is no folder; a DICOM scan is given by the folder that holds its slices")
+    paths = sorted(path for path in root.rglob("*") if not path.name.startswith(".") and path.is_file())
+    headers = (read_header(path) for path in paths)
+    return [header for header in headers if header is not None]
