@@ -8,7 +8,6 @@ Two conventions hold throughout ctseg:
   C.7.6.2.1.1): millimetres, x to the left, y to the back, z to the head ("LPS"); names end in `_xyz_mm`.
 """
 
-import gzip
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -17,13 +16,14 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+from isal import igzip
 
 from ctseg.errors import InputError
 from ctseg.files import atomic_path
 
 AIR_HU = -1024
 LPS_FROM_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
-GZIP_LEVEL = 1  # level 6 takes 4–5 times as long and saves a tenth of the size of a CT
+GZIP_LEVEL = 2  # of ISA-L's four: as small as level 1 of zlib in a third of its time
 
 Triple = tuple[float, float, float]
 Shape = tuple[int, int, int]
@@ -168,7 +168,7 @@ def read_nifti(path: str | Path) -> Volume:
     """
     with _nifti_errors(path):
         if str(path).lower().endswith(".gz"):
-            with gzip.open(path) as stream:
+            with igzip.open(path) as stream:
                 image = nib.Nifti1Image.from_stream(stream)
                 voxels = np.asanyarray(image.dataobj)
                 stream.read()  # the checksum is compared at the end of the file, which nibabel does not reach
@@ -244,7 +244,7 @@ def write_nifti(volume: Volume, path: str | Path) -> None:
     image.set_qform(affine_ras, code="scanner" if orthogonal else "unknown")
     with atomic_path(path) as partial:
         if partial.suffix == ".gz":
-            with nib.openers.ImageOpener(str(partial), "wb", compresslevel=GZIP_LEVEL) as stream:
-                image.to_stream(stream)  # type: ignore[arg-type]
+            with partial.open("wb") as raw, igzip.IGzipFile("", "wb", GZIP_LEVEL, raw, mtime=0) as stream:
+                image.to_stream(stream)
         else:
             image.to_filename(partial)
