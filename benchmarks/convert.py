@@ -82,7 +82,7 @@ def main() -> None:
         make_series(Path(series), given.slices, given.size)
         programs = {
             "ctseg": [sys.executable, "-c", CTSEG, str(ROOT / "workflow_scripts"), series, out],
-            "dcm2niix -z y": [f"{given.peers}/dcm2niix", *"-z y -w 1 -f dcm2niix -o".split(), out, series],
+            "dcm2niix -z y": [f"{given.peers}/dcm2niix", *["-z", "y", "-w", "1", "-f", "dcm2niix", "-o"], out, series],
             "dicom2nifti": [f"{given.peers}/python", "-c", DICOM2NIFTI, series, out],
         }
         runs: dict[str, list[tuple[float, float]]] = {name: [] for name in programs}
