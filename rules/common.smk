@@ -6,6 +6,7 @@ SCRIPTS = Path(workflow.basedir) / "workflow_scripts"
 SCHEMAS = Path(workflow.basedir) / "rules" / "schemas"
 sys.path.insert(0, str(SCRIPTS))
 
+from ctseg.archives import LUNG_VALUES
 from ctseg.cases import find_cases
 from ctseg.code_hash import code_hash
 from ctseg.config import resolve_config
@@ -27,6 +28,7 @@ try:
             Path.cwd(),
             SCHEMAS / "cases.schema.yaml",
             f"{RESULTS}/phantom",
+            config["target"]["labels"],
         )
     }
     SPLITS = assign_splits(list(CASES.values()), config["split"])
@@ -101,6 +103,12 @@ def lungs_of(wildcards):
         "lungs": f"{RESULTS}/lungs/{wildcards.case}.nii.gz",
         "lungs_facts": f"{RESULTS}/lungs/{wildcards.case}.json",
     }
+
+
+def given_lungs(wildcards):
+    """The lung field that comes with a scan as a named input, where it has one."""
+    lungs = CASES[wildcards.case].lungs
+    return {"given": lungs} if lungs else {}
 
 
 def prepared(case):

@@ -2,8 +2,9 @@
 
 
 rule segment_lungs:
-    """The lung field of a scan, and whether it is plausible."""
+    """The lung field of a scan, found or given, and whether it is plausible."""
     input:
+        unpack(given_lungs),
         image=rules.convert_image.output.image,
     output:
         lungs=f"{RESULTS}/lungs/{{case}}.nii.gz",
@@ -19,7 +20,7 @@ rule segment_lungs:
         mem_mb=memory_mb(2),
         runtime=minutes(15),
     params:
-        step={},
+        step=step(values=LUNG_VALUES.get(config["cases"]["source"])),
         code=code("segment_lungs.py"),
     message:
         "Finding the lung field of {wildcards.case}"

@@ -13,11 +13,12 @@ from ctseg.schema import find_problems, read_schema
 from real_data import FOLDER, real_data
 
 SCHEMA_PATH = Path(__file__).resolve().parents[1] / "rules/schemas/cases.schema.yaml"
-NOTHING = {"table": None, "image": None, "label": None, "exclude": [], "phantom": {"patients": 1}}
+NOTHING = {"table": None, "image": None, "label": None, "folder": None, "exclude": [], "phantom": {"patients": 1}}
+NOTHING |= {"names": "keep", "key_file": "secrets/key"}
 
 
 def find(root: Path, **config: Any) -> list[Case]:
-    return find_cases({**NOTHING, **config}, root, SCHEMA_PATH, "made")
+    return find_cases({**NOTHING, **config}, root, SCHEMA_PATH, "made", {"nodule": 1})
 
 
 def complaint(root: Path, **config: Any) -> str:
@@ -274,3 +275,29 @@ def test_real_folders_are_found():
     assert len(cases) == 16
     assert all(case.label for case in cases)
     assert cases[0].case.startswith("STS_")
+
+
+def test_names_of_people_become_pseudonyms(tmp_path):
+    make_files(tmp_path, "Doe_John/ct.nii", "case_2/ct.nii")
+    pattern = {"source": "folder", "image": "{case}/ct.nii", "names": "auto"}
+    found = {case.image: case.case for case in find(tmp_path, **pattern)}
+    assert all(name.startswith("case-") for name in found.values())
+    assert "Doe_John" in (tmp_path / "secrets" / "pseudonyms.tsv").read_text()
+    [left] = find(tmp_path, **pattern, exclude=["Doe_John"])
+    assert left.case == found["case_2/ct.nii"]
+    [left] = find(tmp_path, **pattern, exclude=[found["case_2/ct.nii"]])
+    assert left.case == found["Doe_John/ct.nii"]
+    assert {case.case for case in find(tmp_path, **(pattern | {"names": "keep"}))} == {"Doe_John", "case_2"}
+
+
+def test_codes_of_a_study_and_of_a_table_are_kept_unless_asked(tmp_path):
+    make_files(tmp_path / "data", "a_1.nii")
+    (tmp_path / "data" / "cases.tsv").write_text("case\timage\nmine\ta_1.nii\n")
+    folder = {"source": "folder", "image": "data/{case}.nii"}
+    table = {"source": "table", "table": "data/cases.tsv"}
+    assert [case.case for case in find(tmp_path, **folder, names="auto")] == ["a_1"]
+    assert [case.case for case in find(tmp_path, **table, names="auto")] == ["mine"]
+    assert not (tmp_path / "secrets").exists()
+    for config in (folder, table):
+        [case] = find(tmp_path, **config, names="pseudonym")
+        assert case.case.startswith("case-")

@@ -142,6 +142,7 @@ def test_the_order_of_the_labels_is_kept():
         ("cases.source", "fodler", "did you mean folder?"),
         ("cases.source", "table", "cases.table: is missing"),
         ("cases.source", "folder", "cases.image: is missing"),
+        ("cases.source", "lidc", "cases.folder: is missing; `source: lidc` needs the path of the archive's folder"),
         ("cases.phantom.spacing_mm", [2, 1], "should name the smaller number first"),
         ("target.labels", {}, "target.labels: {} should be at least one label"),
         ("target.labels", {"a": 1, "b": 1}, "a and b have the same value 1"),
@@ -198,6 +199,15 @@ def test_a_pattern_that_cannot_work_is_refused(image, label, words):
     config = changed("cases.source", "folder")
     config["cases"] |= {"image": image, "label": label}
     assert words in complaint(config)
+
+
+@pytest.mark.parametrize("source", ["lidc", "luna16"])
+def test_an_archive_of_nodules_has_one_label(source):
+    config = changed("cases.source", source)
+    config["cases"]["folder"] = "data"
+    assert resolve(config)["cases"]["folder"] == "data"
+    config["target"]["labels"] = {"nodule": 1, "tumour": 2}
+    assert "target.labels: nodule and tumour are too many" in complaint(config)
 
 
 def test_leftovers_of_another_source_do_not_disturb():

@@ -10,7 +10,12 @@ from job import job
 @pytest.fixture
 def snakemake(tmp_path):
     """What Snakemake hands to a script, as far as `job` looks at it."""
-    return SimpleNamespace(rule="infer", wildcards=["case-7"], log=[str(tmp_path / "infer.log")])
+    paths = {
+        "scan": "/data/Doe^John/1.2.840.113619.2.55.3",
+        "model": "results/a/model.onnx",
+        "cases": ["results/a/x.nii", "results/a/y.nii"],
+    }
+    return SimpleNamespace(rule="infer", wildcards=["case-7"], log=[str(tmp_path / "infer.log")], input=paths)
 
 
 def test_bad_input_is_one_line_on_the_terminal_and_in_the_log(snakemake, tmp_path, capsys):
@@ -21,6 +26,14 @@ def test_bad_input_is_one_line_on_the_terminal_and_in_the_log(snakemake, tmp_pat
     log = (tmp_path / "infer.log").read_text()
     assert "scan.nii is cut" in log
     assert "Traceback" not in log
+
+
+def test_the_log_names_no_path_of_a_scan_and_no_uid(snakemake, tmp_path, capsys):
+    message = "/data/Doe^John/1.2.840.113619.2.55.3/IM1 and 1.2.840.10008.1.2.3.4 and results/a/model.onnx"
+    with pytest.raises(SystemExit), job(snakemake):
+        raise InputError(message)
+    assert message in capsys.readouterr().err
+    assert "<scan>/IM1 and <uid> and results/a/model.onnx" in (tmp_path / "infer.log").read_text()
 
 
 def test_a_defect_keeps_its_traceback(snakemake, tmp_path):

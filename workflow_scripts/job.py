@@ -1,12 +1,28 @@
 """What every script of the workflow does around its work: logging, and errors that people can read."""
 
 import logging
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from ctseg.errors import InputError
+
+UID = re.compile(r"\d+(?:\.\d+){5,}")
+
+
+def without_sources(message: str, inputs: Any) -> str:
+    """A message as the log may keep it: what a hospital calls a folder or a file can tell who the patient is.
+
+    Paths of the user's own scans and labels become `<scan>` and `<label>`, UIDs become `<uid>`. The terminal shows the
+    whole message, since whoever starts the workflow knows the paths and needs them.
+    """
+    for name, value in inputs.items():
+        for path in [value] if isinstance(value, str) else value:
+            if not path.startswith("results/"):
+                message = message.replace(path, f"<{name}>")
+    return UID.sub("<uid>", message)
 
 
 @contextmanager
@@ -25,7 +41,7 @@ def job(snakemake: Any) -> Iterator[logging.Logger]:
     try:
         yield logger
     except InputError as error:
-        logger.error("%s", error)
+        logger.error("%s", without_sources(str(error), snakemake.input))
         print(f"\nctseg: {name}: {error}\n", file=sys.stderr, flush=True)
         sys.exit(1)
     except Exception:

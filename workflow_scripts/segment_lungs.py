@@ -1,14 +1,18 @@
-"""Find the lung field of a scan, and say whether it is plausible."""
+"""Find the lung field of a scan, or take the one that is given, and say whether it is plausible."""
 
 from ctseg.files import write_json
+from ctseg.lung_masks import read_lungs
 from ctseg.lungs import check_lungs, segment_lungs
 from ctseg.volume import read_nifti, write_nifti
 from job import job
 
 with job(snakemake) as log:
-    image = read_nifti(snakemake.input.image)
-    lungs = segment_lungs(image)
-    facts = check_lungs(lungs, image)
+    source = snakemake.input
+    image = read_nifti(source.image)
+    given = source.get("given")
+    values = snakemake.params.step["values"]
+    lungs = read_lungs(given, image.grid, source.image, values) if given else segment_lungs(image)
+    facts = {"source": "given" if given else "computed"} | check_lungs(lungs, image)
     log.info("lung field: %s", facts)
     write_nifti(lungs, snakemake.output.lungs)
     write_json(snakemake.output.facts, facts)

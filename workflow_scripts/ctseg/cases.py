@@ -1,4 +1,4 @@
-"""Which cases a study has: made as phantoms, listed in a table, or found by a pattern. Opens no scan.
+"""Which cases a study has: phantoms, rows of a table, what a pattern finds, or a public archive. Opens no scan.
 
 This runs at every start of the workflow, before anything else, so it imports little and asks the disk little.
 """
@@ -8,26 +8,29 @@ This runs at every start of the workflow, before anything else, so it imports li
 
 import csv
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ctseg.archives import ARCHIVES, archive_columns
 from ctseg.errors import InputError
 from ctseg.patterns import Folders, find_paths
 from ctseg.phantom_cases import phantom_case, phantom_label_name
+from ctseg.pseudonyms import safe_names
 from ctseg.schema import Schema, find_problems, read_schema, show
 
 MOST_PROBLEMS_SHOWN = 30  # a disk that is not mounted makes one a case
+PATHS = ("image", "label", "lungs")  # the columns that hold paths
 
 
 @dataclass(frozen=True)
 class Case:
     """A scan and what is known of it.
 
-    `image` is a file or the folder of a DICOM series, `label` a file; both are relative to the study's root, or
-    absolute where they were given so: moving the whole folder changes nothing. `patient` is the case's name where
-    nobody said otherwise. `split` is None where it is to be drawn.
+    `image` is a file or the folder of a DICOM series, `label` a file, `lungs` a file with the lung field; all are
+    relative to the study's root, or absolute where they were given so: moving the whole folder changes nothing.
+    `patient` is the case's name where nobody said otherwise. `split` is None where it is to be drawn.
     """
 
     case: str
@@ -36,6 +39,7 @@ class Case:
     series_uid: str | None = None
     patient: str = ""
     split: str | None = None
+    lungs: str | None = None
 
     def __post_init__(self) -> None:
         """Take a case of an unnamed patient for the only one of its patient."""
@@ -51,12 +55,17 @@ class Row(NamedTuple):
 
 
 def find_cases(
-    cases_config: dict[str, Any], root: str | Path, schema_path: str | Path, phantom_folder: str | Path
+    cases_config: dict[str, Any],
+    root: str | Path,
+    schema_path: str | Path,
+    phantom_folder: str | Path,
+    labels: Mapping[str, int],
 ) -> list[Case]:
     """The cases of the config's section `cases`, sorted by name, without the excluded ones.
 
     Paths are relative to `root`; phantoms lie in `<phantom_folder>/<case>/`, where they need not exist yet;
-    `schema_path` is the schema of a table's row. Raises InputError that names every problem, one a line.
+    `schema_path` is the schema of a table's row; `labels` are the values of the targets, which an archive must hold
+    where it names its own. Raises InputError that names every problem, one a line.
     """
     source, schema = cases_config["source"], read_schema(schema_path)
     problems: list[str] = []
@@ -64,9 +73,12 @@ def find_cases(
         rows = _phantom_rows(cases_config["phantom"]["patients"], str(phantom_folder))
     elif source == "table":
         rows = list(_table_rows(cases_config["table"], str(root), schema, problems))
+    elif source in ARCHIVES:
+        found = archive_columns(source, cases_config["folder"], str(root), labels)
+        rows = [Row(columns["image"], columns) for columns in found]
     else:
         rows = list(_pattern_rows(cases_config["image"], cases_config["label"], str(root), problems))
-    rows = _without_excluded(rows, cases_config["exclude"], problems)
+    rows = _without_excluded(rows, cases_config["exclude"], problems, _case_names(rows, cases_config, root))
     problems += _faults(rows, schema)
     problems += _contradictions(rows)
     if source != "phantom":
@@ -108,7 +120,7 @@ def _table_rows(table: str, root: str, schema: Schema, problems: list[str]) -> I
         if any(cells[len(header) :]):
             problems.append(f"{table}, line {number}: has {len(cells)} cells, but the header has {len(header)}")
         columns = {name: cell for name, cell in zip(header, cells, strict=False) if cell and name in known}
-        for name in {"image", "label"} & set(columns):
+        for name in set(PATHS) & set(columns):
             columns[name] = os.path.normpath(os.path.join(folder, os.path.expanduser(columns[name])))
         yield Row(f"{table}, line {number}", columns)
 
@@ -160,10 +172,25 @@ def _pattern_rows(image: str, label: str | None, root: str, problems: list[str])
             yield Row(path, {**fields, "image": path} | ({"label": labels[path]} if path in labels else {}))
 
 
-def _without_excluded(rows: list[Row], excluded: list[str], problems: list[str]) -> list[Row]:
-    names = {row.columns.get("case") for row in rows}
-    problems += [f"cases.exclude: there is no case {show(name)}" for name in excluded if name not in names]
-    return [row for row in rows if row.columns.get("case") not in set(excluded)]
+def _case_names(rows: list[Row], cases_config: dict[str, Any], root: str | Path) -> dict[str, str]:
+    """What the name of each case is to be: a folder's name may be a patient's, a table's was chosen for this."""
+    names = [row.columns["case"] for row in rows if "case" in row.columns]
+    always = cases_config["names"] == "pseudonym"
+    if always or (cases_config["names"] == "auto" and cases_config["source"] == "folder"):
+        return safe_names(names, Path(root, os.path.expanduser(cases_config["key_file"])), always)
+    return {name: name for name in names}
+
+
+def _without_excluded(rows: list[Row], excluded: list[str], problems: list[str], names: dict[str, str]) -> list[Row]:
+    """The rows under their new names, without those that are excluded by their old name or their new one."""
+    known = set(names) | set(names.values())
+    problems += [f"cases.exclude: there is no case {show(name)}" for name in excluded if name not in known]
+    left = []
+    for where, columns in rows:
+        old = columns.get("case", "")
+        if not {old, names.get(old)} & set(excluded):
+            left.append(Row(where, columns | ({"case": names[old]} if old else {})))
+    return left
 
 
 def _faults(rows: list[Row], schema: Schema) -> Iterator[str]:
@@ -200,7 +227,7 @@ def _repeated(rows: list[Row], columns: tuple[str, ...], what: str) -> Iterator[
 
 def _missing_files(rows: Iterable[Row], root: str) -> Iterator[str]:
     for row in rows:
-        for column in ("image", "label"):
+        for column in PATHS:
             path = row.columns.get(column)
             if path and not os.path.exists(os.path.join(root, path)):
                 yield f"{row.where}: the {column} {path} does not exist"

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from ctseg.archives import ARCHIVES
 from ctseg.errors import InputError
 from ctseg.schema import Problem, fill_defaults, find_problems, read_schema, read_texts, show
 
@@ -47,6 +48,8 @@ def _source(config: Config) -> Iterator[Problem]:
     cases = config["cases"]
     if cases["source"] == "table" and cases["table"] is None:
         yield Problem("cases.table", "is missing; `source: table` needs the path of a TSV file")
+    if cases["source"] in ARCHIVES and cases["folder"] is None:
+        yield Problem("cases.folder", f"is missing; `source: {cases['source']}` needs the path of the archive's folder")
     if cases["source"] == "folder":
         if cases["image"] is None:
             yield Problem("cases.image", "is missing; `source: folder` needs a path with {case} in it")
@@ -63,6 +66,12 @@ def _pattern(key: str, pattern: str) -> Iterator[Problem]:
         yield Problem(key, f"{{{field}}} is not known; only {{case}} and {{patient}} are")
     if "**" in pattern:
         yield Problem(key, f"{show(pattern)} has **; a * stands for a part of one file or folder name")
+
+
+def _nodules_alone(config: Config) -> Iterator[Problem]:
+    source, labels = config["cases"]["source"], config["target"]["labels"]
+    if source in ("lidc", "luna16") and len(labels) > 1:
+        yield Problem("target.labels", f"{' and '.join(labels)} are too many; `source: {source}` has nodules alone")
 
 
 def _phantom_ranges(config: Config) -> Iterator[Problem]:
@@ -107,7 +116,8 @@ def _patch_size(config: Config) -> Iterator[Problem]:
 
 # A check is left out where the schema already found fault with one of the keys that it reads.
 CHECKS: list[tuple[tuple[str, ...], Callable[[Config], Iterator[Problem]]]] = [
-    (("cases.source", "cases.table", "cases.image", "cases.label"), _source),
+    (("cases.source", "cases.table", "cases.image", "cases.label", "cases.folder"), _source),
+    (("cases.source", "target.labels"), _nodules_alone),
     (("cases.source", "cases.phantom"), _phantom_ranges),
     (("target.labels",), _label_values),
     (("target.labels", "target.roi_names"), _roi_names),

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pydicom
 
 from ctseg.dicom_header import TAGS, Header
+from ctseg.errors import InputError
 
 RENAMED = {"FrameType": "ImageType", "FrameAcquisitionNumber": "AcquisitionNumber"}
 GROUPS = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
@@ -17,14 +18,21 @@ def frames_of(header: Header) -> list[Header]:
     What the functional groups say of a frame is laid flat, so that a frame reads like a file of its own. A multi-frame
     file without such groups (a screen capture, a film) does not say where its frames lie: it stays whole.
     """
-    frames = header.dataset.get("PerFrameFunctionalGroupsSequence")
+    frames = header.value("PerFrameFunctionalGroupsSequence")
     if header.text("Modality") != "CT" or not header.is_multiframe or not frames:
         return [header]
+    try:
+        return _laid_flat(header, frames)
+    except Exception:  # a damaged group can make the parser fail in any way
+        raise InputError(f"{header.path} has damaged functional groups; copy it again from its source") from None
+
+
+def _laid_flat(header: Header, frames: pydicom.Sequence) -> list[Header]:
     common = pydicom.Dataset()
     for element in header.dataset:
         if element.VR != "SQ":
             common.add(element)
-    for group in header.dataset.get("SharedFunctionalGroupsSequence") or []:
+    for group in header.value("SharedFunctionalGroupsSequence") or []:
         common.update(_elements(group))
     return [replace(header, dataset=_frame(common, group), frame=index) for index, group in enumerate(frames)]
 

@@ -5,6 +5,7 @@ Of a header only the elements in `TAGS` are read: a patient's name, number or da
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pydicom
 from pydicom.multival import MultiValue
@@ -62,30 +63,39 @@ TAG_NUMBERS = [Tag(keyword) for keyword in TAGS]  # looked up once, not once a f
 class Header:
     """One image without its pixels; `dataset` holds the elements named in `TAGS`.
 
-    `pixels_at` is the byte at which the element of the pixels begins, if the file has it and is not deflated. `frame`
-    counts the images of a multi-frame file from 0; it is None for a file that holds one image.
+    `is_directory` tells a DICOMDIR; `pixels_at` is the byte at which the element of the pixels begins, if the file has
+    it and is not deflated. `frame` counts the images of a multi-frame file from 0; it is None for a file that holds one
+    image.
     """
 
     path: Path
     dataset: pydicom.Dataset
+    is_directory: bool
     syntax: UID | None
     implicit_vr: bool
     little_endian: bool
     pixels_at: int
     frame: int | None = None
 
-    def text(self, keyword: str) -> str:
-        """The value of an element as text, empty when it is missing or damaged."""
+    def value(self, keyword: str) -> Any:
+        """The value of an element, None when it is missing, empty or damaged: values are only parsed when asked for."""
         try:
-            return str(self.dataset.get(keyword) or "").strip()
-        except (ValueError, TypeError):
-            return ""
+            value = self.dataset.get(keyword)
+            return None if value == "" else value
+        except Exception:  # a damaged value can make the parser fail in any way
+            return None
+
+    def text(self, keyword: str) -> str:
+        """The value of an element as text, empty when there is none."""
+        value = self.value(keyword)
+        return "" if value is None else str(value).strip()
 
     def texts(self, keyword: str) -> list[str]:
         """The values of an element that may have several, as texts."""
-        value = self.dataset.get(keyword)
-        several = isinstance(value, MultiValue | list)
-        return [str(item) for item in value] if several else [str(value)] if value not in (None, "") else []
+        value = self.value(keyword)
+        if isinstance(value, MultiValue | list):
+            return [str(item) for item in value]
+        return [] if value is None else [str(value)]
 
     @property
     def is_localizer(self) -> bool:
@@ -125,7 +135,9 @@ def open_dicom(path: Path, tags: list[BaseTag] | None = None) -> Header | None:
             dataset = pydicom.dcmread(stream, stop_before_pixels=True, specific_tags=tags, force=bare)
             implicit_vr, little_endian = dataset.original_encoding
             syntax = dataset.file_meta.get("TransferSyntaxUID") or None
-            return Header(path, dataset, syntax, bool(implicit_vr), little_endian is not False, stream.tell())
+            is_directory = dataset.file_meta.get("MediaStorageSOPClassUID") == DICOMDIR_CLASS
+            little_endian = little_endian is not False
+            return Header(path, dataset, is_directory, syntax, bool(implicit_vr), little_endian, stream.tell())
     except FileNotFoundError:
         raise InputError(f"{path} does not exist") from None
     except OSError as error:
@@ -146,12 +158,11 @@ def read_header(path: Path) -> Header | None:
         if path.suffix.lower() in DICOM_SUFFIXES:
             raise InputError(f"{path} is empty or damaged: its name says DICOM, its content does not")
         return None
-    dataset = header.dataset
-    if path.name.upper() == "DICOMDIR" or dataset.file_meta.get("MediaStorageSOPClassUID") == DICOMDIR_CLASS:
+    if path.name.upper() == "DICOMDIR" or header.is_directory:
         return None
     if header.text("Modality"):
         return header
-    if dataset.preamble is None and path.suffix.lower() not in DICOM_SUFFIXES:
+    if header.dataset.preamble is None and path.suffix.lower() not in DICOM_SUFFIXES:
         return None
     raise InputError(f"{path} is a DICOM file without a modality: it is cut or damaged; replace or remove it")
 

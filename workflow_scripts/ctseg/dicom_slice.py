@@ -100,10 +100,10 @@ def optional_number(header: Header, keyword: str) -> float | None:
 
 def _numbers(header: Header, keyword: str, count: int, default: list[float] | None = None) -> list[float]:
     """The finite numbers of an element; the default, or InputError, when they are not there."""
+    value = header.value(keyword)
+    if default is not None and value is None:
+        return default
     try:
-        value = header.dataset.get(keyword)
-        if default is not None and value in (None, ""):
-            return default
         numbers = [float(item) for item in (value if count > 1 else [value])]
     except (TypeError, ValueError, OverflowError):
         numbers = []

@@ -217,7 +217,8 @@ def _nifti_errors(path: str | Path) -> Iterator[None]:
     except FileNotFoundError:
         raise InputError(f"{path} does not exist") from None
     except Exception as error:  # a damaged header or stream can make nibabel fail in many ways
-        raise InputError(f"{path} cannot be read as NIfTI (cut, damaged or another format): {error}") from None
+        what = " ".join(str(error).split())
+        raise InputError(f"{path} cannot be read as NIfTI (cut, damaged or another format): {what}") from None
 
 
 def _nifti_grid(image: nib.Nifti1Image, path: str | Path) -> Grid:
