@@ -49,13 +49,19 @@ rule convert_label:
         mem_mb=memory_mb(2),
         runtime=minutes(15),
     params:
-        step=step(
+        step=lambda wildcards: step(
             # A list: the order of the labels sets the model's classes, and Snakemake sorts dicts.
             labels=[
                 [name, value] for name, value in config["target"]["labels"].items()
             ],
-            roi_names=config["target"]["roi_names"],
+            min_readers=config["convert"]["min_readers"],
             missing_label=config["convert"]["missing_label"],
+            roi_names={
+                label: [names] if isinstance(names, str) else names
+                for label, names in config["target"]["roi_names"].items()
+            },
+            series_uid=CASES[wildcards.case].series_uid,
+            small_nodules=config["convert"]["small_nodules"],
         ),
         code=code("convert_label.py"),
     message:

@@ -5,7 +5,13 @@ from typing import Any
 
 import numpy as np
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, RTStructureSetStorage, generate_uid
+from pydicom.uid import (
+    CTImageStorage,
+    ExplicitVRLittleEndian,
+    RTStructureSetStorage,
+    SegmentationStorage,
+    generate_uid,
+)
 
 from ctseg.volume import Grid
 
@@ -91,3 +97,67 @@ def _contour(points_xyz_mm: np.ndarray, kind: str) -> Dataset:
     contour.NumberOfContourPoints = len(points_xyz_mm)
     contour.ContourData = np.asarray(points_xyz_mm).round(6).ravel().tolist()
     return contour
+
+
+def write_seg(
+    path: Path, segments: dict[str, np.ndarray], grid: Grid, kind: str = "BINARY", order: Any = None, **elements: Any
+) -> Path:
+    """Write a DICOM SEG with a frame for each slice and segment that is not empty; `order` shuffles the frames.
+
+    A fractional segment holds 0…200 of 200; a label map has the number of the last segment in each pixel.
+    """
+    dataset = Dataset()
+    dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID = SegmentationStorage
+    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID = generate_uid()
+    dataset.Modality, dataset.SegmentationType = "SEG", kind
+    dataset.SegmentSequence = [_segment(number, name) for number, name in enumerate(segments, start=1)]
+    planes = []
+    if kind == "LABELMAP":
+        stacked = np.zeros(grid.shape_zyx, np.uint8)
+        for number, mask in enumerate(segments.values(), start=1):
+            stacked[mask > 0] = number
+        planes = [(None, z, stacked[z]) for z in range(grid.shape_zyx[0])]
+    else:
+        for number, mask in enumerate(segments.values(), start=1):
+            planes += [(number, z, mask[z]) for z in range(grid.shape_zyx[0]) if mask[z].any()]
+    planes = [planes[place] for place in order(len(planes))] if order else planes
+    dataset.PerFrameFunctionalGroupsSequence = [_seg_frame(number, z, grid) for number, z, _ in planes]
+    dataset.SharedFunctionalGroupsSequence = [_seg_shared(grid)]
+    pixels = np.array([plane for *_, plane in planes])
+    bits = 1 if kind == "BINARY" else 8
+    dataset.NumberOfFrames, dataset.Rows, dataset.Columns = pixels.shape
+    dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = bits, bits, bits - 1
+    dataset.SamplesPerPixel, dataset.PhotometricInterpretation, dataset.PixelRepresentation = 1, "MONOCHROME2", 0
+    if kind == "FRACTIONAL":
+        dataset.MaximumFractionalValue = 200
+    data = np.packbits(pixels.ravel() > 0, bitorder="little") if bits == 1 else pixels.astype(np.uint8)
+    dataset.PixelData = data.tobytes() + b"\0" * (data.size % 2)
+    for keyword, value in elements.items():
+        setattr(dataset, keyword, value)
+    return write(dataset, path)
+
+
+def _segment(number: int, name: str) -> Dataset:
+    segment = Dataset()
+    segment.SegmentNumber, segment.SegmentLabel = number, name
+    return segment
+
+
+def _seg_frame(number: int | None, z: int, grid: Grid) -> Dataset:
+    frame, place, identity = Dataset(), Dataset(), Dataset()
+    place.ImagePositionPatient = grid.points_xyz_mm(np.array([[z, 0, 0]]))[0].round(9).tolist()
+    frame.PlanePositionSequence = [place]
+    if number is not None:
+        identity.ReferencedSegmentNumber = number
+        frame.SegmentIdentificationSequence = [identity]
+    return frame
+
+
+def _seg_shared(grid: Grid) -> Dataset:
+    shared, orientation, measures = Dataset(), Dataset(), Dataset()
+    orientation.ImageOrientationPatient = np.asarray(grid.direction)[:, :2].T.ravel().round(12).tolist()
+    measures.PixelSpacing = [grid.spacing_xyz_mm[1], grid.spacing_xyz_mm[0]]
+    shared.PlaneOrientationSequence, shared.PixelMeasuresSequence = [orientation], [measures]
+    return shared

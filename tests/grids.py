@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from ctseg.volume import Grid
+from ctseg.volume import Grid, Volume
 
 
 @st.composite
@@ -21,3 +21,16 @@ def grids(draw, sheared=True, largest=9):
     affine[:3, :3] = rotation @ flips @ shear @ np.diag(spacing)
     affine[:3, 3] = [draw(st.floats(-500, 500)) for _ in range(3)]
     return Grid.from_affine(affine, shape)
+
+
+def turned(volume: Volume, order_xyz: tuple[int, ...], flips: tuple[bool, ...]) -> Volume:
+    """The same voxels at the same places, with the axes in another order and direction."""
+    affine, voxels = volume.grid.affine.copy(), volume.voxels_zyx.T
+    for axis, flip in enumerate(flips):
+        if flip:
+            affine[:3, 3] += affine[:3, axis] * (voxels.shape[axis] - 1)
+            affine[:3, axis] *= -1
+            voxels = np.flip(voxels, axis)
+    affine[:3, :3] = affine[:3, order_xyz]
+    voxels = voxels.transpose(order_xyz).T
+    return Volume(voxels, Grid.from_affine(affine, voxels.shape))

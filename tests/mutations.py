@@ -109,8 +109,8 @@ def outcome(kind: str, path: Path) -> tuple[str, str]:
     """`error` with its text, `right` for what another reader reads too, `wrong` for anything else."""
     try:
         if kind == "rtstruct":
-            mask = rasterise(read_contours(path, ["GTV"])["GTV"], GRID, "GTV", "image")
-            return "right", str(mask.sum())
+            [contours] = read_contours(path, {"GTV": ["GTV"]})["GTV"]
+            return "right", str(rasterise(contours, GRID, "GTV", "image").sum())
         scan = read_scan(path.parent if kind == "dicom" else path)
     except InputError as error:
         return "error", str(error)

@@ -12,11 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ctseg.errors import InputError
-from ctseg.labels import aligned, read_label
+from ctseg.label_files import aligned
+from ctseg.labels import LabelSettings, read_label
 from ctseg.resample import to_sitk
 from ctseg.scan import read_scan
 from ctseg.volume import Grid, Volume, read_nifti, read_nifti_grid, write_nifti
 from dicom_files import body, ct_slice, write, write_rtstruct
+from grids import turned
 from real_data import ROOT, real_data
 
 OBLIQUE = ((0.0, -0.6, -0.8), (-1.0, 0.0, 0.0), (0.0, 0.8, -0.6))
@@ -27,7 +29,7 @@ EXPECTED = np.where(VALUES == 4, 1, np.where(VALUES == 2, 2, 0))
 
 
 def label_of(path: Path, labels: dict[str, int] = LABELS, **options) -> np.ndarray:
-    return read_label(path, labels, {}, GRID, "image.nii.gz", **options).voxels_zyx
+    return read_label(path, LabelSettings(labels, **options), GRID, "image.nii.gz").voxels_zyx
 
 
 @pytest.mark.parametrize("kind", ["u1", "i2", "i4", "f4", "f8"])
@@ -41,19 +43,6 @@ def test_values_become_classes_in_the_order_of_the_labels(tmp_path, kind, name):
     classes = label_of(tmp_path / name)
     assert classes.dtype == np.uint8
     np.testing.assert_array_equal(classes, EXPECTED)
-
-
-def turned(volume: Volume, order_xyz: tuple[int, ...], flips: tuple[bool, ...]) -> Volume:
-    """The same voxels at the same places, with the axes in another order and direction."""
-    affine, voxels = volume.grid.affine.copy(), volume.voxels_zyx.T
-    for axis, flip in enumerate(flips):
-        if flip:
-            affine[:3, 3] += affine[:3, axis] * (voxels.shape[axis] - 1)
-            affine[:3, axis] *= -1
-            voxels = np.flip(voxels, axis)
-    affine[:3, :3] = affine[:3, order_xyz]
-    voxels = voxels.transpose(order_xyz).T
-    return Volume(voxels, Grid.from_affine(affine, voxels.shape))
 
 
 @given(st.sampled_from(list(permutations(range(3)))), st.sampled_from(list(product([False, True], repeat=3))))
@@ -86,7 +75,7 @@ def test_a_label_elsewhere_is_refused_with_both_names(tmp_path, grid):
 def test_rounded_headers_are_fine(tmp_path):
     grid = Grid(GRID.shape_zyx, (0.7003, 0.9, 2.501), (-9.004, 4.0, 30.0), OBLIQUE)
     write_nifti(Volume(VALUES.astype(np.uint8), grid), tmp_path / "a.nii")
-    assert read_label(tmp_path / "a.nii", LABELS, {}, GRID, "image").grid == GRID
+    assert read_label(tmp_path / "a.nii", LabelSettings(LABELS), GRID, "image").grid == GRID
 
 
 @pytest.mark.parametrize("value", [0.5, np.nan])
@@ -118,14 +107,58 @@ def test_rtstruct_and_its_folder(tmp_path):
     expected[1, 3:5, 3:5] = 2
     expected[2, :2, :2] = 2
     for source in (path, path.parent):
-        label = read_label(source, LABELS, {"tumour": "gtv 1"}, GRID, "image")
-        np.testing.assert_array_equal(label.voxels_zyx, expected)
+        np.testing.assert_array_equal(label_of(source, roi_names={"tumour": ("gtv 1",)}), expected)
     with pytest.raises(InputError, match="no ROI called tumour"):
         label_of(path)
     np.testing.assert_array_equal(label_of(path, missing_ok=True) == 2, expected == 2)
     write_rtstruct(tmp_path / "plan" / "RS2.dcm", rois)
-    with pytest.raises(InputError, match="plan holds 2 RTSTRUCT files"):
+    with pytest.raises(InputError, match="plan holds 2 RTSTRUCT files and 0 SEG files"):
         label_of(path.parent)
+
+
+def test_rois_that_fit_a_pattern_are_united(tmp_path):
+    rois = {"GTV 1": [outline(1, 0.5, 3.5)], "GTV 2": [outline(1, 2.5, 4.5)], "node": [outline(2, -0.5, 1.5)]}
+    path = write_rtstruct(tmp_path / "RS.dcm", rois)
+    classes = label_of(path, roi_names={"tumour": ("/gtv .*/",)})
+    assert (classes[1] == 1).sum() == 9 + 4 - 1  # they overlap in a voxel, which an odd-even rule would empty
+    np.testing.assert_array_equal(classes, label_of(path, roi_names={"tumour": ("GTV 1", "gtv 2")}))
+    with pytest.raises(InputError, match="no ROI called /PTV/"):
+        label_of(path, roi_names={"tumour": ("/PTV/",)})
+
+
+def test_a_folder_with_a_file_for_each_label(tmp_path):
+    folder = tmp_path / "masks"
+    folder.mkdir()
+    write_nifti(
+        turned(Volume((VALUES == 4).astype(np.float32) * 0.9, GRID), (0, 1, 2), (1, 0, 1)), folder / "big.nii.gz"
+    )
+    write_nifti(Volume((VALUES == 2).astype(np.uint8) * 255, GRID), folder / "node.nii")
+    sitk.WriteImage(to_sitk(Volume((VALUES == 2).astype(np.uint8), GRID)), str(folder / "other.nrrd"))
+    np.testing.assert_array_equal(label_of(folder, roi_names={"tumour": ("big",)}), EXPECTED)
+    np.testing.assert_array_equal(label_of(folder, roi_names={"tumour": ("big",), "node": ("OTHER",)}), EXPECTED)
+    with pytest.raises(InputError, match=r"masks has no file called tumour; .* one or more of: big, node, other"):
+        label_of(folder)
+    assert set(np.unique(label_of(folder, missing_ok=True))) == {0, 2}
+
+
+def test_floating_labels_that_are_nearly_whole_are_fine(tmp_path):
+    write_nifti(Volume(VALUES.astype(np.float32) + 0.0004, GRID), tmp_path / "a.nii")
+    np.testing.assert_array_equal(label_of(tmp_path / "a.nii"), EXPECTED)
+
+
+def test_nodules_of_an_archive_are_one_label(tmp_path):
+    (tmp_path / "annotations.csv").write_text("seriesuid,coordX,coordY,coordZ,diameter_mm\n1.2,0,0,0,5\n")
+    with pytest.raises(InputError, match="name one label"):
+        label_of(tmp_path / "annotations.csv")
+    with pytest.raises(InputError, match="give series_uid"):
+        label_of(tmp_path / "annotations.csv", {"nodule": 1})
+    centre = GRID.points_xyz_mm(np.array([[2, 2, 3]]))[0]
+    text = ",".join(str(value) for value in centre)
+    (tmp_path / "annotations.csv").write_text(f"seriesuid,coordX,coordY,coordZ,diameter_mm\n1.2,{text},1\n")
+    settings = LabelSettings({"nodule": 1})
+    found = read_label(tmp_path / "annotations.csv", settings, GRID, "image", "1.2").voxels_zyx
+    assert np.argwhere(found).tolist() == [[2, 2, 3]]
+    assert not read_label(tmp_path / "annotations.csv", settings, GRID, "image", "1.3").voxels_zyx.any()
 
 
 def test_other_files_are_no_labels(tmp_path):
@@ -139,6 +172,13 @@ def test_other_files_are_no_labels(tmp_path):
             label_of(tmp_path / name)
 
 
+class Named(SimpleNamespace):
+    """Named files, as Snakemake gives them."""
+
+    def items(self):
+        return vars(self).items()
+
+
 def test_the_script_writes_the_label(tmp_path):
     write_nifti(Volume(VALUES.astype(np.uint8), GRID), tmp_path / "label.nii")
     write_nifti(Volume(body(GRID.shape_zyx), GRID), tmp_path / "image.nii.gz")
@@ -146,8 +186,11 @@ def test_the_script_writes_the_label(tmp_path):
         rule="convert_label",
         wildcards=["a"],
         log=[str(tmp_path / "log")],
-        input=SimpleNamespace(label=str(tmp_path / "label.nii"), image=str(tmp_path / "image.nii.gz")),
-        params=SimpleNamespace(step={"labels": LABELS, "roi_names": {}, "missing_label": "error"}),
+        input=Named(label=str(tmp_path / "label.nii"), image=str(tmp_path / "image.nii.gz")),
+        params=SimpleNamespace(
+            step={"labels": LABELS, "roi_names": {}, "missing_label": "error", "min_readers": 2}
+            | {"small_nodules": "ignore", "series_uid": None}
+        ),
         output=SimpleNamespace(label=str(tmp_path / "out.nii.gz")),
     )
     script = str(ROOT / "workflow_scripts" / "convert_label.py")
@@ -171,6 +214,6 @@ def test_a_label_with_a_flipped_axis_fits_its_dicom_series():
     path = real_data("abdomen/ct-dicom-organs.nii.gz")
     stored = read_nifti(path)
     value = int(np.bincount(stored.voxels_zyx[stored.voxels_zyx > 0]).argmax())
-    label = read_label(path, {"organ": value}, {}, scan.grid, "scan")
+    label = read_label(path, LabelSettings({"organ": value}), scan.grid, "scan")
     np.testing.assert_array_equal(label.voxels_zyx, stored.voxels_zyx[:, ::-1] == value)
     assert scan.voxels_zyx[label.voxels_zyx == 1].std() < 100 < scan.voxels_zyx[stored.voxels_zyx == value].std()

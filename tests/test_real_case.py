@@ -6,7 +6,7 @@ import torch
 
 from ctseg.engines import OnnxRuntimeEngine
 from ctseg.export import export_onnx
-from ctseg.labels import read_label
+from ctseg.labels import LabelSettings, read_label
 from ctseg.model import ModelCard
 from ctseg.network import NetworkSettings, SegmentationModel, build_network
 from ctseg.postprocessing import PostprocessSettings
@@ -45,7 +45,8 @@ def engine(tmp_path_factory):
 def test_a_patient_goes_from_dicom_to_a_segmentation_on_the_scan(engine):
     scan = read_scan(real_data("sarcoma-dicom/STS_002/CT/image"))
     contours = real_data("sarcoma-dicom/STS_002/CT/mask/RS.dcm")
-    label = read_label(contours, {"tumour": 1}, {"tumour": "GTV_Mass_CT"}, scan.volume.grid, "scan")
+    settings = LabelSettings({"tumour": 1}, {"tumour": ("GTV_Mass_CT",)})
+    label = read_label(contours, settings, scan.volume.grid, "scan")
     prepared = prepare_image(scan.volume, None, PREPARATION)
     moved = prepare_label(label, prepared, 1)
     volumes_mm3 = [part.voxels_zyx.sum() * part.grid.voxel_volume_mm3 for part in (label, moved)]

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from ctseg.errors import InputError
+from ctseg.polygons import fill_even_odd
 from ctseg.resample import resample_labels
-from ctseg.rtstruct import fill_even_odd, rasterise, read_contours
+from ctseg.rtstruct import rasterise, read_contours
 from ctseg.scan import read_scan
 from ctseg.volume import Grid, Volume, read_nifti
 from dicom_files import body, ct_slice, write, write_rtstruct
@@ -115,42 +116,79 @@ def test_contours_of_another_scan_are_refused_with_both_boxes():
 def test_rois_are_found_by_name(tmp_path):
     triangle = np.array([[0, 0, 1], [4, 0, 1], [0, 5, 1.0]])
     path = write_rtstruct(tmp_path / "RS", {"GTV": [triangle], "gtv": [triangle, triangle + 1], " Lung L ": []})
-    found = read_contours(path, ["GTV", "gtv", "lung l"])
-    assert [len(found[name]) for name in ("GTV", "gtv", "lung l")] == [1, 2, 0]
-    np.testing.assert_allclose(found["gtv"][1], triangle + 1)
-    with pytest.raises(InputError, match=r"RS has no ROI called tumour; .* one of:  ?Lung L ?, GTV, gtv"):
-        read_contours(path, ["tumour"])
-    assert read_contours(path, ["tumour"], missing_ok=True) == {"tumour": []}
+    found = read_contours(path, {"a": ["GTV"], "b": ["gtv"], "c": ["lung l"], "d": ["/gt.*/", "lung l"]})
+    assert {label: [len(contours) for contours in rois] for label, rois in found.items()} == {
+        "a": [1],
+        "b": [2],
+        "c": [0],
+        "d": [1, 2, 0],
+    }
+    np.testing.assert_allclose(found["b"][0][1], triangle + 1)
+    with pytest.raises(InputError, match=r"RS has no ROI called tumour; .* one or more of:  ?Lung L ?, GTV, gtv"):
+        read_contours(path, {"a": ["tumour"]})
+    assert read_contours(path, {"a": ["tumour"]}, missing_ok=True) == {"a": []}
     with pytest.raises(InputError, match="has 2 ROIs called Gtv"):
-        read_contours(path, ["Gtv"])
+        read_contours(path, {"a": ["Gtv"]})
 
 
 def test_points_and_open_lines_are_no_area(tmp_path):
     line = np.array([[0, 0, 1], [4, 0, 1], [0, 5, 1.0]])
     path = write_rtstruct(tmp_path / "RS", {"GTV": [line]}, kind="OPEN_PLANAR")
-    assert read_contours(path, ["GTV"]) == {"GTV": []}
+    assert read_contours(path, {"a": ["GTV"]}) == {"a": [[]]}
     path = write_rtstruct(tmp_path / "RS", {"GTV": [line[:1]]})
-    assert read_contours(path, ["GTV"]) == {"GTV": []}
+    assert read_contours(path, {"a": ["GTV"]}) == {"a": [[]]}
 
 
 def test_files_that_are_no_rtstruct(tmp_path):
+    wanted = {"a": ["GTV"]}
     image = write(ct_slice(body((1, 5, 6))[0], grid_of(), 0), tmp_path / "image")
     with pytest.raises(InputError, match="image is no RTSTRUCT: CT"):
-        read_contours(image, ["GTV"])
+        read_contours(image, wanted)
     (tmp_path / "text").write_text("nothing")
     with pytest.raises(InputError, match="text is no RTSTRUCT: it is no DICOM file"):
-        read_contours(tmp_path / "text", ["GTV"])
+        read_contours(tmp_path / "text", wanted)
     path = write_rtstruct(tmp_path / "RS", {"GTV": [np.ones((50, 3))]})
     path.write_bytes(path.read_bytes()[:-300])
     with pytest.raises(InputError, match="RS "):
-        read_contours(path, ["GTV"])
+        read_contours(path, wanted)
+
+
+TALL = Grid((60, 40, 40), (1.0, 1.0, 1.0), (0.0, 0.0, 0.0), ((1.0, 0, 0), (0, 1.0, 0), (0, 0, 1.0)))
+
+
+def ellipse(z_mm: float, radii_xy_mm: tuple[float, float]) -> np.ndarray:
+    angle = np.linspace(0, 2 * np.pi, 200, endpoint=False)
+    x, y = 20.3 + radii_xy_mm[0] * np.cos(angle), 19.8 + radii_xy_mm[1] * np.sin(angle)
+    return np.column_stack([x, y, np.full(200, z_mm)])
+
+
+@pytest.mark.parametrize("distance_mm", [0.5, 0.9, 1.0, 1.1, 2.0, 2.5, 3.0])
+@pytest.mark.parametrize("radii_xyz_mm", [(15, 15, 15), (8, 14, 24)])
+def test_contours_drawn_between_the_slices_keep_the_volume(distance_mm, radii_xyz_mm):
+    x, y, z = radii_xyz_mm
+    heights_mm = np.arange(30.2 - z + distance_mm / 2, 30.2 + z, distance_mm)
+    flat = [np.sqrt(1 - ((height - 30.2) / z) ** 2) for height in heights_mm]
+    contours = [ellipse(height, (x * part, y * part)) for height, part in zip(heights_mm, flat, strict=True)]
+    mask = rasterise(contours, TALL, "GTV", "image")
+    assert mask.sum() == pytest.approx(4 / 3 * np.pi * x * y * z, rel=0.03)
+    filled = np.flatnonzero(mask.any(axis=(1, 2)))
+    assert (np.diff(filled) == 1).all()
+
+
+def test_slices_that_were_left_out_stay_empty():
+    for heights_mm, empty in [([5, 6, 7, 9, 10], {8}), ([4, 6, 8, 16, 18, 20], {10, 11, 12, 13, 14})]:
+        mask = rasterise([ellipse(height, (8, 8)) for height in heights_mm], TALL, "GTV", "image")
+        filled = set(np.flatnonzero(mask.any(axis=(1, 2))).tolist())
+        assert not empty & filled
+        assert set(heights_mm) <= filled
 
 
 @pytest.mark.realdata
 @pytest.mark.parametrize("patient", ["STS_002", "STS_003", "STS_008", "STS_019", "STS_025"])
 def test_masks_equal_those_of_another_program(patient):
     grid = read_scan(real_data(f"sarcoma-dicom/{patient}/CT/image")).volume.grid
-    contours = read_contours(real_data(f"sarcoma-dicom/{patient}/CT/mask/RS.dcm"), ["gtv_mass_ct"])["gtv_mass_ct"]
+    path = real_data(f"sarcoma-dicom/{patient}/CT/mask/RS.dcm")
+    [contours] = read_contours(path, {"tumour": ["gtv_mass_ct"]})["tumour"]
     mask = rasterise(contours, grid, "GTV", "image")
     reference = read_nifti(real_data(f"sarcoma-reference/{patient}/CT_mask.nii.gz")).voxels_zyx > 0
     assert 2 * (mask & reference).sum() / (mask.sum() + reference.sum()) > 0.9999

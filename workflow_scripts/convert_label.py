@@ -1,21 +1,21 @@
 """Convert a label of any accepted format to classes 1…n on the grid of its converted image."""
 
-from ctseg.labels import read_label
+from ctseg.labels import LabelSettings, read_label
 from ctseg.volume import read_nifti_grid, write_nifti
 from job import job
 
 with job(snakemake) as log:
     step = snakemake.params.step
     labels = dict(step["labels"])
-    image = snakemake.input.image
-    label = read_label(
-        snakemake.input.label,
+    settings = LabelSettings(
         labels,
-        step["roi_names"],
-        read_nifti_grid(image),
-        image,
-        missing_ok=step["missing_label"] == "allow",
+        {label: tuple(names) for label, names in step["roi_names"].items()},
+        step["missing_label"] == "allow",
+        step["min_readers"],
+        step["small_nodules"],
     )
+    image = snakemake.input.image
+    label = read_label(snakemake.input.label, settings, read_nifti_grid(image), image, step["series_uid"])
     write_nifti(label, snakemake.output.label)
     for index, name in enumerate(labels, start=1):
         n_voxels = int((label.voxels_zyx == index).sum())

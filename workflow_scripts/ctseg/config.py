@@ -12,6 +12,7 @@ from typing import Any
 from ctseg.archives import ARCHIVES
 from ctseg.errors import InputError
 from ctseg.schema import Problem, fill_defaults, find_problems, read_schema, read_texts, show
+from ctseg.structure_names import bad_pattern
 
 Config = dict[str, Any]
 
@@ -93,9 +94,12 @@ def _label_values(config: Config) -> Iterator[Problem]:
 
 def _roi_names(config: Config) -> Iterator[Problem]:
     target = config["target"]
-    for name in target["roi_names"]:
-        if name not in target["labels"]:
-            yield Problem(f"target.roi_names.{name}", f"is none of the labels {', '.join(target['labels'])}")
+    for label, names in target["roi_names"].items():
+        if label not in target["labels"]:
+            yield Problem(f"target.roi_names.{label}", f"is none of the labels {', '.join(target['labels'])}")
+        for name in [names] if isinstance(names, str) else names:
+            if fault := bad_pattern(name):
+                yield Problem(f"target.roi_names.{label}", f"{show(name)} is no regular expression: {fault}")
 
 
 def _window(config: Config) -> Iterator[Problem]:

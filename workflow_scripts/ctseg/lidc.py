@@ -15,8 +15,8 @@ import numpy as np
 
 from ctseg.balls import mark_ball
 from ctseg.errors import InputError
+from ctseg.polygons import fill_even_odd
 from ctseg.resample import orient
-from ctseg.rtstruct import fill_even_odd
 from ctseg.volume import Grid, Volume
 
 LARGEST_FILE_BYTES = 20_000_000  # the files of the archive have less than a tenth of it

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from ctseg.errors import InputError
-from ctseg.labels import aligned
+from ctseg.label_files import aligned
 from ctseg.scan import is_volume_file, read_volume_file
 from ctseg.volume import Grid, Volume, require_same_grid
 

@@ -97,9 +97,7 @@ class Grid:
 
     def box_text(self) -> str:
         """The extent of the grid for a message: `x −120…118, y …, z … mm`."""
-        corners = self.corners_xyz_mm()
-        spans = zip("xyz", corners.min(axis=0), corners.max(axis=0), strict=True)
-        return ", ".join(f"{axis} {low:.1f}…{high:.1f}" for axis, low, high in spans) + " mm"
+        return box_text(self.corners_xyz_mm())
 
     def matches(self, other: "Grid", tolerance_mm: float = 1e-3) -> bool:
         """Whether both have the same shape and every voxel lies at the same place, to `tolerance_mm`."""
@@ -127,6 +125,12 @@ class Grid:
         shape = tuple(axis.stop - axis.start for axis in box_zyx)
         origin = tuple(self.points_xyz_mm(np.array([starts]))[0].tolist())
         return replace(self, shape_zyx=shape, origin_xyz_mm=origin)
+
+
+def box_text(points_xyz_mm: np.ndarray) -> str:
+    """The extent of (n, 3) points in mm for a message: `x −120.0…118.0, y …, z … mm`."""
+    spans = zip("xyz", points_xyz_mm.min(axis=0), points_xyz_mm.max(axis=0), strict=True)
+    return ", ".join(f"{axis} {low:.1f}…{high:.1f}" for axis, low, high in spans) + " mm"
 
 
 @dataclass(frozen=True)
