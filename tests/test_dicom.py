@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
+import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
@@ -261,6 +262,23 @@ def test_transfer_syntaxes(tmp_path, syntax):
     assert difference.max() <= LOSSY_HU.get(syntax, 0)
     if syntax not in LOSSY_HU:
         assert reference.min() == AIR_HU
+
+
+@pytest.mark.realdata
+@pytest.mark.parametrize("image", ["CT1", "CT2"])
+@pytest.mark.parametrize("syntax", ["J2KR", "JLSL", "JPLL", "RLE", "J2KI", "JLSN"])
+def test_images_of_the_standards_working_group(tmp_path, syntax, image):
+    folder = real_data("dicom-quirks/syntaxes-wg04")
+    plain = zstandard.ZstdDecompressor().stream_reader((folder / "REF" / f"{image}_UNC.zst").read_bytes()).read()
+    (tmp_path / "plain").write_bytes(plain)
+    reference = slice_twice(tmp_path / "plain", tmp_path / "reference").astype(int)
+    read = slice_twice(folder / syntax / f"{image}_{syntax}", tmp_path / "read")
+    assert reference.std() > 100
+    if syntax in ("J2KI", "JLSN"):  # with loss
+        assert not np.array_equal(read, reference)
+        assert np.corrcoef(read.ravel(), reference.ravel())[0, 1] > 0.99
+    else:
+        np.testing.assert_array_equal(read, reference)
 
 
 @pytest.mark.realdata

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
+from skimage.measure import find_contours
 
 from ctseg.errors import InputError
 from ctseg.polygons import fill_even_odd
@@ -13,6 +14,7 @@ from ctseg.rtstruct import rasterise, read_contours
 from ctseg.scan import read_scan
 from ctseg.volume import Grid, Volume, read_nifti
 from dicom_files import body, ct_slice, write, write_rtstruct
+from grids import grids
 from real_data import real_data
 
 
@@ -151,6 +153,20 @@ def test_files_that_are_no_rtstruct(tmp_path):
     path.write_bytes(path.read_bytes()[:-300])
     with pytest.raises(InputError, match="RS "):
         read_contours(path, wanted)
+
+
+@settings(max_examples=25, deadline=None)
+@given(grids(sheared=False, largest=14), st.integers(0, 2**32 - 1))
+def test_outlines_of_any_mask_on_any_grid_give_it_back(tmp_path_factory, grid, seed):
+    mask = np.random.default_rng(seed).random(grid.shape_zyx) < 0.4
+    mask[:, [0, -1]] = mask[:, :, [0, -1]] = False  # an outline must lie inside the image
+    outlines = [(z, outline) for z, area in enumerate(mask) for outline in find_contours(area.astype(float), 0.5)]
+    contours = [grid.points_xyz_mm(np.column_stack([np.full(len(outline), z), outline])) for z, outline in outlines]
+    path = write_rtstruct(tmp_path_factory.mktemp("rs") / "RS", {"GTV": contours})
+    [found] = read_contours(path, {"a": ["GTV"]})["a"]
+    drawn = np.flatnonzero(mask.any(axis=(1, 2)))
+    filled = rasterise(found, grid, "GTV", "image")
+    np.testing.assert_array_equal(filled[drawn], mask[drawn])
 
 
 TALL = Grid((60, 40, 40), (1.0, 1.0, 1.0), (0.0, 0.0, 0.0), ((1.0, 0, 0), (0, 1.0, 0), (0, 0, 1.0)))
