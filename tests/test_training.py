@@ -19,6 +19,7 @@ SETTINGS = TrainSettings(
     learning_rate=0.01,
     warmup_steps=2,
     weight_decay=1e-5,
+    ema_decay=0.9,
     dice_weight=0.5,
     foreground_probability=0.7,
     mixed_precision=True,

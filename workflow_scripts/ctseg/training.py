@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
 from ctseg.augment import augment
@@ -72,7 +73,11 @@ class Trainer:
         network = build_network(settings.network, settings.n_classes)
         # oneDNN's and cuDNN's 3-D convolutions are faster on channels-last memory.
         self.network = network.to(self.device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
-        self.model = SegmentationModel([self.network], settings.window_hu)
+        # What is validated and kept is the moving average of the weights: it is steadier than they are.
+        self.average = AveragedModel(
+            self.network, multi_avg_fn=get_ema_multi_avg_fn(settings.ema_decay), use_buffers=True
+        )
+        self.model = SegmentationModel([self.average.module], settings.window_hu)
         self.loss = DiceBCELoss(settings.dice_weight)
         self.optimiser = torch.optim.AdamW(
             self.network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
@@ -134,6 +139,7 @@ class Trainer:
         loss.backward()
         nn.utils.clip_grad_norm_(self.network.parameters(), GRADIENT_NORM)
         self.optimiser.step()
+        self.average.update_parameters(self.network)
         self.losses.append(loss.item())
         self.step += 1
         if not math.isfinite(self.losses[-1]):
@@ -155,12 +161,12 @@ class Trainer:
 
     def _validate(self) -> None:
         """Add a row to the history, and keep the weights if they are the best so far."""
-        self.network.eval()
+        self.average.eval()
         dice = self._validation_dice()
         best = dice > self.best_dice
         if best:
             self.best_weights = {
-                name: value.detach().cpu().clone() for name, value in self.network.state_dict().items()
+                name: value.detach().cpu().clone() for name, value in self.average.module.state_dict().items()
             }
         row = HistoryRow(
             self.step, float(np.mean(self.losses)), learning_rate_at(self.step - 1, self.settings), dice, best
@@ -177,7 +183,7 @@ class Trainer:
         )
 
     def _validation_dice(self) -> float:
-        """Mean Dice of the validation cases with the current weights."""
+        """Mean Dice of the validation cases with the averaged weights."""
 
         def network(patches: np.ndarray) -> np.ndarray:
             with torch.inference_mode():
@@ -199,6 +205,7 @@ class Trainer:
             "identity": self.identity,
             "step": self.step,
             "network": self.network.state_dict(),
+            "average": self.average.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "history": [asdict(row) for row in self.history],
             "best_weights": self.best_weights,
@@ -216,6 +223,7 @@ class Trainer:
             return
         self.step = state["step"]
         self.network.load_state_dict(state["network"])
+        self.average.load_state_dict(state["average"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.history = [HistoryRow(**row) for row in state["history"]]
         self.best_weights = {name: value.cpu() for name, value in state["best_weights"].items()}

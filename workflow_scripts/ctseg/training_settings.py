@@ -18,6 +18,7 @@ class TrainSettings:
     learning_rate: float
     warmup_steps: int
     weight_decay: float
+    ema_decay: float
     dice_weight: float
     foreground_probability: float
     mixed_precision: bool
