@@ -20,6 +20,10 @@ SETTINGS = TrainSettings(
     warmup_steps=2,
     weight_decay=1e-5,
     ema_decay=0.9,
+    optimiser="adamw",
+    schedule="cosine",
+    accumulate=1,
+    loss="dice_bce",
     dice_weight=0.5,
     foreground_probability=0.7,
     mixed_precision=True,
@@ -64,9 +68,9 @@ def test_another_seed_gives_other_weights(uninterrupted, tmp_path):
     assert digest(other.best_weights) != digest(uninterrupted.best_weights)
 
 
-def test_a_resumed_run_ends_with_the_bytes_of_an_uninterrupted_one(uninterrupted, tmp_path, monkeypatch):
-    checkpoint = tmp_path / "checkpoint.pt"
-    killed = trainer()
+def run_with_a_kill_at_step_7(settings, checkpoint):
+    """A run that dies between two validations, and is then resumed to its end."""
+    killed = trainer(settings)
     train_step = killed._train_step
 
     def die_at_step_7():
@@ -74,12 +78,16 @@ def test_a_resumed_run_ends_with_the_bytes_of_an_uninterrupted_one(uninterrupted
             raise KeyboardInterrupt
         train_step()
 
-    monkeypatch.setattr(killed, "_train_step", die_at_step_7)
+    killed._train_step = die_at_step_7
     with pytest.raises(KeyboardInterrupt):
         killed.run(checkpoint, progress=False)
-    resumed = trainer()
+    resumed = trainer(settings)
     resumed.run(checkpoint, progress=False)
-    assert resumed.history[0] == uninterrupted.history[0]
+    return resumed
+
+
+def test_a_resumed_run_ends_with_the_bytes_of_an_uninterrupted_one(uninterrupted, tmp_path):
+    resumed = run_with_a_kill_at_step_7(SETTINGS, tmp_path / "checkpoint.pt")
     assert resumed.history == uninterrupted.history
     assert digest(resumed.best_weights) == digest(uninterrupted.best_weights)
 
@@ -132,3 +140,40 @@ def test_the_learning_rate_warms_up_and_falls():
     assert max(rates) == pytest.approx(0.01)
     assert rates[2:] == sorted(rates[2:], reverse=True)
     assert learning_rate_at(SETTINGS.steps, SETTINGS) == pytest.approx(0.0001)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"optimiser": "sgd", "schedule": "poly"},
+        {"accumulate": 2},
+        {"loss": "dice_focal"},
+        {"loss": "tversky_bce", "ema_decay": 0.0},
+        {"network": NetworkSettings((4, 8, 8), 0, "instance", 0.0, "dynunet", deep_supervision=True)},
+        {"network": NetworkSettings((8, 16), 1, "group", 0.0, "segresnet")},
+    ],
+)
+def test_each_choice_changes_the_weights_and_resumes_exactly(changes, tmp_path):
+    settings = replace(SETTINGS, **changes)
+    whole = trainer(settings)
+    whole.run(tmp_path / "whole.pt", progress=False)
+    untrained = trainer(settings).network.state_dict()
+    assert digest(whole.best_weights) != digest(untrained)
+    assert len(whole.history) == 3
+    resumed = run_with_a_kill_at_step_7(settings, tmp_path / "cut.pt")
+    assert resumed.history == whole.history
+    assert digest(resumed.best_weights) == digest(whole.best_weights)
+
+
+def test_accumulated_batches_equal_one_large_batch():
+    network = replace(SETTINGS.network, dropout=0.0)
+    settings = replace(SETTINGS, network=network, dice_weight=0.0, optimiser="sgd")  # its step is the gradient
+    small, large = trainer(replace(settings, accumulate=2, batch_size=1)), trainer(settings)
+    images, targets = large._batch(0)
+    parts = [(images[:1], targets[:1]), (images[1:], targets[1:])]
+    small._batch = lambda index: parts[index]
+    small._train_step()
+    large._train_step()
+    assert small.losses == pytest.approx(large.losses, rel=1e-5)
+    for one, other in zip(small.network.parameters(), large.network.parameters(), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-5)

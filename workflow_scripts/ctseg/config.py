@@ -118,6 +118,19 @@ def _patch_size(config: Config) -> Iterator[Problem]:
         yield Problem("plan.patch_size", text)
 
 
+def _network(config: Config) -> Iterator[Problem]:
+    network = config["network"]
+    kind, channels = network["architecture"], network["channels"]
+    if network["deep_supervision"] and kind != "dynunet":
+        yield Problem("network.deep_supervision", f"needs architecture dynunet, not {kind}")
+    if network["norm"] == "group" and kind == "unet":
+        yield Problem("network.norm", "group does not fit a unet, whose last layers have one feature a label")
+    if network["norm"] == "group" and any(features % 4 for features in channels):
+        yield Problem("network.channels", f"{show(channels)} should be multiples of 4 for norm group")
+    if kind == "segresnet" and channels != [channels[0] * 2**level for level in range(len(channels))]:
+        yield Problem("network.channels", f"{show(channels)} should double from level to level for segresnet")
+
+
 # A check is left out where the schema already found fault with one of the keys that it reads.
 CHECKS: list[tuple[tuple[str, ...], Callable[[Config], Iterator[Problem]]]] = [
     (("cases.source", "cases.table", "cases.image", "cases.label", "cases.folder"), _source),
@@ -127,4 +140,5 @@ CHECKS: list[tuple[tuple[str, ...], Callable[[Config], Iterator[Problem]]]] = [
     (("target.labels", "target.roi_names"), _roi_names),
     (("plan.window_hu",), _window),
     (("plan.patch_size", "network.channels"), _patch_size),
+    (("network.architecture", "network.channels", "network.norm", "network.deep_supervision"), _network),
 ]

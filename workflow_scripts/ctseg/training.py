@@ -7,7 +7,7 @@ depends on, so a killed run that is resumed goes through the same steps as one t
 import logging
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from tqdm import tqdm
 from ctseg.augment import augment
 from ctseg.errors import InputError
 from ctseg.files import atomic_path, write_text
-from ctseg.losses import DiceBCELoss
+from ctseg.losses import SegmentationLoss
 from ctseg.network import SegmentationModel, build_network, normalise
 from ctseg.sampling import PatchSampler, TrainingCase
 from ctseg.training_settings import TrainSettings
@@ -44,11 +44,23 @@ class HistoryRow:
 
 
 def learning_rate_at(step: int, settings: TrainSettings) -> float:
-    """Linear warm-up, then half a cosine down to a hundredth of the peak."""
+    """Linear warm-up, then down to a hundredth of the peak: half a cosine, or nnU-Net's power of 0.9."""
     if step < settings.warmup_steps:
         return settings.learning_rate * (step + 1) / settings.warmup_steps
     done = (step - settings.warmup_steps) / max(1, settings.steps - settings.warmup_steps)
-    return settings.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, done))))
+    left = (
+        0.5 * (1 + math.cos(math.pi * min(1.0, done))) if settings.schedule == "cosine" else max(0.0, 1 - done) ** 0.9
+    )
+    return settings.learning_rate * (0.01 + 0.99 * left)
+
+
+def build_optimiser(parameters: Iterable[nn.Parameter], settings: TrainSettings) -> torch.optim.Optimizer:
+    """AdamW (Loshchilov and Hutter, ICLR 2019), or nnU-Net's stochastic gradient descent with Nesterov's momentum."""
+    if settings.optimiser == "adamw":
+        return torch.optim.AdamW(parameters, lr=settings.learning_rate, weight_decay=settings.weight_decay)
+    return torch.optim.SGD(
+        parameters, lr=settings.learning_rate, weight_decay=settings.weight_decay, momentum=0.99, nesterov=True
+    )
 
 
 class Trainer:
@@ -78,10 +90,8 @@ class Trainer:
             self.network, multi_avg_fn=get_ema_multi_avg_fn(settings.ema_decay), use_buffers=True
         )
         self.model = SegmentationModel([self.average.module], settings.window_hu)
-        self.loss = DiceBCELoss(settings.dice_weight)
-        self.optimiser = torch.optim.AdamW(
-            self.network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
-        )
+        self.loss = SegmentationLoss(settings.loss, settings.dice_weight)
+        self.optimiser = build_optimiser(self.network.parameters(), settings)
         self.sampler = PatchSampler(
             training,
             settings.augment.source_patch(settings.patch_zyx),
@@ -124,37 +134,42 @@ class Trainer:
                     bar.set_postfix(loss=f"{last.loss:.3f}", dice=f"{last.validation_dice:.3f}")
 
     def _train_step(self) -> None:
-        """One optimiser step on the batch of the current step."""
+        """One optimiser step on the batches of the current step."""
         settings = self.settings
-        images, targets = self._batch()
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate_at(self.step, settings)
         self.network.train()
         # Dropout is the only layer that draws numbers; seeding it by the step keeps a resumed run exact.
         torch.manual_seed(settings.seed * 1_000_003 + self.step)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast):
-            logits = self.network(images)
-        loss = self.loss(logits.float(), targets)
         self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        losses = [self._backward(self.step * settings.accumulate + part) for part in range(settings.accumulate)]
         nn.utils.clip_grad_norm_(self.network.parameters(), GRADIENT_NORM)
         self.optimiser.step()
         self.average.update_parameters(self.network)
-        self.losses.append(loss.item())
+        self.losses.append(float(np.mean(losses)))
         self.step += 1
         if not math.isfinite(self.losses[-1]):
             raise InputError(
                 f"training diverged at step {self.step} (the loss is no number); lower train.learning_rate"
             )
 
-    def _batch(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """The augmented batch of the current step: normalised images and 0/1 masks, on the device."""
+    def _backward(self, index: int) -> float:
+        """Add the gradient of the batch with this number, and give its loss."""
+        images, targets = self._batch(index)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast):
+            logits = self.network(images)
+        loss = self.loss(logits.float(), targets)
+        (loss / self.settings.accumulate).backward()
+        return loss.item()
+
+    def _batch(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """The augmented batch with this number: normalised images and 0/1 masks, on the device."""
         settings = self.settings
-        hu, labels = self.sampler.batch(self.step, settings.batch_size)
+        hu, labels = self.sampler.batch(index, settings.batch_size)
         images = torch.from_numpy(hu).to(self.device).float()
         classes = torch.arange(1, settings.n_classes + 1, device=self.device).view(1, -1, 1, 1, 1)
         targets = (torch.from_numpy(labels).to(self.device) == classes).float()
-        rng = np.random.default_rng([settings.seed, self.step, 1])
+        rng = np.random.default_rng([settings.seed, index, 1])
         images, targets = augment(images, targets, settings.patch_zyx, settings.spacing_xyz_mm, settings.augment, rng)
         images = normalise(images, *settings.window_hu).contiguous(memory_format=torch.channels_last_3d)
         return images, targets

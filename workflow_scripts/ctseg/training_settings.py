@@ -17,6 +17,10 @@ class TrainSettings:
     patience: int
     learning_rate: float
     warmup_steps: int
+    optimiser: str
+    schedule: str
+    accumulate: int
+    loss: str
     weight_decay: float
     ema_decay: float
     dice_weight: float
