@@ -177,3 +177,21 @@ def test_accumulated_batches_equal_one_large_batch():
     assert small.losses == pytest.approx(large.losses, rel=1e-5)
     for one, other in zip(small.network.parameters(), large.network.parameters(), strict=True):
         torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "changes, advice",
+    [
+        ({"batch_size": 4}, r"plan.batch_size to 2, and train.accumulate to 2"),
+        ({"batch_size": 1, "patch_zyx": (16, 48, 32)}, r"plan.patch_size to \[32, 32, 16\]"),
+    ],
+)
+def test_too_little_memory_is_told_with_what_to_change(changes, advice, tmp_path):
+    run = trainer(replace(SETTINGS, **changes))
+
+    def exhausted(index):
+        raise torch.OutOfMemoryError
+
+    run._backward = exhausted
+    with pytest.raises(InputError, match=f"too little memory .* set {advice}"):
+        run.run(tmp_path / "checkpoint.pt", progress=False)

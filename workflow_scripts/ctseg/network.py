@@ -13,7 +13,11 @@ from monai.networks.nets import DynUNet, SegResNet, UNet
 from torch import nn
 
 PRIOR = 0.01  # share of foreground voxels that an untrained network predicts
-NORMS: dict[str, Any] = {"batch": "batch", "instance": ("instance", {"affine": True}), "group": ("group", {"num_groups": 4})}
+NORMS: dict[str, Any] = {
+    "batch": "batch",
+    "instance": ("instance", {"affine": True}),
+    "group": ("group", {"num_groups": 4}),
+}
 
 
 @dataclass(frozen=True)

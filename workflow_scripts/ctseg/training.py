@@ -63,6 +63,22 @@ def build_optimiser(parameters: Iterable[nn.Parameter], settings: TrainSettings)
     )
 
 
+def smaller_batch(settings: TrainSettings) -> str:
+    """What to change when the GPU has too little memory: half the batch, or of a single patch the longest side."""
+    patch_xyz = list(reversed(settings.patch_zyx))
+    problem = f"the GPU has too little memory for batches of {settings.batch_size} patches of {patch_xyz} voxels"
+    if settings.batch_size > 1:
+        accumulate = settings.accumulate * 2
+        advice = (
+            f"plan.batch_size to {settings.batch_size // 2}, and train.accumulate to {accumulate} for the same effect"
+        )
+    else:
+        longest, multiple = patch_xyz.index(max(patch_xyz)), settings.network.size_multiple
+        patch_xyz[longest] = max(2 * multiple, patch_xyz[longest] * 2 // 3 // multiple * multiple)
+        advice = f"plan.patch_size to {patch_xyz}, or use fewer network.channels"
+    return f"{problem}; set {advice}"
+
+
 class Trainer:
     """One training run of one fold.
 
@@ -125,7 +141,10 @@ class Trainer:
         self._resume(checkpoint)
         with tqdm(total=self.settings.steps, initial=self.step, desc="training", disable=not progress) as bar:
             while not self.finished:
-                self._train_step()
+                try:
+                    self._train_step()
+                except torch.OutOfMemoryError:
+                    raise InputError(smaller_batch(self.settings)) from None
                 bar.update()
                 if self.step % self.settings.validate_every == 0 or self.step == self.settings.steps:
                     self._validate()
