@@ -72,7 +72,11 @@ rule plan:
         mem_mb=memory_mb(1),
         runtime=minutes(10),
     params:
-        step=step("plan", network=config["network"], n_cases=len(cases_to_train())),
+        step=step(
+            "plan",
+            channels=config["network"]["channels"],
+            n_cases=len(cases_to_train()),
+        ),
         code=code("plan.py"),
     message:
         "Resolving the plan from {params.step[n_cases]} training cases"

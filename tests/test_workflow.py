@@ -122,8 +122,9 @@ AFTER_THE_MODEL = {"infer", "postprocess", "measure", "tabulate_metrics", "plot_
         ({"infer": {"batch_size": 1}}, AFTER_THE_MODEL),
         ({"export_model": {"parity_tolerance": 0.01}}, {"export_model"} | AFTER_THE_MODEL),
         ({"train": {"learning_rate": 0.001}}, {"train", "plot_training", "export_model"} | AFTER_THE_MODEL),
+        ({"network": {"norm": "instance"}}, {"train", "plot_training", "export_model"} | AFTER_THE_MODEL),
     ],
-    ids=["nothing", "baseline", "infer", "export", "train"],
+    ids=["nothing", "baseline", "infer", "export", "train", "network"],
 )
 def test_a_changed_key_runs_what_depends_on_it_and_nothing_else(folder, change, expected):
     assert planned(folder, merged(TINY, change)) == expected

@@ -8,7 +8,7 @@ from job import job
 
 with job(snakemake) as log:
     step = snakemake.params.step
-    channels = step["network"]["channels"]
+    channels = step["channels"]
     fingerprints = {Path(path).stem: read_json(path) for path in snakemake.input}
     decisions = plan(fingerprints, step, size_multiple=2 ** (len(channels) - 1), features=channels[0])
     for name, decision in decisions.items():
