@@ -129,7 +129,7 @@ def test_a_faulty_series_stands_in_the_way_of_no_other(tmp_path):
     add(tmp_path, "1.22", n_slices=30, ImagePositionPatient=None)
     volume, facts = read_dicom(tmp_path)
     np.testing.assert_array_equal(volume.voxels_zyx, hu)
-    assert [other["reason"] for other in facts["series"]["others"]] == ["it is damaged or incomplete"]
+    assert [other["reason"] for other in facts["series"]["others"]] == ["a damaged or incomplete header"]
 
 
 @pytest.mark.realdata

@@ -37,13 +37,8 @@ def read_dicom(
 
 def _series_facts(choice: Choice) -> dict[str, Any]:
     """The chosen stack and the others, each of these with the reason why it was not chosen."""
-    others = [stack.facts() | {"reason": _nameless(reason)} for stack, reason in choice.others]
+    others = [stack.facts() | {"reason": reason} for stack, reason in choice.others]
     return {"chosen": choice.stack.facts(), "others": sorted(others, key=str)}
-
-
-def _nameless(reason: str) -> str:
-    """A reason for the sidecar: a fault that names a file is only told where it stops the case."""
-    return "it is damaged or incomplete" if "/" in reason or "(" in reason else reason
 
 
 def _acquisition_facts(part: Slice) -> dict[str, Any]:

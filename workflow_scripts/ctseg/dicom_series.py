@@ -38,7 +38,8 @@ PARTS = {
 class Stack:
     """Images of one series, sorted along their normal if they are slices; `problem` says why they can be no volume.
 
-    `part` tells a stack from the others of its series, and is empty when there is no other.
+    `part` tells a stack from the others of its series, and is empty when there is no other. `fault` is the problem with
+    the file that has it, for a message to whom the file belongs.
     """
 
     series_uid: str
@@ -46,6 +47,7 @@ class Stack:
     slices: list[Slice]
     part: str = ""
     problem: str = ""
+    fault: str = ""
 
     @property
     def depths_mm(self) -> np.ndarray:
@@ -128,7 +130,7 @@ def _stacks_of_series(uid: str, headers: list[Header]) -> list[Stack]:
     try:
         slices = [parse_slice(header) for header in headers]
     except InputError as error:
-        return [Stack(uid, headers, [], problem=str(error))]
+        return [Stack(uid, headers, [], problem="a damaged or incomplete header", fault=str(error))]
     by_orientation = _by_orientation(slices)
     stacks = []
     for index, group in enumerate(by_orientation, start=1):
@@ -141,24 +143,23 @@ def _stack(uid: str, slices: list[Slice], part: str) -> Stack:
     """A sorted stack; one image, or several of different sizes, are no volume."""
     normal = slices[0].normal
     slices = sorted(slices, key=lambda item: (float(item.position_xyz_mm @ normal), item.path, item.header.frame or 0))
+    headers, fault = [item.header for item in slices], ""
     if len(slices) == 1:
         problem = "a single image"
     elif len(_distinct(_depths_mm(slices))) == 1:
-        problem = f"its {len(slices)} slices all lie at one position: they are no volume"
+        problem = f"its {len(slices)} slices all lie at one position"
     else:
-        problem = _different_sizes(slices)
-    return Stack(uid, [item.header for item in slices], slices, part, problem)
+        fault = _different_sizes(slices)
+        problem = "slices of different sizes" if fault else ""
+    return Stack(uid, headers, slices, part, problem, fault or problem)
 
 
 def _different_sizes(slices: list[Slice]) -> str:
-    """The first two slices that differ in size or pixel spacing, as a problem, or an empty text."""
+    """The first two slices that differ in size or pixel spacing, as a fault, or an empty text."""
     first = slices[0]
     for other in slices:
         if other.shape_yx != first.shape_yx or not np.allclose(other.spacing_xy_mm, first.spacing_xy_mm, rtol=1e-4):
-            return (
-                f"its slices have different sizes ({first.path.name} and {other.path.name}): they are no single "
-                "volume; separate the scans"
-            )
+            return f"its slices have different sizes ({first.path.name} and {other.path.name}); separate the scans"
     return ""
 
 
@@ -242,7 +243,7 @@ def _why_none(root: Path, stacks: list[Stack]) -> str:
     """Why a folder has no scan: the fault of its largest stack of slices, or what it holds instead."""
     faulty = [stack for stack in stacks if not stack.headers[0].not_a_slice and len(stack.headers) > 1]
     if faulty:
-        return f"the CT series in {root} cannot be used: {max(faulty, key=lambda stack: len(stack.headers)).problem}"
+        return f"the CT series in {root} cannot be used: {max(faulty, key=lambda stack: len(stack.headers)).fault}"
     counts: dict[str, int] = defaultdict(int)
     for stack in stacks:
         modality = stack.headers[0].text("Modality")
