@@ -55,6 +55,17 @@ def test_what_lies_outside_of_the_region_goes():
     assert (facts["removed_outside_components"], facts["removed_outside_voxels"]) == (1, 3)
 
 
+@pytest.mark.parametrize(("gap_mm", "kept"), [(2, True), (5, True), (6, False), (12, False)])
+def test_a_lesion_beside_the_region_is_kept_up_to_5_mm(gap_mm, kept):
+    grid = Grid((10, 10, 40), (1.0, 1.0, 1.0), (0.0, 0.0, 0.0), IDENTITY)
+    region, lesion = np.zeros(grid.shape_zyx, np.uint8), np.zeros(grid.shape_zyx, np.uint8)
+    region[:, :, :10] = 1
+    lesion[5, 5, 9 + gap_mm : 12 + gap_mm] = 1
+    cleaned, facts = postprocess(Volume(lesion, grid), INSIDE_ONLY, Volume(region, grid), region_plausible=True)
+    assert cleaned.voxels_zyx.any() == kept
+    assert facts["removed_outside_components"] == int(not kept)
+
+
 def test_a_component_that_grows_out_of_the_region_is_kept_whole():
     crossing = segmented((1, np.s_[4, 4, 1:7]))
     cleaned, _ = postprocess(crossing, INSIDE_ONLY, RIGHT_HALF, region_plausible=True)
@@ -77,8 +88,8 @@ def test_without_a_region_or_the_wish_nothing_is_restricted(settings_, region):
 
 def test_the_region_comes_before_the_largest():
     settings = PostprocessSettings(0, keep_largest=True, restrict_to_region=True)
-    left_half = segmented((1, np.s_[:, :, :5]))
-    cleaned, _ = postprocess(segmented(SMALL, LARGE), settings, left_half, region_plausible=True)
+    left = segmented((1, np.s_[:, :, :3]))  # 6 mm from the large one
+    cleaned, _ = postprocess(segmented(SMALL, LARGE), settings, left, region_plausible=True)
     np.testing.assert_array_equal(cleaned.voxels_zyx, segmented(SMALL).voxels_zyx)
 
 

@@ -4,8 +4,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.ndimage import distance_transform_edt, find_objects
 
 from ctseg.components import label_components, voxels_in
+from ctseg.resample import grow_box
 from ctseg.volume import Volume
 
 
@@ -18,13 +20,14 @@ class PostprocessSettings:
     restrict_to_region: bool
 
 
-REGION_SHARE = 0.05  # of a component that has to lie in the region; a lesion that grows out of the lung is kept whole
+REACH_MM = 5.0  # around the region that still counts: a lung field ends where a lesion on the pleura begins
+REGION_SHARE = 0.05  # of a component that has to lie within reach; a lesion that grows out of the lung is kept whole
 
 
 def postprocess(
     segmentation: Volume, settings: PostprocessSettings, region: Volume | None, region_plausible: bool
 ) -> tuple[Volume, dict[str, Any]]:
-    """Remove components outside of the region, then small ones, then all but the largest, each class by itself.
+    """Remove components away from the region, then small ones, then all but the largest, each class by itself.
 
     `segmentation` holds classes 1…n (uint8), `region` a mask on the same grid, or None where the target may lie
     anywhere. A region that is not plausible is not used: it would remove what it failed to find. Components are
@@ -44,8 +47,7 @@ def postprocess(
         sizes = np.bincount(components.ravel())
         alive = np.arange(sizes.size) > 0
         if facts["region_used"] and region is not None:
-            inside = np.bincount(components[region.voxels_zyx > 0], minlength=sizes.size)
-            alive = _drop(alive, inside >= REGION_SHARE * sizes, sizes, "outside", facts)
+            alive = _drop(alive, _in_reach(components, sizes, region), sizes, "outside", facts)
         alive = _drop(alive, sizes >= smallest_voxels, sizes, "small", facts)
         if settings.keep_largest and alive.any():
             largest = int(np.where(alive, sizes, 0).argmax())
@@ -53,6 +55,19 @@ def postprocess(
         alive[0] = True
         voxels[~alive[components]] = 0
     return segmentation.with_voxels(voxels), facts
+
+
+def _in_reach(components: np.ndarray, sizes: np.ndarray, region: Volume) -> np.ndarray:
+    """For each component whether enough of it lies in the region or not farther than `REACH_MM` from it."""
+    enough = np.bincount(components[region.voxels_zyx > 0], minlength=sizes.size) >= REGION_SHARE * sizes
+    # Distances are only measured around the few components that the region itself does not hold.
+    boxes = find_objects(components)
+    for number in np.flatnonzero(~enough & (sizes > 0)):
+        box = grow_box(boxes[number - 1], REACH_MM, region.grid)
+        near_mm = distance_transform_edt(region.voxels_zyx[box] == 0, sampling=region.grid.spacing_zyx_mm)
+        if region.voxels_zyx[box].any():
+            enough[number] = (near_mm[components[box] == number] <= REACH_MM).mean() >= REGION_SHARE
+    return enough
 
 
 def _drop(alive: np.ndarray, keep: np.ndarray, sizes: np.ndarray, step: str, facts: dict[str, Any]) -> np.ndarray:
