@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from pydicom import dcmread
 from scipy.ndimage import map_coordinates
 
 from ctseg.dicom import read_dicom
 from ctseg.dicom_stack import usual_step_mm
 from ctseg.errors import InputError
+from ctseg.rtstruct import rasterise
 from ctseg.volume import AIR_HU, Grid, Volume, read_nifti
 from dicom_files import INTERCEPT, ct_slice, write
 from real_data import real_data
@@ -207,3 +209,21 @@ def test_a_real_tilted_scan_becomes_orthogonal():
     assert facts["tilt_deg"] == pytest.approx(14, abs=0.01)
     assert volume.grid.spacing_xyz_mm[2] == pytest.approx(5 * np.cos(np.radians(14)), abs=1e-4)
     np.testing.assert_allclose(volume.grid.affine[:3, 1] / 0.41796875, (0, 0.970296, -0.241922), atol=1e-5)
+
+
+def test_contours_that_were_drawn_on_tilted_slices_fit_what_became_of_them(tmp_path):
+    heights_mm = np.arange(0, 20, 2.0)
+    folder = write_stack(tmp_path, list(heights_mm), tilt_deg=15)
+    volume, _ = read_dicom(folder, irregular="resample")
+    angle = np.linspace(0, 2 * np.pi, 200, endpoint=False)
+    contours = []
+    for path in sorted(folder.iterdir()):
+        part = dcmread(path)
+        rows_columns = np.array(part.ImageOrientationPatient, dtype=float).reshape(2, 3)
+        # A circle of 12 mm around the middle of the ball's place in this slice, drawn in the plane of the slice.
+        plane = np.array([26 + 12 * np.cos(angle), 29 + 12 * np.sin(angle)]).T
+        contours.append(np.array(part.ImagePositionPatient, dtype=float) + plane @ rows_columns)
+    mask = rasterise(contours, volume.grid, "GTV", "image")
+    expected_mm3 = np.pi * 12**2 * (np.ptp(heights_mm) * np.cos(np.radians(15)) + volume.grid.spacing_xyz_mm[2])
+    assert mask.any(axis=(1, 2)).all()
+    assert mask.sum() * volume.grid.voxel_volume_mm3 == pytest.approx(expected_mm3, rel=0.03)
