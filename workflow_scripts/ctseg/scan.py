@@ -62,7 +62,7 @@ def warnings_of(facts: dict[str, Any]) -> list[str]:
         "head": "the scan shows a head: a face can be rebuilt from it, so it is not anonymous",
         "lossy_compression": "the slices were compressed with loss: HU are not exact",
         "tilt_deg": "the gantry was tilted by {}°: slices were sheared back, so voxels are interpolated",
-        "gaps": "slices were missing or unevenly spaced: voxels are interpolated, contours over a gap are not; see `gaps`",
+        "gaps": "slices were missing or unevenly spaced: voxels are interpolated, labels are not; see `gaps`",
     }
     return [text.format(facts[key]) for key, text in known.items() if facts.get(key)]
 
