@@ -7,7 +7,8 @@ import torch
 from ctseg.augment import AugmentSettings
 from ctseg.errors import InputError
 from ctseg.network import NetworkSettings
-from ctseg.training import Trainer, learning_rate_at
+from ctseg.optimisation import learning_rate_at
+from ctseg.training import Trainer
 from ctseg.training_cases import run_identity, training_hash
 from ctseg.training_settings import TrainSettings
 from training_data import make_case
