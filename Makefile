@@ -35,8 +35,8 @@ lint: $(VENV)/.installed-dev  ## formatting, lint of code and workflow, types
 	$(BIN)/mypy
 	. $(BIN)/activate && snakemake --lint
 
-test: lint  ## everything that must hold, in minutes
-	$(BIN)/python -m pytest
+test: lint  ## everything that must hold, in minutes; the same examples of each property every time
+	$(BIN)/python -m pytest --hypothesis-profile=ci
 
 test-slow: $(VENV)/.installed-dev  ## tests that take longer: whole studies, real scans
 	$(BIN)/python -m pytest -m slow

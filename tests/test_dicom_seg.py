@@ -3,9 +3,12 @@
 from itertools import permutations, product
 
 import numpy as np
+import pydicom
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydicom.encaps import encapsulate
+from pydicom.uid import HTJ2KLossless
 from scipy.spatial.transform import Rotation
 
 from ctseg.dicom import read_dicom
@@ -13,7 +16,7 @@ from ctseg.dicom_seg import read_segments
 from ctseg.errors import InputError
 from ctseg.labels import LabelSettings, read_label
 from ctseg.volume import Grid, Volume
-from dicom_files import write_seg
+from dicom_files import write, write_seg
 from grids import turned
 from real_data import real_data
 
@@ -84,8 +87,32 @@ def test_a_segmentation_of_another_scan_is_refused_with_both_boxes(tmp_path):
     with pytest.raises(InputError, match=r"tumour in .*seg lies outside of image: it covers x -9.* the image x 50"):
         read(path, moved)
     finer = Grid((10, 14, 18), (0.35, 0.45, 1.3), GRID.origin_xyz_mm, GRID.direction)
-    with pytest.raises(InputError, match="does not lie on the voxels of image but up to"):
+    with pytest.raises(InputError, match="does not lie on the voxels of image but lies up to"):
         read(path, finer)
+
+
+def test_a_segmentation_of_coarser_pixels_or_slices_is_refused_though_its_centres_lie_on_voxels(tmp_path):
+    fine = Grid((20, 20, 20), (1.0, 1.0, 1.0), (0.0, 0.0, 0.0), GRID.direction)
+    for spacing, problem in [
+        ((2.0, 2.0, 1.0), "has pixels of 2 x 2 mm"),
+        ((1.0, 1.0, 3.0), "has planes 3 slices apart"),
+    ]:
+        coarse = Grid((6, 6, 6), spacing, fine.origin_xyz_mm, fine.direction)
+        path = write_seg(tmp_path / "seg", {"a": np.ones(coarse.shape_zyx)}, coarse)
+        with pytest.raises(InputError, match=f"does not lie on the voxels of image but {problem}"):
+            read(path, fine, wanted={"a": ["a"]})
+
+
+def test_an_unreadable_compression_is_named(tmp_path):
+    path = write_seg(tmp_path / "seg", {"Tumour 1": TUMOUR * 200}, GRID, "FRACTIONAL")
+    dataset = pydicom.dcmread(path)
+    dataset.PixelData = encapsulate([b"1234"] * dataset.NumberOfFrames)
+    dataset.file_meta.TransferSyntaxUID = HTJ2KLossless
+    write(dataset, path)
+    with pytest.raises(
+        InputError, match=r"is a DICOM SEG compressed as High-Throughput JPEG 2000 .* export it uncompr"
+    ):
+        read(path, wanted={"tumour": ["Tumour 1"]})
 
 
 @pytest.mark.parametrize(
