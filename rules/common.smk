@@ -37,12 +37,24 @@ except InputError as error:
     raise WorkflowError(str(error)) from None
 
 LABELS = list(config["target"]["labels"])
-IN_LUNGS = config["target"]["region"] == "lungs"
+IN_LUNGS = config["target"]["region"] != "body"
+# The networks of an ensemble: one for each fold and repeat, named 0, 1, … and 0-repeat2, 1-repeat2, …
+MEMBERS = {
+    f"{fold}-repeat{repeat + 1}" if repeat else str(fold): (fold, repeat)
+    for repeat in range(config["train"]["repeats"])
+    for fold in FOLDS
+}
+PLANNED = ("architecture", "channels", "strides", "kernel_sizes")  # of the network
+TUNED = "auto" in [
+    config["postprocess"][key]
+    for key in ("threshold", "min_volume_mm3", "keep_largest")
+]
 
 
 wildcard_constraints:
     case=r"[A-Za-z0-9][A-Za-z0-9_.-]*",
     fold=r"\d+",
+    member=r"\d+(-repeat\d+)?",
 
 
 def code(script):
@@ -119,25 +131,54 @@ def prepared(case):
     ]
 
 
-def fold_inputs(wildcards):
-    """Prepared cases that a fold trains and validates on."""
-    training, validation = FOLDS[int(wildcards.fold)]
+def member_inputs(wildcards):
+    """Prepared cases that a network trains and validates on."""
+    training, validation = FOLDS[MEMBERS[wildcards.member][0]]
     return [path for case in training + validation for path in prepared(case)]
 
 
-def fold_params(wildcards):
-    """Which cases a fold trains on and which it validates on, beside the settings of training."""
-    training, validation = FOLDS[int(wildcards.fold)]
+def start_of(wildcards):
+    """The weights to start from as a named input, where there are some."""
+    start = config["train"]["init_from"]
+    return {"init": start} if start else {}
+
+
+def member_params(wildcards):
+    """Which cases a network trains on and which it validates on, beside the settings of training."""
+    fold, repeat = MEMBERS[wildcards.member]
+    training, validation = FOLDS[fold]
+    unused = ("repeats", "gpus", "init_from")
     return step(
-        "train",
-        fold=int(wildcards.fold),
+        augment=config["augment"],
+        fold=fold,
+        labels=LABELS,
         network=config["network"],
-        n_classes=len(LABELS),
+        repeat=repeat,
         seed=config["seed"],
-        threshold=config["postprocess"]["threshold"],
+        train={
+            key: value for key, value in config["train"].items() if key not in unused
+        },
         training=training,
         validation=validation,
     )
+
+
+def out_of_fold():
+    """Cases that some network was not trained on, with the fold whose network that is."""
+    return {
+        case: SPLITS[case].fold or 0
+        for case in cases_to_train()
+        if SPLITS[case].split == "val" or SPLITS[case].fold is not None
+    }
+
+
+def weights_of_fold(wildcards):
+    """The weights of all repeats of a fold."""
+    return [
+        f"{RESULTS}/folds/{member}/weights.pt"
+        for member, (fold, repeat) in MEMBERS.items()
+        if fold == int(wildcards.fold)
+    ]
 
 
 def phantom_params(case):

@@ -5,6 +5,7 @@ rule measure:
     """Dice, IoU and volume errors of one case, beside what a threshold reaches."""
     input:
         unpack(lungs_of),
+        cleaning=rules.tune.output.cleaning,
         label=rules.convert_label.output.label,
         segmentation=rules.postprocess.output.segmentation,
         image=rules.convert_image.output.image,
@@ -25,7 +26,6 @@ rule measure:
         step=lambda wildcards: step(
             "measure",
             labels=LABELS,
-            min_volume_mm3=config["postprocess"]["min_volume_mm3"],
             **case_table(wildcards.case),
         ),
         code=code("measure.py"),

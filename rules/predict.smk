@@ -32,6 +32,7 @@ rule postprocess:
     """The segmentation without what is outside or too small, and its components."""
     input:
         unpack(lungs_of),
+        cleaning=rules.tune.output.cleaning,
         prediction=rules.infer.output.prediction,
         image=rules.convert_image.output.image,
     output:
@@ -49,7 +50,7 @@ rule postprocess:
         mem_mb=memory_mb(2),
         runtime=minutes(15),
     params:
-        step=step("postprocess", labels=LABELS),
+        step=step(labels=LABELS),
         code=code("postprocess.py"),
     message:
         "Cleaning and measuring the components of {wildcards.case}"

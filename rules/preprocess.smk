@@ -74,8 +74,9 @@ rule plan:
     params:
         step=step(
             "plan",
-            channels=config["network"]["channels"],
             n_cases=len(cases_to_train()),
+            region=config["target"]["region"],
+            **{key: config["network"][key] for key in PLANNED},
         ),
         code=code("plan.py"),
     message:
@@ -109,7 +110,6 @@ rule preprocess:
         step=step(
             margin_mm=config["plan"]["margin_mm"],
             n_classes=len(LABELS),
-            region=config["target"]["region"],
             seed=config["seed"],
         ),
         code=code("preprocess.py"),

@@ -2,9 +2,9 @@
 
 
 rule plot_training:
-    """Learning curves of all folds."""
+    """Learning curves of all networks."""
     input:
-        history=expand(rules.train.output.history, fold=FOLDS),
+        history=expand(rules.train.output.history, member=MEMBERS),
     output:
         figure=report(
             f"{RESULTS}/figures/training.png",
@@ -101,7 +101,9 @@ rule report:
         cases=rules.tabulate_metrics.output.cases,
         summary=rules.tabulate_metrics.output.summary,
         note=rules.tabulate_metrics.output.note,
+        members=rules.tabulate_training.output.members,
         parity=rules.export_model.output.parity,
+        cleaning=rules.tune.output.cleaning,
         plan=rules.plan.output.plan,
         training=rules.plot_training.output.figure,
         metrics=rules.plot_metrics.output.figure,

@@ -1,31 +1,62 @@
-# Training: one job a fold.
+# Training: one job a network, one network for each fold and repeat.
 
 
 rule train:
-    """The weights of one fold, and its learning curve."""
+    """The weights of one network, and its learning curve."""
     input:
-        cases=fold_inputs,
+        unpack(start_of),
+        cases=member_inputs,
         plan=rules.plan.output.plan,
     output:
-        weights=f"{RESULTS}/folds/{{fold}}/weights.pt",
-        history=f"{RESULTS}/folds/{{fold}}/history.tsv",
+        weights=f"{RESULTS}/folds/{{member}}/weights.pt",
+        history=f"{RESULTS}/folds/{{member}}/history.tsv",
     log:
-        f"{RESULTS}/logs/train/{{fold}}.log",
+        f"{RESULTS}/logs/train/{{member}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/train/{{fold}}.tsv"
+        f"{RESULTS}/benchmarks/train/{{member}}.tsv"
     conda:
         "../envs/train.yaml"
     threads: config["resources"]["threads"]
     resources:
         mem_mb=memory_mb(8),
         runtime=minutes(24 * 60),
-        gpu=1,
+        gpu=config["train"]["gpus"],
     params:
         # No output: Snakemake deletes the outputs of a failed job, and this is what a retry resumes from.
-        checkpoint=f"{RESULTS}/folds/{{fold}}/checkpoint.pt",
-        step=fold_params,
+        checkpoint=f"{RESULTS}/folds/{{member}}/checkpoint.pt",
+        step=member_params,
         code=code("train.py"),
     message:
-        "Training fold {wildcards.fold}"
+        "Training network {wildcards.member}"
     script:
         "../workflow_scripts/train.py"
+
+
+rule tabulate_training:
+    """The best validation Dice of each network, and how far the networks lie apart."""
+    input:
+        history=expand(rules.train.output.history, member=MEMBERS),
+    output:
+        members=report(
+            f"{RESULTS}/metrics/members.tsv",
+            category="Training",
+            labels={"table": "Networks"},
+            caption="report/members.rst",
+        ),
+    log:
+        f"{RESULTS}/logs/tabulate_training/members.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/tabulate_training/members.tsv"
+    conda:
+        "../envs/evaluate.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_mb(1),
+        runtime=minutes(10),
+    params:
+        step=step(members=MEMBERS),
+        code=code("tabulate_training.py"),
+    message:
+        "Tabulating the networks"
+    script:
+        "../workflow_scripts/tabulate_training.py"

@@ -1,69 +1,131 @@
 import numpy as np
+import pytest
 import torch
 
-from ctseg.augment import AugmentSettings, augment
+from ctseg.augment import AugmentSettings, augment, rotation_xyz, sampling_grid
 
-NOTHING = AugmentSettings((), 0, 0, 0, 0)
+NOTHING = AugmentSettings(())
 PATCH = (12, 16, 16)
+CUBES = (1.0, 1.0, 1.0)
+WINDOW_HU = (-1000.0, 400.0)
+RADIUS_MM = 5
 
 
-def batch(settings):
-    depth, height, width = settings.source_patch(PATCH)
-    z, y, x = torch.meshgrid(torch.arange(depth), torch.arange(height), torch.arange(width), indexing="ij")
-    middle = ((z - (depth - 1) / 2) ** 2 + (y - (height - 1) / 2) ** 2 + (x - (width - 1) / 2) ** 2).sqrt()
-    targets = (middle < 5).float()[None, None].repeat(2, 1, 1, 1, 1)
+def ball(size, spacing):
+    """A ball of soft tissue in lung, in the middle of a batch of two."""
+    axes = [(torch.arange(n) - (n - 1) / 2) * mm for n, mm in zip(size, spacing[::-1], strict=True)]
+    z, y, x = torch.meshgrid(*axes, indexing="ij")
+    targets = ((z**2 + y**2 + x**2).sqrt() < RADIUS_MM).float()[None, None].repeat(2, 1, 1, 1, 1)
     return targets * 600 - 500, targets
 
 
-def run(settings, seed=0, spacing=(1.0, 1.0, 1.0)):
-    images, targets = batch(settings)
-    return augment(images, targets, PATCH, spacing, settings, np.random.default_rng(seed))
+def run(settings, seed=0, spacing=CUBES, deformed=True):
+    size = settings.source_patch(PATCH, spacing) if deformed else PATCH
+    return augment(*ball(size, spacing), PATCH, spacing, WINDOW_HU, settings, np.random.default_rng(seed))
 
 
 def test_nothing_changes_when_all_is_switched_off():
-    images, targets = run(NOTHING)
-    source_images, source_targets = batch(NOTHING)
-    torch.testing.assert_close(images, source_images)
-    torch.testing.assert_close(targets, source_targets)
+    assert not NOTHING.deforms
+    assert NOTHING.source_patch(PATCH, CUBES) == PATCH
+    for changed, source in zip(run(NOTHING), ball(PATCH, CUBES), strict=True):
+        torch.testing.assert_close(changed, source)
 
 
-def test_a_ball_stays_a_ball_of_the_drawn_size():
-    settings = AugmentSettings(("x", "y", "z"), 30, 0.1, 0, 0)
-    expected = 4 / 3 * np.pi * 5**3
-    for seed in range(20):
-        images, targets = run(settings, seed)
+@pytest.mark.parametrize(
+    ("settings", "off"),
+    [
+        (AugmentSettings(("x", "y", "z"), rotate_degrees=30, scale=0.1), 0.45),
+        (AugmentSettings((), rotate_degrees=20, tilt_degrees=20), 0.15),
+        (AugmentSettings((), elastic_mm=2), 0.8),
+    ],
+    ids=["in plane", "tilted", "elastic"],
+)
+@pytest.mark.parametrize("spacing", [CUBES, (1.0, 1.0, 1.5)])
+def test_image_and_target_move_together_and_a_ball_keeps_about_its_size(settings, off, spacing):
+    expected = 4 / 3 * np.pi * RADIUS_MM**3 / np.prod(spacing)
+    for seed in range(15):
+        images, targets = run(settings, seed, spacing)
         assert images.shape == targets.shape == (2, 1, *PATCH)
         assert set(targets.unique().tolist()) <= {0.0, 1.0}
-        volumes = targets.sum(dim=(1, 2, 3, 4)).numpy()
-        assert ((volumes > 0.65 * expected) & (volumes < 1.45 * expected)).all()
         assert (targets.bool() == (images > -200)).float().mean() > 0.97
+        share = targets.sum(dim=(1, 2, 3, 4)).numpy() / expected
+        assert ((share > 1 - off) & (share < 1 + off)).all()
 
 
-def test_image_and_target_move_together_on_voxels_that_are_no_cubes():
-    settings = AugmentSettings(("x",), 45, 0.2, 0, 0)
-    for seed in range(10):
-        images, targets = run(settings, seed, spacing=(1.0, 2.0, 3.0))
-        assert (targets.bool() == (images > -200)).float().mean() > 0.97
+def test_rotations_turn_by_right_angles_about_the_axis_named():
+    x, y, z = np.eye(3)
+    np.testing.assert_allclose(rotation_xyz(0, 0, 90) @ x, y, atol=1e-12)
+    np.testing.assert_allclose(rotation_xyz(90, 0, 0) @ y, z, atol=1e-12)
+    np.testing.assert_allclose(rotation_xyz(0, 90, 0) @ z, x, atol=1e-12)
+
+
+def test_what_is_cut_reaches_beyond_every_deformed_patch():
+    settings = AugmentSettings((), rotate_degrees=45, tilt_degrees=10, scale=0.2)
+    size = settings.source_patch(PATCH, (1.0, 1.0, 3.0))
+    assert all(cut >= patch for cut, patch in zip(size, PATCH, strict=True))
+    for seed in range(50):
+        grid = sampling_grid(np.random.default_rng(seed), settings, size, PATCH, (1.0, 1.0, 3.0))
+        assert grid.abs().max() <= 1
 
 
 def test_flips_happen_only_along_the_axes_that_allow_them():
     images = torch.arange(2 * 4 * 4 * 4, dtype=torch.float32).reshape(2, 1, 4, 4, 4)
-    settings = AugmentSettings(("x",), 0, 0, 0, 0)
     seen = set()
     for seed in range(20):
-        changed, _ = augment(images, images, (4, 4, 4), (1, 1, 1), settings, np.random.default_rng(seed))
+        rng = np.random.default_rng(seed)
+        changed, _ = augment(images, images, (4, 4, 4), CUBES, WINDOW_HU, AugmentSettings(("x",)), rng)
         assert torch.equal(changed, images) or torch.equal(changed, images.flip(4))
         seen.add(torch.equal(changed, images))
     assert seen == {True, False}
 
 
-def test_intensity_changes_stay_within_their_limits():
-    images, _ = run(AugmentSettings((), 0, 0, 0, 20))
-    assert (images - batch(NOTHING)[0]).abs().max() <= 20
-    noisy, _ = run(AugmentSettings((), 0, 0, 10, 0))
-    assert 0 < (noisy - batch(NOTHING)[0]).std() < 12
+def changes(**settings):
+    """What many seeds make of the ball's intensities, the geometry untouched."""
+    source, _ = ball(PATCH, CUBES)
+    return source, [run(AugmentSettings((), **settings), seed, deformed=False)[0] for seed in range(40)]
+
+
+def test_brightness_and_noise_stay_within_their_limits():
+    source, shifted = changes(shift_hu=20)
+    assert all(0 < (images - source).abs().max() <= 20 for images in shifted)
+    source, noisy = changes(noise_hu=10)
+    assert all(0 < (images - source).std() < 12 for images in noisy)
+
+
+def test_contrast_keeps_the_mean_and_changes_the_range():
+    source, images = changes(contrast=0.3)
+    ranges = {round((image.max() - image.min()).item()) for batch in images for image in batch}
+    assert 600 in ranges
+    assert all(600 * 0.69 < value < 600 * 1.31 for value in ranges)
+    assert len(ranges) > 5
+    assert all((batch.mean() - source.mean()).abs() < 0.1 for batch in images)
+
+
+def test_gamma_keeps_the_ends_of_the_window_and_the_order():
+    settings = AugmentSettings((), gamma=0.4)
+    ramp = torch.linspace(-1000, 400, 64).reshape(1, 1, 4, 4, 4)
+    seen = [augment(ramp, ramp, (4, 4, 4), CUBES, WINDOW_HU, settings, np.random.default_rng(i))[0] for i in range(30)]
+    for changed in seen:
+        values = changed.ravel()
+        assert (values.diff() > 0).all()
+        assert values[0].item() == pytest.approx(-1000, abs=0.01)
+        assert values[-1].item() == pytest.approx(400, abs=0.01)
+    assert any((changed - ramp).abs().max() > 20 for changed in seen)
+
+
+@pytest.mark.parametrize("settings", [{"blur_mm": 2}, {"low_resolution": 2}])
+def test_softer_patches_keep_their_mean_and_lose_their_edges(settings):
+    source, images = changes(**settings)
+
+    def edges(batch):
+        return batch.diff(dim=4).square().mean().item()
+
+    assert min(map(edges, images)) < 0.8 * edges(source)
+    assert max(map(edges, images)) <= edges(source) * 1.001
+    assert all((batch.mean() - source.mean()).abs() < 15 for batch in images)
 
 
 def test_the_same_generator_gives_the_same_changes():
-    settings = AugmentSettings(("x", "y"), 15, 0.1, 15, 20)
+    settings = AugmentSettings(("x", "y"), 15, 5, 0.1, 1, 1, 0.5, 0.2, 0.2, 20, 15)
     torch.testing.assert_close(run(settings, 7)[0], run(settings, 7)[0], rtol=0, atol=0)
+    assert (run(settings, 7)[0] != run(settings, 8)[0]).any()

@@ -79,9 +79,9 @@ def test_the_input_is_not_changed_and_shares_nothing_with_the_result():
     config = copy.deepcopy(SMALLEST)
     resolved = resolve(config)
     resolved["target"]["labels"]["other"] = 2
-    resolved["train"]["flip_axes"].clear()
+    resolved["augment"]["flip_axes"].clear()
     assert config == SMALLEST
-    assert resolve(config)["train"]["flip_axes"] == ["x", "y", "z"]
+    assert resolve(config)["augment"]["flip_axes"] == ["x", "y", "z"]
 
 
 def test_an_empty_section_has_its_defaults():
@@ -100,14 +100,14 @@ def test_a_study_that_names_its_labels_does_not_inherit_the_phantoms():
 
 
 def test_texts_from_the_command_line_are_read():
-    config = changed("train", {"steps": "7", "learning_rate": "1e-3", "mixed_precision": "False", "scale": "0"})
+    config = changed("train", {"steps": "7", "learning_rate": "1e-3", "batch_dice": "False"})
     config["plan"] = {"patch_size": ["32", "32", "16"], "batch_size": "2", "spacing_mm": "auto", "window_hu": "lung"}
     config["target"]["labels"] = {"a": "3"}
     resolved = resolve(config)
     assert resolved["train"]["steps"] == 7
     assert isinstance(resolved["train"]["steps"], int)
     assert resolved["train"]["learning_rate"] == 0.001
-    assert resolved["train"]["mixed_precision"] is False
+    assert resolved["train"]["batch_dice"] is False
     assert resolved["plan"]["patch_size"] == [32, 32, 16]
     assert (resolved["plan"]["batch_size"], resolved["plan"]["spacing_mm"]) == (2, "auto")
     assert resolved["target"]["labels"] == {"a": 3}
@@ -128,11 +128,11 @@ def test_the_order_of_the_labels_is_kept():
         ("train.steps", 4.0, "train.steps: 4.0 should be a whole number"),
         ("train.steps", 0.5, "train.steps: 0.5 should be a whole number"),
         ("train.steps", True, "train.steps: true should be a whole number"),
-        ("train.noise_hu", math.nan, "train.noise_hu: NaN should be a number"),
-        ("train.noise_hu", "-inf", 'train.noise_hu: "-inf" should be a number'),
-        ("train.noise_hu", -1, "train.noise_hu: -1 should be a number of at least 0"),
-        ("train.flip_axes", ["x", "x"], "should be a list without repetitions"),
-        ("train.flip_axes", ["x", "w"], 'train.flip_axes[1]: "w" should be one of x, y, z'),
+        ("augment.noise_hu", math.nan, "augment.noise_hu: NaN should be a number"),
+        ("augment.noise_hu", "-inf", 'augment.noise_hu: "-inf" should be a number'),
+        ("augment.noise_hu", -1, "augment.noise_hu: -1 should be a number of at least 0"),
+        ("augment.flip_axes", ["x", "x"], "should be a list without repetitions"),
+        ("augment.flip_axes", ["x", "w"], 'augment.flip_axes[1]: "w" should be one of x, y, z'),
         ("train", 3, "train: 3 should be a section of keys"),
         ("study", "a/b", "should be a folder name"),
         ("study", "..", "should be a folder name"),
@@ -155,8 +155,13 @@ def test_the_order_of_the_labels_is_kept():
         ("plan.window_hu", "lungs", "did you mean lung?"),
         ("plan.window_hu", [400, -1000], "plan.window_hu: [400, -1000] is empty"),
         ("plan.window_hu", [400], "plan.window_hu: [400] should be a list of 2 numbers"),
-        ("plan.patch_size", [64, 64, 50], "plan.patch_size: [64, 64, 50] should be multiples of 8"),
-        ("plan.patch_size", [64, 64, 8], "plan.patch_size: [64, 64, 8] should be multiples of 8, at least 16"),
+        ("plan.patch_size", [64, 64, 50], "plan.patch_size: [64, 64, 50] should be multiples of [8, 8, 8]"),
+        ("plan.patch_size", [8, 8, 8], "plan.patch_size: [8, 8, 8] allows 2 levels, network.channels has 4"),
+        ("network.strides", [[2, 2, 2]], "network.strides: has 1 entries; network.channels has 4 levels and needs 3"),
+        ("network.kernel_sizes", [[3, 3, 1]] * 4, "network.kernel_sizes: should be [3, 3, 3] at each level for unet"),
+        ("train.class_weights", {"vessel": 2}, "train.class_weights.vessel: is none of the labels nodule"),
+        ("train.init_from", "nowhere.pt", 'train.init_from: "nowhere.pt" is no file'),
+        ("train.freeze_encoder", True, "train.freeze_encoder: needs train.init_from"),
         ("plan.patch_size", "automatic", 'plan.patch_size: "automatic" should be auto or a list of 3 whole numbers'),
         ("plan.batch_size", 0, "plan.batch_size: 0 should be a whole number of at least 1"),
         ("network.channels", [16], "should be a list of 2 to 8 whole numbers"),
@@ -173,12 +178,12 @@ def test_a_wrong_value_is_told_in_words(key, value, words):
 
 def test_all_problems_are_told_at_once():
     config = changed("train.learning_rate", 3)
-    config["plan"] |= {"patch_size": [60, 60, 60], "spacing_mm": [1, 1]}
+    config["plan"] |= {"window_hu": [5, 1], "spacing_mm": [1, 1]}
     config["nonsense"] = 1
     lines = complaint(config).splitlines()
     assert lines[0] == "the config has 4 problems:"
     keys = sorted(line.strip().split(":")[0] for line in lines[1:])
-    assert keys == ["nonsense", "plan.patch_size", "plan.spacing_mm", "train.learning_rate"]
+    assert keys == ["nonsense", "plan.spacing_mm", "plan.window_hu", "train.learning_rate"]
 
 
 def test_what_is_required_is_told():

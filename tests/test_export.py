@@ -9,13 +9,15 @@ import torch
 
 from ctseg.engines import OnnxRuntimeEngine
 from ctseg.errors import InputError
-from ctseg.export import compare, export_onnx, export_torchscript, load_model, require_parity
+from ctseg.export import build_model, compare, export_onnx, export_torchscript, read_weights, require_parity
+from ctseg.intensity import Scaling
 from ctseg.model import METADATA_KEY, ModelCard
 from ctseg.network import NetworkSettings, SegmentationModel, build_network
 from ctseg.postprocessing import PostprocessSettings
 from ctseg.preparation import Preparation
 
-NETWORK = NetworkSettings((4, 8, 8), 1, "instance", 0.0)
+NETWORK = NetworkSettings((4, 8, 8), 1, "instance", 0.0, ((2, 2, 2),) * 2, ((3, 3, 3),) * 3)
+SCALING = Scaling.of_window(-1000.0, 400.0)
 CARD = ModelCard(
     labels=("tumour", "node"),
     preparation=Preparation((1.0, 1.0, 2.0), (-1000.0, 400.0), "body", 5.0),
@@ -36,7 +38,7 @@ def exported(tmp_path_factory):
     folder = tmp_path_factory.mktemp("model")
     torch.manual_seed(0)
     networks = [build_network(NETWORK, n_classes=2).eval() for _ in range(2)]
-    model = SegmentationModel(networks, CARD.preparation.window_hu).eval()
+    model = SegmentationModel(networks, SCALING).eval()
     export_onnx(model, CARD, folder / "model.onnx")
     export_torchscript(model, CARD, folder / "model.ts")
     return model, folder
@@ -44,7 +46,7 @@ def exported(tmp_path_factory):
 
 def test_an_ensemble_is_one_graph_that_equals_torch_at_three_sizes(exported):
     model, folder = exported
-    rows = compare(model, folder / "model.onnx", folder / "model.ts", NETWORK.size_multiple, seed=0)
+    rows = compare(model, folder / "model.onnx", folder / "model.ts", NETWORK.multiple_zyx, seed=0)
     assert len({tuple(row["shape"]) for row in rows}) == 3
     require_parity(rows, tolerance=1e-4)
 
@@ -54,7 +56,7 @@ def test_a_difference_stops_the_export(exported):
     changed = copy.deepcopy(model)
     with torch.no_grad():
         next(changed.parameters()).add_(1.0)
-    rows = compare(changed, folder / "model.onnx", folder / "model.ts", NETWORK.size_multiple, seed=0)
+    rows = compare(changed, folder / "model.onnx", folder / "model.ts", NETWORK.multiple_zyx, seed=0)
     with pytest.raises(InputError, match="must not be used"):
         require_parity(rows, tolerance=1e-3)
     with pytest.raises(InputError, match="must not be used"):
@@ -97,10 +99,12 @@ def test_the_same_weights_give_the_same_onnx_bytes(exported, tmp_path):
 def test_weights_of_all_folds_make_one_model(tmp_path):
     networks = [build_network(NETWORK, n_classes=1) for _ in range(2)]
     for fold, network in enumerate(networks):
-        torch.save({"network": network.state_dict(), "training_hash": str(fold)}, tmp_path / f"{fold}.pt")
-    model = load_model([tmp_path / "0.pt", tmp_path / "1.pt"], NETWORK, 1, (-1000, 400))
+        stored = {"network": network.state_dict(), "training_hash": str(fold), "patch_zyx": [8, 8 + 8 * fold, 16]}
+        torch.save(stored, tmp_path / f"{fold}.pt")
+    weights = read_weights([tmp_path / "0.pt", tmp_path / "1.pt"])
+    model = build_model(weights, NETWORK, 1, SCALING)
     hu = torch.zeros(1, 1, 8, 8, 8)
-    members = [SegmentationModel([network.eval()], (-1000, 400))(hu) for network in networks]
+    members = [SegmentationModel([network.eval()], SCALING)(hu) for network in networks]
     torch.testing.assert_close(model(hu), torch.stack(members).mean(dim=0))
 
 

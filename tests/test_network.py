@@ -1,5 +1,6 @@
 """Networks of all architectures have the same inputs and outputs and survive the export."""
 
+from dataclasses import replace
 from itertools import product
 
 import pytest
@@ -8,15 +9,24 @@ import yaml
 
 from ctseg.export import compare, export_onnx, export_torchscript, require_parity
 from ctseg.losses import LOSSES
-from ctseg.network import ARCHITECTURES, PRIOR, NetworkSettings, SegmentationModel, build_network
+from ctseg.network import (
+    ARCHITECTURES,
+    PRIOR,
+    NetworkSettings,
+    SegmentationModel,
+    build_network,
+    build_parts,
+    probabilities,
+)
 from real_data import ROOT
-from test_export import CARD
+from test_export import CARD, SCALING
 
 SCHEMA = yaml.safe_load((ROOT / "rules/schemas/config.schema.yaml").read_text())["properties"]
+LEVELS = ((2, 2, 2),) * 2, ((3, 3, 3),) * 3
 SETTINGS = {
-    "unet": NetworkSettings((4, 8, 16), 1, "batch", 0.1),
-    "dynunet": NetworkSettings((4, 8, 16), 0, "instance", 0.1, "dynunet", deep_supervision=True),
-    "segresnet": NetworkSettings((4, 8, 16), 1, "group", 0.1, "segresnet"),
+    "unet": NetworkSettings((4, 8, 16), 1, "batch", 0.1, *LEVELS),
+    "dynunet": NetworkSettings((4, 8, 16), 0, "instance", 0.1, *LEVELS, "dynunet", deep_supervision=True),
+    "segresnet": NetworkSettings((4, 8, 16), 1, "group", 0.1, *LEVELS, "segresnet"),
 }
 
 
@@ -25,7 +35,7 @@ def test_the_schema_names_what_there_is():
     assert SCHEMA["train"]["properties"]["loss"]["enum"] == list(LOSSES)
 
 
-@pytest.mark.parametrize("name, n_classes", product(SETTINGS, [1, 3]))
+@pytest.mark.parametrize("name, n_classes", list(product(SETTINGS, [1, 3])))
 def test_a_network_keeps_size_and_expects_little(name, n_classes):
     torch.manual_seed(0)
     network = build_network(SETTINGS[name], n_classes).eval()
@@ -44,8 +54,43 @@ def test_coarser_levels_segment_in_training_alone():
 def test_every_architecture_is_exported(name, tmp_path):
     torch.manual_seed(0)
     network = build_network(SETTINGS[name], n_classes=2).eval()
-    model = SegmentationModel([network], CARD.preparation.window_hu).eval()
+    model = SegmentationModel([network], SCALING).eval()
     export_onnx(model, CARD, tmp_path / "model.onnx")
     export_torchscript(model, CARD, tmp_path / "model.ts")
-    rows = compare(model, tmp_path / "model.onnx", tmp_path / "model.ts", SETTINGS[name].size_multiple, seed=0)
+    rows = compare(model, tmp_path / "model.onnx", tmp_path / "model.ts", SETTINGS[name].multiple_zyx, seed=0)
     require_parity(rows, tolerance=1e-4)
+
+
+@pytest.mark.parametrize("name", ["unet", "dynunet"])
+def test_an_axis_that_is_not_halved_keeps_its_size_on_the_way_down(name):
+    flat = replace(SETTINGS[name], strides_zyx=((1, 2, 2), (2, 2, 2)))
+    if name == "dynunet":
+        flat = replace(flat, kernels_zyx=((1, 3, 3), (3, 3, 3), (3, 3, 3)))
+    assert flat.multiple_zyx == (2, 4, 4)
+    assert build_network(flat, 1).eval()(torch.zeros(1, 1, 2, 8, 8)).shape == (1, 1, 2, 8, 8)
+
+
+@pytest.mark.parametrize("units", [0, 2])
+def test_the_last_layer_of_a_unet_is_found_whatever_its_units(units):
+    torch.manual_seed(0)
+    parts = build_parts(replace(SETTINGS["unet"], residual_units=units), 2)
+    assert [tuple(head.bias.shape) for head in parts.heads] == [(2,)]
+    assert torch.sigmoid(parts.network.eval()(torch.zeros(1, 1, 8, 8, 8))).median().item() < 0.1
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_the_encoder_is_the_half_that_sees_the_image_first(name):
+    parts = build_parts(SETTINGS[name], 1)
+    encoder = {id(parameter) for module in parts.encoder for parameter in module.parameters()}
+    assert encoder
+    # Weights of the encoder alone decide what the coarsest level sees; those of the head do not belong to it.
+    assert id(next(parts.network.parameters())) in encoder
+    assert not encoder & {id(parameter) for head in parts.heads for parameter in head.parameters()}
+    assert len(encoder) < len(list(parts.network.parameters()))
+
+
+def test_exclusive_classes_share_a_softmax_with_the_background():
+    logits = torch.randn(2, 3, 2, 2, 2)
+    with_zero = torch.cat([torch.zeros(2, 1, 2, 2, 2), logits], dim=1)
+    torch.testing.assert_close(probabilities(logits, exclusive=True), torch.softmax(with_zero, dim=1)[:, 1:])
+    torch.testing.assert_close(probabilities(logits[:, :1], exclusive=True), torch.sigmoid(logits[:, :1]))

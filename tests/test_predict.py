@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from ctseg.predict import labels_on_grid
+from ctseg.predict import on_grid
 from ctseg.resample import resample
 from ctseg.segmentation import label_map
 from ctseg.volume import Grid, Volume
@@ -34,16 +34,28 @@ def test_deciding_in_the_box_equals_deciding_everywhere(target):
     grid = Grid((9, 9, 9), spacing, origin, IDENTITY)
     probabilities = blobs(grid.shape_zyx, seed=1)
     expected = naive(probabilities, grid, target, 0.5)
-    np.testing.assert_array_equal(labels_on_grid(probabilities, grid, target, 0.5).voxels_zyx, expected)
+    np.testing.assert_array_equal(on_grid(probabilities, grid, target, 0.5)[0].voxels_zyx, expected)
+
+
+def test_a_higher_threshold_follows_from_the_certainty():
+    grid = Grid((9, 9, 9), (2, 2, 2), (0, 0, 0), IDENTITY)
+    target = Grid((17, 17, 17), (1, 1, 1), (0, 0, 0), IDENTITY)
+    probabilities = blobs(grid.shape_zyx, seed=2)
+    labels, certainty = on_grid(probabilities, grid, target, 0.3)
+    higher = on_grid(probabilities, grid, target, 0.6)[0].voxels_zyx
+    differing = np.where(certainty.voxels_zyx >= 0.6 * 255, labels.voxels_zyx, 0) != higher
+    assert differing.mean() < 0.01  # those within a 255th of the threshold
+    assert (certainty.voxels_zyx[labels.voxels_zyx > 0] >= 0.3 * 255 - 0.5).all()
 
 
 def test_nothing_found_is_an_empty_map_on_the_scan():
     grid = Grid((4, 4, 4), (2, 2, 2), (0, 0, 0), IDENTITY)
     target = Grid((9, 8, 7), (1, 1, 1), (0, 0, 0), IDENTITY)
-    labels = labels_on_grid(np.full((1, 4, 4, 4), 0.4, np.float32), grid, target, 0.5)
+    labels, certainty = on_grid(np.full((1, 4, 4, 4), 0.4, np.float32), grid, target, 0.5)
     assert labels.grid == target
     assert labels.voxels_zyx.dtype == np.uint8
     assert not labels.voxels_zyx.any()
+    assert not certainty.voxels_zyx.any()
 
 
 def test_a_ball_keeps_its_place_and_volume_on_the_finer_grid():
@@ -52,7 +64,7 @@ def test_a_ball_keeps_its_place_and_volume_on_the_finer_grid():
     distance = np.linalg.norm(centres - [20, 24, 18], axis=1).reshape(20, 20, 20)
     probability = (1 / (1 + np.exp(distance - 8))).astype(np.float32)[None]
     target = Grid((40, 40, 40), (1, 1, 1), (0.5, 0.5, 0.5), IDENTITY)
-    found = labels_on_grid(probability, grid, target, 0.5).voxels_zyx > 0
+    found = on_grid(probability, grid, target, 0.5)[0].voxels_zyx > 0
     assert found.sum() == pytest.approx(4 / 3 * np.pi * 8**3, rel=0.05)
     np.testing.assert_allclose(target.points_xyz_mm(np.argwhere(found)).mean(axis=0), [20, 24, 18], atol=0.1)
 

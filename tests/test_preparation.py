@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -25,7 +27,9 @@ def test_the_lungs_are_cropped_to_where_they_are_given():
     image = Volume(np.zeros((20, 20, 20), np.int16), Grid((20, 20, 20), (1, 1, 1), (0, 0, 0), IDENTITY))
     lungs = np.zeros((20, 20, 20), np.uint8)
     lungs[8:12, 8:12, 8:12] = 1
-    assert prepare_image(image, image.with_voxels(lungs), BODY).voxels_zyx.shape == (8, 8, 8)
+    in_lungs = replace(BODY, region="lungs")
+    assert prepare_image(image, image.with_voxels(lungs), in_lungs).voxels_zyx.shape == (8, 8, 8)
+    assert prepare_image(image, image.with_voxels(lungs), BODY).voxels_zyx.shape == (20, 20, 20)
 
 
 def test_an_empty_scan_is_kept_whole():

@@ -6,6 +6,7 @@ import torch
 
 from ctseg.engines import OnnxRuntimeEngine
 from ctseg.export import export_onnx
+from ctseg.intensity import Scaling
 from ctseg.labels import LabelSettings, read_label
 from ctseg.model import ModelCard
 from ctseg.network import NetworkSettings, SegmentationModel, build_network
@@ -24,7 +25,7 @@ PREPARATION = Preparation((3.0, 3.0, 5.0), (-160.0, 240.0), "body", 5.0)
 def engine(tmp_path_factory):
     """A model with random weights: what it finds means nothing, where it lies does."""
     torch.manual_seed(0)
-    network = build_network(NetworkSettings((4, 8), 1, "instance", 0.0), n_classes=1)
+    network = build_network(NetworkSettings((4, 8), 1, "instance", 0.0, ((2, 2, 2),), ((3, 3, 3),) * 2), n_classes=1)
     card = ModelCard(
         labels=("tumour",),
         preparation=PREPARATION,
@@ -38,7 +39,7 @@ def engine(tmp_path_factory):
         versions={},
     )
     path = tmp_path_factory.mktemp("model") / "model.onnx"
-    export_onnx(SegmentationModel([network.eval()], PREPARATION.window_hu), card, path)
+    export_onnx(SegmentationModel([network.eval()], Scaling.of_window(*PREPARATION.window_hu)), card, path)
     return OnnxRuntimeEngine(path, threads=2)
 
 

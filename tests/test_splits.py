@@ -177,3 +177,15 @@ def test_too_few_patients_are_told():
     empty = {place.fold for place in places.values()} ^ set(range(3))
     with pytest.raises(InputError, match="no case is left for validation in fold"):
         fold_cases(places, empty.pop())
+
+
+def test_strata_are_spread_evenly_over_the_folds():
+    cases = [
+        dataclasses.replace(case, stratum="with" if place % 3 else "without") for place, case in enumerate(labelled(31))
+    ]
+    places = placed(cases, folds=5, test_fraction=0)
+    counts = Counter((places[case.case].fold, case.stratum) for case in cases)
+    for stratum in ("with", "without"):
+        shares = [counts[fold, stratum] for fold in range(5)]
+        assert max(shares) - min(shares) <= 1
+    assert placed(cases[::-1], folds=5, test_fraction=0) == places

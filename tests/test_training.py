@@ -1,4 +1,5 @@
 import hashlib
+import math
 from dataclasses import replace
 
 import pytest
@@ -6,6 +7,8 @@ import torch
 
 from ctseg.augment import AugmentSettings
 from ctseg.errors import InputError
+from ctseg.intensity import Scaling
+from ctseg.losses import LossSettings
 from ctseg.network import NetworkSettings
 from ctseg.optimisation import learning_rate_at
 from ctseg.training import Trainer
@@ -13,6 +16,8 @@ from ctseg.training_cases import run_identity, training_hash
 from ctseg.training_settings import TrainSettings
 from training_data import make_case
 
+DEEPER = ((2, 2, 2),) * 2, ((3, 3, 3),) * 3
+LEVELS = ((2, 2, 2),), ((3, 3, 3),) * 2
 SETTINGS = TrainSettings(
     steps=12,
     validate_every=4,
@@ -24,19 +29,19 @@ SETTINGS = TrainSettings(
     optimiser="adamw",
     schedule="cosine",
     accumulate=1,
-    loss="dice_bce",
-    dice_weight=0.5,
     foreground_probability=0.7,
-    mixed_precision=True,
+    precision="auto",
+    on_oom="error",
+    freeze_encoder=False,
     batch_size=2,
     patch_zyx=(8, 8, 8),
     spacing_xyz_mm=(1, 1, 1),
-    window_hu=(-1000, 400),
-    threshold=0.5,
+    scaling=Scaling.of_window(-1000, 400),
     n_classes=1,
     seed=1,
-    network=NetworkSettings((4, 8), 1, "instance", 0.1),
-    augment=AugmentSettings(("x",), 15, 0.1, 10, 10),
+    network=NetworkSettings((4, 8), 1, "instance", 0.1, *LEVELS),
+    loss=LossSettings("dice_bce", 0.5, batch_dice=True, class_weights=(), exclusive=False),
+    augment=AugmentSettings(("x",), 15, 0, 0.1, noise_hu=10, shift_hu=10),
 )
 
 
@@ -60,7 +65,7 @@ def test_the_same_seed_gives_the_same_weights(uninterrupted, tmp_path):
     again = trainer()
     again.run(tmp_path / "checkpoint.pt", progress=False)
     assert digest(again.best_weights) == digest(uninterrupted.best_weights)
-    assert again.history == uninterrupted.history
+    assert again.history.rows == uninterrupted.history.rows
 
 
 def test_another_seed_gives_other_weights(uninterrupted, tmp_path):
@@ -89,7 +94,7 @@ def run_with_a_kill_at_step_7(settings, checkpoint):
 
 def test_a_resumed_run_ends_with_the_bytes_of_an_uninterrupted_one(uninterrupted, tmp_path):
     resumed = run_with_a_kill_at_step_7(SETTINGS, tmp_path / "checkpoint.pt")
-    assert resumed.history == uninterrupted.history
+    assert resumed.history.rows == uninterrupted.history.rows
     assert digest(resumed.best_weights) == digest(uninterrupted.best_weights)
 
 
@@ -111,15 +116,19 @@ def test_identity_follows_data_settings_and_code():
 
 
 def test_training_stops_early_without_progress(tmp_path):
-    run = trainer(replace(SETTINGS, steps=100, validate_every=1, patience=2, learning_rate=1e-9, warmup_steps=1))
+    settings = replace(SETTINGS, steps=100, validate_every=1, patience=2, learning_rate=1e-9, warmup_steps=1)
+    run = trainer(replace(settings, network=replace(SETTINGS.network, dropout=0.0)))
+    run.history.learns_nothing = lambda patience: False
     run.run(tmp_path / "checkpoint.pt", progress=False)
     assert run.step < 20
 
 
 def test_a_ball_is_learnt(tmp_path):
-    run = trainer(replace(SETTINGS, steps=120, validate_every=20, network=NetworkSettings((8, 16), 1, "batch", 0)))
+    run = trainer(
+        replace(SETTINGS, steps=120, validate_every=20, network=NetworkSettings((8, 16), 1, "batch", 0, *LEVELS))
+    )
     run.run(tmp_path / "checkpoint.pt", progress=False)
-    assert run.best_dice > 0.9
+    assert run.history.best_dice > 0.9
 
 
 def test_several_classes_are_learnt_as_channels_of_their_own(tmp_path):
@@ -148,10 +157,15 @@ def test_the_learning_rate_warms_up_and_falls():
     [
         {"optimiser": "sgd", "schedule": "poly"},
         {"accumulate": 2},
-        {"loss": "dice_focal"},
-        {"loss": "tversky_bce", "ema_decay": 0.0},
-        {"network": NetworkSettings((4, 8, 8), 0, "instance", 0.0, "dynunet", deep_supervision=True)},
-        {"network": NetworkSettings((8, 16), 1, "group", 0.0, "segresnet")},
+        {"loss": replace(SETTINGS.loss, name="dice_focal", batch_dice=False)},
+        {"loss": replace(SETTINGS.loss, name="tversky_bce"), "ema_decay": 0.0},
+        {
+            "loss": replace(SETTINGS.loss, exclusive=True),
+            "network": NetworkSettings((4, 8), 1, "instance", 0.0, *LEVELS, exclusive=True),
+        },
+        {"network": NetworkSettings((4, 8, 8), 0, "instance", 0.0, *DEEPER, "dynunet", deep_supervision=True)},
+        {"network": NetworkSettings((8, 16), 1, "group", 0.0, *LEVELS, "segresnet")},
+        {"precision": "bfloat16"},
     ],
 )
 def test_each_choice_changes_the_weights_and_resumes_exactly(changes, tmp_path):
@@ -160,19 +174,21 @@ def test_each_choice_changes_the_weights_and_resumes_exactly(changes, tmp_path):
     whole.run(tmp_path / "whole.pt", progress=False)
     untrained = trainer(settings).network.state_dict()
     assert digest(whole.best_weights) != digest(untrained)
-    assert len(whole.history) == 3
+    assert len(whole.history.rows) == 3
     resumed = run_with_a_kill_at_step_7(settings, tmp_path / "cut.pt")
-    assert resumed.history == whole.history
+    assert resumed.history.rows == whole.history.rows
     assert digest(resumed.best_weights) == digest(whole.best_weights)
 
 
 def test_accumulated_batches_equal_one_large_batch():
     network = replace(SETTINGS.network, dropout=0.0)
-    settings = replace(SETTINGS, network=network, dice_weight=0.0, optimiser="sgd")  # its step is the gradient
+    settings = replace(
+        SETTINGS, network=network, loss=replace(SETTINGS.loss, dice_weight=0.0), optimiser="sgd"
+    )  # its step is the gradient
     small, large = trainer(replace(settings, accumulate=2, batch_size=1)), trainer(settings)
-    images, targets = large._batch(0)
+    images, targets = large.batch(0)
     parts = [(images[:1], targets[:1]), (images[1:], targets[1:])]
-    small._batch = lambda index: parts[index]
+    small.batch = lambda index: parts[index]
     small._train_step()
     large._train_step()
     assert small.losses == pytest.approx(large.losses, rel=1e-5)
@@ -185,6 +201,7 @@ def test_accumulated_batches_equal_one_large_batch():
     [
         ({"batch_size": 4}, r"plan.batch_size to 2, and train.accumulate to 2"),
         ({"batch_size": 1, "patch_zyx": (16, 48, 32)}, r"plan.patch_size to \[32, 32, 16\]"),
+        ({"batch_size": 1, "patch_zyx": (4, 4, 4)}, r"fewer network.channels or another GPU"),
     ],
 )
 def test_too_little_memory_is_told_with_what_to_change(changes, advice, tmp_path):
@@ -194,5 +211,69 @@ def test_too_little_memory_is_told_with_what_to_change(changes, advice, tmp_path
         raise torch.OutOfMemoryError
 
     run._backward = exhausted
-    with pytest.raises(InputError, match=f"too little memory .* set {advice}"):
+    with pytest.raises(InputError, match=f"too little memory .* {advice}"):
         run.run(tmp_path / "checkpoint.pt", progress=False)
+
+
+def short_of_memory(settings, voxels):
+    """A run on a device that takes no more than so many voxels a batch."""
+    run = trainer(settings)
+    backward = run._backward
+
+    def limited(index):
+        if run.settings.batch_size * math.prod(run.settings.patch_zyx) > voxels:
+            raise torch.OutOfMemoryError
+        return backward(index)
+
+    run._backward = limited
+    return run
+
+
+def test_training_shrinks_to_the_memory_and_resumes_so(tmp_path):
+    settings = replace(SETTINGS, on_oom="shrink", batch_size=4, patch_zyx=(8, 12, 8))
+    run = short_of_memory(settings, 600)
+    run.run(tmp_path / "checkpoint.pt", progress=False)
+    assert (run.settings.batch_size, run.settings.accumulate) == (1, 4)
+    assert run.settings.patch_zyx == (8, 8, 8)
+    again = trainer(settings)
+    again.run(tmp_path / "checkpoint.pt", progress=False)
+    assert again.settings == run.settings
+    assert again.history.rows == run.history.rows
+
+
+def test_a_run_that_finds_nothing_is_stopped_with_what_to_try(tmp_path):
+    settings = replace(SETTINGS, steps=100, validate_every=1, patience=3, learning_rate=1e-9, warmup_steps=1)
+    run = trainer(settings)
+    run._validation_dice = lambda: 0.0
+    with pytest.raises(InputError, match=r"after 3 steps nothing is found in any validation case"):
+        run.run(tmp_path / "checkpoint.pt", progress=False)
+
+
+def test_a_loss_that_is_no_number_is_told_with_what_to_try(tmp_path):
+    run = trainer()
+    with torch.no_grad():
+        next(run.network.parameters()).fill_(float("nan"))
+    with pytest.raises(InputError, match=r"training diverged at step 1 .* lower train.learning_rate"):
+        run.run(tmp_path / "checkpoint.pt", progress=False)
+
+
+def test_the_history_is_there_while_training_goes_on(tmp_path):
+    lengths = []
+    run = Trainer(
+        [make_case(0)], [make_case(1)], SETTINGS, "a", watch=lambda history: lengths.append(len(history.rows))
+    )
+    run.run(tmp_path / "checkpoint.pt", progress=False)
+    assert lengths == [1, 2, 3]
+
+
+def test_a_frozen_encoder_keeps_its_weights_and_statistics(tmp_path):
+    network = NetworkSettings((4, 8), 1, "batch", 0.0, *LEVELS)
+    run = trainer(replace(SETTINGS, network=network, freeze_encoder=True))
+    before = {name: value.clone() for name, value in run.network.state_dict().items()}
+    run.run(tmp_path / "checkpoint.pt", progress=False)
+    kept = {name for name, value in run.network.state_dict().items() if torch.equal(value, before[name])}
+    encoder = {id(value) for module in run.frozen for value in module.state_dict(keep_vars=True).values()}
+    names = {name for name, value in run.network.state_dict(keep_vars=True).items() if id(value) in encoder}
+    assert names
+    assert names <= kept
+    assert len(kept) < len(before)

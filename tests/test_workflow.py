@@ -43,6 +43,9 @@ def test_every_result_of_the_readme_is_there(results):
         "model/model.onnx",
         "model/model.ts",
         "model/parity.json",
+        "model/postprocess.json",
+        "model/tuning.tsv",
+        "metrics/members.tsv",
         "folds/0/weights.pt",
         "folds/0/history.tsv",
         "metrics/cases.tsv",
@@ -111,6 +114,7 @@ def test_a_second_run_has_nothing_to_do(folder):
     assert planned(folder, TINY) == set()
 
 
+TRAINED = {"train", "plot_training", "tabulate_training", "export_fold", "validate", "tune", "export_model"}
 AFTER_THE_MODEL = {"infer", "postprocess", "measure", "tabulate_metrics", "plot_metrics", "plot_case", "report"}
 
 
@@ -118,13 +122,15 @@ AFTER_THE_MODEL = {"infer", "postprocess", "measure", "tabulate_metrics", "plot_
     ("change", "expected"),
     [
         ({"seed": 1, "resources": {"memory_factor": 2.0}}, set()),
+        ({"postprocess": {"min_volume_mm3": 20}}, {"validate", "tune", "export_model"} | AFTER_THE_MODEL),
         ({"measure": {"baseline_thresholds_hu": [0]}}, {"measure", "tabulate_metrics", "plot_metrics", "report"}),
-        ({"infer": {"batch_size": 1}}, AFTER_THE_MODEL),
+        ({"infer": {"batch_size": 1}}, {"validate", "tune", "export_model"} | AFTER_THE_MODEL),
         ({"export_model": {"parity_tolerance": 0.01}}, {"export_model"} | AFTER_THE_MODEL),
-        ({"train": {"learning_rate": 0.001}}, {"train", "plot_training", "export_model"} | AFTER_THE_MODEL),
-        ({"network": {"norm": "instance"}}, {"train", "plot_training", "export_model"} | AFTER_THE_MODEL),
+        ({"train": {"learning_rate": 0.001}}, TRAINED | AFTER_THE_MODEL),
+        ({"augment": {"noise_hu": 5}}, TRAINED | AFTER_THE_MODEL),
+        ({"network": {"norm": "instance"}}, TRAINED | AFTER_THE_MODEL),
     ],
-    ids=["nothing", "baseline", "infer", "export", "train", "network"],
+    ids=["nothing", "postprocess", "baseline", "infer", "export", "train", "augment", "network"],
 )
 def test_a_changed_key_runs_what_depends_on_it_and_nothing_else(folder, change, expected):
     assert planned(folder, merged(TINY, change)) == expected

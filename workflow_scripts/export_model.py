@@ -1,22 +1,32 @@
-"""Export the networks of all folds as one ONNX and one TorchScript model, and prove that they compute the same."""
+"""Export the networks of all members as one ONNX and one TorchScript model, and prove that they compute the same."""
 
 import torch
 
-from ctseg.export import compare, export_onnx, export_torchscript, load_model, model_card, require_parity
+from ctseg.decisions import values_of
+from ctseg.export import (
+    build_model,
+    compare,
+    export_onnx,
+    export_torchscript,
+    model_card,
+    read_weights,
+    require_parity,
+)
 from ctseg.files import read_json, write_json
-from ctseg.training_settings import network_settings
+from ctseg.training_settings import network_settings, scaling_of
 from job import job
 
 with job(snakemake) as log:
     step = snakemake.params.step
     torch.set_num_threads(snakemake.threads)
     decisions = read_json(snakemake.input.plan)
-    settings = network_settings(step["network"])
-    model = load_model(snakemake.input.weights, settings, len(step["labels"]), decisions["window_hu"]["value"])
-    card = model_card(step, decisions, snakemake.input.weights)
+    weights = read_weights(snakemake.input.weights)
+    settings = network_settings(step["network"], decisions)
+    model = build_model(weights, settings, len(step["labels"]), scaling_of(decisions))
+    card = model_card(step, decisions, values_of(read_json(snakemake.input.cleaning)), weights)
     export_onnx(model, card, snakemake.output.onnx)
     export_torchscript(model, card, snakemake.output.torchscript)
-    rows = compare(model, snakemake.output.onnx, snakemake.output.torchscript, settings.size_multiple, step["seed"])
+    rows = compare(model, snakemake.output.onnx, snakemake.output.torchscript, settings.multiple_zyx, step["seed"])
     for row in rows:
         log.info("parity %s", row)
     require_parity(rows, step["parity_tolerance"])

@@ -1,7 +1,8 @@
 """Compare the segmentation of a case with its label, and with what a threshold alone would reach."""
 
 from ctseg.baseline import threshold_baseline
-from ctseg.files import write_text
+from ctseg.decisions import values_of
+from ctseg.files import read_json, write_text
 from ctseg.lungs import plausible_lungs
 from ctseg.metrics import COLUMNS, overlap_metrics
 from ctseg.volume import read_nifti, require_same_grid
@@ -12,7 +13,9 @@ with job(snakemake) as log:
     source = snakemake.input
     image, label, segmentation = (read_nifti(path) for path in (source.image, source.label, source.segmentation))
     require_same_grid(label.grid, segmentation.grid, source.label, source.segmentation)
-    lungs = plausible_lungs(source.get("lungs"), source.get("lungs_facts"))
+    cleaning = values_of(read_json(source.cleaning))
+    in_lungs = cleaning["region"] == "lungs"
+    lungs = plausible_lungs(source.get("lungs"), source.get("lungs_facts")) if in_lungs else None
     place = [step["case"], step["split"], "" if step["fold"] is None else str(step["fold"])]
     rows = ["\t".join(["case", "split", "fold", "label", "state", *COLUMNS])]
     baseline = ["\t".join(["case", "split", "fold", "label", "threshold_hu", "dice"])]
@@ -22,7 +25,7 @@ with job(snakemake) as log:
         log.info("%s: Dice %.4f (%s)", name, metrics["dice"], metrics["state"])
         values = [format(metrics[column], form) for column, form in COLUMNS.items()]
         rows.append("\t".join([*place, name, metrics["state"], *values]))
-        thresholds_hu, smallest_mm3 = step["baseline_thresholds_hu"], step["min_volume_mm3"]
+        thresholds_hu, smallest_mm3 = step["baseline_thresholds_hu"], cleaning["min_volume_mm3"]
         for threshold_hu, dice in threshold_baseline(image, reference, lungs, thresholds_hu, smallest_mm3).items():
             baseline.append("\t".join([*place, name, f"{threshold_hu:g}", f"{dice:.4f}"]))
     write_text(snakemake.output.metrics, "\n".join(rows) + "\n")

@@ -3,14 +3,16 @@
 from pathlib import Path
 
 from ctseg.files import read_json, write_json
+from ctseg.hardware import memory_at_hand_gib
 from ctseg.plan import plan
 from job import job
 
 with job(snakemake) as log:
     step = snakemake.params.step
-    channels = step["channels"]
     fingerprints = {Path(path).stem: read_json(path) for path in snakemake.input}
-    decisions = plan(fingerprints, step, size_multiple=2 ** (len(channels) - 1), features=channels[0])
+    memory_gib = memory_at_hand_gib() if step["memory_gib"] == "auto" else step["memory_gib"]
+    log.info("planning for %.1f GiB", memory_gib)
+    decisions = plan(fingerprints, step | {"memory_gib": memory_gib})
     for name, decision in decisions.items():
         log.info("%s: %s (%s)", name, decision["value"], decision["reason"])
     write_json(snakemake.output.plan, decisions)

@@ -3,14 +3,16 @@
 from dataclasses import fields
 
 from ctseg.components import measure_components, write_components
+from ctseg.decisions import values_of
 from ctseg.files import read_json, write_json
 from ctseg.postprocessing import PostprocessSettings, postprocess
 from ctseg.volume import read_nifti, write_nifti
 from job import job
 
 with job(snakemake) as log:
-    step = snakemake.params.step
-    settings = PostprocessSettings(**{field.name: step[field.name] for field in fields(PostprocessSettings)})
+    labels = snakemake.params.step["labels"]
+    cleaning = values_of(read_json(snakemake.input.cleaning))
+    settings = PostprocessSettings(**{field.name: cleaning[field.name] for field in fields(PostprocessSettings)})
     region = None
     plausible = False
     if "lungs" in snakemake.input.keys():  # noqa: SIM118 (Snakemake's Namedlist iterates over paths, not names)
@@ -20,5 +22,5 @@ with job(snakemake) as log:
     components = measure_components(segmentation, read_nifti(snakemake.input.image))
     log.info("%d components; %s", len(components), facts)
     write_nifti(segmentation, snakemake.output.segmentation)
-    write_components(components, step["labels"], snakemake.output.components)
+    write_components(components, labels, snakemake.output.components)
     write_json(snakemake.output.facts, facts)

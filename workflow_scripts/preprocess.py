@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ctseg.decisions import decided
 from ctseg.files import atomic_path, read_json
 from ctseg.lungs import plausible_lungs
 from ctseg.preparation import Preparation, foreground_indices, prepare_image, prepare_label
@@ -14,9 +15,9 @@ with job(snakemake) as log:
     step = snakemake.params.step
     decisions = read_json(snakemake.input.plan)
     preparation = Preparation(
-        tuple(decisions["spacing_mm"]["value"]),
-        tuple(decisions["window_hu"]["value"]),
-        step["region"],
+        tuple(decided(decisions, "spacing_mm")),
+        tuple(decided(decisions, "window_hu")),
+        decided(decisions, "region"),
         step["margin_mm"],
     )
     lungs = plausible_lungs(snakemake.input.get("lungs"), snakemake.input.get("lungs_facts"))

@@ -19,7 +19,9 @@ with job(snakemake):
         {
             "Summary": read_tables([source.summary]),
             "Cases": read_tables([source.cases]),
+            "Networks": pd.read_csv(source.members, sep="\t", dtype={"network": str}),
             "Plan": plan_table(read_json(source.plan)),
+            "Threshold and postprocessing": plan_table(read_json(source.cleaning)),
             "Exported model against the trained one (largest difference of a probability)": parity,
         },
         {"Training": [source.training], "Metrics": [source.metrics], "Segmentations": list(source.case_figures)},

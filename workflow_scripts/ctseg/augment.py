@@ -1,10 +1,12 @@
 """Random changes of training patches, in batches on the training device.
 
-Geometry first (flip, rotation about the body's long axis, zoom), then what a scanner varies (brightness, noise). Every
-draw comes from one NumPy generator, so that a step's changes follow from the seed and the step alone.
+Geometry first (rotation, zoom, elastic deformation, flips), then what a scanner and its reconstruction vary (sharpness,
+resolution, contrast, gamma, brightness, noise). Every draw follows from one NumPy generator, and so a step's changes
+from the seed and the step alone. All voxels of a batch are interpolated once, image and masks together.
 """
 
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 import torch
@@ -12,52 +14,81 @@ from torch.nn import functional as F
 
 from ctseg.volume import Shape, Triple
 
-SPATIAL_PROBABILITY = 0.5  # a batch is rotated and zoomed this often: interpolation also smooths the noise away
+SPATIAL_PROBABILITY = 0.5  # a batch is deformed this often: interpolation also smooths the noise away
+PATCH_PROBABILITY = (
+    0.25  # that a patch's sharpness, resolution, contrast or gamma change; brightness and noise always do
+)
+ELASTIC_SPACING_MM = 32.0  # of the points that an elastic deformation moves; it is smooth between them
 AXES = {"z": 2, "y": 3, "x": 4}  # of a batch [batch, channel, z, y, x]
 
 
 @dataclass(frozen=True)
 class AugmentSettings:
-    """What may change and how much; zero switches a change off. `flip_axes` holds any of "x", "y", "z"."""
+    """What may change and how much at most; zero switches a change off. `flip_axes` holds any of "x", "y", "z".
+
+    Rotation is about z, tilt about x and y; `scale`, `contrast` and `gamma` are fractions around 1; `elastic_mm` is the
+    standard deviation of the moved points, `blur_mm` that of the blur; `low_resolution` is how much coarser voxels get.
+    """
 
     flip_axes: tuple[str, ...]
-    rotate_degrees: float
-    scale: float
-    noise_hu: float
-    shift_hu: float
+    rotate_degrees: float = 0.0
+    tilt_degrees: float = 0.0
+    scale: float = 0.0
+    elastic_mm: float = 0.0
+    blur_mm: float = 0.0
+    low_resolution: float = 0.0
+    contrast: float = 0.0
+    gamma: float = 0.0
+    shift_hu: float = 0.0
+    noise_hu: float = 0.0
 
-    def source_patch(self, patch_zyx: Shape) -> Shape:
-        """The patch to cut so that rotation and zoom find real voxels at the border of the patch to train on."""
-        angle = np.deg2rad(self.rotate_degrees)
-        zoom = 1 + self.scale
-        in_plane = (abs(np.cos(angle)) + abs(np.sin(angle))) * zoom
-        depth, height, width = patch_zyx
-        return int(np.ceil(depth * zoom)), int(np.ceil(height * in_plane)), int(np.ceil(width * in_plane))
+    @property
+    def deforms(self) -> bool:
+        """Whether any change interpolates."""
+        return any((self.rotate_degrees, self.tilt_degrees, self.scale, self.elastic_mm))
+
+    def source_patch(self, patch_zyx: Shape, spacing_xyz_mm: Triple) -> Shape:
+        """The patch to cut so that a deformation finds real voxels at the border of the patch to train on."""
+        spacing_zyx_mm = np.array(spacing_xyz_mm[::-1])
+        angles = [np.linspace(0, limit, 7) for limit in (self.tilt_degrees, self.tilt_degrees, self.rotate_degrees)]
+        extents_mm = [
+            np.abs(rotation_xyz(*degrees)[::-1, ::-1]) @ (patch_zyx * spacing_zyx_mm) for degrees in product(*angles)
+        ]
+        size_mm = np.max(extents_mm, axis=0) * (1 + self.scale) + 4 * self.elastic_mm
+        depth, height, width = np.ceil(np.round(size_mm / spacing_zyx_mm, 6)).astype(int)
+        return int(depth), int(height), int(width)
 
 
-def affine_matrix(
+def rotation_xyz(about_x: float, about_y: float, about_z: float) -> np.ndarray:
+    """The matrix of a rotation by three angles in degrees, about z last, for x, y, z vectors."""
+    (cx, cy, cz), (sx, sy, sz) = (function(np.deg2rad([about_x, about_y, about_z])) for function in (np.cos, np.sin))
+    around_x = np.array([[1, 0, 0], [0, cx, -sx], [0, sx, cx]])
+    around_y = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
+    around_z = np.array([[cz, -sz, 0], [sz, cz, 0], [0, 0, 1]])
+    return around_z @ around_y @ around_x
+
+
+def sampling_grid(
     rng: np.random.Generator, settings: AugmentSettings, source_zyx: Shape, patch_zyx: Shape, spacing_xyz_mm: Triple
-) -> np.ndarray:
-    """A random rotation about z and zoom as the (3, 4) matrix of `torch.nn.functional.affine_grid`.
+) -> torch.Tensor:
+    """Where each voxel of a deformed patch comes from: float32 [z, y, x, 3], x, y, z in −1…1 of the source.
 
-    It maps the patch's coordinates to the source's, both x, y, z in −1…1, and rotates in millimetres: voxels need not
-    be cubes.
+    Rotates and moves in millimetres: voxels need not be cubes.
     """
-    angle = np.deg2rad(rng.uniform(-settings.rotate_degrees, settings.rotate_degrees))
-    zoom = rng.uniform(1 - settings.scale, 1 + settings.scale)
-    cos, sin = np.cos(angle), np.sin(angle)
-    rotation = np.array([[cos, -sin, 0.0], [sin, cos, 0.0], [0.0, 0.0, 1.0]]) * zoom
+    limits = (settings.tilt_degrees, settings.tilt_degrees, settings.rotate_degrees)
+    rotation = rotation_xyz(*(rng.uniform(-limit, limit) for limit in limits))
+    rotation = rotation * rng.uniform(1 - settings.scale, 1 + settings.scale)
     patch_mm = np.array(patch_zyx[::-1]) * spacing_xyz_mm
     source_mm = np.array(source_zyx[::-1]) * spacing_xyz_mm
-    matrix = rotation * patch_mm[None, :] / source_mm[:, None]
-    return np.hstack([matrix, np.zeros((3, 1))]).astype(np.float32)
-
-
-def centre_crop(batch: torch.Tensor, patch_zyx: Shape) -> torch.Tensor:
-    """The middle `patch_zyx` of a batch [batch, channel, z, y, x]."""
-    starts = [(size - patch) // 2 for size, patch in zip(batch.shape[2:], patch_zyx, strict=True)]
-    z, y, x = (slice(start, start + patch) for start, patch in zip(starts, patch_zyx, strict=True))
-    return batch[:, :, z, y, x]
+    matrix = np.hstack([rotation * patch_mm[None, :] / source_mm[:, None], np.zeros((3, 1))]).astype(np.float32)
+    grid = F.affine_grid(torch.from_numpy(matrix)[None], [1, 1, *patch_zyx], align_corners=False)
+    if settings.elastic_mm:
+        points = [max(2, round(mm / ELASTIC_SPACING_MM) + 1) for mm in patch_mm[::-1]]
+        moved_mm = rng.standard_normal((1, 3, *points), dtype=np.float32) * np.float32(settings.elastic_mm)
+        moved_mm = moved_mm.clip(-2 * settings.elastic_mm, 2 * settings.elastic_mm)  # what the source patch allows for
+        smooth = F.interpolate(torch.from_numpy(moved_mm), patch_zyx, mode="trilinear", align_corners=True)
+        grid = grid + smooth.permute(0, 2, 3, 4, 1) * torch.from_numpy(2 / source_mm).float()
+    return grid[0]
 
 
 def augment(
@@ -65,36 +96,89 @@ def augment(
     targets: torch.Tensor,
     patch_zyx: Shape,
     spacing_xyz_mm: Triple,
+    window_hu: tuple[float, float],
     settings: AugmentSettings,
     rng: np.random.Generator,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Change a batch at random and cut it to the patch.
+    """Change a batch at random; patches larger than `patch_zyx` are deformed and cut to it.
 
-    `images` is float32 HU [batch, 1, z, y, x] of the source patch's size, `targets` float32 masks [batch, class, z, y,
-    x]; both come back at `patch_zyx`, the targets still 0 or 1.
+    `images` is float32 HU [batch, 1, z, y, x], of `AugmentSettings.source_patch` where it shall be deformed, `targets`
+    float32 masks [batch, class, z, y, x]; both come back at `patch_zyx`, the targets still 0 or 1.
     """
-    if rng.random() < SPATIAL_PROBABILITY and (settings.rotate_degrees or settings.scale):
-        source: Shape = tuple(images.shape[2:])  # type: ignore[assignment]
-        matrices = [affine_matrix(rng, settings, source, patch_zyx, spacing_xyz_mm) for _ in range(images.shape[0])]
-        theta = torch.from_numpy(np.stack(matrices)).to(images.device)
-        grid = F.affine_grid(theta, [images.shape[0], 1, *patch_zyx], align_corners=False)
-        images = F.grid_sample(images, grid, padding_mode="border", align_corners=False)
-        targets = (F.grid_sample(targets, grid, align_corners=False) >= 0.5).float()
-    else:
-        images, targets = centre_crop(images, patch_zyx), centre_crop(targets, patch_zyx)
+    source: Shape = tuple(images.shape[2:])  # type: ignore[assignment]
+    if source != tuple(patch_zyx):
+        grids = [sampling_grid(rng, settings, source, patch_zyx, spacing_xyz_mm) for _ in images]
+        both = torch.cat([images, targets], dim=1)
+        both = F.grid_sample(both, torch.stack(grids).to(both.device), padding_mode="border", align_corners=False)
+        images, targets = both[:, :1], (both[:, 1:] >= 0.5).float()
     flips = [AXES[axis] for axis in settings.flip_axes if rng.random() < 0.5]
     if flips:
         images, targets = images.flip(flips), targets.flip(flips)
-    return vary_intensity(images, settings, rng), targets
+    return vary_intensity(images, spacing_xyz_mm, window_hu, settings, rng), targets
 
 
-def vary_intensity(images: torch.Tensor, settings: AugmentSettings, rng: np.random.Generator) -> torch.Tensor:
-    """Shift the brightness of each patch and add noise of a random strength; HU in, HU out."""
-    shape = (images.shape[0], 1, 1, 1, 1)
-    shift = rng.uniform(-settings.shift_hu, settings.shift_hu, shape).astype(np.float32)
-    images = images + torch.from_numpy(shift).to(images.device)
+def vary_intensity(
+    images: torch.Tensor,
+    spacing_xyz_mm: Triple,
+    window_hu: tuple[float, float],
+    settings: AugmentSettings,
+    rng: np.random.Generator,
+) -> torch.Tensor:
+    """Change each patch's sharpness, resolution, contrast, gamma, brightness and noise; HU in, HU out."""
+    if settings.blur_mm or settings.low_resolution:
+        images = torch.cat([_soften(image[None], spacing_xyz_mm, settings, rng) for image in images])
+    if settings.contrast:
+        means = images.mean((1, 2, 3, 4), keepdim=True)
+        images = (images - means) * _factors(images, settings.contrast, rng) + means
+    if settings.gamma:
+        low, high = window_hu
+        exponents = _factors(images, settings.gamma, rng)
+        images = ((images - low) / (high - low)).clamp(0, 1) ** exponents * (high - low) + low
+    if settings.shift_hu:
+        images = images + _each(images, rng.uniform(-settings.shift_hu, settings.shift_hu, len(images)))
     if settings.noise_hu:
-        strength = rng.uniform(0, settings.noise_hu, shape).astype(np.float32)
-        noise = rng.standard_normal(images.shape, dtype=np.float32) * strength
-        images = images + torch.from_numpy(noise).to(images.device)
+        strength = _each(images, rng.uniform(0, settings.noise_hu, len(images)))
+        generator = torch.Generator(images.device).manual_seed(int(rng.integers(2**63)))
+        noise = torch.empty_like(images).normal_(generator=generator)
+        images = torch.addcmul(images, noise, strength)
     return images
+
+
+def _soften(
+    image: torch.Tensor, spacing_xyz_mm: Triple, settings: AugmentSettings, rng: np.random.Generator
+) -> torch.Tensor:
+    """Blur a patch [1, 1, z, y, x] as a smooth kernel does, coarsen it as thick slices do, both or neither."""
+    blurred, coarse = rng.random(2) < PATCH_PROBABILITY
+    if settings.blur_mm and blurred:
+        sigma_mm = rng.uniform(0, settings.blur_mm)
+        for axis, spacing_mm in zip((4, 3, 2), spacing_xyz_mm, strict=True):
+            image = _blur(image, axis, sigma_mm / spacing_mm)
+    if settings.low_resolution and coarse:
+        size = image.shape[2:]
+        smaller = [max(2, round(length / rng.uniform(1, 1 + settings.low_resolution))) for length in size]
+        image = F.interpolate(F.interpolate(image, smaller, mode="nearest-exact"), size, mode="trilinear")
+    return image
+
+
+def _blur(image: torch.Tensor, axis: int, sigma: float) -> torch.Tensor:
+    """Blur along one axis; `sigma` is in voxels."""
+    reach = int(np.ceil(3 * sigma))
+    if not reach:
+        return image
+    weights = torch.exp(-0.5 * (torch.arange(-reach, reach + 1, device=image.device) / sigma) ** 2)
+    shape = [1, 1, 1, 1, 1]
+    shape[axis] = -1
+    padding = [0] * 6
+    padding[2 * (4 - axis)] = padding[2 * (4 - axis) + 1] = reach
+    return F.conv3d(F.pad(image, padding, mode="replicate"), (weights / weights.sum()).view(shape))
+
+
+def _factors(images: torch.Tensor, spread: float, rng: np.random.Generator) -> torch.Tensor:
+    """A factor around 1 for each patch that is to change, and 1 for the others."""
+    factors = rng.uniform(1 - spread, 1 + spread, len(images))
+    return _each(images, np.where(rng.random(len(images)) < PATCH_PROBABILITY, factors, 1.0))
+
+
+def _each(images: torch.Tensor, values: np.ndarray) -> torch.Tensor:
+    """One number a patch, to combine with a batch."""
+    return torch.from_numpy(values.astype(np.float32)).to(images.device).view(-1, 1, 1, 1, 1)

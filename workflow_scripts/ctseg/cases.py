@@ -31,6 +31,7 @@ class Case:
     `image` is a file or the folder of a DICOM series, `label` a file, `lungs` a file with the lung field; all are
     relative to the study's root, or absolute where they were given so: moving the whole folder changes nothing.
     `patient` is the case's name where nobody said otherwise. `split` is None where it is to be drawn.
+    `stratum` is what folds shall have their even share of, such as cases with and without a target.
     """
 
     case: str
@@ -40,6 +41,7 @@ class Case:
     patient: str = ""
     split: str | None = None
     lungs: str | None = None
+    stratum: str = ""
 
     def __post_init__(self) -> None:
         """Take a case of an unnamed patient for the only one of its patient."""

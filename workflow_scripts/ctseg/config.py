@@ -13,6 +13,7 @@ from ctseg.archives import ARCHIVES
 from ctseg.errors import InputError
 from ctseg.schema import Problem, fill_defaults, find_problems, read_schema, read_texts, show
 from ctseg.structure_names import bad_pattern
+from ctseg.topology import plan_strides, size_multiple
 
 Config = dict[str, Any]
 
@@ -22,7 +23,7 @@ def resolve_config(config: Mapping, schema_path: str | Path, given: Mapping | No
 
     `given` is what the study file and the command line say, before Snakemake laid it over config.yaml. Snakemake
     merges mappings key by key, which would leave the phantom's label among those of a study that names its own; so
-    mappings of free names (`target.labels`, `target.roi_names`) are taken whole from `given` if they stand there.
+    mappings of free names (such as `target.labels`) are taken whole from `given` if they stand there.
 
     Raises InputError that names every problem, one a line.
     """
@@ -109,12 +110,23 @@ def _window(config: Config) -> Iterator[Problem]:
 
 
 def _patch_size(config: Config) -> Iterator[Problem]:
-    patch, levels = config["plan"]["patch_size"], len(config["network"]["channels"])
-    multiple = 2 ** (levels - 1)
-    # Two voxels at the coarsest level are the least that instance norm can take.
-    if patch != "auto" and any(size % multiple or size < 2 * multiple for size in patch):
-        reason = f"network.channels has {levels} levels, each of which but the first halves the resolution"
-        text = f"{show(patch)} should be multiples of {multiple}, at least {2 * multiple}; {reason}"
+    """What can be said before the plan: the rest depends on spacings, and is checked when they are known."""
+    plan, network = config["plan"], config["network"]
+    patch, strides, levels = plan["patch_size"], network["strides"], len(network["channels"])
+    if patch == "auto" or network["channels"] == "auto":
+        return
+    if strides == "auto":
+        if plan["spacing_mm"] == "auto":
+            return
+        strides = plan_strides(plan["spacing_mm"], patch, levels)
+        if len(strides) < levels - 1:
+            text = f"{show(patch)} allows {len(strides) + 1} levels, network.channels has {levels}"
+            yield Problem("plan.patch_size", text)
+            return
+    multiple = size_multiple(strides)
+    if any(size % factor for size, factor in zip(patch, multiple, strict=True)):
+        reason = f"network.channels has {levels} levels"
+        text = f"{show(patch)} should be multiples of {show(list(multiple))}; {reason}"
         yield Problem("plan.patch_size", text)
 
 
@@ -125,10 +137,44 @@ def _network(config: Config) -> Iterator[Problem]:
         yield Problem("network.deep_supervision", f"needs architecture dynunet, not {kind}")
     if network["norm"] == "group" and kind == "unet":
         yield Problem("network.norm", "group does not fit a unet, whose last layers have one feature a label")
+    yield from _levels(network)
+    if channels == "auto":
+        return
     if network["norm"] == "group" and any(features % 4 for features in channels):
         yield Problem("network.channels", f"{show(channels)} should be multiples of 4 for norm group")
     if kind == "segresnet" and channels != [channels[0] * 2**level for level in range(len(channels))]:
         yield Problem("network.channels", f"{show(channels)} should double from level to level for segresnet")
+
+
+def _levels(network: Config) -> Iterator[Problem]:
+    """Strides and kernels that are given, beside the levels and what the architecture can do."""
+    kind, channels, strides, kernels = (network[key] for key in ("architecture", "channels", "strides", "kernel_sizes"))
+    for key, given, fewer in (("strides", strides, 1), ("kernel_sizes", kernels, 0)):
+        if given != "auto" and channels == "auto":
+            yield Problem(f"network.{key}", "cannot be given while network.channels is auto")
+        elif given != "auto" and len(given) != len(channels) - fewer:
+            needed = f"network.channels has {len(channels)} levels and needs {len(channels) - fewer}"
+            text = f"has {len(given)} entries; {needed}"
+            yield Problem(f"network.{key}", text)
+    if kind == "segresnet" and strides != "auto" and any(stride != [2, 2, 2] for stride in strides):
+        yield Problem("network.strides", "should be [2, 2, 2] at each level for segresnet")
+    if kind != "dynunet" and kernels != "auto" and any(kernel != [3, 3, 3] for kernel in kernels):
+        yield Problem("network.kernel_sizes", f"should be [3, 3, 3] at each level for {kind}")
+
+
+def _class_weights(config: Config) -> Iterator[Problem]:
+    labels = config["target"]["labels"]
+    for name in config["train"]["class_weights"]:
+        if name not in labels:
+            yield Problem(f"train.class_weights.{name}", f"is none of the labels {', '.join(labels)}")
+
+
+def _start(config: Config) -> Iterator[Problem]:
+    train = config["train"]
+    if train["init_from"] and not Path(train["init_from"]).is_file():
+        yield Problem("train.init_from", f"{show(train['init_from'])} is no file")
+    if train["freeze_encoder"] and not train["init_from"]:
+        yield Problem("train.freeze_encoder", "needs train.init_from: a random encoder has to be trained")
 
 
 # A check is left out where the schema already found fault with one of the keys that it reads.
@@ -139,6 +185,8 @@ CHECKS: list[tuple[tuple[str, ...], Callable[[Config], Iterator[Problem]]]] = [
     (("target.labels",), _label_values),
     (("target.labels", "target.roi_names"), _roi_names),
     (("plan.window_hu",), _window),
-    (("plan.patch_size", "network.channels"), _patch_size),
-    (("network.architecture", "network.channels", "network.norm", "network.deep_supervision"), _network),
+    (("plan.patch_size", "plan.spacing_mm", "network.channels", "network.strides"), _patch_size),
+    (("network",), _network),
+    (("target.labels", "train.class_weights"), _class_weights),
+    (("train.init_from", "train.freeze_encoder"), _start),
 ]

@@ -15,9 +15,11 @@ import numpy as np
 import onnx
 import torch
 
+from ctseg.decisions import Stored, decided
 from ctseg.engines import OnnxRuntimeEngine
 from ctseg.errors import InputError
 from ctseg.files import atomic_path
+from ctseg.intensity import Scaling
 from ctseg.model import METADATA_KEY, ModelCard
 from ctseg.network import NetworkSettings, SegmentationModel, build_network
 from ctseg.postprocessing import PostprocessSettings
@@ -29,33 +31,43 @@ PACKAGES = ("torch", "monai", "onnx", "numpy", "SimpleITK")
 DYNAMIC_AXES = (0, 2, 3, 4)  # batch, z, y, x
 
 
-def load_model(
-    weights: Sequence[str | Path], settings: NetworkSettings, n_classes: int, window_hu: Sequence[float]
+Weights = dict[str, Any]  # what training stores: network, training_hash and patch_zyx
+
+
+def read_weights(paths: Sequence[str | Path]) -> list[Weights]:
+    """The weight files of all members of a model."""
+    return [torch.load(path, map_location="cpu", weights_only=True) for path in paths]
+
+
+def build_model(
+    weights: Sequence[Weights], settings: NetworkSettings, n_classes: int, scaling: Scaling
 ) -> SegmentationModel:
-    """The networks of all folds, with their trained weights, as one model."""
+    """The networks of all members, with their trained weights, as one model."""
     networks = []
-    for path in weights:
+    for stored in weights:
         network = build_network(settings, n_classes)
-        network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True)["network"])
+        network.load_state_dict(stored["network"])
         networks.append(network.eval())
-    return SegmentationModel(networks, (float(window_hu[0]), float(window_hu[1]))).eval()
+    return SegmentationModel(networks, scaling, settings.exclusive).eval()
 
 
-def model_card(step: dict[str, Any], decisions: dict[str, Any], weights: Sequence[str | Path]) -> ModelCard:
-    """The card of a model from the step's params and the plan's decisions."""
-    postprocess = {field.name: step["postprocess"][field.name] for field in fields(PostprocessSettings)}
+def model_card(
+    step: dict[str, Any], decisions: Stored, cleaning: dict[str, Any], weights: Sequence[Weights]
+) -> ModelCard:
+    """The card of a model from the step's params, the plan's decisions, and threshold and postprocessing."""
     return ModelCard(
         labels=tuple(step["labels"]),
         preparation=Preparation(
-            tuple(decisions["spacing_mm"]["value"]),
-            tuple(decisions["window_hu"]["value"]),
-            step["region"],
+            tuple(decided(decisions, "spacing_mm")),
+            tuple(decided(decisions, "window_hu")),
+            decided(decisions, "region"),
             step["margin_mm"],
         ),
-        patch_zyx=tuple(reversed(decisions["patch_size"]["value"])),
+        # Where one member's memory ran out and its patch was made smaller, that is the largest that all have seen.
+        patch_zyx=tuple(min(sizes) for sizes in zip(*(stored["patch_zyx"] for stored in weights), strict=True)),
         overlap=step["overlap"],
-        threshold=step["postprocess"]["threshold"],
-        postprocess=PostprocessSettings(**postprocess),
+        threshold=cleaning["threshold"],
+        postprocess=PostprocessSettings(**{field.name: cleaning[field.name] for field in fields(PostprocessSettings)}),
         n_networks=len(weights),
         training_cases=step["training_cases"],
         training_hash=training_hash(weights),
@@ -63,9 +75,9 @@ def model_card(step: dict[str, Any], decisions: dict[str, Any], weights: Sequenc
     )
 
 
-def training_hash(weights: Sequence[str | Path]) -> str:
-    """One hash for the training data of all folds, from the hashes that their weight files carry."""
-    hashes = [torch.load(path, map_location="cpu", weights_only=True)["training_hash"] for path in weights]
+def training_hash(weights: Sequence[Weights]) -> str:
+    """One hash for the training data of all members, from the hashes that their weights carry."""
+    hashes = [stored["training_hash"] for stored in weights]
     return hashes[0] if len(hashes) == 1 else hashlib.sha256(" ".join(hashes).encode()).hexdigest()
 
 
@@ -123,15 +135,19 @@ def write_without_traces(archive: io.BytesIO, path: Path) -> None:
                 target.writestr(zipfile.ZipInfo(record.filename), source.read(record))
 
 
-def parity_sizes(patch_zyx: Shape, multiple: int) -> list[tuple[int, int, int, int]]:
+def parity_sizes(patch_zyx: Shape, multiple_zyx: Shape) -> list[tuple[int, int, int, int]]:
     """Three input sizes (batch, z, y, x) to compare at: the patch, a smaller and a longer one, of several batches."""
     depth, height, width = patch_zyx
-    small = 2 * multiple  # instance norm needs more than one voxel at the coarsest level
-    return [(1, depth, height, width), (3, small, small, small), (2, depth + multiple, height, small)]
+    small = [2 * multiple for multiple in multiple_zyx]  # instance norm needs more than one voxel at the coarsest level
+    return [
+        (1, depth, height, width),
+        (3, small[0], small[1], small[2]),
+        (2, depth + multiple_zyx[0], height, small[2]),
+    ]
 
 
 def compare(
-    model: SegmentationModel, onnx_path: str | Path, torchscript_path: str | Path, multiple: int, seed: int
+    model: SegmentationModel, onnx_path: str | Path, torchscript_path: str | Path, multiple_zyx: Shape, seed: int
 ) -> list[dict[str, Any]]:
     """Run all three on random HU of three sizes; one row a size with the largest differences of a probability."""
     engine = OnnxRuntimeEngine(onnx_path, threads=2)
@@ -141,7 +157,7 @@ def compare(
     rng = np.random.default_rng(seed)
     low, high = engine.card.preparation.window_hu
     rows = []
-    for batch, depth, height, width in parity_sizes(engine.card.patch_zyx, multiple):
+    for batch, depth, height, width in parity_sizes(engine.card.patch_zyx, multiple_zyx):
         hu = rng.uniform(low - 100, high + 100, (batch, 1, depth, height, width)).astype(np.float32)
         with torch.inference_mode():
             expected = model.eval()(torch.from_numpy(hu)).numpy()

@@ -1,5 +1,7 @@
 """Hounsfield windows: which CT numbers the network sees."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from ctseg.errors import InputError
@@ -35,3 +37,18 @@ def clip_hu(voxels_zyx: np.ndarray, window_hu: tuple[float, float]) -> np.ndarra
     """Clip to the window and round to int16 HU. Takes any shape and gives the same shape."""
     low, high = window_hu
     return np.clip(np.rint(voxels_zyx), np.ceil(low), np.floor(high)).astype(np.int16)
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """How HU become what a network sees: clipped to low…high, less the centre, divided by the spread."""
+
+    low_hu: float
+    high_hu: float
+    centre_hu: float
+    spread_hu: float
+
+    @classmethod
+    def of_window(cls, low_hu: float, high_hu: float) -> "Scaling":
+        """The window becomes −1…1."""
+        return cls(low_hu, high_hu, (low_hu + high_hu) / 2, (high_hu - low_hu) / 2)

@@ -11,6 +11,10 @@ from typing import Any
 import torch
 from monai.networks.nets import DynUNet, SegResNet, UNet
 from torch import nn
+from torch.nn import functional as F
+
+from ctseg.intensity import Scaling
+from ctseg.topology import Axes, size_multiple
 
 PRIOR = 0.01  # share of foreground voxels that an untrained network predicts
 NORMS: dict[str, Any] = {
@@ -22,74 +26,101 @@ NORMS: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class NetworkSettings:
-    """A network: features per level (each level halves the resolution), residual units per level, norm, dropout.
+    """A network: features per level, residual units per level, norm, dropout, and how the levels follow one another.
 
-    With `deep_supervision` the coarser levels are trained to segment, too; "dynunet" alone can do that.
+    `strides_zyx` leads from each level to the next, `kernels_zyx` has one size a level. With `deep_supervision` the
+    coarser levels are trained to segment, too; "dynunet" alone can do that, and have kernels that differ. `exclusive`
+    classes share one softmax with the background, others have a sigmoid each.
     """
 
     channels: tuple[int, ...]
     residual_units: int
     norm: str
     dropout: float
+    strides_zyx: tuple[Axes, ...]
+    kernels_zyx: tuple[Axes, ...]
     architecture: str = "unet"
     deep_supervision: bool = False
+    exclusive: bool = False
 
     @property
-    def size_multiple(self) -> int:
+    def multiple_zyx(self) -> Axes:
         """Patch sizes must be multiples of this: the factor between the finest and the coarsest level."""
-        return 2 ** (len(self.channels) - 1)
+        return size_multiple(self.strides_zyx)
 
 
-def build_network(settings: NetworkSettings, n_classes: int) -> nn.Module:
+@dataclass(frozen=True)
+class Parts:
+    """A network, its last layers (the finest first), and the half of it that goes from fine to coarse."""
+
+    network: nn.Module
+    heads: list[nn.Module]
+    encoder: list[nn.Module]
+
+
+def build_parts(settings: NetworkSettings, n_classes: int) -> Parts:
     """A network with one output channel, a logit, per class.
 
     Takes float32 [batch, 1, z, y, x], gives float32 logits [batch, class, z, y, x]; with deep supervision, and in
     training alone, [batch, level, class, z, y, x], the finest level first.
     """
-    network, last = ARCHITECTURES[settings.architecture](settings, n_classes)
-    for layer in last:
-        _start_from_rarity(layer)
-    return network
+    parts = ARCHITECTURES[settings.architecture](settings, n_classes)
+    for head in parts.heads:
+        _start_from_rarity(head)
+    return parts
 
 
-def _unet(settings: NetworkSettings, n_classes: int) -> tuple[nn.Module, list[nn.Module]]:
+def build_network(settings: NetworkSettings, n_classes: int) -> nn.Module:
+    """The network of `build_parts` alone."""
+    return build_parts(settings, n_classes).network
+
+
+def _unet(settings: NetworkSettings, n_classes: int) -> Parts:
     """MONAI's residual U-Net (Kerfoot et al., STACOM 2018)."""
     network = UNet(
         spatial_dims=3,
         in_channels=1,
         out_channels=n_classes,
         channels=settings.channels,
-        strides=(2,) * (len(settings.channels) - 1),
+        strides=settings.strides_zyx,  # type: ignore[arg-type]  # one number a level, or one an axis
         num_res_units=settings.residual_units,
         norm=settings.norm,
         dropout=settings.dropout,
     )
-    return network, [[module for module in network.modules() if isinstance(module, nn.Conv3d)][-1]]
+    encoder: list[nn.Module] = []  # each level is the way down, the levels below, and the way up
+    level: Any = network.model
+    while isinstance(level, nn.Sequential) and len(level) == 3 and hasattr(level[1], "submodule"):
+        encoder.append(level[0])
+        level = level[1].submodule
+    head = [module for module in network.modules() if isinstance(module, nn.Conv3d | nn.ConvTranspose3d)][-1]
+    return Parts(network, [head], [*encoder, level])
 
 
-def _dynunet(settings: NetworkSettings, n_classes: int) -> tuple[nn.Module, list[nn.Module]]:
+def _dynunet(settings: NetworkSettings, n_classes: int) -> Parts:
     """The U-Net of nnU-Net (Isensee et al., Nature Methods 2021), with residual blocks if units are asked for."""
-    levels = len(settings.channels)
-    strides = [1] + [2] * (levels - 1)
     network = DynUNet(
         spatial_dims=3,
         in_channels=1,
         out_channels=n_classes,
-        kernel_size=[3] * levels,
-        strides=strides,
-        upsample_kernel_size=strides[1:],
+        kernel_size=settings.kernels_zyx,
+        strides=[(1, 1, 1), *settings.strides_zyx],
+        upsample_kernel_size=settings.strides_zyx,
         filters=settings.channels,
         dropout=settings.dropout or None,
         norm_name=NORMS[settings.norm],
         res_block=settings.residual_units > 0,
         deep_supervision=settings.deep_supervision,
-        deep_supr_num=max(1, min(2, levels - 2)),
+        deep_supr_num=max(1, min(2, len(settings.channels) - 2)),
     )
     heads = [head.conv.conv for head in network.deep_supervision_heads] if settings.deep_supervision else []
-    return network, [network.output_block.conv.conv, *heads]
+    return Parts(
+        network,
+        [network.output_block.conv.conv, *heads],
+        [network.input_block, network.downsamples, network.bottleneck],
+    )
 
 
-def _segresnet(settings: NetworkSettings, n_classes: int) -> tuple[nn.Module, list[nn.Module]]:
+def _segresnet(settings: NetworkSettings, n_classes: int) -> Parts:
     """The residual encoder and decoder of Myronenko (BrainLes 2018); features double from the finest level's on."""
     units = max(1, settings.residual_units)
     network = SegResNet(
@@ -102,10 +133,10 @@ def _segresnet(settings: NetworkSettings, n_classes: int) -> tuple[nn.Module, li
         blocks_down=(units,) * len(settings.channels),
         blocks_up=(units,) * (len(settings.channels) - 1),
     )
-    return network, [network.conv_final[-1].conv]
+    return Parts(network, [network.conv_final[-1].conv], [network.convInit, network.down_layers])
 
 
-ARCHITECTURES: dict[str, Callable[[NetworkSettings, int], tuple[nn.Module, list[nn.Module]]]] = {
+ARCHITECTURES: dict[str, Callable[[NetworkSettings, int], Parts]] = {
     "unet": _unet,
     "dynunet": _dynunet,
     "segresnet": _segresnet,
@@ -123,25 +154,37 @@ def _start_from_rarity(last: nn.Module) -> None:
 
 
 class SegmentationModel(nn.Module):
-    """One network, or an ensemble of folds: clipped and scaled HU go in, the mean of the probabilities comes out.
+    """One network, or an ensemble: clipped and scaled HU go in, the mean of the probabilities comes out.
 
-    Normalisation and sigmoid are part of the model, so that its file needs no code beside it. Takes float32 HU
-    [batch, 1, z, y, x], gives float32 probabilities [batch, class, z, y, x]; classes do not exclude each other.
+    Normalisation and activation are part of the model, so that its file needs no code beside it. Takes float32 HU
+    [batch, 1, z, y, x], gives float32 probabilities [batch, class, z, y, x]; without `exclusive` a voxel may belong to
+    several classes.
     """
 
-    def __init__(self, networks: list[nn.Module], window_hu: tuple[float, float]) -> None:
+    def __init__(self, networks: list[nn.Module], scaling: Scaling, exclusive: bool = False) -> None:
         """Wrap `networks`, which all have the same inputs and outputs."""
         super().__init__()
         self.networks = nn.ModuleList(networks)
-        self.low_hu, self.high_hu = window_hu
+        self.scaling = scaling
+        self.exclusive = exclusive
 
     def forward(self, hu: torch.Tensor) -> torch.Tensor:
         """Probabilities of each class for each voxel."""
-        image = normalise(hu, self.low_hu, self.high_hu)
-        probabilities = [torch.sigmoid(network(image)) for network in self.networks]
-        return torch.stack(probabilities).mean(dim=0) if len(probabilities) > 1 else probabilities[0]
+        image = normalise(hu, self.scaling)
+        members = [probabilities(network(image), self.exclusive) for network in self.networks]
+        return torch.stack(members).mean(dim=0) if len(members) > 1 else members[0]
 
 
-def normalise(hu: torch.Tensor, low_hu: float, high_hu: float) -> torch.Tensor:
-    """Map the HU window to −1…1; what lies outside is clipped."""
-    return (hu.clamp(low_hu, high_hu) - low_hu) * (2.0 / (high_hu - low_hu)) - 1.0
+def normalise(hu: torch.Tensor, scaling: Scaling) -> torch.Tensor:
+    """Clip HU to the window, and scale them to what the network sees."""
+    return (hu.clamp(scaling.low_hu, scaling.high_hu) - scaling.centre_hu) * (1.0 / scaling.spread_hu)
+
+
+def with_background(logits: torch.Tensor) -> torch.Tensor:
+    """Logits [batch, class, z, y, x] with the background's before them: 0, since a softmax knows differences only."""
+    return F.pad(logits, (0, 0, 0, 0, 0, 0, 1, 0))
+
+
+def probabilities(logits: torch.Tensor, exclusive: bool) -> torch.Tensor:
+    """Probabilities of the classes, without the background's, both [batch, class, z, y, x]."""
+    return torch.softmax(with_background(logits), dim=1)[:, 1:] if exclusive else torch.sigmoid(logits)

@@ -23,11 +23,11 @@ def save_figure(figure: Figure, path: str | Path) -> None:
 
 
 def plot_training(histories: dict[str, pd.DataFrame], path: str | Path) -> None:
-    """Loss and validation Dice over the steps, a line per fold; the step whose weights were kept is marked."""
+    """Loss and validation Dice over the steps, a line per network; the step whose weights were kept is marked."""
     figure, (loss, dice) = plt.subplots(1, 2, figsize=(10, 3.6), layout="constrained")
-    for fold, history in histories.items():
-        loss.plot(history["step"], history["loss"], label=f"fold {fold}")
-        (line,) = dice.plot(history["step"], history["validation_dice"], label=f"fold {fold}")
+    for network, history in histories.items():
+        loss.plot(history["step"], history["loss"], label=f"network {network}")
+        (line,) = dice.plot(history["step"], history["validation_dice"], label=f"network {network}")
         kept = history[history["best"]].tail(1)
         dice.plot(kept["step"], kept["validation_dice"], "o", color=line.get_color())
     loss.set(xlabel="step", ylabel="training loss", title="Loss")

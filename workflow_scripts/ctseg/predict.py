@@ -30,6 +30,13 @@ def infer(image: Volume, lungs: Volume | None, engine: OnnxRuntimeEngine, batch_
 
     `image` holds HU; `lungs` is its lung field if the model works inside the lungs and the field is plausible.
     """
+    return infer_with_certainty(image, lungs, engine, batch_size, engine.card.threshold)[0]
+
+
+def infer_with_certainty(
+    image: Volume, lungs: Volume | None, engine: OnnxRuntimeEngine, batch_size: int, threshold: float
+) -> tuple[Volume, Volume]:
+    """The label map as of `infer` at a threshold of one's own, and the probability of each voxel's class in 255ths."""
     card = engine.card
     prepared = prepare_image(image, lungs, card.preparation)
     probabilities = sliding_window(
@@ -41,16 +48,18 @@ def infer(image: Volume, lungs: Volume | None, engine: OnnxRuntimeEngine, batch_
         batch_size,
         card.preparation.window_hu[0],
     )
-    return labels_on_grid(probabilities, prepared.grid, image.grid, card.threshold)
+    return on_grid(probabilities, prepared.grid, image.grid, threshold)
 
 
-def labels_on_grid(probabilities: np.ndarray, grid: Grid, target: Grid, threshold: float) -> Volume:
+def on_grid(probabilities: np.ndarray, grid: Grid, target: Grid, threshold: float) -> tuple[Volume, Volume]:
     """Bring probabilities [class, z, y, x] from `grid` to `target` linearly, and decide there.
 
-    Only the part of `target` around voxels that reach the threshold is resampled. The result is the same as for the
-    whole: between values below the threshold, linear interpolation stays below it.
+    Returns the label map and, where it is not 0, the probability of that class in 255ths (both uint8). Only the part of
+    `target` around voxels that reach the threshold is resampled. The result is the same as for the whole: between
+    values below the threshold, linear interpolation stays below it.
     """
     labels = np.zeros(target.shape_zyx, dtype=np.uint8)
+    certainty = np.zeros(target.shape_zyx, dtype=np.uint8)
     box = bounding_box(probabilities.max(axis=0) >= threshold)
     if box is not None:
         # One voxel more on each side: half-way to its neighbours a voxel still counts.
@@ -65,7 +74,8 @@ def labels_on_grid(probabilities: np.ndarray, grid: Grid, target: Grid, threshol
             window = target.cropped(part)  # type: ignore[arg-type]
             moved = [resample(Volume(channel, grid), window, fill=0).voxels_zyx for channel in probabilities]
             labels[part] = label_map(np.stack(moved), threshold)
-    return Volume(labels, target)
+            certainty[part] = np.where(labels[part], np.rint(np.max(moved, axis=0) * 255), 0)
+    return Volume(labels, target), Volume(certainty, target)
 
 
 def predict(image: Volume, engine: OnnxRuntimeEngine, batch_size: int = 2) -> Prediction:

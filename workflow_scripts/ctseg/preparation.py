@@ -36,9 +36,11 @@ def region_box(image: Volume, lungs: Volume | None, margin_mm: float) -> Box:
 def prepare_image(image: Volume, lungs: Volume | None, preparation: Preparation) -> Volume:
     """Crop to the region, turn to x-left, y-back, z-head, resample to the network's spacing and clip to the window.
 
-    `image` holds HU; `lungs` is its lung field, or None to crop to the body. Returns int16 HU with its own grid.
+    `image` holds HU; `lungs` is its lung field, which a preparation to the body does not use; without
+    a plausible one (None) the crop is to the body, too. Returns int16 HU with its own grid.
     """
-    cropped = orient(image.cropped(region_box(image, lungs, preparation.margin_mm)))
+    inside = lungs if preparation.region == "lungs" else None
+    cropped = orient(image.cropped(region_box(image, inside, preparation.margin_mm)))
     low_hu, _ = preparation.window_hu
     resampled = resample(cropped, cropped.grid.with_spacing(preparation.spacing_xyz_mm), fill=low_hu)
     return resampled.with_voxels(clip_hu(resampled.voxels_zyx, preparation.window_hu))

@@ -3,7 +3,8 @@
 Patients are drawn, not cases: two scans of one patient never stand on both sides. A patient's place follows from a
 hash of the seed and the patient alone, so adding or leaving out a case moves no other one. The one exception are groups
 that would be empty, as happens with few patients: they take the patient that comes next in the order of the hash, and
-then another patient can change the order.
+then another patient can change the order. Where the table names strata, folds are dealt evenly within each, and a new
+patient can move others of its stratum.
 """
 
 import hashlib
@@ -44,7 +45,8 @@ def assign_splits(cases: Sequence[Case], split_config: dict[str, Any]) -> dict[s
     """
     labelled = [case for case in cases if case.label and case.split != "predict"]
     named = {case.patient: case.split for case in labelled if case.split}
-    places = _draw({case.patient for case in labelled}, named, split_config)
+    strata = {case.patient: case.stratum for case in labelled if case.stratum}
+    places = _draw({case.patient for case in labelled}, named, strata, split_config)
     in_use = {case.case for case in labelled}
     return {case.case: places[case.patient] if case.case in in_use else Assignment("predict") for case in cases}
 
@@ -73,8 +75,10 @@ def fold_cases(assignments: dict[str, Assignment], fold: int) -> tuple[list[str]
     return training, validation
 
 
-def _draw(patients: set[str], named: dict[str, str], config: dict[str, Any]) -> dict[str, Assignment]:
-    """The place of every patient; `named` holds those whose place is given."""
+def _draw(
+    patients: set[str], named: dict[str, str], strata: dict[str, str], config: dict[str, Any]
+) -> dict[str, Assignment]:
+    """The place of every patient; `named` holds those whose place is given, `strata` the groups that have names."""
     groups = {
         split: {patient for patient in patients if named.get(patient) == split} for split in ("train", "val", "test")
     }
@@ -82,7 +86,7 @@ def _draw(patients: set[str], named: dict[str, str], config: dict[str, Any]) -> 
     groups["test"] |= _draw_test(free, groups, config)
     free -= groups["test"]
     if config["folds"] > 1:
-        folds = _draw_folds(free | groups["train"], config)
+        folds = _draw_folds(free | groups["train"], strata, config)
         return folds | {patient: Assignment(split) for split in ("val", "test") for patient in groups[split]}
     groups["val"] |= _draw_validation(free, groups, config)
     groups["train"] |= free - groups["val"]
@@ -114,12 +118,18 @@ def _lowest(free: set[str], config: dict[str, Any], purpose: str, fraction: floa
     return {patient for _, patient in hashes[: max(0, min(max(count, least), most))]}
 
 
-def _draw_folds(patients: set[str], config: dict[str, Any]) -> dict[str, Assignment]:
-    """The fold of each patient by the hash; an empty fold takes the lowest of the largest one."""
+def _draw_folds(patients: set[str], strata: dict[str, str], config: dict[str, Any]) -> dict[str, Assignment]:
+    """The fold of each patient by the hash, or evenly by stratum; an empty fold takes the lowest of the largest one."""
     members: list[list[str]] = [[] for _ in range(config["folds"])]
     hashes = sorted((hash_fraction(config["by_seed"], "validation", patient), patient) for patient in patients)
-    for value, patient in hashes:
-        members[int(value * len(members))].append(patient)
+    if strata:
+        # One after the other over all strata: so the folds' sizes differ by one at most, too.
+        dealt = sorted(hashes, key=lambda drawn: strata.get(drawn[1], ""))
+        for place, (_, patient) in enumerate(dealt):
+            members[place % len(members)].append(patient)
+    else:
+        for value, patient in hashes:
+            members[int(value * len(members))].append(patient)
     for group in members:
         largest = max(members, key=len)
         if not group and len(largest) > 1:

@@ -89,3 +89,22 @@ def note(summary: pd.DataFrame, baseline: pd.DataFrame) -> str:
             )
     lines.append("Cases without the target in which nothing was found have no Dice and are left out of its mean.")
     return "\n".join(lines) + "\n"
+
+
+def member_table(histories: dict[str, pd.DataFrame], members: dict[str, tuple[int, int]]) -> pd.DataFrame:
+    """One row a network: its fold and repeat, and step and Dice of the validation whose weights were kept.
+
+    Two rows follow where there are several networks, `mean` and `sd`, the sample's standard deviation.
+    """
+    rows = []
+    for name, history in histories.items():
+        kept = history[history["best"]].iloc[-1]
+        fold, repeat = members[name]
+        rows.append({"network": name, "fold": fold, "repeat": repeat + 1})
+        rows[-1] |= {"step": int(kept["step"]), "validation_dice": float(kept["validation_dice"])}
+    table = pd.DataFrame(rows)
+    if len(table) > 1:
+        dice = table["validation_dice"]
+        spread = pd.DataFrame({"network": ["mean", "sd"], "validation_dice": [dice.mean(), dice.std()]})
+        table = pd.concat([table.astype({"fold": "Int64", "repeat": "Int64", "step": "Int64"}), spread])
+    return table

@@ -34,6 +34,7 @@ def training_hash(cases: list[TrainingCase]) -> str:
     return digest.hexdigest()
 
 
-def run_identity(data_hash: str, settings: TrainSettings, code: str) -> str:
-    """Hash of all that a training run depends on: data, settings and code."""
-    return hashlib.sha256(f"{data_hash} {asdict(settings)} {code}".encode()).hexdigest()
+def run_identity(data_hash: str, settings: TrainSettings, code: str, start: bytes = b"") -> str:
+    """Hash of all that a training run depends on: data, settings, code, and the file of the weights to start from."""
+    begin = hashlib.sha256(start).hexdigest()
+    return hashlib.sha256(f"{data_hash} {asdict(settings)} {code} {begin}".encode()).hexdigest()

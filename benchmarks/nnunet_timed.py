@@ -1,0 +1,136 @@
+"""Train nnU-Net v2 (3d_fullres) for a set time on the CPU and segment the validation cases with its weights.
+
+Run by benchmarks/real_ct.py with the Python of an environment of nnU-Net's own:
+
+    python benchmarks/nnunet_timed.py DATA OUT --minutes 30 --at 10 30
+
+DATA holds CASE/image.nii.gz and CASE/label.nii.gz. Plan, network, augmentation, loss and optimiser are nnU-Net's. Two
+things differ from its command line: the learning rate falls over the time given rather than over 1000 epochs, so that
+it fits the budget, and its patch validation is left out, so that all of the time is training. The segmentations are
+OUT/MINUTES/CASE.nii.gz, without mirroring; OUT/curve.json tells steps and seconds. The clock stands while weights are
+saved.
+"""
+
+import argparse
+import importlib.machinery
+import importlib.util
+import json
+import os
+import shutil
+import sys
+import time
+import types
+from pathlib import Path
+from unittest.mock import MagicMock
+
+DATASET = "Dataset001_ct"
+
+
+def shadow_timm() -> None:
+    """Put a stand-in in the place of timm, which needs a torchvision that loads beside this torch.
+
+    nnU-Net imports it for transformers, which 3d_fullres does not use.
+    """
+    for name in ("timm", "timm.layers", "timm.models", "timm.models.eva"):
+        module = types.ModuleType(name)
+        module.__spec__ = importlib.machinery.ModuleSpec(name, None)
+        module.__getattr__ = lambda attribute: MagicMock(name=attribute)  # type: ignore[method-assign]
+        sys.modules[name] = module
+
+
+def link_dataset(data: Path, raw: Path, cases: list[str]) -> None:
+    """The folder that nnU-Net expects, of copies of the training cases."""
+    (raw / DATASET / "imagesTr").mkdir(parents=True, exist_ok=True)
+    (raw / DATASET / "labelsTr").mkdir(exist_ok=True)
+    for case in cases:
+        shutil.copyfile(data / case / "image.nii.gz", raw / DATASET / "imagesTr" / f"{case}_0000.nii.gz")
+        shutil.copyfile(data / case / "label.nii.gz", raw / DATASET / "labelsTr" / f"{case}.nii.gz")
+    description = {
+        "channel_names": {"0": "CT"},
+        "labels": {"background": 0, "target": 1},
+        "numTraining": len(cases),
+        "file_ending": ".nii.gz",
+    }
+    (raw / DATASET / "dataset.json").write_text(json.dumps(description))
+
+
+def train(trainer, minutes: float, at: list[float], out: Path) -> list[dict]:
+    """Train for `minutes`, saving the weights after each of `at`; a row with steps and seconds for each."""
+    import torch
+
+    trainer.on_train_start()
+    trainer.network.train()
+    rows, spent_s, steps, left = [], 0.0, 0, sorted(at)
+    while left:
+        start = time.perf_counter()
+        share = min(1.0, spent_s / (60 * minutes))
+        for group in trainer.optimizer.param_groups:
+            group["lr"] = trainer.initial_lr * (1 - share) ** 0.9
+        trainer.train_step(next(trainer.dataloader_train))
+        steps += 1
+        spent_s += time.perf_counter() - start
+        if spent_s >= 60 * left[0]:
+            rows.append({"minutes": left[0], "seconds": spent_s, "steps": steps})
+            torch.save(trainer.network.state_dict(), out / f"{left.pop(0):g}.pt")
+            print(rows[-1], flush=True)
+    return rows
+
+
+def main() -> None:
+    """Plan, preprocess, train, segment."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--minutes", type=float, default=30)
+    parser.add_argument("--at", type=float, nargs="+", default=[2, 5, 10, 15, 20, 30])
+    parser.add_argument("--validation", type=int, default=6, help="how many of the last cases validate")
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    given = parser.parse_args()
+    given.out.mkdir(parents=True, exist_ok=True)
+    for name in ("raw", "preprocessed", "results"):
+        os.environ[f"nnUNet_{name}"] = str(given.out / "nnunet" / name)
+    # Its loader works in a process of its own, on the same cores.
+    os.environ |= {"nnUNet_n_proc_DA": "1", "nnUNet_compile": "f", "OMP_NUM_THREADS": "1"}
+    shadow_timm()
+    import torch
+    from nnunetv2.experiment_planning.plan_and_preprocess_api import (
+        extract_fingerprints,
+        plan_experiments,
+        preprocess,
+    )
+    from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
+    from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
+
+    cases = sorted(path.name for path in given.data.iterdir())
+    training, validation = cases[: -given.validation], cases[-given.validation :]
+    link_dataset(given.data, given.out / "nnunet" / "raw", training)
+    extract_fingerprints([1], num_processes=1)
+    plan_experiments([1])
+    preprocess([1], configurations=["3d_fullres"], num_processes=[1])
+    folder = given.out / "nnunet" / "preprocessed" / DATASET
+    plans = json.loads((folder / "nnUNetPlans.json").read_text())
+    description = json.loads((folder / "dataset.json").read_text())
+    torch.set_num_threads(given.threads)
+    trainer = nnUNetTrainer(plans | {"continue_training": False}, "3d_fullres", "all", description, torch.device("cpu"))
+    trainer.initialize()
+    rows = train(trainer, given.minutes, given.at, given.out)
+    chosen = {key: plans["configurations"]["3d_fullres"][key] for key in ("patch_size", "batch_size", "spacing")}
+    (given.out / "curve.json").write_text(json.dumps({"plan": chosen, "rows": rows}, indent=1))
+    trainer.set_deep_supervision_enabled(False)
+    predictor = nnUNetPredictor(use_mirroring=False, perform_everything_on_device=False, device=torch.device("cpu"))
+    for row in rows:
+        weights = torch.load(given.out / f"{row['minutes']:g}.pt", weights_only=True)
+        predictor.manual_initialization(
+            trainer.network, trainer.plans_manager, trainer.configuration_manager, [weights], description, "", None
+        )
+        target = given.out / f"{row['minutes']:g}"
+        target.mkdir(exist_ok=True)
+        for case in validation:
+            image = str(given.data / case / "image.nii.gz")
+            predictor.predict_from_files_sequential([[image]], [str(target / case)])
+    # Its worker processes would keep this one alive.
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,203 @@
+"""Accuracy over minutes of training on real CT: ctseg against nnU-Net v2, at equal cost on the same cores.
+
+    python3 -m venv /tmp/nnunet && /tmp/nnunet/bin/pip install nnunetv2 torch==2.13.0
+    python benchmarks/real_ct.py DATA OUT --peer /tmp/nnunet/bin/python [--minutes 30] [--at 5 10 20 30]
+
+DATA holds CASE/image.nii.gz and CASE/label.nii.gz (label 1). The last six cases validate, all others train; both train
+for the same time on the same cores, one after the other, preparation not counted, and segment the validation cases with
+the weights of several moments on the scans' own grids. ctseg keeps what its threshold and postprocessing would be
+without choosing them: 0.5, and the largest component. OUT/real_ct.tsv has the mean Dice of both, with nnU-Net's largest
+component alone, too, since the targets are one mass each.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT / "workflow_scripts")]
+
+from ctseg.files import read_json  # noqa: E402
+from ctseg.postprocessing import PostprocessSettings, postprocess  # noqa: E402
+from ctseg.predict import on_grid  # noqa: E402
+from ctseg.preparation import Preparation, prepare_image  # noqa: E402
+from ctseg.training import Trainer  # noqa: E402
+from ctseg.training_cases import read_cases  # noqa: E402
+from ctseg.training_settings import training_settings  # noqa: E402
+from ctseg.volume import Volume, read_nifti  # noqa: E402
+from ctseg.windows import sliding_window  # noqa: E402
+
+LARGEST = PostprocessSettings(0.0, keep_largest=True, restrict_to_region=False)
+
+
+def study(data: Path, given: argparse.Namespace) -> dict:
+    """The config: that of the sarcoma study, with the cases split as wanted and steps without end."""
+    config = yaml.safe_load((ROOT / "studies" / "soft_tissue_sarcoma.yaml").read_text())
+    config["cases"] = {"source": "table", "table": "cases.tsv"}
+    config["target"]["roi_names"] = {}
+    config["seed"] = given.seed
+    config["train"] |= {"steps": 10**6, "validate_every": 10**6}
+    for setting in given.set:
+        keys, value = setting.split("=", 1)
+        place = config
+        *path, last = keys.split(".")
+        for key in path:
+            place = place.setdefault(key, {})
+        place[last] = yaml.safe_load(value)
+    return config
+
+
+def prepare(data: Path, out: Path, given: argparse.Namespace) -> None:
+    """Convert and prepare all cases by the workflow itself."""
+    cases = sorted(path.name for path in data.iterdir())
+    splits = ["train"] * (len(cases) - given.validation) + ["val"] * given.validation
+    rows = [
+        f"{case}\t{data}/{case}/image.nii.gz\t{data}/{case}/label.nii.gz\t{split}"
+        for case, split in zip(cases, splits, strict=True)
+    ]
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "cases.tsv").write_text("\n".join(["case\timage\tlabel\tsplit", *rows]) + "\n")
+    (out / "study.yaml").write_text(yaml.safe_dump(study(data, given)))
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--directory", str(out)]
+    command += ["--cores", "all", "--quiet", "--configfile", str(out / "study.yaml"), "--", "preprocess_all"]
+    subprocess.run(command, check=True)
+
+
+def train_step_params(out: Path, given: argparse.Namespace) -> dict:
+    """What the rule train would be told."""
+    from ctseg.config import resolve_config
+
+    default = yaml.safe_load((ROOT / "config.yaml").read_text())
+    own = yaml.safe_load((out / "study.yaml").read_text())
+    merged = {
+        key: {**value, **own.get(key, {})} if isinstance(value, dict) else own.get(key, value)
+        for key, value in default.items()
+    }
+    config = resolve_config(merged, ROOT / "rules" / "schemas" / "config.schema.yaml", own)
+    step = {key: config[key] for key in ("train", "network", "augment", "seed")}
+    return step | {"labels": list(config["target"]["labels"]), "fold": 0, "repeat": 0, "minutes": given.minutes}
+
+
+def train(out: Path, step: dict, given: argparse.Namespace) -> list[dict]:
+    """Train for the minutes given, the learning rate falling over them; keep the weights of each moment."""
+    results = out / "results" / "soft_tissue_sarcoma"
+    cases = pd.read_csv(out / "cases.tsv", sep="\t")
+    decisions = read_json(results / "plan.json")
+    settings = training_settings(step, decisions)
+    names = {split: list(cases.loc[cases["split"] == split, "case"]) for split in ("train", "val")}
+    torch.set_num_threads(given.threads)
+    training, validation = (read_cases(results / "preprocessed", names[split]) for split in ("train", "val"))
+    steps = measured_steps(training, validation, settings, given.minutes)
+    settings = training_settings(step | {"train": step["train"] | {"steps": steps}}, decisions)
+    trainer = Trainer(training, validation, settings, "benchmark")
+    rows, spent_s, left = [], 0.0, sorted(given.at)
+    while left:
+        start = time.perf_counter()
+        trainer._train_step()
+        spent_s += time.perf_counter() - start
+        if spent_s >= 60 * left[0]:
+            minutes = left.pop(0)
+            rows.append({"minutes": minutes, "seconds": spent_s, "steps": trainer.step})
+            dice = evaluate(trainer, out, names["val"], decisions)
+            rows[-1] |= {"dice": float(np.mean(list(dice.values()))), "cases": dice}
+            print(rows[-1], flush=True)
+    return rows
+
+
+def measured_steps(training: list, validation: list, settings, minutes: float) -> int:
+    """How many steps fit, from the time of some; the schedule has to know."""
+    trainer = Trainer(training, validation, settings, "benchmark")
+    for count in (10, 60):
+        start = time.perf_counter()
+        for _ in range(count):
+            trainer._train_step()
+    return int(60 * minutes / ((time.perf_counter() - start) / count))
+
+
+def evaluate(trainer: Trainer, out: Path, names: list[str], decisions: dict) -> dict[str, float]:
+    """Dice of each case on the scan's own grid."""
+    results = out / "results" / "soft_tissue_sarcoma"
+    settings = trainer.settings
+    window = settings.scaling.low_hu, settings.scaling.high_hu
+    preparation = Preparation(settings.spacing_xyz_mm, window, "body", 12.0)
+    trainer.average.eval()
+
+    def network(patches: np.ndarray) -> np.ndarray:
+        with torch.inference_mode():
+            return trainer.model(torch.from_numpy(patches)).numpy()
+
+    scores = {}
+    for name in names:
+        image = read_nifti(results / "images" / f"{name}.nii.gz")
+        prepared = prepare_image(image, None, preparation)
+        found = sliding_window(prepared.voxels_zyx, network, 1, settings.patch_zyx, 0.5, 2, window[0])
+        labels, _ = on_grid(found, prepared.grid, image.grid, 0.5)
+        scores[name] = dice_of(postprocess(labels, LARGEST, None, False)[0], results / "labels" / f"{name}.nii.gz")
+    return scores
+
+
+def dice_of(found: Volume, label: Path) -> float:
+    """Dice of the foreground."""
+    reference, seen = read_nifti(label).voxels_zyx > 0, found.voxels_zyx > 0
+    total = reference.sum() + seen.sum()
+    return float(2 * (reference & seen).sum() / total) if total else 1.0
+
+
+def score_peer(out: Path, folder: Path) -> list[dict]:
+    """Dice of what nnU-Net segmented, as it is and with the largest component alone."""
+    curve = json.loads((folder / "curve.json").read_text())
+    labels = out / "results" / "soft_tissue_sarcoma" / "labels"
+    rows = []
+    for row in curve["rows"]:
+        found = sorted((folder / f"{row['minutes']:g}").glob("*.nii.gz"))
+        volumes = {path.name.removesuffix(".nii.gz"): read_nifti(path) for path in found}
+        plain = {name: dice_of(volume, labels / f"{name}.nii.gz") for name, volume in volumes.items()}
+        largest = [
+            dice_of(postprocess(volume, LARGEST, None, False)[0], labels / f"{name}.nii.gz")
+            for name, volume in volumes.items()
+        ]
+        row |= {"dice": float(np.mean(list(plain.values()))), "dice_largest": float(np.mean(largest)), "cases": plain}
+        rows.append(row)
+    return rows
+
+
+def main() -> None:
+    """Prepare, train and score both, and print the curve."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--peer", help="python of an environment with nnunetv2; without it ctseg runs alone")
+    parser.add_argument("--peer-folder", type=Path, help="where the peer's results lie or go; OUT/nnunet by default")
+    parser.add_argument("--minutes", type=float, default=30)
+    parser.add_argument("--at", type=float, nargs="+", default=[5, 10, 20, 30])
+    parser.add_argument("--validation", type=int, default=6, help="how many of the last cases validate")
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--set", nargs="*", default=[], help="changes of the config, as train.learning_rate=0.002")
+    given = parser.parse_args()
+    data, out = given.data.resolve(), given.out.resolve()
+    folder = given.peer_folder or out / "nnunet"
+    prepare(data, out, given)
+    if given.peer:
+        command = [given.peer, str(ROOT / "benchmarks" / "nnunet_timed.py"), str(data), str(folder)]
+        command += ["--minutes", str(given.minutes), "--at", *map(str, given.at), "--threads", str(given.threads)]
+        subprocess.run([*command, "--validation", str(given.validation)], check=True)
+    rows = [{"program": "ctseg", **row} for row in train(out, train_step_params(out, given), given)]
+    if (folder / "curve.json").exists():
+        rows += [{"program": "nnunet", **row} for row in score_peer(out, folder)]
+    table = pd.DataFrame(rows)
+    table.to_csv(out / "real_ct.tsv", sep="\t", index=False)
+    print(table.drop(columns="cases").to_string(index=False))
+
+
+if __name__ == "__main__":
+    main()

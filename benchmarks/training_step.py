@@ -1,0 +1,133 @@
+"""What a training step costs: the share spent in the network, how near it comes to the processor's limit, and variants.
+
+    python benchmarks/training_step.py [--patch 48 48 48] [--batch 2] [--steps 60]
+
+Made-up cases, the default network and augmentation. Steps of all variants are interleaved and medians compared:
+
+* `step` is a whole one as in training, `network` the same on one batch that is there already; their ratio is the share.
+* `loader` is the time that making a batch takes by itself; in a step it runs beside the network.
+* The limit is that of one large convolution, forward and backward; a step's FLOPs are counted by torch.
+"""
+
+import argparse
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+import yaml
+from torch.utils.flop_counter import FlopCounterMode
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT / "workflow_scripts")]
+
+from ctseg.sampling import TrainingCase  # noqa: E402
+from ctseg.training import Trainer  # noqa: E402
+from ctseg.training_settings import TrainSettings, training_settings  # noqa: E402
+
+SIZE = 160
+
+
+def make_case(seed: int) -> TrainingCase:
+    """Noise with a few balls."""
+    rng = np.random.default_rng(seed)
+    image = rng.normal(-700, 60, (SIZE,) * 3).round().astype(np.int16)
+    label = np.zeros(image.shape, np.uint8)
+    for centre in rng.integers(20, SIZE - 20, (6, 3)):
+        z, y, x = np.ogrid[tuple(slice(int(c) - 6, int(c) + 7) for c in centre)]
+        ball = (z - centre[0]) ** 2 + (y - centre[1]) ** 2 + (x - centre[2]) ** 2 < 36
+        label[z, y, x] |= ball.astype(np.uint8)
+    image[label > 0] = 30
+    return TrainingCase(str(seed), image, label, (np.flatnonzero(label),))
+
+
+def settings_for(patch: list[int], batch: int) -> TrainSettings:
+    """The default config's, at this size."""
+    config = yaml.safe_load((ROOT / "config.yaml").read_text())
+    levels = len(config["network"]["channels"])
+    plan = {
+        "spacing_mm": [2.0] * 3,
+        "window_hu": [-1000, 400],
+        "scaling_hu": [-300, 700],
+        "channels": config["network"]["channels"],
+        "strides": [[2, 2, 2]] * (levels - 1),
+        "kernel_sizes": [[3, 3, 3]] * levels,
+        "patch_size": patch,
+        "batch_size": batch,
+    }
+    step = {key: config[key] for key in ("train", "network", "augment", "seed")}
+    return training_settings(
+        step | {"labels": ["nodule"], "fold": 0, "repeat": 0}, {key: {"value": value} for key, value in plan.items()}
+    )
+
+
+def seconds(function: Callable[[], object]) -> float:
+    """Wall time of a call."""
+    start = time.perf_counter()
+    function()
+    return time.perf_counter() - start
+
+
+def peak_gflops() -> float:
+    """GFLOP/s of a large convolution, forward and backward, in the layout that training uses."""
+    layer = torch.nn.Conv3d(64, 64, 3, padding=1).to(memory_format=torch.channels_last_3d)
+    image = torch.randn(2, 64, 32, 32, 32).contiguous(memory_format=torch.channels_last_3d).requires_grad_()
+    flop = 3 * 2 * 2 * 32**3 * 64 * 64 * 27
+    times = [seconds(lambda: layer(image).sum().backward()) for _ in range(12)]
+    return flop / statistics.median(times[2:]) / 1e9
+
+
+def main() -> None:
+    """Time the steps and print medians and ratios."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--patch", type=int, nargs=3, default=[48, 48, 48], help="x, y, z")
+    parser.add_argument("--batch", type=int, default=2)
+    parser.add_argument("--steps", type=int, default=60)
+    parser.add_argument("--compile", action="store_true", help="also time torch.compile, which takes minutes")
+    given = parser.parse_args()
+    cases = [make_case(seed) for seed in range(4)]
+    settings = settings_for(given.patch, given.batch)
+
+    def trainer(**changes: object) -> Trainer:
+        return Trainer(cases[:3], cases[3:], replace(settings, **changes), "benchmark")
+
+    whole, fixed, plain, bfloat = trainer(), trainer(), trainer(), trainer(precision="bfloat16")
+    ready = fixed.batch(0)
+    contiguous = tuple(part.contiguous() for part in ready)
+    for one in (fixed, bfloat):
+        one.batch = lambda index: ready
+    plain.network.to(memory_format=torch.contiguous_format)
+    plain.batch = lambda index: contiguous
+    loader = whole.batch._make  # type: ignore[attr-defined]
+    parts: dict[str, Callable[[], object]] = {
+        "step": whole._train_step,
+        "network": fixed._train_step,
+        "loader": lambda: loader(len(times["loader"])),
+        "not channels-last": plain._train_step,
+        "bfloat16": bfloat._train_step,
+    }
+    if given.compile:
+        compiled = trainer()
+        compiled.batch = lambda index: ready
+        compiled.forward = torch.compile(compiled.network)
+        parts["torch.compile"] = compiled._train_step
+    times: dict[str, list[float]] = {name: [] for name in parts}
+    for _ in range(given.steps + 5):
+        for name, part in parts.items():
+            times[name].append(seconds(part))
+    medians = {name: statistics.median(values[5:]) for name, values in times.items()}
+    for name, median in medians.items():
+        print(f"{name:18} {1000 * median:7.1f} ms  {median / medians['network']:.2f} x network")
+    with FlopCounterMode(display=False) as counter:
+        fixed._train_step()
+    reached, peak = counter.get_total_flops() / medians["step"] / 1e9, peak_gflops()
+    print(f"share of the step in the network: {medians['network'] / medians['step']:.1%}")
+    print(f"{reached:.0f} GFLOP/s in a step, {peak:.0f} in a large convolution: {reached / peak:.0%} of it")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,70 @@
+"""Batches follow from their number alone, whoever makes them and when."""
+
+import threading
+from dataclasses import replace
+
+import pytest
+import torch
+
+from ctseg.augment import AugmentSettings
+from ctseg.batches import Prefetch, Share, batch_maker
+from test_training import SETTINGS
+from training_data import make_case
+
+CASES = [make_case(0, second_class=True), make_case(1, second_class=True)]
+CPU = torch.device("cpu")
+FOUR = replace(SETTINGS, batch_size=4, n_classes=2)
+
+
+def test_a_batch_follows_from_seed_and_number_alone():
+    first, again = batch_maker(CASES, FOUR, CPU, Share()), batch_maker(CASES, FOUR, CPU, Share())
+    for index in (5, 0):
+        for one, other in zip(first(index), again(index), strict=True):
+            torch.testing.assert_close(one, other, rtol=0, atol=0)
+    assert (first(0)[0] != first(1)[0]).any()
+    assert (first(0)[0] != batch_maker(CASES, replace(FOUR, seed=2), CPU, Share())(0)[0]).any()
+
+
+def test_shares_of_two_processes_are_the_batch_of_one():
+    whole = batch_maker(CASES, FOUR, CPU, Share())(3)
+    shares = [batch_maker(CASES, FOUR, CPU, Share(rank, 2))(3) for rank in range(2)]
+    for kind in range(2):
+        torch.testing.assert_close(whole[kind][0::2], shares[0][kind], rtol=0, atol=0)
+        torch.testing.assert_close(whole[kind][1::2], shares[1][kind], rtol=0, atol=0)
+
+
+def test_images_are_scaled_and_each_class_has_its_mask():
+    plain = replace(FOUR, augment=AugmentSettings(()), foreground_probability=1.0)
+    images, targets = batch_maker(CASES, plain, CPU, Share())(0)
+    assert images.shape == (4, 1, 8, 8, 8)
+    assert targets.shape == (4, 2, 8, 8, 8)
+    assert images.min() >= -1
+    assert images.max() <= 1
+    target = (100 + 300) / 700  # 100 HU in the window −1000…400
+    ball = targets.sum(1, keepdim=True) > 0
+    torch.testing.assert_close(images[ball], torch.full((int(ball.sum()),), target))
+
+
+def test_the_next_batch_is_made_while_one_is_used():
+    made, begun = [], threading.Event()
+
+    def make(index):
+        made.append(index)
+        if index == 1:
+            begun.set()
+        return index
+
+    prefetch = Prefetch(make)
+    assert prefetch(0) == 0
+    assert begun.wait(timeout=10)
+    assert [prefetch(1), prefetch(2), prefetch(7), prefetch(8)] == [1, 2, 7, 8]
+    assert made[:3] == [0, 1, 2]
+    assert made.count(1) == made.count(2) == made.count(8) == 1
+
+
+def test_an_error_in_the_background_is_not_lost():
+    def broken(index):
+        raise OSError("disk")
+
+    with pytest.raises(OSError, match="disk"):
+        Prefetch(broken)(0)

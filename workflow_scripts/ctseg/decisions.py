@@ -1,0 +1,31 @@
+"""Decisions that stand in a file with their reasons: what `auto` in the config became."""
+
+from dataclasses import dataclass
+from typing import Any
+
+GIVEN = "given in the config"
+
+Stored = dict[str, dict[str, Any]]  # name: {"value", "reason"}
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A value and the reason for it, in words."""
+
+    value: Any
+    reason: str
+
+
+def stored(decisions: dict[str, Decision]) -> Stored:
+    """Decisions as they are written to a file."""
+    return {name: {"value": decision.value, "reason": decision.reason} for name, decision in decisions.items()}
+
+
+def decided(decisions: Stored, name: str) -> Any:
+    """The value of a decision from a file."""
+    return decisions[name]["value"]
+
+
+def values_of(decisions: Stored) -> dict[str, Any]:
+    """The values of all decisions from a file."""
+    return {name: decision["value"] for name, decision in decisions.items()}

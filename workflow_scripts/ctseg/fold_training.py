@@ -1,0 +1,80 @@
+"""Training the network of one fold, in this process alone or as one of several that share its batches."""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ctseg.batches import Share
+from ctseg.errors import InputError
+from ctseg.files import atomic_path, read_json
+from ctseg.finetuning import starter
+from ctseg.history import History
+from ctseg.training import Trainer
+from ctseg.training_cases import read_cases, run_identity, training_hash
+from ctseg.training_settings import training_settings
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class FoldTask:
+    """What to train, as plain values that another process can be told: params of the step, code hash, and paths.
+
+    `cases` is the folder of the prepared cases, `init` a file of weights to start from or an empty text.
+    """
+
+    step: dict[str, Any]
+    code: str
+    plan: str
+    cases: str
+    init: str
+    weights: str
+    history: str
+    checkpoint: str
+    threads: int
+    use_gpu: bool
+
+
+def train_fold(task: FoldTask, share: Share = Share()) -> None:  # noqa: B008 (frozen)
+    """Train, resuming from the checkpoint if a run was cut short; the first process writes weights and history."""
+    torch.set_num_threads(max(1, task.threads // share.processes))
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    settings = training_settings(task.step, read_json(task.plan))
+    folder = Path(task.cases)
+    training, validation = (read_cases(folder, task.step[name]) for name in ("training", "validation"))
+    data = training_hash(training + validation)
+    begin = Path(task.init).read_bytes() if task.init else b""
+    identity = run_identity(data, settings, task.code, begin)
+    if settings.batch_size % share.processes:
+        raise InputError(
+            f"{share.processes} GPUs cannot share batches of {settings.batch_size} patches evenly; make "
+            "plan.batch_size a multiple of train.gpus"
+        )
+    device = torch.device("cuda", share.rank) if task.use_gpu and torch.cuda.is_available() else torch.device("cpu")
+    first = share.rank == 0
+
+    def watch(history: History) -> None:
+        if first:
+            history.write(task.history)
+
+    trainer = Trainer(
+        training, validation, settings, identity, device, share, starter(task.init) if task.init else None, watch
+    )
+    logger.info("training on %d cases, validating on %d, on %s", len(training), len(validation), device)
+    trainer.run(Path(task.checkpoint))
+    if first:
+        with atomic_path(task.weights) as partial:
+            torch.save(
+                {
+                    "network": trainer.best_weights,
+                    "training_hash": data,
+                    "patch_zyx": list(trainer.settings.patch_zyx),  # smaller than planned if the memory ran out
+                },
+                partial,
+            )
+        trainer.history.write(task.history)
+        Path(task.checkpoint).unlink(missing_ok=True)
+        logger.info("kept the weights with validation Dice %.4f", trainer.history.best_dice)

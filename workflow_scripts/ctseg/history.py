@@ -1,0 +1,90 @@
+"""The validations of a training run: what they found, when to stop, and where to watch them."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from ctseg.files import write_text
+
+SMOOTHING = 0.5  # share of the past in the moving average of validation Dice: with few cases one value says little
+LEARNT_NOTHING = 0.001  # Dice
+
+
+@dataclass(frozen=True)
+class HistoryRow:
+    """One validation.
+
+    Step, mean training loss since the last one, learning rate, mean Dice, its moving average, and whether the Dice is
+    the best so far.
+    """
+
+    step: int
+    loss: float
+    learning_rate: float
+    validation_dice: float
+    smoothed_dice: float
+    best: bool
+
+
+class History:
+    """All validations so far."""
+
+    def __init__(self, rows: Sequence[dict[str, Any]] = ()) -> None:
+        """Begin, or go on after `rows`, as `plain` gave them."""
+        self.rows = [HistoryRow(**row) for row in rows]
+
+    def add(self, step: int, loss: float, learning_rate: float, dice: float) -> HistoryRow:
+        """Append a validation and return its row."""
+        past = self.rows[-1].smoothed_dice if self.rows else dice
+        smoothed = SMOOTHING * past + (1 - SMOOTHING) * dice
+        self.rows.append(HistoryRow(step, loss, learning_rate, dice, smoothed, dice > self.best_dice))
+        return self.rows[-1]
+
+    @property
+    def best_dice(self) -> float:
+        """The best validation Dice; −1 before the first validation."""
+        return max((row.validation_dice for row in self.rows), default=-1.0)
+
+    def out_of_patience(self, patience: int) -> bool:
+        """Whether the moving average of the Dice has not risen for `patience` validations."""
+        values = [row.smoothed_dice for row in self.rows]
+        return bool(values) and len(values) - 1 - values.index(max(values)) >= patience
+
+    def learns_nothing(self, patience: int) -> bool:
+        """Whether after `patience` validations nothing was ever found."""
+        return len(self.rows) >= patience and self.best_dice < LEARNT_NOTHING
+
+    def plain(self) -> list[dict[str, Any]]:
+        """The rows as dicts of numbers."""
+        return [asdict(row) for row in self.rows]
+
+    def write(self, path: str | Path) -> None:
+        """Write a table, one row a validation, atomically."""
+        lines = ["\t".join(field.name for field in fields(HistoryRow))]
+        lines += [
+            f"{row.step}\t{row.loss:.6f}\t{row.learning_rate:.6g}\t{row.validation_dice:.6f}\t{row.smoothed_dice:.6f}\t"
+            f"{str(row.best).lower()}"
+            for row in self.rows
+        ]
+        write_text(path, "\n".join(lines) + "\n")
+
+
+class Board:
+    """TensorBoard files in `folder`, where tensorboard is installed; nothing otherwise."""
+
+    def __init__(self, folder: Path) -> None:
+        """Open the files; curves of several runs in one folder go on in one picture."""
+        self._writer: Any = None
+        if find_spec("tensorboard"):
+            from torch.utils.tensorboard import SummaryWriter
+
+            self._writer = SummaryWriter(str(folder))
+
+    def add(self, row: HistoryRow) -> None:
+        """Write one validation."""
+        if self._writer:
+            for name in ("loss", "learning_rate", "validation_dice", "smoothed_dice"):
+                self._writer.add_scalar(name, getattr(row, name), row.step)
+            self._writer.flush()

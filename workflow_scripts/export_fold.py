@@ -1,0 +1,18 @@
+"""Export the networks of one fold, to be judged on the cases that it was not trained on."""
+
+from ctseg.export import build_model, export_onnx, model_card, read_weights
+from ctseg.files import read_json
+from ctseg.training_settings import network_settings, scaling_of
+from job import job
+
+# What the cases are to decide on.
+UNCLEANED = {"threshold": 0.5, "min_volume_mm3": 0.0, "keep_largest": False, "restrict_to_region": False}
+
+with job(snakemake) as log:
+    step = snakemake.params.step
+    decisions = read_json(snakemake.input.plan)
+    weights = read_weights(snakemake.input.weights)
+    settings = network_settings(step["network"], decisions)
+    model = build_model(weights, settings, len(step["labels"]), scaling_of(decisions))
+    export_onnx(model, model_card(step, decisions, UNCLEANED, weights), snakemake.output.onnx)
+    log.info("exported %d networks", len(weights))

@@ -1,0 +1,32 @@
+"""Segment a case with the model that was not trained on it, and try thresholds and postprocessing."""
+
+from dataclasses import asdict
+
+import pandas as pd
+
+from ctseg.engines import OnnxRuntimeEngine
+from ctseg.files import read_json, write_text
+from ctseg.lungs import plausible_lungs
+from ctseg.predict import infer_with_certainty
+from ctseg.tuning import candidates, scores
+from ctseg.volume import read_nifti, write_nifti
+from job import job
+
+with job(snakemake) as log:
+    step = snakemake.params.step
+    decisions = read_json(snakemake.input.plan)
+    tried = candidates(step["postprocess"], decisions["smallest_component_mm3"]["value"])
+    engine = OnnxRuntimeEngine(snakemake.input.model, snakemake.threads)
+    lungs = plausible_lungs(snakemake.input.get("lungs"), snakemake.input.get("lungs_facts"))
+    lowest = min(candidate.threshold for candidate in tried)
+    image, label = read_nifti(snakemake.input.image), read_nifti(snakemake.input.label)
+    classes, certainty = infer_with_certainty(image, lungs, engine, step["batch_size"], lowest)
+    restrict = step["postprocess"]["restrict_to_region"] and engine.card.preparation.region == "lungs"
+    rows = scores(classes, certainty, label, tried, len(step["labels"]), restrict, lungs)
+    table = pd.DataFrame(rows)
+    table.insert(0, "case", snakemake.wildcards.case)
+    table["label"] = table["label"].map(dict(enumerate(step["labels"], start=1)))
+    log.info("%d candidates, from %s on", len(tried), asdict(tried[0]))
+    write_nifti(classes, snakemake.output.classes)
+    write_nifti(certainty, snakemake.output.certainty)
+    write_text(snakemake.output.scores, table.to_csv(sep="\t", index=False, float_format="%.6f"))
