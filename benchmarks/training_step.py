@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,7 @@ from ctseg.training import Trainer  # noqa: E402
 from ctseg.training_settings import TrainSettings, training_settings  # noqa: E402
 
 SIZE = 160
+BLOCK = 5  # steps of a variant in a row
 
 
 def make_case(seed: int) -> TrainingCase:
@@ -77,7 +79,7 @@ def peak_gflops() -> float:
     layer = torch.nn.Conv3d(64, 64, 3, padding=1).to(memory_format=torch.channels_last_3d)
     image = torch.randn(2, 64, 32, 32, 32).contiguous(memory_format=torch.channels_last_3d).requires_grad_()
     flop = 3 * 2 * 2 * 32**3 * 64 * 64 * 27
-    times = [seconds(lambda: layer(image).sum().backward()) for _ in range(12)]
+    times = [seconds(lambda: layer(image).sum().backward()) for _ in range(20)]
     return flop / statistics.median(times[2:]) / 1e9
 
 
@@ -103,10 +105,11 @@ def main() -> None:
     plain.network.to(memory_format=torch.contiguous_format)
     plain.batch = lambda index: contiguous
     loader = whole.batch._make  # type: ignore[attr-defined]
+    numbers = count()
     parts: dict[str, Callable[[], object]] = {
         "step": whole._train_step,
         "network": fixed._train_step,
-        "loader": lambda: loader(len(times["loader"])),
+        "loader": lambda: loader(next(numbers)),
         "not channels-last": plain._train_step,
         "bfloat16": bfloat._train_step,
     }
@@ -116,10 +119,11 @@ def main() -> None:
         compiled.forward = torch.compile(compiled.network)
         parts["torch.compile"] = compiled._train_step
     times: dict[str, list[float]] = {name: [] for name in parts}
-    for _ in range(given.steps + 5):
+    for turn in range(given.steps // BLOCK + 1):
         for name, part in parts.items():
-            times[name].append(seconds(part))
-    medians = {name: statistics.median(values[5:]) for name, values in times.items()}
+            block = [seconds(part) for _ in range(BLOCK + 1)]
+            times[name] += block[1:] if turn else []  # the first still has the other part's batch in the background
+    medians = {name: statistics.median(values) for name, values in times.items()}
     for name, median in medians.items():
         print(f"{name:18} {1000 * median:7.1f} ms  {median / medians['network']:.2f} x network")
     with FlopCounterMode(display=False) as counter:

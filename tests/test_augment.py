@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from ctseg.augment import AugmentSettings, augment, rotation_xyz, sampling_grid
+from ctseg.augment import AugmentSettings, affine_matrix, augment, deform, rotation_xyz
 
 NOTHING = AugmentSettings(())
 PATCH = (12, 16, 16)
@@ -64,8 +64,19 @@ def test_what_is_cut_reaches_beyond_every_deformed_patch():
     size = settings.source_patch(PATCH, (1.0, 1.0, 3.0))
     assert all(cut >= patch for cut, patch in zip(size, PATCH, strict=True))
     for seed in range(50):
-        grid = sampling_grid(np.random.default_rng(seed), settings, size, PATCH, (1.0, 1.0, 3.0))
-        assert grid.abs().max() <= 1
+        matrix = affine_matrix(np.random.default_rng(seed), settings, size, PATCH, (1.0, 1.0, 3.0))
+        assert np.abs(matrix).sum(axis=1).max() <= 1  # where the corners come from
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_planes_that_stay_planes_are_interpolated_as_any_volume(seed):
+    rng = np.random.default_rng(seed)
+    volume = torch.from_numpy(rng.standard_normal((1, 2, 9, 14, 13), dtype=np.float32))
+    settings = AugmentSettings((), rotate_degrees=40, scale=0.3)
+    matrix = affine_matrix(rng, settings, (9, 14, 13), (7, 9, 8), (1.0, 1.5, 2.0))
+    nowhere = torch.zeros(1, 7, 9, 8, 3)
+    expected = deform(volume, matrix, (7, 9, 8), nowhere)
+    torch.testing.assert_close(deform(volume, matrix, (7, 9, 8)), expected, rtol=1e-4, atol=1e-4)
 
 
 def test_flips_happen_only_along_the_axes_that_allow_them():

@@ -68,27 +68,59 @@ def rotation_xyz(about_x: float, about_y: float, about_z: float) -> np.ndarray:
     return around_z @ around_y @ around_x
 
 
-def sampling_grid(
+def affine_matrix(
     rng: np.random.Generator, settings: AugmentSettings, source_zyx: Shape, patch_zyx: Shape, spacing_xyz_mm: Triple
-) -> torch.Tensor:
-    """Where each voxel of a deformed patch comes from: float32 [z, y, x, 3], x, y, z in −1…1 of the source.
+) -> np.ndarray:
+    """A random rotation and zoom as a (3, 3) matrix from the patch's x, y, z to the source's, both in −1…1.
 
-    Rotates and moves in millimetres: voxels need not be cubes.
+    It turns in millimetres: voxels need not be cubes.
     """
     limits = (settings.tilt_degrees, settings.tilt_degrees, settings.rotate_degrees)
     rotation = rotation_xyz(*(rng.uniform(-limit, limit) for limit in limits))
     rotation = rotation * rng.uniform(1 - settings.scale, 1 + settings.scale)
     patch_mm = np.array(patch_zyx[::-1]) * spacing_xyz_mm
     source_mm = np.array(source_zyx[::-1]) * spacing_xyz_mm
-    matrix = np.hstack([rotation * patch_mm[None, :] / source_mm[:, None], np.zeros((3, 1))]).astype(np.float32)
-    grid = F.affine_grid(torch.from_numpy(matrix)[None], [1, 1, *patch_zyx], align_corners=False)
-    if settings.elastic_mm:
-        points = [max(2, round(mm / ELASTIC_SPACING_MM) + 1) for mm in patch_mm[::-1]]
-        moved_mm = rng.standard_normal((1, 3, *points), dtype=np.float32) * np.float32(settings.elastic_mm)
-        moved_mm = moved_mm.clip(-2 * settings.elastic_mm, 2 * settings.elastic_mm)  # what the source patch allows for
-        smooth = F.interpolate(torch.from_numpy(moved_mm), patch_zyx, mode="trilinear", align_corners=True)
-        grid = grid + smooth.permute(0, 2, 3, 4, 1) * torch.from_numpy(2 / source_mm).float()
-    return grid[0]
+    return (rotation * patch_mm[None, :] / source_mm[:, None]).astype(np.float32)
+
+
+def elastic_shifts(
+    rng: np.random.Generator, settings: AugmentSettings, source_zyx: Shape, patch_zyx: Shape, spacing_xyz_mm: Triple
+) -> torch.Tensor:
+    """A smooth random displacement of each voxel of a patch: float32 [1, z, y, x, 3], x, y, z in the source's −1…1."""
+    points = [
+        max(2, round(size * mm / ELASTIC_SPACING_MM) + 1)
+        for size, mm in zip(patch_zyx, spacing_xyz_mm[::-1], strict=True)
+    ]
+    moved_mm = rng.standard_normal((1, 3, *points), dtype=np.float32) * np.float32(settings.elastic_mm)
+    moved_mm = moved_mm.clip(-2 * settings.elastic_mm, 2 * settings.elastic_mm)  # what the source patch allows for
+    smooth = F.interpolate(torch.from_numpy(moved_mm), patch_zyx, mode="trilinear", align_corners=True)
+    source_mm = np.array(source_zyx[::-1]) * spacing_xyz_mm
+    return smooth.permute(0, 2, 3, 4, 1) * torch.from_numpy(2 / source_mm).float()
+
+
+def deform(
+    volume: torch.Tensor, matrix: np.ndarray, patch_zyx: Shape, shifts: torch.Tensor | None = None
+) -> torch.Tensor:
+    """Interpolate [1, channel, z, y, x] linearly at the places that `matrix` and `shifts` give each voxel of a patch.
+
+    Without shifts and tilt the planes stay planes, and are interpolated first in the plane and then along z: the same
+    result in a quarter of the time, since torch's 2-D sampling is vectorised and its 3-D one is not.
+    """
+    tilted = bool(np.abs(matrix[[0, 1, 2, 2], [2, 2, 0, 1]]).max() > 0)
+    affine = torch.from_numpy(np.hstack([matrix, np.zeros((3, 1), np.float32)]))
+    if shifts is not None or tilted:
+        grid = F.affine_grid(affine[None], [1, 1, *patch_zyx], align_corners=False)
+        grid = grid if shifts is None else grid + shifts
+        return F.grid_sample(volume, grid.to(volume.device), padding_mode="border", align_corners=False)
+    _, channels, depth, height, width = volume.shape
+    in_plane = F.affine_grid(affine[:2, [0, 1, 3]][None], [1, 1, *patch_zyx[1:]], align_corners=False)
+    planes = volume.reshape(1, channels * depth, height, width)
+    planes = F.grid_sample(planes, in_plane.to(volume.device), padding_mode="border", align_corners=False)
+    # Voxel centres of the patch, in planes of the source, and the share of each plane in each of them.
+    centres = (2 * torch.arange(patch_zyx[0]) + 1) / patch_zyx[0] - 1
+    places = (((float(matrix[2, 2]) * centres + 1) * depth - 1) / 2).clamp(0, depth - 1)
+    shares = (1 - (places[:, None] - torch.arange(depth)).abs()).clamp(min=0).to(volume.device)
+    return (shares @ planes.reshape(channels, depth, -1)).reshape(1, channels, *patch_zyx)
 
 
 def augment(
@@ -107,9 +139,16 @@ def augment(
     """
     source: Shape = tuple(images.shape[2:])  # type: ignore[assignment]
     if source != tuple(patch_zyx):
-        grids = [sampling_grid(rng, settings, source, patch_zyx, spacing_xyz_mm) for _ in images]
-        both = torch.cat([images, targets], dim=1)
-        both = F.grid_sample(both, torch.stack(grids).to(both.device), padding_mode="border", align_corners=False)
+        sizes = source, patch_zyx, spacing_xyz_mm
+        parts = []
+        for volume in torch.cat([images, targets], dim=1).split(1):
+            matrix = affine_matrix(rng, settings, *sizes)
+            parts.append(
+                deform(
+                    volume, matrix, patch_zyx, elastic_shifts(rng, settings, *sizes) if settings.elastic_mm else None
+                )
+            )
+        both = torch.cat(parts)
         images, targets = both[:, :1], (both[:, 1:] >= 0.5).float()
     flips = [AXES[axis] for axis in settings.flip_axes if rng.random() < 0.5]
     if flips:

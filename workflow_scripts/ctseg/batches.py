@@ -63,7 +63,9 @@ class Prefetch:
     def __init__(self, make: Callable[[int], Batch]) -> None:
         """One thread of its own makes what is asked for."""
         self._make = make
-        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="batches")
+        # A second team of OpenMP threads would make libgomp put all threads to sleep at each barrier, since there are
+        # more of them than cores: a step then takes 1.7 times as long (benchmarks/training_step.py).
+        self._pool = ThreadPoolExecutor(1, "batches", initializer=torch.set_num_threads, initargs=(1,))
         self._ahead: tuple[int, Future[Batch]] | None = None
 
     def __call__(self, index: int) -> Batch:
