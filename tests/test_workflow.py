@@ -123,6 +123,10 @@ AFTER_THE_MODEL = {"infer", "postprocess", "measure", "tabulate_metrics", "plot_
     [
         ({"seed": 1, "resources": {"memory_factor": 2.0}}, set()),
         ({"postprocess": {"min_volume_mm3": 20}}, {"validate", "tune", "export_model"} | AFTER_THE_MODEL),
+        (
+            {"postprocess": {"threshold": 0.4, "min_volume_mm3": 20, "keep_largest": True}},
+            {"tune", "export_model"} | AFTER_THE_MODEL,
+        ),
         ({"measure": {"baseline_thresholds_hu": [0]}}, {"measure", "tabulate_metrics", "plot_metrics", "report"}),
         ({"infer": {"batch_size": 1}}, {"validate", "tune", "export_model"} | AFTER_THE_MODEL),
         ({"export_model": {"parity_tolerance": 0.01}}, {"export_model"} | AFTER_THE_MODEL),
@@ -130,7 +134,17 @@ AFTER_THE_MODEL = {"infer", "postprocess", "measure", "tabulate_metrics", "plot_
         ({"augment": {"noise_hu": 5}}, TRAINED | AFTER_THE_MODEL),
         ({"network": {"norm": "instance"}}, TRAINED | AFTER_THE_MODEL),
     ],
-    ids=["nothing", "postprocess", "baseline", "infer", "export", "train", "augment", "network"],
+    ids=[
+        "nothing",
+        "postprocess",
+        "nothing left to choose",
+        "baseline",
+        "infer",
+        "export",
+        "train",
+        "augment",
+        "network",
+    ],
 )
 def test_a_changed_key_runs_what_depends_on_it_and_nothing_else(folder, change, expected):
     assert planned(folder, merged(TINY, change)) == expected

@@ -55,6 +55,8 @@ def main() -> None:
     on_gpu = task.use_gpu and torch.cuda.is_available()
     dist.init_process_group("nccl" if on_gpu else "gloo")
     share = Share(dist.get_rank(), dist.get_world_size())
+    if on_gpu:
+        torch.cuda.set_device(share.rank)
     if share.rank == 0:
         logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(message)s")
     try:

@@ -113,7 +113,8 @@ class Trainer:
     def run(self, checkpoint: Path, progress: bool = sys.stderr.isatty()) -> None:
         """Train until finished, saving a checkpoint at each validation; resume from `checkpoint` if it fits."""
         self._resume(checkpoint)
-        first, board = self.share.rank == 0, Board(checkpoint.parent / "tensorboard") if self.share.rank == 0 else None
+        first = self.share.rank == 0
+        board = Board(checkpoint.parent / "tensorboard") if first else None
         start, done = time.perf_counter(), self.step
         with tqdm(
             total=self.settings.steps, initial=self.step, desc="training", disable=not (progress and first)
@@ -128,7 +129,7 @@ class Trainer:
                 if self.step % self.settings.validate_every == 0 or self.step == self.settings.steps:
                     self._validate((time.perf_counter() - start) / (self.step - done))
                     self.watch(self.history)
-                    if first and board:
+                    if board:
                         board.add(self.history.rows[-1])
                         self._save(checkpoint)
                     last = self.history.rows[-1]
