@@ -1,0 +1,157 @@
+"""Minutes of training until validation Dice reaches a goal: ctseg against MONAI's spleen tutorial.
+
+    make demo
+    python benchmarks/minutes_to_dice.py results/phantom [--dice 0.8] [--limit 20] [--device cpu]
+
+Both take the demo's converted scans and its split, and the same 2 mm voxels and window. The tutorial's loop, as it is
+usually copied: CacheDataset with dict transforms, RandCropByPosNegLabeld of 96³ with four samples a scan, a U-Net of
+16…256 features with two residual units, Dice loss over a softmax, Adam at 1e-4. ctseg: what the demo trained with, with
+a schedule over more steps. The clock counts training alone; validation is run after each minute. Either stops at the
+goal or the limit. On a GPU both use it; bfloat16 is ctseg's default there, the tutorial's is float32.
+"""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT / "workflow_scripts")]
+
+from ctseg.training import Trainer  # noqa: E402
+from ctseg.training_cases import read_cases  # noqa: E402
+from ctseg.training_settings import training_settings  # noqa: E402
+
+STEPS_WITHOUT_END = 20_000  # the schedule falls over them
+
+
+def minutes_until(
+    goal: float, limit: float, step: Callable[[], object], dice: Callable[[], float]
+) -> list[list[float]]:
+    """Rows of minutes trained and validation Dice, one a minute, until the goal or the limit."""
+    rows, spent_s = [], 0.0
+    while not rows or (rows[-1][1] < goal and spent_s < 60 * limit):
+        minute_s = 0.0
+        while minute_s < 60:
+            start = time.perf_counter()
+            step()
+            minute_s += time.perf_counter() - start
+        spent_s += minute_s
+        rows.append([round(spent_s / 60, 2), dice()])
+        print(f"  {rows[-1][0]:6.2f} min  Dice {rows[-1][1]:.3f}", flush=True)
+    return rows
+
+
+def ctseg(results: Path, names: dict[str, list[str]], device: torch.device) -> tuple[Callable, Callable]:
+    """One step and the validation of ctseg."""
+    config = yaml.safe_load((ROOT / "config.yaml").read_text())
+    step = {key: config[key] for key in ("train", "network", "augment", "seed")}
+    step["train"] |= {"steps": STEPS_WITHOUT_END}
+    plan = json.loads((results / "plan.json").read_text())
+    settings = training_settings(step | {"labels": ["nodule"], "fold": 0, "repeat": 0}, plan)
+    cases = [read_cases(results / "preprocessed", names[split]) for split in ("train", "val")]
+    trainer = Trainer(*cases, settings, "benchmark", device)
+
+    def dice() -> float:
+        trainer.average.eval()
+        return trainer._validation_dice()
+
+    return trainer._train_step, dice
+
+
+def tutorial(results: Path, names: dict[str, list[str]], device: torch.device) -> tuple[Callable, Callable]:
+    """One step and the validation of MONAI's tutorial."""
+    from monai import transforms as mt
+    from monai.data import CacheDataset, DataLoader, decollate_batch
+    from monai.inferers import sliding_window_inference
+    from monai.losses import DiceLoss
+    from monai.metrics import DiceMetric
+    from monai.networks.nets import UNet
+    from monai.utils import set_determinism
+
+    set_determinism(seed=0)
+    keys = ["image", "label"]
+    common = [
+        mt.LoadImaged(keys=keys),
+        mt.EnsureChannelFirstd(keys=keys),
+        mt.ScaleIntensityRanged(keys=["image"], a_min=-1000, a_max=400, b_min=0.0, b_max=1.0, clip=True),
+        mt.CropForegroundd(keys=keys, source_key="image"),
+        mt.Orientationd(keys=keys, axcodes="RAS"),
+        mt.Spacingd(keys=keys, pixdim=(2.0, 2.0, 2.0), mode=("bilinear", "nearest")),
+    ]
+    crop = mt.RandCropByPosNegLabeld(
+        keys=keys, label_key="label", spatial_size=(96, 96, 96), pos=1, neg=1, num_samples=4, image_key="image"
+    )
+    pad = mt.SpatialPadd(keys=keys, spatial_size=(96, 96, 96))
+    files = {
+        split: [
+            {"image": str(results / "images" / f"{name}.nii.gz"), "label": str(results / "labels" / f"{name}.nii.gz")}
+            for name in names[split]
+        ]
+        for split in ("train", "val")
+    }
+    training = CacheDataset(files["train"], mt.Compose([*common, pad, crop]), cache_rate=1.0, progress=False)
+    validating = CacheDataset(files["val"], mt.Compose(common), cache_rate=1.0, progress=False)
+    loader = DataLoader(training, batch_size=2, shuffle=True, num_workers=0)
+    network = UNet(3, 1, 2, (16, 32, 64, 128, 256), (2, 2, 2, 2), num_res_units=2, norm="batch").to(device)
+    loss_of = DiceLoss(to_onehot_y=True, softmax=True)
+    optimiser = torch.optim.Adam(network.parameters(), 1e-4)
+
+    def endless() -> Iterator[dict]:
+        while True:
+            yield from loader
+
+    batches = endless()
+
+    def step() -> None:
+        batch = next(batches)
+        network.train()
+        optimiser.zero_grad()
+        loss_of(network(batch["image"].to(device)), batch["label"].to(device)).backward()
+        optimiser.step()
+
+    def dice() -> float:
+        network.eval()
+        metric = DiceMetric(include_background=False)
+        to_pred, to_label = mt.AsDiscrete(argmax=True, to_onehot=2), mt.AsDiscrete(to_onehot=2)
+        with torch.no_grad():
+            for batch in DataLoader(validating, batch_size=1):
+                found = sliding_window_inference(batch["image"].to(device), (96, 96, 96), 4, network)
+                found = [to_pred(one) for one in decollate_batch(found)]
+                metric(found, [to_label(one) for one in decollate_batch(batch["label"].to(device))])
+        return float(np.mean(metric.aggregate().item()))
+
+    return step, dice
+
+
+def main() -> None:
+    """Train both and print the minutes and their ratio."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("results", type=Path)
+    parser.add_argument("--dice", type=float, default=0.85)
+    parser.add_argument("--limit", type=float, default=30, help="minutes of training at most, for each")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    given = parser.parse_args()
+    validating = {path.stem for path in (given.results / "out_of_fold").glob("*.tsv")}
+    prepared = sorted(path.name for path in (given.results / "preprocessed").iterdir())
+    names = {"val": sorted(validating), "train": [name for name in prepared if name not in validating]}
+    device = torch.device(given.device)
+    last = {}
+    for program, make in (("ctseg", ctseg), ("tutorial", tutorial)):
+        print(program, flush=True)
+        step, dice = make(given.results, names, device)
+        last[program] = minutes_until(given.dice, given.limit, step, dice)[-1]
+    for program, (minutes, dice) in last.items():
+        reached = "reached" if dice >= given.dice else "not reached"
+        print(f"{program:10} {minutes:6.2f} min, Dice {dice:.3f}: {given.dice} {reached}")
+    print(f"ratio of minutes: {last['tutorial'][0] / last['ctseg'][0]:.1f}")
+
+
+if __name__ == "__main__":
+    main()
