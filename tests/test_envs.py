@@ -1,13 +1,15 @@
 """The conda environments say what requirements.txt says."""
 
+import ast
 import re
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
-CONDA_NAMES = {"torch": "pytorch", "isal": "python-isal"}
+CONDA_NAMES = {"torch": "pytorch", "isal": "python-isal", "cc3d": "connected-components-3d"}
 NOT_OF_A_RULE = {"job", "list_series"}
 
 
@@ -25,6 +27,36 @@ def test_pins_equal_those_of_requirements(path):
         name, version = dependency.split("=")
         if name != "python":
             assert wanted[name] == version, f"{path.name}: {name}"
+
+
+def third_party(path, seen):
+    """Top-level names of all packages that a script imports, itself or through the library."""
+    packages = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        else:
+            continue
+        for name in names:
+            local = ROOT / "workflow_scripts" / f"{name.replace('.', '/')}.py"
+            if local.is_file() and local not in seen:
+                seen.add(local)
+                packages |= third_party(local, seen)
+            packages.add(name.partition(".")[0])
+    return packages
+
+
+def test_an_environment_has_what_the_scripts_of_its_rules_import():
+    local = {"ctseg", "job", *sys.stdlib_module_names}
+    for rules in (ROOT / "rules").glob("*.smk"):
+        for env, script in re.findall(r'"\.\./envs/(.+)"(?:.|\n)*?"\.\./workflow_scripts/(.+)"', rules.read_text()):
+            dependencies = yaml.safe_load((ROOT / "envs" / env).read_text())["dependencies"]
+            there = {dependency.partition("=")[0] for dependency in dependencies}
+            needed = third_party(ROOT / "workflow_scripts" / script, set()) - local
+            missing = {CONDA_NAMES.get(name, name).lower() for name in needed} - there
+            assert not missing, f"{env} for {script}: {missing}"
 
 
 def test_every_environment_of_a_rule_exists():

@@ -2,13 +2,11 @@
 
 from dataclasses import asdict
 
-import pandas as pd
-
 from ctseg.engines import OnnxRuntimeEngine
 from ctseg.files import read_json, write_text
 from ctseg.lungs import plausible_lungs
 from ctseg.predict import infer_with_certainty
-from ctseg.tuning import candidates, scores
+from ctseg.tuning import KEYS, candidates, scores
 from ctseg.volume import read_nifti, write_nifti
 from job import job
 
@@ -22,11 +20,11 @@ with job(snakemake) as log:
     image, label = read_nifti(snakemake.input.image), read_nifti(snakemake.input.label)
     classes, certainty = infer_with_certainty(image, lungs, engine, step["batch_size"], lowest)
     restrict = step["postprocess"]["restrict_to_region"] and engine.card.preparation.region == "lungs"
-    rows = scores(classes, certainty, label, tried, len(step["labels"]), restrict, lungs)
-    table = pd.DataFrame(rows)
-    table.insert(0, "case", snakemake.wildcards.case)
-    table["label"] = table["label"].map(dict(enumerate(step["labels"], start=1)))
+    lines = ["\t".join(["case", "label", *KEYS, "dice"])]
+    for row in scores(classes, certainty, label, tried, len(step["labels"]), restrict, lungs):
+        values = [row["threshold"], row["min_volume_mm3"], row["keep_largest"], f"{row['dice']:.6f}"]
+        lines.append("\t".join(map(str, [snakemake.wildcards.case, step["labels"][row["label"] - 1], *values])))
     log.info("%d candidates, from %s on", len(tried), asdict(tried[0]))
     write_nifti(classes, snakemake.output.classes)
     write_nifti(certainty, snakemake.output.certainty)
-    write_text(snakemake.output.scores, table.to_csv(sep="\t", index=False, float_format="%.6f"))
+    write_text(snakemake.output.scores, "\n".join(lines) + "\n")

@@ -4,13 +4,13 @@ The choice is made once, for the mean Dice of all such cases, and written into t
 no part in it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
+from statistics import mean
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from ctseg.decisions import GIVEN, Decision, Stored, stored
 from ctseg.postprocessing import REACH_MM, PostprocessSettings, postprocess
@@ -76,16 +76,17 @@ def scores(
             }
 
 
-def choose(table: pd.DataFrame, tried: list[Candidate]) -> tuple[Candidate, pd.DataFrame]:
-    """The candidate with the best mean Dice, and all of them with theirs, best first.
+def choose(rows: Iterable[Mapping[str, Any]], tried: list[Candidate]) -> tuple[Candidate, list[float]]:
+    """The candidate with the best mean Dice, and the mean Dice of each; `rows` are the `scores` of all cases.
 
     An earlier candidate that reaches the best one to within `GAIN` is taken instead.
     """
-    means = table.groupby(KEYS, sort=False)["dice"].mean()
-    values = [float(means[(one.threshold, one.min_volume_mm3, one.keep_largest)]) for one in tried]
-    first = next(place for place, value in enumerate(values) if value >= max(values) - GAIN)
-    summary = pd.DataFrame([{**vars(one), "dice": value} for one, value in zip(tried, values, strict=True)])
-    return tried[first], summary.sort_values("dice", ascending=False, kind="stable")
+    found: dict[Candidate, list[float]] = {candidate: [] for candidate in tried}
+    for row in rows:
+        found[Candidate(row["threshold"], row["min_volume_mm3"], row["keep_largest"])].append(row["dice"])
+    means = [mean(values) for values in found.values()]
+    first = next(place for place, value in enumerate(means) if value >= max(means) - GAIN)
+    return tried[first], means
 
 
 def cleaning(wanted: dict[str, Any], region: str, chosen: Candidate, dice: float | None, n_cases: int) -> Stored:
