@@ -15,6 +15,7 @@ import argparse
 import importlib.machinery
 import importlib.util
 import json
+import multiprocessing
 import os
 import shutil
 import sys
@@ -128,8 +129,8 @@ def main() -> None:
         for case in validation:
             image = str(given.data / case / "image.nii.gz")
             predictor.predict_from_files_sequential([[image]], [str(target / case)])
-    # Its worker processes would keep this one alive.
-    os._exit(0)
+    for child in multiprocessing.active_children():  # its loaders would outlive this process
+        child.terminate()
 
 
 if __name__ == "__main__":
