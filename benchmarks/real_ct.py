@@ -39,7 +39,7 @@ from ctseg.windows import sliding_window  # noqa: E402
 LARGEST = PostprocessSettings(0.0, keep_largest=True, restrict_to_region=False)
 
 
-def study(data: Path, given: argparse.Namespace) -> dict:
+def study(given: argparse.Namespace) -> dict:
     """The config: that of the sarcoma study, with the cases split as wanted and steps without end."""
     config = yaml.safe_load((ROOT / "studies" / "soft_tissue_sarcoma.yaml").read_text())
     config["cases"] = {"source": "table", "table": "cases.tsv"}
@@ -66,13 +66,13 @@ def prepare(data: Path, out: Path, given: argparse.Namespace) -> None:
     ]
     out.mkdir(parents=True, exist_ok=True)
     (out / "cases.tsv").write_text("\n".join(["case\timage\tlabel\tsplit", *rows]) + "\n")
-    (out / "study.yaml").write_text(yaml.safe_dump(study(data, given)))
+    (out / "study.yaml").write_text(yaml.safe_dump(study(given)))
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--directory", str(out)]
     command += ["--cores", "all", "--quiet", "--configfile", str(out / "study.yaml"), "--", "preprocess_all"]
     subprocess.run(command, check=True)
 
 
-def train_step_params(out: Path, given: argparse.Namespace) -> dict:
+def train_step_params(out: Path) -> dict:
     """What the rule train would be told."""
     from ctseg.config import resolve_config
 
@@ -84,7 +84,7 @@ def train_step_params(out: Path, given: argparse.Namespace) -> dict:
     }
     config = resolve_config(merged, ROOT / "rules" / "schemas" / "config.schema.yaml", own)
     step = {key: config[key] for key in ("train", "network", "augment", "seed")}
-    return step | {"labels": list(config["target"]["labels"]), "fold": 0, "repeat": 0, "minutes": given.minutes}
+    return step | {"labels": list(config["target"]["labels"]), "fold": 0, "repeat": 0}
 
 
 def train(out: Path, step: dict, given: argparse.Namespace) -> list[dict]:
@@ -191,7 +191,7 @@ def main() -> None:
         command = [given.peer, str(ROOT / "benchmarks" / "nnunet_timed.py"), str(data), str(folder)]
         command += ["--minutes", str(given.minutes), "--at", *map(str, given.at), "--threads", str(given.threads)]
         subprocess.run([*command, "--validation", str(given.validation)], check=True)
-    rows = [{"program": "ctseg", **row} for row in train(out, train_step_params(out, given), given)]
+    rows = [{"program": "ctseg", **row} for row in train(out, train_step_params(out), given)]
     if (folder / "curve.json").exists():
         rows += [{"program": "nnunet", **row} for row in score_peer(out, folder)]
     table = pd.DataFrame(rows)

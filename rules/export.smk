@@ -44,7 +44,7 @@ rule validate:
         plan=rules.plan.output.plan,
     output:
         classes=f"{RESULTS}/out_of_fold/{{case}}.nii.gz",
-        certainty=f"{RESULTS}/out_of_fold/{{case}}_certainty.nii.gz",
+        certainty=f"{RESULTS}/out_of_fold/certainty/{{case}}.nii.gz",
         scores=f"{RESULTS}/out_of_fold/{{case}}.tsv",
     log:
         f"{RESULTS}/logs/validate/{{case}}.log",

@@ -2,6 +2,7 @@
 
 from dataclasses import asdict
 
+from ctseg.decisions import decided
 from ctseg.engines import OnnxRuntimeEngine
 from ctseg.files import read_json, write_text
 from ctseg.lungs import plausible_lungs
@@ -13,7 +14,7 @@ from job import job
 with job(snakemake) as log:
     step = snakemake.params.step
     decisions = read_json(snakemake.input.plan)
-    tried = candidates(step["postprocess"], decisions["smallest_component_mm3"]["value"])
+    tried = candidates(step["postprocess"], decided(decisions, "smallest_component_mm3"))
     engine = OnnxRuntimeEngine(snakemake.input.model, snakemake.threads)
     lungs = plausible_lungs(snakemake.input.get("lungs"), snakemake.input.get("lungs_facts"))
     lowest = min(candidate.threshold for candidate in tried)
