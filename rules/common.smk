@@ -49,12 +49,14 @@ TUNED = "auto" in [
     config["postprocess"][key]
     for key in ("threshold", "min_volume_mm3", "keep_largest")
 ]
+CALIBRATION_CASES = 8  # that the ranges of 8-bit integers are measured on
 
 
 wildcard_constraints:
     case=r"[A-Za-z0-9][A-Za-z0-9_.-]*",
     fold=r"\d+",
     member=r"\d+(-repeat\d+)?",
+    part=r"model|folds/\d+",
 
 
 def code(script):
@@ -100,6 +102,14 @@ def cases_to_segment():
 def cases_to_measure():
     """Segmented cases that have a label to compare with."""
     return [case for case in cases_to_segment() if CASES[case].label is not None]
+
+
+def patients_of(cases):
+    """For each case a number that stands for its patient."""
+    numbers = {}
+    return {
+        case: numbers.setdefault(CASES[case].patient, len(numbers)) for case in cases
+    }
 
 
 def case_table(case):
@@ -172,6 +182,51 @@ def out_of_fold():
     }
 
 
+def model_out_of_fold(wildcards):
+    """The model whose networks were not trained on a case, for every engine, as named inputs."""
+    folder = f"{RESULTS}/folds/{out_of_fold()[wildcards.case]}"
+    return {"model": f"{folder}/model.onnx", "torchscript": f"{folder}/model.ts"}
+
+
+def calibration_cases(part):
+    """A few of the cases that the networks of a fold, or of the final model, were trained on."""
+    fold = part.rpartition("/")[2]
+    training = cases_to_train() if part == "model" else FOLDS[int(fold)][0]
+    return training[:CALIBRATION_CASES]
+
+
+def calibration_inputs(wildcards):
+    """What preprocess makes of the cases to calibrate on."""
+    return [
+        path for case in calibration_cases(wildcards.part) for path in prepared(case)
+    ]
+
+
+def calibration_params(wildcards):
+    """Where the cases to calibrate on lie."""
+    return step(
+        cases=calibration_cases(wildcards.part),
+        prepared=f"{RESULTS}/preprocessed",
+        seed=config["seed"],
+    )
+
+
+def int8_model(wildcards):
+    """The model of 8-bit integers as a named input, where it may be wanted."""
+    wanted = config["infer"]["precision"] in ("auto", "int8")
+    return {"int8": f"{RESULTS}/model/model.int8.onnx"} if wanted else {}
+
+
+def uncertainty_of():
+    """The map of uncertainty as a named file, where it is wanted."""
+    wanted = config["infer"]["uncertainty"]
+    return (
+        {"uncertainty": f"{RESULTS}/predictions/uncertainty/{{case}}.nii.gz"}
+        if wanted
+        else {}
+    )
+
+
 def weights_of_fold(wildcards):
     """The weights of all repeats of a fold."""
     return [
@@ -202,6 +257,10 @@ def label_of(wildcards):
     if CASES[wildcards.case].label is None:
         return {}
     return {"label": f"{RESULTS}/labels/{wildcards.case}.nii.gz"}
+
+
+# Cases on which ways to infer are compared.
+COMPARED = list(out_of_fold())[: config["infer"]["compare_cases"]]
 
 
 if not cases_to_measure():

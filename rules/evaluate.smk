@@ -2,7 +2,7 @@
 
 
 rule measure:
-    """Dice, IoU and volume errors of one case, beside what a threshold reaches."""
+    """Overlap, volume, surface and lesion metrics of one case, beside what a threshold reaches."""
     input:
         unpack(lungs_of),
         cleaning=rules.tune.output.cleaning,
@@ -65,7 +65,7 @@ rule tabulate_metrics:
         mem_mb=memory_mb(1),
         runtime=minutes(10),
     params:
-        step={},
+        step=step(patients=patients_of(cases_to_measure())),
         code=code("tabulate_metrics.py"),
     message:
         "Tabulating the metrics of all cases"

@@ -5,9 +5,13 @@ rule infer:
     """A scan segmented with the exported model, on the scan's own grid."""
     input:
         unpack(lungs_of),
+        unpack(int8_model),
         image=rules.convert_image.output.image,
+        inference=rules.choose_variant.output.inference,
         model=rules.export_model.output.onnx,
+        torchscript=rules.export_model.output.torchscript,
     output:
+        **uncertainty_of(),
         prediction=f"{RESULTS}/predictions/{{case}}.nii.gz",
     log:
         f"{RESULTS}/logs/infer/{{case}}.log",
@@ -19,8 +23,14 @@ rule infer:
     resources:
         mem_mb=memory_mb(4),
         runtime=minutes(30),
+        gpu=config["infer"]["gpus"],
     params:
-        step=step(batch_size=config["infer"]["batch_size"]),
+        step=step(
+            batch_size=config["infer"]["batch_size"],
+            engine=config["infer"]["engine"],
+            memory_gib=config["infer"]["memory_gib"],
+            uncertainty=config["infer"]["uncertainty"],
+        ),
         code=code("infer.py"),
     message:
         "Segmenting {wildcards.case}"
@@ -32,6 +42,7 @@ rule postprocess:
     """The segmentation without what is outside or too small, and its components."""
     input:
         unpack(lungs_of),
+        **uncertainty_of(),
         cleaning=rules.tune.output.cleaning,
         prediction=rules.infer.output.prediction,
         image=rules.convert_image.output.image,

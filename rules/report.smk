@@ -104,6 +104,7 @@ rule report:
         members=rules.tabulate_training.output.members,
         parity=rules.export_model.output.parity,
         cleaning=rules.tune.output.cleaning,
+        inference=rules.choose_variant.output.inference,
         plan=rules.plan.output.plan,
         training=rules.plot_training.output.figure,
         metrics=rules.plot_metrics.output.figure,

@@ -7,11 +7,11 @@ import onnx
 import pytest
 import torch
 
-from ctseg.engines import OnnxRuntimeEngine
+from ctseg.engines import load_engine
 from ctseg.errors import InputError
 from ctseg.export import build_model, compare, export_onnx, export_torchscript, read_weights, require_parity
 from ctseg.intensity import Scaling
-from ctseg.model import METADATA_KEY, ModelCard
+from ctseg.model import METADATA_KEY, InferSettings, ModelCard
 from ctseg.network import NetworkSettings, SegmentationModel, build_network
 from ctseg.postprocessing import PostprocessSettings
 from ctseg.preparation import Preparation
@@ -22,7 +22,9 @@ CARD = ModelCard(
     labels=("tumour", "node"),
     preparation=Preparation((1.0, 1.0, 2.0), (-1000.0, 400.0), "body", 5.0),
     patch_zyx=(8, 16, 12),
-    overlap=0.5,
+    multiple_zyx=(4, 4, 4),
+    window_bytes=100.0,
+    infer=InferSettings("large", 0.25, mirror_axes="xy"),
     threshold=0.5,
     postprocess=PostprocessSettings(10.0, False, True),
     n_networks=2,
@@ -46,7 +48,7 @@ def exported(tmp_path_factory):
 
 def test_an_ensemble_is_one_graph_that_equals_torch_at_three_sizes(exported):
     model, folder = exported
-    rows = compare(model, folder / "model.onnx", folder / "model.ts", NETWORK.multiple_zyx, seed=0)
+    rows = compare(model, folder / "model.onnx", NETWORK.multiple_zyx, seed=0)
     assert len({tuple(row["shape"]) for row in rows}) == 3
     require_parity(rows, tolerance=1e-4)
 
@@ -56,16 +58,16 @@ def test_a_difference_stops_the_export(exported):
     changed = copy.deepcopy(model)
     with torch.no_grad():
         next(changed.parameters()).add_(1.0)
-    rows = compare(changed, folder / "model.onnx", folder / "model.ts", NETWORK.multiple_zyx, seed=0)
+    rows = compare(changed, folder / "model.onnx", NETWORK.multiple_zyx, seed=0)
     with pytest.raises(InputError, match="must not be used"):
         require_parity(rows, tolerance=1e-3)
     with pytest.raises(InputError, match="must not be used"):
-        require_parity([{"onnx_max_difference": float("nan"), "torchscript_max_difference": 0.0}], tolerance=1e-3)
+        require_parity([{"openvino_max_difference": float("nan"), "torch_max_difference": 0.0}], tolerance=1e-3)
 
 
 def test_the_model_file_describes_itself(exported):
     _, folder = exported
-    engine = OnnxRuntimeEngine(folder / "model.onnx", threads=1)
+    engine = load_engine(folder / "model.onnx", threads=1)
     assert engine.card == CARD
     extra = {"ctseg.json": ""}
     torch.jit.load(str(folder / "model.ts"), _extra_files=extra)
@@ -74,7 +76,7 @@ def test_the_model_file_describes_itself(exported):
 
 def test_values_outside_of_the_window_do_not_matter(exported):
     _, folder = exported
-    engine = OnnxRuntimeEngine(folder / "model.onnx", threads=1)
+    engine = load_engine(folder / "model.onnx", threads=1)
     hu = np.random.default_rng(0).uniform(-3000, 3000, (1, 1, 8, 8, 8)).astype(np.float32)
     probabilities = engine(hu)
     assert probabilities.shape == (1, 2, 8, 8, 8)
@@ -111,20 +113,26 @@ def test_weights_of_all_folds_make_one_model(tmp_path):
 def test_other_files_are_refused_by_name(exported, tmp_path):
     _, folder = exported
     with pytest.raises(InputError, match=r"none\.onnx does not exist"):
-        OnnxRuntimeEngine(tmp_path / "none.onnx", threads=1)
+        load_engine(tmp_path / "none.onnx", threads=1)
     (tmp_path / "text.onnx").write_text("no model")
-    with pytest.raises(InputError, match=r"text\.onnx cannot be loaded"):
-        OnnxRuntimeEngine(tmp_path / "text.onnx", threads=1)
     graph = onnx.load(folder / "model.onnx")
     del graph.metadata_props[:]
     onnx.save(graph, tmp_path / "bare.onnx")
-    with pytest.raises(InputError, match="no ctseg model"):
-        OnnxRuntimeEngine(tmp_path / "bare.onnx", threads=1)
+    for engine in ("openvino", "onnxruntime"):
+        with pytest.raises(InputError, match=r"text\.onnx cannot be loaded"):
+            load_engine(tmp_path / "text.onnx", 1, engine)
+        with pytest.raises(InputError, match="no ctseg model"):
+            load_engine(tmp_path / "bare.onnx", 1, engine)
+    with pytest.raises(InputError, match=r"needs .*bare\.ts"):
+        load_engine(tmp_path / "bare.onnx", 1, "torch")
+    (tmp_path / "bare.ts").write_text("no model")
+    with pytest.raises(InputError, match=r"bare\.ts cannot be loaded"):
+        load_engine(tmp_path / "bare.onnx", 1, "torch")
 
 
 def test_a_card_of_a_newer_format_is_refused():
-    newer = CARD.to_json().replace('"format": 1', '"format": 2')
-    with pytest.raises(InputError, match="format 2"):
+    newer = CARD.to_json().replace('"format": 2', '"format": 3')
+    with pytest.raises(InputError, match="format 3"):
         ModelCard.from_json(newer)
     assert METADATA_KEY == "ctseg"
-    assert replace(CARD, overlap=0.25) != CARD
+    assert replace(CARD, threshold=0.25) != CARD

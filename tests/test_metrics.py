@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis.extra.numpy import arrays
 
-from ctseg.metrics import COLUMNS, overlap_metrics
-from ctseg.tables import SUMMARISED, best_threshold, note, read_tables, summarise
+from ctseg.metrics import COLUMNS, case_metrics, columns, overlap_metrics
+from ctseg.tables import TEXT, best_threshold, note, read_tables, summarise
+from ctseg.volume import Grid
 
 SHAPE = (3, 4, 5)
 masks = arrays(np.bool_, SHAPE)
@@ -107,7 +108,7 @@ def baseline(dices_by_threshold, split="test", label="nodule"):
 def test_the_summary_has_the_statistics_of_each_split_and_label():
     table = pd.concat([cases([0.2, 0.4, 0.6, 0.8]), cases([0.5, 0.7], label="tumour"), cases([0.1], split="val")])
     summary = summarise(table)
-    assert len(summary) == 3 * len(SUMMARISED)
+    assert len(summary) == 3 * len(set(table) - set(TEXT))
     row = summary.query("split == 'test' and label == 'nodule' and metric == 'dice'").iloc[0]
     assert (row["n"], row["n_cases"]) == (4, 4)
     expected = {"mean": 0.5, "median": 0.5, "q25": 0.35, "q75": 0.65, "min": 0.2, "max": 0.8}
@@ -130,7 +131,7 @@ def test_the_best_threshold_is_that_of_the_highest_mean():
 
 def test_the_note_sets_the_scores_beside_the_best_threshold():
     text = note(summarise(cases([0.4, 0.8])), baseline({-500: [0.1, 0.1], -300: [0.3, 0.2]}))
-    assert "test, nodule: Dice 0.600 ± 0.283 (median 0.600, 2 of 2 cases" in text
+    assert "test, nodule: Dice 0.600 ± 0.283 (95 % interval of the mean 0.400 to 0.800, median 0.600, 2 of 2 cases" in text
     assert "above -300 HU" in text
     assert "Dice 0.250" in text
     assert "flatters" in text
@@ -151,3 +152,14 @@ def test_tables_are_read_in_order_and_keep_the_names_of_cases(tmp_path):
     table = read_tables([tmp_path / "007.tsv", tmp_path / "003.tsv"])
     assert table["case"].tolist() == ["007", "003"]
     assert table["dice"].isna().all()
+
+
+def test_all_metrics_of_a_case_have_a_column_and_agree_with_each_other():
+    reference, prediction = box(slice(0, 4)), box(slice(2, 6))
+    grid = Grid(reference.shape, (1.0, 1.0, 2.0), (0.0, 0.0, 0.0), ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)))
+    found = case_metrics(reference, prediction, grid, [0.5, 10], 0.1)
+    assert set(columns([0.5, 10])) == set(found) - {"state"}
+    assert found["dice"] == overlap_metrics(reference, prediction, 2.0)["dice"]
+    assert found["surface_dice_0.5mm"] < found["surface_dice_10mm"] == 1
+    assert found["assd_mm"] <= found["hd95_mm"]
+    assert (found["reference_lesions"], found["found_lesions"]) == (1, 1)

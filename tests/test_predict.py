@@ -1,8 +1,11 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from ctseg.predict import on_grid
+from ctseg.native_grid import binary_entropy, to_native_grid
 from ctseg.resample import resample
 from ctseg.segmentation import label_map
 from ctseg.volume import Grid, Volume
@@ -19,22 +22,42 @@ def blobs(shape, seed, n_classes=2):
     return field
 
 
-def naive(probabilities, grid, target, threshold):
-    """Every class resampled over the whole target, then decided."""
-    moved = [resample(Volume(channel, grid), target, fill=0).voxels_zyx for channel in probabilities]
-    return label_map(np.stack(moved), threshold)
+def cut(probabilities, cuts):
+    """The slabs of probabilities between the rows `cuts`."""
+    rows = [0, *sorted(set(cuts) & set(range(1, probabilities.shape[1]))), probabilities.shape[1]]
+    return [(first, probabilities[:, first:stop]) for first, stop in pairwise(rows)]
 
 
-@given(grids(sheared=False, largest=12))
-@settings(max_examples=40, deadline=None)
-def test_deciding_in_the_box_equals_deciding_everywhere(target):
+def on_grid(probabilities, grid, target, threshold, cuts=(), tile=64):
+    maps = to_native_grid(cut(probabilities, cuts), grid, target, threshold, certainty=True, tile=tile)
+    return maps.labels, maps.certainty
+
+
+@given(grids(sheared=False, largest=12), st.lists(st.integers(1, 8), max_size=8), st.integers(1, 12))
+@settings(max_examples=80, deadline=None)
+def test_deciding_slab_by_slab_in_boxes_equals_deciding_everywhere(target, cuts, tile):
     centre = target.points_xyz_mm((np.array(target.shape_zyx) - 1) / 2)[0]
     spacing = (1.7, 1.3, 2.1)
     origin = tuple((centre - np.array(spacing) * 4).tolist())
     grid = Grid((9, 9, 9), spacing, origin, IDENTITY)
     probabilities = blobs(grid.shape_zyx, seed=1)
-    expected = naive(probabilities, grid, target, 0.5)
-    np.testing.assert_array_equal(on_grid(probabilities, grid, target, 0.5)[0].voxels_zyx, expected)
+    moved = np.stack([resample(Volume(channel, grid), target, fill=0).voxels_zyx for channel in probabilities])
+    maps = to_native_grid(cut(probabilities, cuts), grid, target, 0.5, certainty=True, entropy=True, tile=tile)
+    clear = np.abs(moved.max(axis=0) - 0.5) > 1e-5  # of rounding's last digit
+    np.testing.assert_array_equal(maps.labels.voxels_zyx[clear], label_map(moved, 0.5)[clear])
+    bits = binary_entropy(moved.max(axis=0)) * 255
+    sure = np.abs(moved.max(axis=0) - 0.05) > 1e-5
+    np.testing.assert_allclose(maps.entropy.voxels_zyx[sure], bits[sure], atol=0.6)
+
+
+def test_slabs_on_an_aligned_grid_lose_no_voxel_between_them():
+    # Voxels of the scan lie exactly on the network's rows, where it could be either slab's or neither's.
+    grid = Grid((12, 8, 8), (1.0, 1.0, 0.7), (0, 0, 0.3), IDENTITY)
+    target = Grid((23, 8, 8), (1.0, 1.0, 0.35), (0, 0, 0.3), IDENTITY)
+    everywhere = np.full((1, 12, 8, 8), 0.9, np.float32)
+    for cuts in ((1, 2, 3), (5,), tuple(range(12))):
+        for tile in (1, 3, 64):
+            assert on_grid(everywhere, grid, target, 0.5, cuts, tile)[0].voxels_zyx.all()
 
 
 def test_a_higher_threshold_follows_from_the_certainty():

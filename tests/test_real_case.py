@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from ctseg.engines import OnnxRuntimeEngine
+from ctseg.engines import load_engine
 from ctseg.export import export_onnx
 from ctseg.intensity import Scaling
 from ctseg.labels import LabelSettings, read_label
-from ctseg.model import ModelCard
+from ctseg.model import InferSettings, ModelCard
 from ctseg.network import NetworkSettings, SegmentationModel, build_network
 from ctseg.postprocessing import PostprocessSettings
 from ctseg.predict import predict
@@ -30,7 +30,9 @@ def engine(tmp_path_factory):
         labels=("tumour",),
         preparation=PREPARATION,
         patch_zyx=(16, 32, 32),
-        overlap=0.25,
+        multiple_zyx=(2, 2, 2),
+        window_bytes=100.0,
+        infer=InferSettings("large", 0.25),
         threshold=0.01,
         postprocess=PostprocessSettings(100.0, False, False),
         n_networks=1,
@@ -40,7 +42,7 @@ def engine(tmp_path_factory):
     )
     path = tmp_path_factory.mktemp("model") / "model.onnx"
     export_onnx(SegmentationModel([network.eval()], Scaling.of_window(*PREPARATION.window_hu)), card, path)
-    return OnnxRuntimeEngine(path, threads=2)
+    return load_engine(path, threads=2)
 
 
 def test_a_patient_goes_from_dicom_to_a_segmentation_on_the_scan(engine):

@@ -1,8 +1,9 @@
+import numpy as np
 import pandas as pd
 import pytest
 
 from ctseg.metrics import COLUMNS
-from ctseg.tables import best_threshold, note, read_tables, summarise
+from ctseg.tables import best_threshold, mean_interval, note, read_tables, summarise
 
 NAN = float("nan")
 BASELINE = ["case", "split", "fold", "label", "threshold_hu", "dice"]
@@ -83,3 +84,23 @@ def test_the_note_names_dice_and_the_baseline(cases):
 def test_the_note_of_a_single_or_empty_case_without_baseline_reads_well(cases, no_baseline):
     assert "nan" not in note(summarise(cases(row("a"))), no_baseline)
     assert "nan" not in note(summarise(cases(row("a", "both_empty", NAN))), no_baseline)
+
+
+def test_the_interval_of_a_mean_narrows_with_the_number_of_patients():
+    rng = np.random.default_rng(0)
+    few, many = rng.normal(0.8, 0.1, 10), rng.normal(0.8, 0.1, 1000)
+    (low, high), (lower, upper) = (mean_interval(values, np.arange(values.size)) for values in (few, many))
+    assert low < few.mean() < high
+    assert upper - lower < (high - low) / 5
+    expected = 2 * 1.96 * many.std() / np.sqrt(many.size)
+    assert upper - lower == pytest.approx(expected, rel=0.1)
+
+
+def test_scans_of_one_patient_are_drawn_together():
+    values = np.repeat([0.2, 0.4, 0.6, 0.8], 25)
+    by_case = mean_interval(values, np.arange(100))
+    by_patient = mean_interval(values, np.repeat(np.arange(4), 25))
+    assert by_patient[1] - by_patient[0] > 3 * (by_case[1] - by_case[0])
+    assert mean_interval(values, np.repeat(np.arange(4), 25)) == by_patient
+    assert np.isnan(mean_interval(values, np.zeros(100))).all()
+    assert np.isnan(mean_interval(np.zeros(0), np.zeros(0))).all()

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import SimpleITK as sitk
 
-from ctseg.engines import OnnxRuntimeEngine
+from ctseg.engines import load_engine
 from ctseg.phantom_cases import phantom_case
 from ctseg.predict import predict
 from ctseg.volume import read_nifti
@@ -16,12 +16,15 @@ from studies import TINY, merged, planned, planned_jobs, snakemake
 
 pytestmark = pytest.mark.timeout(400)
 
+# The tiny study, with its ways to infer compared.
+STUDY = merged(TINY, {"infer": {"compare_cases": 1}})
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A folder in which the tiny study has run."""
     folder = tmp_path_factory.mktemp("study")
-    run = snakemake(folder, TINY, "--resources", "gpu=0")
+    run = snakemake(folder, STUDY, "--resources", "gpu=0")
     assert run.returncode == 0, run.stdout
     return folder
 
@@ -45,6 +48,8 @@ def test_every_result_of_the_readme_is_there(results):
         "model/parity.json",
         "model/postprocess.json",
         "model/tuning.tsv",
+        "model/inference.json",
+        "model/variants.tsv",
         "metrics/members.tsv",
         "folds/0/weights.pt",
         "folds/0/history.tsv",
@@ -86,7 +91,7 @@ def test_the_metrics_table_follows_from_the_masks(results):
 
 
 def test_the_model_file_and_the_scan_give_the_same_segmentation_as_the_workflow(results):
-    engine = OnnxRuntimeEngine(results / "model" / "model.onnx", threads=2)
+    engine = load_engine(results / "model" / "model.onnx", threads=2)
     for case in segmented(results):
         prediction = predict(read_nifti(results / "images" / f"{case}.nii.gz"), engine)
         stored = read_nifti(results / "segmentations" / f"{case}.nii.gz")
@@ -111,10 +116,11 @@ def test_no_identity_leaves_the_dicom(results):
 
 
 def test_a_second_run_has_nothing_to_do(folder):
-    assert planned(folder, TINY) == set()
+    assert planned(folder, STUDY) == set()
 
 
-TRAINED = {"train", "plot_training", "tabulate_training", "export_fold", "validate", "tune", "export_model"}
+SHIPPED = {"compare_variants", "choose_variant", "export_model"}
+TRAINED = {"train", "plot_training", "tabulate_training", "export_fold", "validate", "tune", "quantize"} | SHIPPED
 AFTER_THE_MODEL = {"infer", "postprocess", "measure", "tabulate_metrics", "plot_metrics", "plot_case", "report"}
 
 
@@ -122,13 +128,17 @@ AFTER_THE_MODEL = {"infer", "postprocess", "measure", "tabulate_metrics", "plot_
     ("change", "expected"),
     [
         ({"seed": 1, "resources": {"memory_factor": 2.0}}, set()),
-        ({"postprocess": {"min_volume_mm3": 20}}, {"validate", "tune", "export_model"} | AFTER_THE_MODEL),
+        ({"postprocess": {"min_volume_mm3": 20}}, {"validate", "tune"} | SHIPPED | AFTER_THE_MODEL),
         (
             {"postprocess": {"threshold": 0.4, "min_volume_mm3": 20, "keep_largest": True}},
-            {"tune", "export_model"} | AFTER_THE_MODEL,
+            {"tune"} | SHIPPED | AFTER_THE_MODEL,
         ),
         ({"measure": {"baseline_thresholds_hu": [0]}}, {"measure", "tabulate_metrics", "plot_metrics", "report"}),
-        ({"infer": {"batch_size": 1}}, {"validate", "tune", "export_model"} | AFTER_THE_MODEL),
+        ({"infer": {"batch_size": 2}}, {"validate", "tune"} | SHIPPED | AFTER_THE_MODEL),
+        ({"infer": {"memory_gib": 1.0}}, SHIPPED | AFTER_THE_MODEL),
+        ({"infer": {"overlap": 0.25}}, {"choose_variant", "export_model"} | AFTER_THE_MODEL),
+        ({"infer": {"precision": "int8"}}, {"choose_variant", "export_model", "quantize"} | AFTER_THE_MODEL),
+        ({"infer": {"uncertainty": True}}, AFTER_THE_MODEL),
         ({"export_model": {"parity_tolerance": 0.01}}, {"export_model"} | AFTER_THE_MODEL),
         ({"train": {"learning_rate": 0.001}}, TRAINED | AFTER_THE_MODEL),
         ({"augment": {"noise_hu": 5}}, TRAINED | AFTER_THE_MODEL),
@@ -139,7 +149,11 @@ AFTER_THE_MODEL = {"infer", "postprocess", "measure", "tabulate_metrics", "plot_
         "postprocess",
         "nothing left to choose",
         "baseline",
-        "infer",
+        "batches",
+        "memory",
+        "overlap",
+        "precision",
+        "uncertainty",
         "export",
         "train",
         "augment",
@@ -147,11 +161,11 @@ AFTER_THE_MODEL = {"infer", "postprocess", "measure", "tabulate_metrics", "plot_
     ],
 )
 def test_a_changed_key_runs_what_depends_on_it_and_nothing_else(folder, change, expected):
-    assert planned(folder, merged(TINY, change)) == expected
+    assert planned(folder, merged(STUDY, change)) == expected
 
 
 def test_a_new_case_runs_its_own_jobs(folder):
-    jobs = planned_jobs(folder, merged(TINY, {"cases": {"phantom": {"patients": 4}}}))
+    jobs = planned_jobs(folder, merged(STUDY, {"cases": {"phantom": {"patients": 4}}}))
     own = ["make_phantom", "convert_image", "convert_label", "segment_lungs"]
     assert {rule: jobs[rule] for rule in own} == dict.fromkeys(own, 1)
 
@@ -164,7 +178,7 @@ def test_a_changed_scan_runs_its_case_again(folder, results):
         voxels = np.asarray(volume.dataobj).copy()
         voxels[0, 0, 0] = 1
         nib.save(nib.Nifti1Image(voxels, volume.affine), label)
-        assert "convert_label" in planned(folder, TINY)
+        assert "convert_label" in planned(folder, STUDY)
     finally:
         label.write_bytes(data)
 

@@ -1,7 +1,8 @@
-"""Export the networks of one fold, to be judged on the cases that it was not trained on."""
+"""Export the networks of one fold, to be judged on the cases that they were not trained on."""
 
-from ctseg.export import build_model, export_onnx, model_card, read_weights
+from ctseg.export import build_model, export_onnx, export_torchscript, model_card, read_weights, shipped
 from ctseg.files import read_json
+from ctseg.model import REFERENCE
 from ctseg.training_settings import network_settings, scaling_of
 from job import job
 
@@ -13,6 +14,8 @@ with job(snakemake) as log:
     decisions = read_json(snakemake.input.plan)
     weights = read_weights(snakemake.input.weights)
     settings = network_settings(step["network"], decisions)
-    model = build_model(weights, settings, len(step["labels"]), scaling_of(decisions))
-    export_onnx(model, model_card(step, decisions, UNCLEANED, weights), snakemake.output.onnx)
+    model = shipped(build_model(weights, settings, len(step["labels"]), scaling_of(decisions)))
+    card = model_card(step, decisions, UNCLEANED, REFERENCE, weights, model)
+    export_onnx(model, card, snakemake.output.onnx)
+    export_torchscript(model, card, snakemake.output.torchscript)
     log.info("exported %d networks", len(weights))

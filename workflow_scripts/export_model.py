@@ -11,22 +11,26 @@ from ctseg.export import (
     model_card,
     read_weights,
     require_parity,
+    shipped,
 )
 from ctseg.files import read_json, write_json
+from ctseg.model import InferSettings
 from ctseg.training_settings import network_settings, scaling_of
 from job import job
 
 with job(snakemake) as log:
     step = snakemake.params.step
     torch.set_num_threads(snakemake.threads)
-    decisions = read_json(snakemake.input.plan)
+    decisions, cleaning = read_json(snakemake.input.plan), values_of(read_json(snakemake.input.cleaning))
+    infer = InferSettings(**values_of(read_json(snakemake.input.inference)))
     weights = read_weights(snakemake.input.weights)
     settings = network_settings(step["network"], decisions)
-    model = build_model(weights, settings, len(step["labels"]), scaling_of(decisions))
-    card = model_card(step, decisions, values_of(read_json(snakemake.input.cleaning)), weights)
+    trained = build_model(weights, settings, len(step["labels"]), scaling_of(decisions))
+    model = shipped(trained)
+    card = model_card(step, decisions, cleaning, infer, weights, model)
     export_onnx(model, card, snakemake.output.onnx)
     export_torchscript(model, card, snakemake.output.torchscript)
-    rows = compare(model, snakemake.output.onnx, snakemake.output.torchscript, settings.multiple_zyx, step["seed"])
+    rows = compare(trained, snakemake.output.onnx, settings.multiple_zyx, step["seed"])
     for row in rows:
         log.info("parity %s", row)
     require_parity(rows, step["parity_tolerance"])

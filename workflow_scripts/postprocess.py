@@ -19,7 +19,9 @@ with job(snakemake) as log:
         region = read_nifti(snakemake.input.lungs)
         plausible = read_json(snakemake.input.lungs_facts)["plausible"]
     segmentation, facts = postprocess(read_nifti(snakemake.input.prediction), settings, region, plausible)
-    components = measure_components(segmentation, read_nifti(snakemake.input.image))
+    uncertainty = snakemake.input.get("uncertainty")
+    entropy = read_nifti(uncertainty) if uncertainty else None
+    components = measure_components(segmentation, read_nifti(snakemake.input.image), entropy)
     log.info("%d components; %s", len(components), facts)
     write_nifti(segmentation, snakemake.output.segmentation)
     write_components(components, labels, snakemake.output.components)

@@ -22,6 +22,7 @@ with job(snakemake):
             "Networks": pd.read_csv(source.members, sep="\t", dtype={"network": str}),
             "Plan": plan_table(read_json(source.plan)),
             "Threshold and postprocessing": plan_table(read_json(source.cleaning)),
+            "Windows and precision": plan_table(read_json(source.inference)),
             "Exported model against the trained one (largest difference of a probability)": parity,
         },
         {"Training": [source.training], "Metrics": [source.metrics], "Segmentations": list(source.case_figures)},

@@ -6,7 +6,7 @@ from job import job
 
 with job(snakemake) as log:
     cases = read_tables(snakemake.input.metrics)
-    summary = summarise(cases)
+    summary = summarise(cases, snakemake.params.step["patients"])
     for rows, path in ((cases, snakemake.output.cases), (summary, snakemake.output.summary)):
         with atomic_path(path) as partial:
             rows.to_csv(partial, sep="\t", index=False, float_format="%.4f", na_rep="nan")

@@ -9,6 +9,7 @@ from scipy.spatial import ConvexHull, QhullError
 from scipy.spatial.distance import pdist
 
 from ctseg.files import write_text
+from ctseg.resample import bounding_box
 from ctseg.volume import Grid, Volume
 
 CONNECTIVITY: Literal[26] = 26  # voxels that share a face, an edge or a corner belong together
@@ -28,6 +29,7 @@ COLUMNS = {
     "sd_hu": ".1f",
     "min_hu": ".0f",
     "max_hu": ".0f",
+    "mean_entropy_bits": ".3f",
 }
 
 
@@ -45,19 +47,26 @@ def voxels_in(volume_mm3: float, grid: Grid) -> float:
     return volume_mm3 / grid.voxel_volume_mm3 * (1 - 1e-6)
 
 
-def measure_components(segmentation: Volume, image: Volume) -> list[dict[str, Any]]:
+def measure_components(segmentation: Volume, image: Volume, entropy: Volume | None = None) -> list[dict[str, Any]]:
     """One row per component, ordered by class and then by falling volume.
 
     `segmentation` holds classes 1…n (uint8) and `image` HU on the same grid. Each row has `label` (the class number)
     and the keys of `COLUMNS`; positions are LPS millimetres, `extent` is the box along the patient's axes, and the
-    longest diameter is the largest distance between voxel centres, plus the shortest edge of a voxel.
+    longest diameter is the largest distance between voxel centres, plus the shortest edge of a voxel. The mean entropy
+    is that of an `entropy` map in 255ths of a bit, and None without one.
     """
     rows: list[dict[str, Any]] = []
+    around = bounding_box(segmentation.voxels_zyx > 0)
+    if around is None:
+        return rows
+    segmentation, image = segmentation.cropped(around), image.cropped(around)
+    entropy = entropy.cropped(around) if entropy else None
     for value in np.unique(segmentation.voxels_zyx[segmentation.voxels_zyx > 0]):
         components = label_components(segmentation.voxels_zyx == value)
         boxes = cc3d.statistics(components)["bounding_boxes"]
         measured = [
             _measure(components[box] == number, image.voxels_zyx[box], segmentation.grid.cropped(box))
+            | {"mean_entropy_bits": _mean_bits(components[box] == number, entropy.voxels_zyx[box]) if entropy else None}
             for number, box in enumerate(boxes)
             if number > 0
         ]
@@ -86,6 +95,11 @@ def _measure(mask_zyx: np.ndarray, image_zyx: np.ndarray, grid: Grid) -> dict[st
     }
 
 
+def _mean_bits(mask_zyx: np.ndarray, entropy_zyx: np.ndarray) -> float:
+    """Mean entropy of a component, cropped to its box."""
+    return float(entropy_zyx[mask_zyx].mean()) / 255
+
+
 def longest_distance_mm(points_xyz_mm: np.ndarray) -> float:
     """The largest distance between any two of (n, 3) points; it is always one between corners of their hull."""
     if len(points_xyz_mm) < 2:
@@ -105,9 +119,12 @@ def longest_distance_mm(points_xyz_mm: np.ndarray) -> float:
 
 
 def write_components(rows: list[dict[str, Any]], names: list[str], path: str | Path) -> None:
-    """Write the rows as a TSV with the names of the classes; only the header where nothing was found."""
+    """Write the rows as a TSV with the names of the classes; only the header where nothing was found.
+
+    What was not measured stays empty.
+    """
     lines = ["\t".join(["label", *COLUMNS])]
     for row in rows:
-        values = [format(row[column], form) for column, form in COLUMNS.items()]
+        values = ["" if row[column] is None else format(row[column], form) for column, form in COLUMNS.items()]
         lines.append("\t".join([names[row["label"] - 1], *values]))
     write_text(path, "\n".join(lines) + "\n")

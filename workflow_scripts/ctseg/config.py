@@ -177,6 +177,17 @@ def _start(config: Config) -> Iterator[Problem]:
         yield Problem("train.freeze_encoder", "needs train.init_from: a random encoder has to be trained")
 
 
+def _mirrors(config: Config) -> Iterator[Problem]:
+    for axis in config["infer"]["mirror_axes"]:
+        if axis not in config["augment"]["flip_axes"]:
+            yield Problem("infer.mirror_axes", f"{axis} is not in augment.flip_axes: the network never saw such images")
+
+
+def _engine(config: Config) -> Iterator[Problem]:
+    if config["infer"]["engine"] == "torch" and config["infer"]["precision"] == "int8":
+        yield Problem("infer.precision", "int8 needs the engine openvino or onnxruntime, not torch")
+
+
 # A check is left out where the schema already found fault with one of the keys that it reads.
 CHECKS: list[tuple[tuple[str, ...], Callable[[Config], Iterator[Problem]]]] = [
     (("cases.source", "cases.table", "cases.image", "cases.label", "cases.folder"), _source),
@@ -188,5 +199,7 @@ CHECKS: list[tuple[tuple[str, ...], Callable[[Config], Iterator[Problem]]]] = [
     (("plan.patch_size", "plan.spacing_mm", "network.channels", "network.strides"), _patch_size),
     (("network",), _network),
     (("target.labels", "train.class_weights"), _class_weights),
+    (("infer.mirror_axes", "augment.flip_axes"), _mirrors),
+    (("infer.engine", "infer.precision"), _engine),
     (("train.init_from", "train.freeze_encoder"), _start),
 ]

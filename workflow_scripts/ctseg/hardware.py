@@ -10,13 +10,13 @@ GPU_SHARE = 0.8  # of a GPU's: nothing else runs there, but memory is fragmented
 
 def memory_at_hand_gib() -> float:
     """The memory for a training step: of the smallest GPU where there is one, else of the machine."""
-    gpus_mib = _gpu_memory_mib()
+    gpus_mib = gpu_memory_mib()
     if gpus_mib:
         return GPU_SHARE * min(gpus_mib) / 1024
     return SHARE * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
 
 
-def _gpu_memory_mib() -> list[int]:
+def gpu_memory_mib() -> list[int]:
     """What the driver's own tool tells; it costs a tenth of importing torch."""
     tool = shutil.which("nvidia-smi")
     if not tool:

@@ -35,8 +35,9 @@ def window_limits_hu(window: str | list[float] | tuple[float, float]) -> tuple[f
 
 def clip_hu(voxels_zyx: np.ndarray, window_hu: tuple[float, float]) -> np.ndarray:
     """Clip to the window and round to int16 HU. Takes any shape and gives the same shape."""
-    low, high = window_hu
-    return np.clip(np.rint(voxels_zyx), np.ceil(low), np.floor(high)).astype(np.int16)
+    low, high = int(np.ceil(window_hu[0])), int(np.floor(window_hu[1]))
+    rounded = voxels_zyx if np.issubdtype(voxels_zyx.dtype, np.integer) else np.rint(voxels_zyx)
+    return np.clip(rounded, low, high).astype(np.int16)
 
 
 @dataclass(frozen=True)

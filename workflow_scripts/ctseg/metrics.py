@@ -1,10 +1,15 @@
 """How well a segmentation agrees with its reference, on the scan's own grid."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-# Order and format of the columns of the metrics table.
+from ctseg import lesions
+from ctseg.surfaces import surface_distances
+from ctseg.volume import Grid
+
+# Order and format of the columns of the metrics table; those of surfaces and lesions follow.
 COLUMNS = {
     "dice": ".4f",
     "iou": ".4f",
@@ -16,6 +21,39 @@ COLUMNS = {
     "absolute_volume_error_cm3": ".4f",
     "volume_error_percent": ".2f",
 }
+
+
+def columns(tolerances_mm: Sequence[float]) -> dict[str, str]:
+    """Name and format of all numbers that `case_metrics` gives, in the order of the table."""
+    surfaces = {
+        **{surface_dice_name(tolerance): ".4f" for tolerance in tolerances_mm},
+        "hd95_mm": ".3f",
+        "assd_mm": ".3f",
+    }
+    return COLUMNS | surfaces | lesions.COLUMNS
+
+
+def surface_dice_name(tolerance_mm: float) -> str:
+    """The column of the surface Dice at a tolerance."""
+    return f"surface_dice_{tolerance_mm:g}mm"
+
+
+def case_metrics(
+    reference: np.ndarray, prediction: np.ndarray, grid: Grid, tolerances_mm: Sequence[float], lesion_iou: float
+) -> dict[str, Any]:
+    """All metrics of two boolean masks on `grid`: `overlap_metrics`, those of surfaces, and `lesion_metrics`.
+
+    Surface Dice is 0 where one mask is empty and NaN where both are; HD95 and ASSD are NaN in either case, since there
+    is no surface to be far from: how many cases were missed stands in `state`.
+    """
+    distances = surface_distances(reference, prediction, grid.spacing_zyx_mm)
+    return {
+        **overlap_metrics(reference, prediction, grid.voxel_volume_mm3),
+        **{surface_dice_name(tolerance): distances.surface_dice(tolerance) for tolerance in tolerances_mm},
+        "hd95_mm": distances.hausdorff_mm(95),
+        "assd_mm": distances.mean_mm(),
+        **lesions.lesion_metrics(reference, prediction, lesion_iou),
+    }
 
 
 def overlap_metrics(reference: np.ndarray, prediction: np.ndarray, voxel_volume_mm3: float) -> dict[str, Any]:

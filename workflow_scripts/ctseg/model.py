@@ -15,21 +15,42 @@ from ctseg.preparation import Preparation
 from ctseg.volume import Shape
 
 METADATA_KEY = "ctseg"
-FORMAT = 1  # of the card; a reader refuses a newer one
+FORMAT = 2  # of the card; a reader refuses a newer one
+
+
+@dataclass(frozen=True)
+class InferSettings:
+    """How a scan is cut into windows, and how exactly these are computed.
+
+    `window` is "patch", the training patch's size, or "large", as large as the memory allows; neighbours share at least
+    `overlap` of a patch. `precision` is "float32", "bfloat16" or "int8"; `mirror_axes`, as "xy", are those along which
+    mirror images are segmented too.
+    """
+
+    window: str
+    overlap: float
+    precision: str = "float32"
+    mirror_axes: str = ""
+
+
+REFERENCE = InferSettings("patch", 0.5)  # what others do, and what anything faster is compared with
 
 
 @dataclass(frozen=True)
 class ModelCard:
     """What a model was made for, and how to feed it.
 
-    `labels` names the classes 1…n in the order of the network's outputs. `patch_zyx` is the window in voxels, `overlap`
-    the share of neighbouring windows. `training_hash` stands for the training data, `versions` for the software.
+    `labels` names the classes 1…n in the order of the network's outputs. `patch_zyx` is the size of the training
+    patches in voxels; any window must be a multiple of `multiple_zyx`, and a voxel of it needs `window_bytes` while the
+    network runs. `training_hash` stands for the training data, `versions` for the software.
     """
 
     labels: tuple[str, ...]
     preparation: Preparation
     patch_zyx: Shape
-    overlap: float
+    multiple_zyx: Shape
+    window_bytes: float
+    infer: InferSettings
     threshold: float
     postprocess: PostprocessSettings
     n_networks: int
@@ -55,6 +76,8 @@ class ModelCard:
             labels=tuple(content.pop("labels")),
             preparation=Preparation(**prepared),
             patch_zyx=tuple(content.pop("patch_zyx")),
+            multiple_zyx=tuple(content.pop("multiple_zyx")),
+            infer=InferSettings(**content.pop("infer")),
             postprocess=PostprocessSettings(**content.pop("postprocess")),
             **content,
         )
@@ -63,5 +86,5 @@ class ModelCard:
 def read_card(path: str | Path, metadata: dict[str, str]) -> ModelCard:
     """The card in the metadata of the model at `path`. Raises InputError when it is no ctseg model."""
     if METADATA_KEY not in metadata:
-        raise InputError(f"{path} is an ONNX file but no ctseg model: it has no `{METADATA_KEY}` metadata")
+        raise InputError(f"{path} is no ctseg model: it has no `{METADATA_KEY}` metadata")
     return ModelCard.from_json(metadata[METADATA_KEY])

@@ -7,7 +7,7 @@ import numpy as np
 from scipy.ndimage import distance_transform_edt, find_objects
 
 from ctseg.components import label_components, voxels_in
-from ctseg.resample import grow_box
+from ctseg.resample import bounding_box, grow_box
 from ctseg.volume import Volume
 
 
@@ -40,7 +40,14 @@ def postprocess(
         facts["region_reason"] = "the lung field is not plausible"
     for step in ("outside", "small", "other"):
         facts |= {f"removed_{step}_components": 0, f"removed_{step}_voxels": 0}
-    voxels = segmentation.voxels_zyx.copy()
+    whole = segmentation.voxels_zyx.copy()
+    box = bounding_box(whole > 0)
+    asked_for = settings.min_volume_mm3 > 0 or settings.keep_largest or facts["region_used"]
+    if box is None or not asked_for:
+        return segmentation.with_voxels(whole), facts
+    # Only what is near enough to judge a component by is looked at: most of a scan is empty.
+    box = grow_box(box, REACH_MM, segmentation.grid)
+    voxels, region = whole[box], region.cropped(box) if region else None
     smallest_voxels = voxels_in(settings.min_volume_mm3, segmentation.grid)
     for value in np.unique(voxels[voxels > 0]):
         components = label_components(voxels == value)
@@ -54,7 +61,7 @@ def postprocess(
             alive = _drop(alive, np.arange(sizes.size) == largest, sizes, "other", facts)
         alive[0] = True
         voxels[~alive[components]] = 0
-    return segmentation.with_voxels(voxels), facts
+    return segmentation.with_voxels(whole), facts
 
 
 def _in_reach(components: np.ndarray, sizes: np.ndarray, region: Volume) -> np.ndarray:

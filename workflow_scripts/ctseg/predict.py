@@ -1,84 +1,110 @@
 """A scan and a model in, a segmentation on the scan's own grid out: the one path that all predictions take."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ctseg.components import measure_components
-from ctseg.engines import OnnxRuntimeEngine
+from ctseg.engines import Engine, mirrored
 from ctseg.lungs import check_lungs, segment_lungs
+from ctseg.model import InferSettings, ModelCard
+from ctseg.native_grid import Maps, to_native_grid
 from ctseg.postprocessing import postprocess
-from ctseg.preparation import prepare_image
-from ctseg.resample import bounding_box, resample
-from ctseg.segmentation import label_map
-from ctseg.volume import Grid, Volume
-from ctseg.windows import sliding_window
+from ctseg.preparation import BODY_HU, network_input, prepare_rows
+from ctseg.volume import Shape, Volume
+from ctseg.windows import Tiling, large_windows, slabs, tiling
+
+MEMORY_GIB = 1.5  # that windows may take where nothing else is said
+
+Progress = Callable[[int, int], None]  # is told the rows that are done, and all there are
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """A segmentation (uint8, classes 1…n) on the scan's grid, its components, and what postprocessing did."""
+    """A segmentation (uint8, classes 1…n) on the scan's grid, its components, and what postprocessing did.
+
+    `entropy` is a map of how unsure the network is, as of `native_grid.Maps`, where it was asked for.
+    """
 
     segmentation: Volume
     components: list[dict[str, Any]]
     facts: dict[str, Any]
+    entropy: Volume | None = None
 
 
-def infer(image: Volume, lungs: Volume | None, engine: OnnxRuntimeEngine, batch_size: int) -> Volume:
-    """The network's label map (uint8) on the image's grid, before postprocessing.
-
-    `image` holds HU; `lungs` is its lung field if the model works inside the lungs and the field is plausible.
-    """
-    return infer_with_certainty(image, lungs, engine, batch_size, engine.card.threshold)[0]
-
-
-def infer_with_certainty(
-    image: Volume, lungs: Volume | None, engine: OnnxRuntimeEngine, batch_size: int, threshold: float
-) -> tuple[Volume, Volume]:
-    """The label map as of `infer` at a threshold of one's own, and the probability of each voxel's class in 255ths."""
-    card = engine.card
-    prepared = prepare_image(image, lungs, card.preparation)
-    probabilities = sliding_window(
-        prepared.voxels_zyx,
-        engine,
-        len(card.labels),
+def windows_for(shape_zyx: Shape, card: ModelCard, settings: InferSettings, memory_gib: float) -> Tiling:
+    """How windows are laid over a volume on the network's grid."""
+    if settings.window == "patch":
+        return tiling(shape_zyx, card.patch_zyx, card.patch_zyx, settings.overlap)
+    return large_windows(
+        shape_zyx,
         card.patch_zyx,
-        card.overlap,
-        batch_size,
-        card.preparation.window_hu[0],
+        settings.overlap,
+        card.multiple_zyx,
+        len(card.labels),
+        card.window_bytes,
+        memory_gib * 2**30,
     )
-    return on_grid(probabilities, prepared.grid, image.grid, threshold)
 
 
-def on_grid(probabilities: np.ndarray, grid: Grid, target: Grid, threshold: float) -> tuple[Volume, Volume]:
-    """Bring probabilities [class, z, y, x] from `grid` to `target` linearly, and decide there.
+def infer(
+    image: Volume,
+    lungs: Volume | None,
+    engine: Engine,
+    settings: InferSettings | None = None,
+    memory_gib: float = MEMORY_GIB,
+    threshold: float | None = None,
+    certainty: bool = False,
+    entropy: bool = False,
+    batch_size: int = 1,
+    progress: Progress | None = None,
+) -> Maps:
+    """The network's label map on the image's grid, before postprocessing, with other maps if asked for.
 
-    Returns the label map and, where it is not 0, the probability of that class in 255ths (both uint8). Only the part of
-    `target` around voxels that reach the threshold is resampled. The result is the same as for the whole: between
-    values below the threshold, linear interpolation stays below it.
+    `image` holds HU; `lungs` is its lung field if the model works inside the lungs and the field is plausible. Settings
+    and threshold are those of the model if no others are given. A slab at a time is prepared, computed and brought back
+    to the image's grid, so that beside the image and the maps memory is bounded by `memory_gib`.
     """
-    labels = np.zeros(target.shape_zyx, dtype=np.uint8)
-    certainty = np.zeros(target.shape_zyx, dtype=np.uint8)
-    box = bounding_box(probabilities.max(axis=0) >= threshold)
-    if box is not None:
-        # One voxel more on each side: half-way to its neighbours a voxel still counts.
-        corners = np.array(list(np.ndindex(2, 2, 2)))
-        low = np.array([axis.start for axis in box]) - 1
-        high = np.array([axis.stop for axis in box])
-        indices = target.indices_zyx(grid.points_xyz_mm(low + corners * (high - low)))
-        first = np.clip(np.floor(indices.min(axis=0)).astype(int), 0, target.shape_zyx)
-        last = np.clip(np.ceil(indices.max(axis=0)).astype(int) + 1, 0, target.shape_zyx)
-        part = tuple(slice(int(a), int(b)) for a, b in zip(first, last, strict=True))
-        if all(axis.stop > axis.start for axis in part):
-            window = target.cropped(part)  # type: ignore[arg-type]
-            moved = [resample(Volume(channel, grid), window, fill=0).voxels_zyx for channel in probabilities]
-            labels[part] = label_map(np.stack(moved), threshold)
-            certainty[part] = np.where(labels[part], np.rint(np.max(moved, axis=0) * 255), 0)
-    return Volume(labels, target), Volume(certainty, target)
+    card = engine.card
+    settings = settings or card.infer
+    window_hu = card.preparation.window_hu
+    part, grid = network_input(image, lungs, card.preparation)
+
+    def read_rows(first: int, stop: int) -> np.ndarray:
+        return prepare_rows(part, grid, first, stop, window_hu)
+
+    found = slabs(
+        read_rows,
+        windows_for(grid.shape_zyx, card, settings, memory_gib),
+        mirrored(engine, settings.mirror_axes),
+        len(card.labels),
+        batch_size,
+        max(BODY_HU, window_hu[0]),
+        window_hu[0],
+    )
+    told = _telling(found, grid.shape_zyx[0], progress) if progress else found
+    threshold = card.threshold if threshold is None else threshold
+    return to_native_grid(told, grid, image.grid, threshold, certainty, entropy)
 
 
-def predict(image: Volume, engine: OnnxRuntimeEngine, batch_size: int = 2) -> Prediction:
+def _telling(
+    found: Iterable[tuple[int, np.ndarray]], rows: int, progress: Progress
+) -> Iterable[tuple[int, np.ndarray]]:
+    """The same slabs, each announced."""
+    for first, slab in found:
+        yield first, slab
+        progress(first + slab.shape[1], rows)
+
+
+def predict(
+    image: Volume,
+    engine: Engine,
+    memory_gib: float = MEMORY_GIB,
+    entropy: bool = False,
+    progress: Progress | None = None,
+) -> Prediction:
     """Segment a scan: lung field if the model wants one, network, postprocessing, components.
 
     `image` holds int16 HU on any grid. Nothing but the scan and the model file is needed.
@@ -88,6 +114,6 @@ def predict(image: Volume, engine: OnnxRuntimeEngine, batch_size: int = 2) -> Pr
     if card.preparation.region == "lungs":
         lungs = segment_lungs(image)
         plausible = bool(check_lungs(lungs, image)["plausible"])
-    raw = infer(image, lungs if plausible else None, engine, batch_size)
-    segmentation, facts = postprocess(raw, card.postprocess, lungs, plausible)
-    return Prediction(segmentation, measure_components(segmentation, image), facts)
+    maps = infer(image, lungs if plausible else None, engine, memory_gib=memory_gib, entropy=entropy, progress=progress)
+    segmentation, facts = postprocess(maps.labels, card.postprocess, lungs, plausible)
+    return Prediction(segmentation, measure_components(segmentation, image, maps.entropy), facts, maps.entropy)

@@ -6,9 +6,10 @@ import numpy as np
 
 from ctseg.intensity import clip_hu
 from ctseg.resample import Box, bounding_box, grow_box, orient, resample, resample_labels
-from ctseg.volume import Triple, Volume
+from ctseg.volume import Grid, Triple, Volume
 
 BODY_HU = -500  # between air and the lightest tissue outside the lungs
+ROWS_AT_ONCE = 64  # of the network's grid; resampling takes several times the memory of its result
 
 
 @dataclass(frozen=True)
@@ -33,17 +34,38 @@ def region_box(image: Volume, lungs: Volume | None, margin_mm: float) -> Box:
     return grow_box(box, margin_mm, image.grid)
 
 
-def prepare_image(image: Volume, lungs: Volume | None, preparation: Preparation) -> Volume:
-    """Crop to the region, turn to x-left, y-back, z-head, resample to the network's spacing and clip to the window.
+def network_input(image: Volume, lungs: Volume | None, preparation: Preparation) -> tuple[Volume, Grid]:
+    """The part of a scan that the network works on, turned to x-left, y-back, z-head, and the network's grid over it.
 
-    `image` holds HU; `lungs` is its lung field, which a preparation to the body does not use; without
-    a plausible one (None) the crop is to the body, too. Returns int16 HU with its own grid.
+    `image` holds HU; `lungs` is its lung field, which a preparation to the body does not use; without a plausible one
+    (None) the crop is to the body, too. The part is a view of the scan.
     """
     inside = lungs if preparation.region == "lungs" else None
-    cropped = orient(image.cropped(region_box(image, inside, preparation.margin_mm)))
-    low_hu, _ = preparation.window_hu
-    resampled = resample(cropped, cropped.grid.with_spacing(preparation.spacing_xyz_mm), fill=low_hu)
-    return resampled.with_voxels(clip_hu(resampled.voxels_zyx, preparation.window_hu))
+    part = orient(image.cropped(region_box(image, inside, preparation.margin_mm)))
+    return part, part.grid.with_spacing(preparation.spacing_xyz_mm)
+
+
+def prepare_rows(part: Volume, grid: Grid, first: int, stop: int, window_hu: tuple[float, float]) -> np.ndarray:
+    """Rows `first` to before `stop` of `grid`: resampled from `part` and clipped to the window, int16 HU [z, y, x].
+
+    Both are those of `network_input`, with parallel axes, so that few slices of the scan are needed.
+    """
+    rows = (slice(first, stop), slice(0, grid.shape_zyx[1]), slice(0, grid.shape_zyx[2]))
+    wanted = grid.cropped(rows)
+    around = part.grid.indices_zyx(wanted.corners_xyz_mm())[:, 0]
+    low = int(np.clip(np.floor(around.min()), 0, part.grid.shape_zyx[0] - 1))
+    high = int(np.clip(np.ceil(around.max()) + 1, low + 1, part.grid.shape_zyx[0]))
+    slices = part.cropped((slice(low, high), *(slice(0, size) for size in part.grid.shape_zyx[1:])))  # type: ignore[arg-type]
+    return clip_hu(resample(slices, wanted, fill=window_hu[0]).voxels_zyx, window_hu)
+
+
+def prepare_image(image: Volume, lungs: Volume | None, preparation: Preparation) -> Volume:
+    """The whole network's input of a scan, int16 HU with its own grid."""
+    part, grid = network_input(image, lungs, preparation)
+    starts = range(0, grid.shape_zyx[0], ROWS_AT_ONCE)
+    ends = [min(start + ROWS_AT_ONCE, grid.shape_zyx[0]) for start in starts]
+    rows = [prepare_rows(part, grid, *span, preparation.window_hu) for span in zip(starts, ends, strict=True)]
+    return Volume(np.concatenate(rows), grid)
 
 
 def prepare_label(label: Volume, prepared_image: Volume, n_classes: int) -> Volume:

@@ -27,9 +27,9 @@ def resample(volume: Volume, grid: Grid, fill: float = AIR_HU, interpolator: int
     if volume.grid.matches(grid, tolerance_mm=1e-6):
         return volume
     kind = volume.voxels_zyx.dtype
-    # SimpleITK cuts interpolated integers off towards zero, so they are interpolated as floats and rounded here.
+    # SimpleITK cuts interpolated integers off towards zero, so it gives them as floats and they are rounded here.
     rounded = interpolator != sitk.sitkNearestNeighbor and np.issubdtype(kind, np.integer)
-    image = to_sitk(volume.with_voxels(volume.voxels_zyx.astype(np.float32)) if rounded else volume)
+    image = to_sitk(volume)
     moved = sitk.Resample(
         image,
         grid.shape_zyx[::-1],
@@ -39,10 +39,11 @@ def resample(volume: Volume, grid: Grid, fill: float = AIR_HU, interpolator: int
         grid.spacing_xyz_mm,
         [value for row in grid.direction for value in row],
         fill,
-        image.GetPixelID(),
+        sitk.sitkFloat32 if rounded else image.GetPixelID(),
     )
-    voxels = sitk.GetArrayFromImage(moved)
-    return Volume(np.rint(voxels, out=voxels).astype(kind) if rounded else voxels, grid)
+    if rounded:
+        return Volume(np.rint(sitk.GetArrayViewFromImage(moved)).astype(kind), grid)
+    return Volume(sitk.GetArrayFromImage(moved), grid)
 
 
 def resample_labels(labels: Volume, grid: Grid, n_classes: int) -> Volume:

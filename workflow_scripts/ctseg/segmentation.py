@@ -8,6 +8,8 @@ def label_map(probabilities: np.ndarray, threshold: float) -> np.ndarray:
 
     Takes float probabilities [class, z, y, x], gives uint8 [z, y, x] with classes counted from 1.
     """
-    best = probabilities.argmax(axis=0)
+    if len(probabilities) == 1:
+        return (probabilities[0] >= threshold).astype(np.uint8)
+    best = probabilities.argmax(axis=0).astype(np.uint8)
     reached = probabilities.max(axis=0) >= threshold
     return np.where(reached, best + 1, 0).astype(np.uint8)

@@ -1,14 +1,15 @@
 """The metrics of all cases in one table, its summary, and a few sentences about them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 KEYS = ["split", "label"]
 TEXT = ["case", "split", "fold", "label", "state", "metric"]  # even where it looks like a number, or like `NA`
-SUMMARISED = ["dice", "iou", "volume_error_cm3", "absolute_volume_error_cm3", "volume_error_percent"]
+RESAMPLES = 2000  # of the patients, for the interval of a mean
 
 
 def read_tables(paths: Iterable[str | Path]) -> pd.DataFrame:
@@ -24,17 +25,21 @@ def read_tables(paths: Iterable[str | Path]) -> pd.DataFrame:
     return rows.assign(**numbers) if len(rows) else rows.astype(dict.fromkeys(numbers, float))
 
 
-def summarise(cases: pd.DataFrame) -> pd.DataFrame:
+def summarise(cases: pd.DataFrame, patients: Mapping[str, Any] | None = None) -> pd.DataFrame:
     """Count, mean, median, standard deviation, quartiles and range of each metric, by split and label.
 
-    Undefined values are left out of them; `n_cases` counts all cases, `n` those with a value, and the last columns how
-    many were missed, false alarms, or empty on both sides.
+    `mean_low` and `mean_high` are the bootstrap's 95 % interval of the mean over patients; `patients` names that of
+    each case, where a patient may have several. Undefined values are left out of them; `n_cases` counts all cases, `n`
+    those with a value, and the last columns how many were missed, false alarms, or empty on both sides.
     """
     rows = []
+    metrics = [column for column in cases if column not in TEXT]
     for (split, label), group in cases.groupby(KEYS, sort=True):
         states = group["state"].value_counts()
-        for metric in SUMMARISED:
+        owners = group["case"].map(patients) if patients else group["case"]
+        for metric in metrics:
             values = group[metric].dropna()
+            low, high = mean_interval(values.to_numpy(), owners[values.index].to_numpy())
             rows.append(
                 {
                     "split": split,
@@ -43,6 +48,8 @@ def summarise(cases: pd.DataFrame) -> pd.DataFrame:
                     "n_cases": len(group),
                     "n": len(values),
                     "mean": values.mean(),
+                    "mean_low": low,
+                    "mean_high": high,
                     "median": values.median(),
                     "sd": values.std(),
                     "q25": values.quantile(0.25),
@@ -57,6 +64,21 @@ def summarise(cases: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def mean_interval(values: np.ndarray, patients: np.ndarray, seed: int = 0) -> tuple[float, float]:
+    """The 95 % interval of the mean of `values`, by drawing patients with replacement; the same each time.
+
+    Percentile bootstrap (Efron 1979); all values of a drawn patient count. NaN for fewer than two patients.
+    """
+    _, owner = np.unique(patients, return_inverse=True)
+    if owner.size == 0 or owner.max() == 0:
+        return float("nan"), float("nan")
+    sums, counts = np.bincount(owner, weights=values), np.bincount(owner)
+    drawn = np.random.default_rng(seed).integers(counts.size, size=(RESAMPLES, counts.size))
+    means = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
+    low, high = np.percentile(means, [2.5, 97.5])
+    return float(low), float(high)
+
+
 def best_threshold(baseline: pd.DataFrame) -> pd.DataFrame:
     """For each split and label the threshold with the highest mean Dice: columns split, label, threshold_hu, dice."""
     means = baseline.groupby([*KEYS, "threshold_hu"], sort=True)["dice"].mean().dropna().reset_index()
@@ -69,7 +91,8 @@ def _dice_text(row: Any) -> str:
         return "no Dice ("
     if row.n == 1:
         return f"Dice {row.mean:.3f} ("
-    return f"Dice {row.mean:.3f} ± {row.sd:.3f} (median {row.median:.3f}, "
+    interval = f"95 % interval of the mean {row.mean_low:.3f} to {row.mean_high:.3f}, "
+    return f"Dice {row.mean:.3f} ± {row.sd:.3f} ({interval}median {row.median:.3f}, "
 
 
 def note(summary: pd.DataFrame, baseline: pd.DataFrame) -> str:

@@ -53,7 +53,7 @@ def scores(
     """Dice of each class with each candidate.
 
     `classes` is the label map at the lowest threshold, `certainty` the probability in 255ths; `region` is the lung
-    field where there is a plausible one. Where neither reference nor prediction has a voxel, Dice is 1.
+    field where there is a plausible one.
     """
     box = bounding_box((classes.voxels_zyx > 0) | (reference.voxels_zyx > 0))
     if box is not None:
@@ -64,16 +64,24 @@ def scores(
         sure = certainty.voxels_zyx >= candidate.threshold * 255
         settings = PostprocessSettings(candidate.min_volume_mm3, candidate.keep_largest, restrict)
         found, _ = postprocess(classes.with_voxels(classes.voxels_zyx * sure), settings, region, region is not None)
-        for value in range(1, n_classes + 1):
-            there, seen = reference.voxels_zyx == value, found.voxels_zyx == value
-            both, total = np.count_nonzero(there & seen), there.sum() + seen.sum()
+        for value, dice in enumerate(dice_of(reference.voxels_zyx, found.voxels_zyx, n_classes), start=1):
             yield {
                 "label": value,
                 "threshold": candidate.threshold,
                 "min_volume_mm3": candidate.min_volume_mm3,
                 "keep_largest": candidate.keep_largest,
-                "dice": float(2 * both / total) if total else 1.0,
+                "dice": dice,
             }
+
+
+def dice_of(reference: np.ndarray, found: np.ndarray, n_classes: int) -> list[float]:
+    """Dice of each class of two label maps; 1 where neither has a voxel of it."""
+    dice = []
+    for value in range(1, n_classes + 1):
+        there, seen = reference == value, found == value
+        both, total = np.count_nonzero(there & seen), there.sum() + seen.sum()
+        dice.append(float(2 * both / total) if total else 1.0)
+    return dice
 
 
 def choose(rows: Iterable[Mapping[str, Any]], tried: list[Candidate]) -> tuple[Candidate, list[float]]:

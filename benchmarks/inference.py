@@ -1,0 +1,331 @@
+"""What a prediction costs: against MONAI, ONNX Runtime and nnU-Net, in time, share of the limit, and memory.
+
+    python benchmarks/inference.py OUT [--rounds 3] [--threads 2] [--peer PYTHON_OF_NNUNET] [--chest DATA]
+
+The network is MONAI's U-Net of 16…256 features with two residual units and patches of 96³, trained here for a minute to
+find the bones of the built-in phantom, so that Dice means something. All programs have the same weights. Rounds of all
+programs are interleaved and medians compared. `dice` is that of the label map against the bones, `agreement` that
+against the program which the row is compared with.
+
+* loop: voxels of 1 mm to probabilities. `monai` is its sliding_window_inference with torch, overlap 0.5, Gaussian;
+  `onnxruntime` and `openvino` run the network as exported without packing in ctseg's loop.
+* scan: a scan of 0.75 mm to labels on its own grid, resampling and export included, against nnU-Net's predictor with
+  mirroring off (--peer is the Python of its own environment; see benchmarks/nnunet_predict.py).
+* command: `python -m ctseg predict` of files, with its peak memory; of what it takes, the share that is not network.
+
+OUT/inference.json has all figures.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from math import prod
+from pathlib import Path
+
+import numpy as np
+import torch
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT / "workflow_scripts")]
+
+from ctseg.engines import Engine, load_engine  # noqa: E402
+from ctseg.export import export_onnx, export_torchscript, shipped, window_bytes  # noqa: E402
+from ctseg.intensity import Scaling  # noqa: E402
+from ctseg.model import REFERENCE, InferSettings, ModelCard  # noqa: E402
+from ctseg.network import NetworkSettings, SegmentationModel, build_network  # noqa: E402
+from ctseg.phantom import Phantom, PhantomSettings, make_phantom  # noqa: E402
+from ctseg.postprocessing import PostprocessSettings  # noqa: E402
+from ctseg.predict import infer, windows_for  # noqa: E402
+from ctseg.preparation import BODY_HU, Preparation, region_box  # noqa: E402
+from ctseg.resample import resample  # noqa: E402
+from ctseg.volume import Volume, read_nifti, write_nifti  # noqa: E402
+from ctseg.windows import slabs  # noqa: E402
+
+PATCH = (96, 96, 96)
+GFLOP_OF_A_PATCH = 9.904  # counted by torch
+BONE_HU = 250
+LARGE = InferSettings("large", 0.25)
+LOOPS = {"256 x 256 x 100": (100, 256, 256), "300 x 300 x 250": (250, 300, 300)}
+
+
+def dice(a: np.ndarray, b: np.ndarray) -> float:
+    """Dice of two masks."""
+    return float(2 * np.count_nonzero(a & b) / max(1, np.count_nonzero(a) + np.count_nonzero(b)))
+
+
+def centre(volume: Volume, shape: tuple[int, ...]) -> Volume:
+    """The middle of a volume, repeated at its border where it is too small."""
+    missing = [max(0, want - have) for want, have in zip(shape, volume.grid.shape_zyx, strict=True)]
+    voxels = np.pad(volume.voxels_zyx, [(0, n) for n in missing], mode="edge")
+    starts = [(have - want) // 2 for want, have in zip(shape, voxels.shape, strict=True)]
+    cut = voxels[tuple(slice(a, a + n) for a, n in zip(starts, shape, strict=True))]
+    return Volume(cut, replace(volume.grid, shape_zyx=cut.shape))
+
+
+def train(image: Volume, steps: int = 120) -> SegmentationModel:
+    """The network after a minute of looking for bones."""
+    torch.manual_seed(0)
+    rng = np.random.default_rng(0)
+    settings = NetworkSettings((16, 32, 64, 128, 256), 2, "batch", 0.0, ((2, 2, 2),) * 4, ((3, 3, 3),) * 5)
+    network, scaling = build_network(settings, 1), Scaling.of_window(-1000.0, 400.0)
+    model = SegmentationModel([network], scaling)
+    optimiser = torch.optim.AdamW(network.parameters(), 0.004)
+    bones = np.argwhere(image.voxels_zyx > BONE_HU)
+    for _ in range(steps):
+        picked = bones[rng.integers(len(bones), size=2)]
+        starts = np.clip(picked - 32, 0, np.array(image.grid.shape_zyx) - 64)
+        parts = [image.voxels_zyx[z : z + 64, y : y + 64, x : x + 64] for z, y, x in starts]
+        hu = torch.from_numpy(np.stack(parts)[:, None].astype(np.float32))
+        target = (hu > BONE_HU).float()
+        found = model.train()(hu)
+        loss = 1 - 2 * (found * target).sum() / (found.sum() + target.sum())
+        loss = loss + torch.nn.functional.binary_cross_entropy(found, target)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    return model.eval()
+
+
+def write_models(model: SegmentationModel, out: Path) -> None:
+    """The model as ctseg ships it, and as exported without packing."""
+    fast = shipped(model)
+    card = ModelCard(
+        labels=("bone",),
+        preparation=Preparation((1.0, 1.0, 1.0), (-1000.0, 400.0), "body", 10.0),
+        patch_zyx=PATCH,
+        multiple_zyx=(16, 16, 16),
+        window_bytes=window_bytes(fast, PATCH),
+        infer=LARGE,
+        threshold=0.5,
+        postprocess=PostprocessSettings(0.0, False, False),
+        n_networks=1,
+        training_cases=1,
+        training_hash="0" * 64,
+        versions={},
+    )
+    export_onnx(fast, card, out / "model.onnx")
+    export_onnx(model, card, out / "plain.onnx")
+    export_torchscript(model, card, out / "plain.ts")
+
+
+def looped(engine: Engine, voxels: np.ndarray, settings: InferSettings) -> np.ndarray:
+    """The mask by ctseg's loop."""
+    tiles = windows_for(voxels.shape, engine.card, settings, 1.5)  # type: ignore[arg-type]
+    found = slabs(lambda a, b: voxels[a:b], tiles, engine, 1, 1, BODY_HU, -1000)
+    return np.concatenate([slab[0] >= 0.5 for _, slab in found])
+
+
+def torch_engine(model: SegmentationModel, engine: Engine) -> Engine:
+    """The model as trained, where an engine is wanted."""
+
+    def run(patches: np.ndarray) -> np.ndarray:
+        return model(torch.from_numpy(patches)).numpy()
+
+    run.card = engine.card  # type: ignore[attr-defined]
+    return run  # type: ignore[return-value]
+
+
+def by_monai(model: SegmentationModel, voxels: np.ndarray) -> np.ndarray:
+    """The mask by MONAI's loop."""
+    from monai.inferers import sliding_window_inference
+
+    with torch.inference_mode():
+        image = torch.from_numpy(voxels.astype(np.float32))[None, None]
+        return sliding_window_inference(image, PATCH, 4, model, 0.5, "gaussian")[0, 0].numpy() >= 0.5
+
+
+def compared(
+    programs: dict[str, Callable[[], np.ndarray]], rounds: int, reference: str, truth: np.ndarray
+) -> dict[str, dict[str, float]]:
+    """Median seconds of each program, how many times faster than the reference that is, and two kinds of Dice."""
+    seconds: dict[str, list[float]] = {name: [] for name in programs}
+    masks = {}
+    for _ in range(rounds):
+        for name, program in programs.items():
+            start = time.perf_counter()
+            masks[name] = program()
+            seconds[name].append(time.perf_counter() - start)
+    median = {name: statistics.median(found) for name, found in seconds.items()}
+    rows = {
+        name: {
+            "seconds": round(median[name], 3),
+            "times_faster": round(median[reference] / median[name], 2),
+            "dice": round(dice(masks[name], truth), 4),
+            "agreement": round(dice(masks[name], masks[reference]), 6),
+        }
+        for name in programs
+    }
+    for name, row in rows.items():
+        print(f"  {name:28s} {row}", flush=True)
+    return rows  # type: ignore[return-value]
+
+
+def peak_gflops(threads: int) -> float:
+    """The rate of one large convolution in OpenVINO: the cores' practical limit in float32."""
+    import openvino as ov
+    from openvino import opset13 as op
+
+    image = op.parameter([1, 256, 16, 16, 16], np.float32)
+    weight = op.constant(np.full((256, 256, 3, 3, 3), 0.01, np.float32))
+    graph = ov.Model([op.convolution(image, weight, [1] * 3, [1] * 3, [1] * 3, [1] * 3)], [image])
+    settings = {"INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": "f32"}
+    compiled = ov.Core().compile_model(graph, "CPU", settings)
+    voxels, best = np.zeros((1, 256, 16, 16, 16), np.float32), float("inf")
+    for _ in range(20):
+        start = time.perf_counter()
+        compiled(voxels)
+        best = min(best, time.perf_counter() - start)
+    return 2 * 27 * 256 * 256 * 16**3 / best / 1e9
+
+
+def command(out: Path, scan: Path, threads: int) -> dict[str, float]:
+    """Seconds and peak memory of segmenting a file with the command line."""
+    made = out / "segmented.nii.gz"
+    words = ["-m", "ctseg", "predict", out / "model.onnx", scan, "-o", made, "--threads", threads]
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "workflow_scripts")}
+    start = time.perf_counter()
+    process = subprocess.Popen([sys.executable, *map(str, words)], env=environment, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        raise SystemExit(f"{scan}: the command failed")
+    return {"seconds": round(time.perf_counter() - start, 2), "peak_gib": round(usage.ru_maxrss / 2**20, 3)}
+
+
+def outside_network(engine: Engine, scan: Path, out: Path) -> dict[str, float]:
+    """Seconds of one scan from file to file, and the share of them that is not the network's."""
+    spent = 0.0
+
+    def timed(patches: np.ndarray) -> np.ndarray:
+        nonlocal spent
+        start = time.perf_counter()
+        found = engine(patches)
+        spent += time.perf_counter() - start
+        return found
+
+    timed.card = engine.card  # type: ignore[attr-defined]
+    start = time.perf_counter()
+    maps = infer(read_nifti(scan), None, timed)  # type: ignore[arg-type]
+    write_nifti(maps.labels, out / "segmented.nii.gz")
+    whole = time.perf_counter() - start
+    return {"seconds": round(whole, 2), "network": round(spent, 2), "share_outside": round(1 - spent / whole, 3)}
+
+
+def main() -> None:
+    """Run all of it and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--peer", help="Python of an environment with nnU-Net")
+    parser.add_argument("--chest", type=Path, help="a folder of CASE/image.nii.gz")
+    given = parser.parse_args()
+    given.out.mkdir(parents=True, exist_ok=True)
+    torch.set_num_threads(given.threads)
+    phantom: Phantom = make_phantom(PhantomSettings(1, (1.2, 1.2), (1.2, 1.2), (4, 8)), 0)
+    image = resample(phantom.image, phantom.image.grid.with_spacing((1.0, 1.0, 1.0)))
+    model = train(image)
+    write_models(model, given.out)
+    engines = {
+        "ctseg": load_engine(given.out / "model.onnx", given.threads, "openvino"),
+        "openvino": load_engine(given.out / "plain.onnx", given.threads, "openvino"),
+        "onnxruntime": load_engine(given.out / "plain.onnx", given.threads, "onnxruntime"),
+    }
+    limit = peak_gflops(given.threads)
+    result: dict = {"limit_gflops": round(limit), "loop": {}, "command": {}, "outside_network": {}}
+    for name, shape in LOOPS.items():
+        print(name, flush=True)
+        voxels = centre(image, shape).voxels_zyx
+        rows = compared(
+            {
+                "monai, torch": lambda voxels=voxels: by_monai(model, voxels),  # type: ignore[misc]
+                **{
+                    f"{key}, patch 0.5": lambda voxels=voxels, engine=engine: looped(engine, voxels, REFERENCE)  # type: ignore[misc]
+                    for key, engine in engines.items()
+                },
+                "ctseg, large 0.25": lambda voxels=voxels: looped(engines["ctseg"], voxels, LARGE),  # type: ignore[misc]
+            },
+            given.rounds,
+            "monai, torch",
+            voxels > BONE_HU,
+        )
+        with torch.inference_mode():
+            eager = looped(torch_engine(model, engines["ctseg"]), voxels, REFERENCE)
+        parity = dice(looped(engines["ctseg"], voxels, REFERENCE), eager)
+        print(f"  the same windows with ctseg and with torch: Dice {parity:.6f}", flush=True)
+        rows["ctseg, patch 0.5"]["agreement_with_torch_in_the_same_windows"] = round(parity, 6)
+        for key, settings in (("ctseg, patch 0.5", REFERENCE), ("ctseg, large 0.25", LARGE)):
+            computed = windows_for(shape, engines["ctseg"].card, settings, 1.5).computed_voxels
+            rate = computed / prod(PATCH) * GFLOP_OF_A_PATCH / rows[key]["seconds"]
+            rows[key]["share_of_limit"] = round(rate / limit, 3)
+            print(f"  {key}: {rate:.0f} GFLOP/s of {limit:.0f}", flush=True)
+        result["loop"][name] = rows
+    print("lungs' box against the whole volume", flush=True)
+    lungs = resample(phantom.lungs, image.grid, fill=0)
+    box = region_box(image, lungs, 10.0)
+    cropped = image.voxels_zyx[box]
+    result["lungs"] = compared(
+        {
+            "monai, torch": lambda: by_monai(model, image.voxels_zyx)[box],
+            "ctseg, lungs, patch 0.5": lambda: looped(engines["ctseg"], cropped, REFERENCE),
+            "ctseg, lungs, large 0.25": lambda: looped(engines["ctseg"], cropped, LARGE),
+        },
+        1,
+        "monai, torch",
+        cropped > BONE_HU,
+    )
+    fine = centre(image, (250, 300, 300))
+    fine = resample(fine, fine.grid.with_spacing((0.75, 0.75, 1.0)))
+    write_nifti(fine, given.out / "scan.nii.gz")
+    if given.peer:
+        result["scan"] = against_nnunet(engines["ctseg"], fine, given)
+    chest = centre(image, (300, 358, 358))
+    chest = resample(chest, replace(chest.grid.with_spacing((0.7, 0.7, 0.5)), shape_zyx=(600, 512, 512)))
+    write_nifti(chest, given.out / "600.nii.gz")
+    long = np.concatenate([chest.voxels_zyx, chest.voxels_zyx[::-1]])
+    write_nifti(Volume(long, replace(chest.grid, shape_zyx=long.shape)), given.out / "1200.nii.gz")
+    scans = {name: given.out / f"{name}.nii.gz" for name in ("scan", "600", "1200")}
+    if given.chest:
+        scans |= {path.parent.name: path for path in sorted(given.chest.glob("*/image.nii.gz"))}
+    for name, path in scans.items():
+        result["command"][name] = command(given.out, path, given.threads)
+        result["outside_network"][name] = outside_network(engines["ctseg"], path, given.out)
+        print(name, result["command"][name], result["outside_network"][name], flush=True)
+    (given.out / "inference.json").write_text(json.dumps(result, indent=2) + "\n")
+
+
+def against_nnunet(engine: Engine, image: Volume, given: argparse.Namespace) -> dict[str, dict[str, float]]:
+    """A scan to labels on its own grid, by ctseg and by nnU-Net's predictor."""
+
+    def nnunet() -> np.ndarray:
+        script, scan = ROOT / "benchmarks" / "nnunet_predict.py", given.out / "scan.nii.gz"
+        words = [given.peer, script, given.out / "plain.ts", scan, given.out / "nnunet.npy", "--threads", given.threads]
+        subprocess.run(list(map(str, words)), check=True, stdout=subprocess.DEVNULL)
+        return np.load(given.out / "nnunet.npy") > 0
+
+    print("scan", flush=True)
+    rows = compared(
+        {
+            "nnunet": nnunet,
+            "ctseg, patch 0.5": lambda: infer(image, None, engine, REFERENCE).labels.voxels_zyx > 0,
+            "ctseg, large 0.25": lambda: infer(image, None, engine, LARGE).labels.voxels_zyx > 0,
+        },
+        given.rounds,
+        "nnunet",
+        image.voxels_zyx > BONE_HU,
+    )
+    # What nnU-Net's process spent on imports and reading is not its predictor's.
+    seconds = json.loads((given.out / "nnunet.json").read_text())["seconds"]
+    for row in rows.values():
+        row["times_faster"] = round(seconds / row["seconds"], 2)
+    rows["nnunet"] |= {"seconds": round(seconds, 2), "times_faster": 1.0}
+    return rows
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,29 @@
+"""Fixtures that several files use: made once, since training even a tiny network takes seconds."""
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def trained():
+    """A network that finds bright balls."""
+    from ball_model import trained_model
+
+    return trained_model()
+
+
+@pytest.fixture(scope="session")
+def model_folder(trained, tmp_path_factory):
+    """The folder of its files."""
+    from ball_model import write_model
+
+    folder = tmp_path_factory.mktemp("model")
+    write_model(trained, folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def scan():
+    """A scan that no network has seen, with its balls."""
+    from ball_model import ball_scan
+
+    return ball_scan()

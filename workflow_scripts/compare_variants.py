@@ -1,0 +1,57 @@
+"""Segment a case with the model that was not trained on it, in every way that may be cheaper; time and Dice of each."""
+
+import time
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+
+from ctseg.decisions import values_of
+from ctseg.engines import Engine, fastest_engine, has_bfloat16, load_engine
+from ctseg.files import read_json, write_text
+from ctseg.lungs import plausible_lungs
+from ctseg.postprocessing import PostprocessSettings, postprocess
+from ctseg.predict import infer, windows_for
+from ctseg.preparation import network_input
+from ctseg.tuning import dice_of
+from ctseg.variants import COLUMNS, variants
+from ctseg.volume import read_nifti
+from job import job
+
+with job(snakemake) as log:
+    step = snakemake.params.step
+    cleaning = values_of(read_json(snakemake.input.cleaning))
+    settings = PostprocessSettings(*(cleaning[key] for key in ("min_volume_mm3", "keep_largest", "restrict_to_region")))
+    image, label = read_nifti(snakemake.input.image), read_nifti(snakemake.input.label)
+    lungs = plausible_lungs(snakemake.input.get("lungs"), snakemake.input.get("lungs_facts"))
+    own = fastest_engine(Path(snakemake.input.model)) if step["engine"] == "auto" else step["engine"]
+    others = [name for name in ("openvino", "onnxruntime") if name != own and find_spec(name)]
+    precisions = ["int8", *(["bfloat16"] if own != "onnxruntime" and has_bfloat16() else [])]
+    engines: dict[tuple[str, str], Engine] = {}
+    lines = ["\t".join(["case", *COLUMNS, "computed_voxels", "seconds", "dice"])]
+    for variant in variants(own, others, precisions, step["flip_axes"]):
+        precision = variant.settings.precision
+        if (variant.engine, precision) not in engines:
+            path = snakemake.input.int8 if precision == "int8" else snakemake.input.model
+            engines[variant.engine, precision] = load_engine(path, snakemake.threads, variant.engine, precision)
+        engine = engines[variant.engine, precision]
+        started = time.perf_counter()
+        found = infer(image, lungs, engine, variant.settings, step["memory_gib"], cleaning["threshold"])
+        seconds = time.perf_counter() - started
+        cleaned, _ = postprocess(found.labels, settings, lungs, lungs is not None)
+        dice = float(np.mean(dice_of(label.voxels_zyx, cleaned.voxels_zyx, len(engine.card.labels))))
+        _, grid = network_input(image, lungs, engine.card.preparation)
+        tiles = windows_for(grid.shape_zyx, engine.card, variant.settings, step["memory_gib"])
+        computed = tiles.computed_voxels * 2 ** len(variant.settings.mirror_axes)
+        log.info(
+            "%s %s: %d windows of %s, %.2f s, Dice %.4f",
+            variant.engine,
+            variant.settings,
+            tiles.n_windows,
+            tiles.window_zyx,
+            seconds,
+            dice,
+        )
+        values = [*variant.key.values(), computed, f"{seconds:.3f}", f"{dice:.6f}"]
+        lines.append("\t".join(map(str, [snakemake.wildcards.case, *values])))
+    write_text(snakemake.output.compared, "\n".join(lines) + "\n")

@@ -1,0 +1,81 @@
+"""The command line: `python -m ctseg predict MODEL SCAN --output OUT.nii.gz` segments one scan with a model."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from ctseg.errors import InputError
+
+SUFFIXES = (".nii.gz", ".nii")
+
+
+def predict(given: argparse.Namespace) -> None:
+    """Segment a scan and write the label map, the table of its components, and how unsure the model is if asked for."""
+    from tqdm import tqdm
+
+    from ctseg.components import write_components
+    from ctseg.engines import load_engine
+    from ctseg.predict import predict
+    from ctseg.scan import read_scan
+    from ctseg.volume import write_nifti
+
+    stem = without_suffix(given.output)
+    engine = load_engine(given.model, given.threads, given.engine)
+    scan = read_scan(given.scan, given.series_uid, irregular="resample" if given.interpolate else "refuse")
+    for warning in scan.facts["warnings"]:
+        print(f"ctseg: {warning}", file=sys.stderr)
+    with tqdm(desc=engine.name, unit="row", disable=None, leave=False) as bar:
+
+        def progress(done: int, rows: int) -> None:
+            bar.total = rows
+            bar.update(done - bar.n)
+
+        found = predict(scan.volume, engine, given.memory_gib, given.uncertainty, progress)
+    write_nifti(found.segmentation, given.output)
+    write_components(found.components, list(engine.card.labels), stem.with_name(f"{stem.name}.tsv"))
+    if found.entropy:
+        write_nifti(found.entropy, stem.with_name(f"{stem.name}_uncertainty.nii.gz"))
+    volume_cm3 = sum(row["volume_cm3"] for row in found.components)
+    print(f"{given.output}: {len(found.components)} components, {volume_cm3:.2f} cm³ ({engine.name})")
+
+
+def without_suffix(output: Path) -> Path:
+    """The output without .nii or .nii.gz. Raises InputError for another name."""
+    for suffix in SUFFIXES:
+        if output.name.endswith(suffix):
+            return output.with_name(output.name.removesuffix(suffix))
+    raise InputError(f"--output {output} should end in .nii.gz or .nii")
+
+
+def parser() -> argparse.ArgumentParser:
+    """What can be given on the command line."""
+    whole = argparse.ArgumentParser(prog="python -m ctseg", description="Segment CT scans with a model of ctseg.")
+    commands = whole.add_subparsers(required=True, metavar="COMMAND")
+    one = commands.add_parser("predict", help="segment one scan", description=predict.__doc__)
+    one.add_argument("model", type=Path, help="model.onnx, or model.ts with --engine torch")
+    one.add_argument("scan", type=Path, help="a folder of DICOM slices, or a NIfTI, NRRD or MetaImage file")
+    one.add_argument(
+        "-o", "--output", type=Path, required=True, help="label map to write, .nii.gz or .nii; a .tsv beside"
+    )
+    one.add_argument("--engine", choices=["auto", "openvino", "onnxruntime", "torch"], default="auto")
+    one.add_argument("--threads", type=int, default=os.cpu_count(), help="cores to use (all)")
+    one.add_argument("--memory-gib", type=float, default=1.5, help="memory for windows, beside the scan (1.5)")
+    one.add_argument("--uncertainty", action="store_true", help="write a map of each voxel's entropy, too")
+    one.add_argument("--series-uid", help="which series to take, where a DICOM folder holds several")
+    one.add_argument("--interpolate", action="store_true", help="accept missing or uneven DICOM slices")
+    one.set_defaults(run=predict)
+    return whole
+
+
+def main() -> None:
+    """Run the command; what is wrong with its input is told in one line."""
+    given = parser().parse_args()
+    try:
+        given.run(given)
+    except InputError as error:
+        sys.exit(f"ctseg: {error}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,148 @@
+"""The same network in a shape that processors compute faster: voxels packed into channels.
+
+At the finest level MONAI's U-Net has as many channels as there are classes, often one. Processors compute eight or
+sixteen channels at once, so that these few layers take over half of the time of the whole network with a hundredth of
+its arithmetic. Here 2 × 2 × 2 voxels become 8 channels, and back at the end (the sub-pixel shuffle of Shi et al., CVPR
+2016): a convolution of c channels becomes one of 8 c channels at half the resolution, with the same weights in other
+places and zeros between them. A transposed convolution with stride 2 becomes a plain one, whose output is packed
+already. The result is the same up to rounding.
+"""
+
+from math import prod
+from typing import Any
+
+import numpy as np
+import torch
+from monai.networks.nets import UNet
+from torch import nn
+from torch.nn import functional as F
+
+from ctseg.topology import Axes
+
+MOST_CLASSES = 2  # from three on the zeros cost more than the wider channels save (benchmarks/inference.py)
+
+
+def pack_top_level(network: nn.Module) -> nn.Module:
+    """The network with the layers after its last upsampling packed, where it is a U-Net to which that applies.
+
+    The network is changed in place, and returned. It has to be trained already: norms are taken as in evaluation.
+    """
+    if isinstance(network, UNet) and isinstance(network.model, nn.Sequential) and len(network.model) == 3:
+        up = network.model[2]
+        convolutions = [layer for layer in up.modules() if isinstance(layer, nn.Conv3d | nn.ConvTranspose3d)]
+        if len(convolutions) == 2 and convolutions[0].out_channels <= MOST_CLASSES:
+            network.model[2] = PackedTop(up)
+    return network
+
+
+class PackedTop(nn.Module):
+    """The top of MONAI's U-Net, a transposed convolution and a residual unit without a last norm, on packed voxels."""
+
+    def __init__(self, up: Any) -> None:
+        """Take over the weights of `up`."""
+        super().__init__()
+        transposed, unit = (
+            next(layer for layer in part.modules() if isinstance(layer, nn.Conv3d | nn.ConvTranspose3d)) for part in up
+        )
+        self.strides: Axes = tuple(transposed.stride)  # type: ignore[assignment]
+        copies = prod(self.strides)
+        # Along a halved axis an output voxel pair needs the input voxel at its place and the one after it.
+        self.margins = [margin for stride in reversed(self.strides) for margin in ((0, 1) if stride == 2 else (1, 1))]
+        self.up = _convolution(packed_transposed_weight(transposed.weight, self.strides), transposed.bias, copies)
+        self.norm = _repeated_norm(up[0].adn.N, copies)
+        self.activation = up[0].adn.A
+        self.unit = _convolution(packed_weight(unit.weight, self.strides), unit.bias, copies, padding="same")
+
+    def forward(self, coarse: torch.Tensor) -> torch.Tensor:
+        """From features [batch, channel, z, y, x] to logits [batch, class, z, y, x] of the finer level."""
+        packed = self.activation(self.norm(self.up(F.pad(coarse, self.margins))))
+        return unpack(self.unit(packed) + packed, self.strides)
+
+
+def pack(voxels: torch.Tensor, strides: Axes) -> torch.Tensor:
+    """[batch, channel, z, y, x] to [batch, channel · place, z / stride, …]: voxels of a block become channels."""
+    batch, channels, *size = voxels.shape
+    blocks = [part for n, stride in zip(size, strides, strict=True) for part in (n // stride, stride)]
+    split = voxels.reshape(batch, channels, *blocks).permute(0, 1, 3, 5, 7, 2, 4, 6)
+    return split.reshape(batch, channels * prod(strides), *blocks[::2])
+
+
+def unpack(packed: torch.Tensor, strides: Axes) -> torch.Tensor:
+    """The inverse of `pack`."""
+    batch, channels, depth, height, width = packed.shape
+    channels //= prod(strides)
+    split = packed.reshape(batch, channels, *strides, depth, height, width).permute(0, 1, 5, 2, 6, 3, 7, 4)
+    return split.reshape(batch, channels, depth * strides[0], height * strides[1], width * strides[2])
+
+
+def packed_weight(weight: torch.Tensor, strides: Axes) -> torch.Tensor:
+    """The weight of a convolution with odd kernels and equal size, [out, in, z, y, x], for packed voxels."""
+    out, into, *kernel = weight.shape
+    reach = [0 if n == 1 else 1 for n in kernel]  # in blocks
+    made = weight.new_zeros(out, *strides, into, *strides, *(2 * n + 1 for n in reach))
+    for place in np.ndindex(*strides):
+        for tap in np.ndindex(*kernel):
+            source = [p + t - n // 2 for p, t, n in zip(place, tap, kernel, strict=True)]
+            block = [s // stride + n for s, stride, n in zip(source, strides, reach, strict=True)]
+            inside = [s % stride for s, stride in zip(source, strides, strict=True)]
+            made[:, *place, :, *inside, *block] = weight[:, :, *tap]
+    return made.reshape(out * prod(strides), into * prod(strides), *made.shape[-3:])
+
+
+def packed_transposed_weight(weight: torch.Tensor, strides: Axes) -> torch.Tensor:
+    """The weight of a plain convolution that gives a transposed one's output packed.
+
+    `weight` is [in, out, 3, 3, 3], with padding 1 and, where the stride is 2, output padding 1. Output voxel o takes
+    tap t of input voxel i where o = stride · i − 1 + t.
+    """
+    into, out, *kernel = weight.shape
+    made = weight.new_zeros(out, *strides, into, *(2 if stride == 2 else 3 for stride in strides))
+    for place in np.ndindex(*strides):
+        for tap in np.ndindex(*kernel):
+            source = [p + 1 - t for p, t in zip(place, tap, strict=True)]
+            if any(s % stride for s, stride in zip(source, strides, strict=True)):
+                continue
+            # The plain kernel starts at the voxel itself along a halved axis, one before it along another.
+            at = [s // stride if stride == 2 else s + 1 for s, stride in zip(source, strides, strict=True)]
+            made[:, *place, :, *at] = weight[:, :, *tap].T
+    return made.reshape(out * prod(strides), into, *made.shape[-3:])
+
+
+def _convolution(weight: torch.Tensor, bias: torch.Tensor | None, copies: int, padding: str | int = 0) -> nn.Conv3d:
+    """A convolution with these weights; each bias serves the `copies` places of its channel."""
+    kernel = (weight.shape[2], weight.shape[3], weight.shape[4])
+    made = nn.Conv3d(weight.shape[1], weight.shape[0], kernel, padding=padding, bias=bias is not None)
+    made.weight = nn.Parameter(weight.detach())
+    if bias is not None:
+        made.bias = nn.Parameter(bias.detach().repeat_interleave(copies))
+    return made
+
+
+def _repeated_norm(norm: nn.Module, copies: int) -> nn.Module:
+    """The norm for packed channels: a batch norm's statistics are fixed, an instance norm's run over all places."""
+    if isinstance(norm, nn.BatchNorm3d):
+        made = nn.BatchNorm3d(norm.num_features * copies, norm.eps)
+        made.load_state_dict(
+            {
+                name: value.repeat_interleave(copies) if value.ndim else value
+                for name, value in norm.state_dict().items()
+            }
+        )
+        return made.eval()
+    return PackedInstanceNorm(norm, copies)
+
+
+class PackedInstanceNorm(nn.Module):
+    """A norm over the voxels of each channel, applied to packed voxels."""
+
+    def __init__(self, norm: nn.Module, copies: int) -> None:
+        """`norm` is that of the channels before packing."""
+        super().__init__()
+        self.norm = norm
+        self.copies = copies
+
+    def forward(self, packed: torch.Tensor) -> torch.Tensor:
+        """Packed voxels in and out."""
+        batch, channels, depth, height, width = packed.shape
+        together = packed.reshape(batch, channels // self.copies, self.copies * depth, height, width)
+        return self.norm(together).reshape(packed.shape)

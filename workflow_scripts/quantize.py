@@ -1,0 +1,14 @@
+"""Make a model of 8-bit integers from an exported one, its ranges measured on patches of training cases."""
+
+from pathlib import Path
+
+from ctseg.quantization import calibration_patches, card_of, quantize
+from ctseg.training_cases import read_cases
+from job import job
+
+with job(snakemake) as log:
+    step = snakemake.params.step
+    cases = read_cases(Path(step["prepared"]), step["cases"])
+    card = card_of(snakemake.input.model)
+    quantize(snakemake.input.model, calibration_patches(cases, card, step["seed"]), snakemake.output.int8)
+    log.info("calibrated on patches of %d cases", len(cases))
