@@ -84,8 +84,8 @@ def test_concentric_balls_lie_as_far_apart_as_their_radii():
     assert found.mean_mm() == pytest.approx(5, abs=0.7)
     assert found.hausdorff_mm() == pytest.approx(5, abs=0.7)
     assert found.reference_areas_mm2.sum() == pytest.approx(4 * np.pi * 20**2, rel=0.1)
-    assert found.surface_dice(4) == 0
-    assert found.surface_dice(6) == 1
+    assert found.surface_dice(3) == 0
+    assert found.surface_dice(7) == 1
 
 
 def test_empty_masks_have_no_distance():
