@@ -21,7 +21,7 @@ rule infer:
         "../envs/predict.yaml"
     threads: config["resources"]["threads"]
     resources:
-        mem_mb=memory_mb(4),
+        mem_mb=memory_mb(3 + config["infer"]["memory_gib"]),
         runtime=minutes(30),
         gpu=config["infer"]["gpus"],
     params:

@@ -145,7 +145,7 @@ rule compare_variants:
         "../envs/predict.yaml"
     threads: config["resources"]["threads"]
     resources:
-        mem_mb=memory_mb(4),
+        mem_mb=memory_mb(3 + config["infer"]["memory_gib"]),
         runtime=minutes(60),
         gpu=config["infer"]["gpus"],
     params:
@@ -153,6 +153,7 @@ rule compare_variants:
             engine=config["infer"]["engine"],
             flip_axes="".join(config["augment"]["flip_axes"]),
             memory_gib=config["infer"]["memory_gib"],
+            overlap=config["infer"]["overlap"],
         ),
         code=code("compare_variants.py"),
     message:

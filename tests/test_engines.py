@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from ball_model import CARD, NETWORK, balls, write_int8
-from ctseg.engines import has_bfloat16, load_engine, mirrored
+from ctseg.engines import has_bfloat16, load_engine, lower_precisions, mirrored
 from ctseg.errors import InputError
 from ctseg.export import window_bytes
 from ctseg.model import InferSettings
@@ -106,6 +106,14 @@ def test_uncertainty_lies_at_the_borders(model_folder, scan):
     inner = found & np.roll(found, 2, 0) & np.roll(found, -2, 0) & np.roll(found, 2, 1) & np.roll(found, -2, 2)
     entropy = maps.entropy.voxels_zyx
     assert entropy[inner].mean() < entropy[found & ~inner].mean()
+
+
+def test_every_lower_precision_of_an_engine_can_be_loaded(model_folder):
+    for name in ("openvino", "onnxruntime", "torch"):
+        for precision in lower_precisions(name):
+            path = model_folder / ("model.int8.onnx" if precision == "int8" else "model.onnx")
+            assert load_engine(path, 1, name, precision).card.labels == CARD.labels
+    assert "int8" not in lower_precisions("torch")
 
 
 def test_a_file_for_another_engine_is_refused(model_folder):

@@ -1,5 +1,3 @@
-import time
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -26,7 +24,9 @@ def oracle():
     np.Inf = np.inf  # noqa: NPY201
     if not hasattr(ndimage, "filters"):
         ndimage.filters = ndimage
-    return pytest.importorskip("surface_distance.metrics")
+    from surface_distance import metrics
+
+    return metrics
 
 
 def test_200_random_pairs_equal_the_reference_implementation(oracle):
@@ -45,8 +45,10 @@ def test_200_random_pairs_equal_the_reference_implementation(oracle):
                 expected = oracle.compute_surface_dice_at_tolerance(theirs, tolerance)
                 assert ours.surface_dice(tolerance) == pytest.approx(expected, abs=1e-6), number
             assert ours.hausdorff_mm(100) == pytest.approx(oracle.compute_robust_hausdorff(theirs, 100), abs=1e-6)
-            # Areas of pieces at one distance are summed in another order, which can move a percentile by one piece.
-            assert ours.hausdorff_mm(95) == pytest.approx(oracle.compute_robust_hausdorff(theirs, 95), abs=0.1)
+            assert ours.hausdorff_mm(95) == pytest.approx(oracle.compute_robust_hausdorff(theirs, 95), abs=1e-6)
+            means = oracle.compute_average_surface_distance(theirs)
+            areas = [theirs["surfel_areas_gt"].sum(), theirs["surfel_areas_pred"].sum()]
+            assert ours.mean_mm() == pytest.approx(np.average(means, weights=areas), abs=1e-6)
 
 
 def test_monai_measures_between_border_voxels_so_the_largest_distance_differs_by_less_than_two_voxels():
@@ -106,18 +108,3 @@ def test_a_mask_at_the_border_of_the_scan_is_closed_there():
     found = surface_distances(full, full, (1.0, 1.0, 1.0))
     assert found.mean_mm() == 0
     assert found.reference_areas_mm2.sum() == pytest.approx(6 * 36, rel=0.15)
-
-
-@pytest.mark.slow
-def test_a_large_scan_with_20_lesions_takes_seconds():
-    rng = np.random.default_rng(0)
-    masks = np.zeros((2, 300, 512, 512), bool)
-    for centre in rng.integers(30, 270, (20, 3)):
-        box = tuple(slice(c - 20, c + 20) for c in centre)
-        ball = np.linalg.norm(np.indices((40, 40, 40)) - 19.5, axis=0)
-        masks[0][box] |= ball < 14
-        masks[1][box] |= ball < 12
-    started = time.perf_counter()
-    found = surface_distances(*masks, (1.0, 0.7, 0.7))
-    assert time.perf_counter() - started < 20
-    assert 0.9 < found.mean_mm() < 2.1

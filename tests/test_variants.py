@@ -29,6 +29,12 @@ def test_the_first_variant_is_what_others_do_and_no_two_are_the_same():
     assert not [each for each in variants("torch", [], [], "") if each.settings.mirror_axes]
 
 
+def test_an_overlap_that_is_given_is_tried():
+    settings = [each.settings for each in variants("torch", [], [], "", 0.33)]
+    assert {InferSettings("patch", 0.33), InferSettings("large", 0.33)} < set(settings)
+    assert variants("torch", [], [], "", 0.25) == variants("torch", [], [], "")
+
+
 def test_the_summary_averages_over_cases():
     first = Variant("openvino", REFERENCE)
     (found,) = summary([row(first, 2e6, 1.0, 0.5), row(first, 4e6, 3.0, 0.7, "b")])

@@ -136,7 +136,7 @@ AFTER_THE_MODEL = {"infer", "postprocess", "measure", "tabulate_metrics", "plot_
         ({"measure": {"baseline_thresholds_hu": [0]}}, {"measure", "tabulate_metrics", "plot_metrics", "report"}),
         ({"infer": {"batch_size": 2}}, {"validate", "tune"} | SHIPPED | AFTER_THE_MODEL),
         ({"infer": {"memory_gib": 1.0}}, SHIPPED | AFTER_THE_MODEL),
-        ({"infer": {"overlap": 0.25}}, {"choose_variant", "export_model"} | AFTER_THE_MODEL),
+        ({"infer": {"overlap": 0.25}}, SHIPPED | AFTER_THE_MODEL),
         ({"infer": {"precision": "int8"}}, {"choose_variant", "export_model", "quantize"} | AFTER_THE_MODEL),
         ({"infer": {"uncertainty": True}}, AFTER_THE_MODEL),
         ({"export_model": {"parity_tolerance": 0.01}}, {"export_model"} | AFTER_THE_MODEL),

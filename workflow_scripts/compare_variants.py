@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from ctseg.decisions import values_of
-from ctseg.engines import Engine, fastest_engine, has_bfloat16, load_engine
+from ctseg.engines import Engine, fastest_engine, load_engine, lower_precisions
 from ctseg.files import read_json, write_text
 from ctseg.lungs import plausible_lungs
 from ctseg.postprocessing import PostprocessSettings, postprocess
@@ -26,10 +26,9 @@ with job(snakemake) as log:
     lungs = plausible_lungs(snakemake.input.get("lungs"), snakemake.input.get("lungs_facts"))
     own = fastest_engine(Path(snakemake.input.model)) if step["engine"] == "auto" else step["engine"]
     others = [name for name in ("openvino", "onnxruntime") if name != own and find_spec(name)]
-    precisions = ["int8", *(["bfloat16"] if own != "onnxruntime" and has_bfloat16() else [])]
     engines: dict[tuple[str, str], Engine] = {}
     lines = ["\t".join(["case", *COLUMNS, "computed_voxels", "seconds", "dice"])]
-    for variant in variants(own, others, precisions, step["flip_axes"]):
+    for variant in variants(own, others, lower_precisions(own), step["flip_axes"], step["overlap"]):
         precision = variant.settings.precision
         if (variant.engine, precision) not in engines:
             path = snakemake.input.int8 if precision == "int8" else snakemake.input.model

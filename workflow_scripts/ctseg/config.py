@@ -186,6 +186,8 @@ def _mirrors(config: Config) -> Iterator[Problem]:
 def _engine(config: Config) -> Iterator[Problem]:
     if config["infer"]["engine"] == "torch" and config["infer"]["precision"] == "int8":
         yield Problem("infer.precision", "int8 needs the engine openvino or onnxruntime, not torch")
+    if config["infer"]["engine"] == "onnxruntime" and config["infer"]["precision"] == "bfloat16":
+        yield Problem("infer.precision", "bfloat16 needs the engine openvino or torch, not onnxruntime")
 
 
 # A check is left out where the schema already found fault with one of the keys that it reads.

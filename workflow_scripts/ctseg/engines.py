@@ -175,6 +175,13 @@ def onnxruntime_has_gpu() -> bool:
     return bool(set(GPU_PROVIDERS) & set(ort.get_available_providers()))
 
 
+def lower_precisions(engine: str) -> list[str]:
+    """The precisions below float32 that an engine has on this machine."""
+    if engine == "torch":
+        return ["bfloat16"] if gpu_memory_mib() else []
+    return ["int8", *(["bfloat16"] if engine == "openvino" and has_bfloat16() else [])]
+
+
 def has_bfloat16() -> bool:
     """Whether the processor computes in bfloat16 itself; otherwise it would be emulated, slowly."""
     if find_spec("openvino") is None:

@@ -71,7 +71,7 @@ Span = tuple[int, int]
 def _tiles(rows: Span, grid: Grid, tile: int) -> Iterator[tuple[Span, Span, Span]]:
     """First and stop of each tile along z, y and x that can be decided where the voxels of `rows` are known.
 
-    The last row waits for the one after it, but for that of the grid, and so on along y and x.
+    What lies beyond the last known row waits for the next one, unless the grid ends there.
     """
     ends = (rows[1] if rows[1] == grid.shape_zyx[0] else rows[1] - 1, *grid.shape_zyx[1:])
     cuts = [[*range(start, end, tile), end] for start, end in zip((rows[0], 0, 0), ends, strict=True)]

@@ -7,6 +7,7 @@ training cases. Only convolutions are quantised; what is between them stays floa
 import logging
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -36,8 +37,7 @@ def calibration_patches(
 def quantize(model: str | Path, patches: Iterable[np.ndarray], output: str | Path) -> None:
     """Write the model at `model` with 8-bit convolutions to `output`, atomically; its card says so."""
     card = card_of(model)
-    logging.getLogger().setLevel(logging.ERROR)  # it advises steps that do not fit a graph of free sizes
-    with tempfile.TemporaryDirectory(dir=Path(output).parent) as folder, atomic_path(output) as partial:
+    with _quiet(), tempfile.TemporaryDirectory(dir=Path(output).parent) as folder, atomic_path(output) as partial:
         made = Path(folder) / "model.onnx"
         quantize_static(
             str(model),
@@ -53,6 +53,16 @@ def quantize(model: str | Path, patches: Iterable[np.ndarray], output: str | Pat
         told = replace(card, infer=replace(card.infer, precision="int8"))
         onnx.helper.set_model_props(graph, {METADATA_KEY: told.to_json()})
         onnx.save(graph, str(partial))
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without ONNX Runtime's advice on steps that do not fit a graph of free sizes."""
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(logging.NOTSET)
 
 
 def card_of(path: str | Path) -> ModelCard:

@@ -33,12 +33,16 @@ class Variant:
         return {"engine": self.engine, **asdict(self.settings)}
 
 
-def variants(engine: str, others: Sequence[str], precisions: Sequence[str], mirror_axes: str) -> list[Variant]:
+def variants(
+    engine: str, others: Sequence[str], precisions: Sequence[str], mirror_axes: str, overlap: float | str = "auto"
+) -> list[Variant]:
     """What to compare: windowings, then other engines, lower precisions and mirror images at one windowing.
 
-    `precisions` are those below float32 that are there. The first is the reference.
+    `precisions` are those below float32 that are there; an `overlap` that is given is tried too. The first is the
+    reference.
     """
-    found = [Variant(engine, settings) for settings in WINDOWINGS]
+    given = [] if isinstance(overlap, str) else [InferSettings(window, overlap) for window in ("patch", "large")]
+    found = [Variant(engine, settings) for settings in dict.fromkeys([*WINDOWINGS, *given])]
     found += [Variant(other, MIDDLE) for other in others]
     found += [Variant(engine, InferSettings(MIDDLE.window, MIDDLE.overlap, precision)) for precision in precisions]
     if mirror_axes:
@@ -83,10 +87,12 @@ def choose(table: Sequence[Mapping[str, Any]], wanted: Mapping[str, Any]) -> Sto
     fitting = [row for row in plain if all(wanted[name] in ("auto", row[name]) for name in ("window", "overlap"))]
     good = [row for row in fitting if row["dice"] >= reference["dice"] - WINDOWING_LOSS]
     best = min(good or [reference], key=lambda row: row["computed_mvoxels"])
-    reason = (
-        f"{best['computed_mvoxels']:.3g} instead of {reference['computed_mvoxels']:.3g} million voxels to compute, "
-        f"mean Dice {best['dice']:.4f} instead of {reference['dice']:.4f} on {reference['cases']} cases"
-    )
+    reason = f"nothing cheaper comes near its mean Dice of {best['dice']:.4f} on {best['cases']} cases"
+    if best is not reference:
+        reason = (
+            f"{best['computed_mvoxels']:.3g} instead of {reference['computed_mvoxels']:.3g} million voxels to compute, "
+            f"mean Dice {best['dice']:.4f} instead of {reference['dice']:.4f} on {reference['cases']} cases"
+        )
     for name in ("window", "overlap"):
         given = wanted[name] != "auto"
         made[name] = Decision(wanted[name] if given else best[name], GIVEN if given else reason)
