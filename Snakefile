@@ -21,6 +21,7 @@ include: "rules/export.smk"
 include: "rules/predict.smk"
 include: "rules/evaluate.smk"
 include: "rules/report.smk"
+include: "rules/compare.smk"
 
 
 localrules:

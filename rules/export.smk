@@ -11,6 +11,7 @@ rule export_model:
     output:
         onnx=f"{RESULTS}/model/model.onnx",
         torchscript=f"{RESULTS}/model/model.ts",
+        card=f"{RESULTS}/model/card.json",
         parity=f"{RESULTS}/model/parity.json",
     log:
         f"{RESULTS}/logs/export_model/model.log",

@@ -11,7 +11,8 @@ rule infer:
         model=rules.export_model.output.onnx,
         torchscript=rules.export_model.output.torchscript,
     output:
-        **uncertainty_of(),
+        **CERTAINTY,
+        **UNCERTAINTY,
         prediction=f"{RESULTS}/predictions/{{case}}.nii.gz",
     log:
         f"{RESULTS}/logs/infer/{{case}}.log",
@@ -29,6 +30,7 @@ rule infer:
             batch_size=config["infer"]["batch_size"],
             engine=config["infer"]["engine"],
             memory_gib=config["infer"]["memory_gib"],
+            probabilities=config["measure"]["probabilities"],
             uncertainty=config["infer"]["uncertainty"],
         ),
         code=code("infer.py"),
@@ -42,7 +44,7 @@ rule postprocess:
     """The segmentation without what is outside or too small, and its components."""
     input:
         unpack(lungs_of),
-        **uncertainty_of(),
+        **UNCERTAINTY,
         cleaning=rules.tune.output.cleaning,
         prediction=rules.infer.output.prediction,
         image=rules.convert_image.output.image,

@@ -7,7 +7,7 @@ rule plot_training:
         history=expand(rules.train.output.history, member=MEMBERS),
     output:
         figure=report(
-            f"{RESULTS}/figures/training.png",
+            f"{RESULTS}/figures/training.svg",
             category="Training",
             labels={"figure": "Learning curves"},
             caption="report/training.rst",
@@ -31,17 +31,82 @@ rule plot_training:
         "../workflow_scripts/plot_training.py"
 
 
-rule plot_metrics:
-    """Dice and volumes of all measured cases."""
+rule tabulate_cohort:
+    """The scans of the study, and the series of their folders that were not taken."""
     input:
-        cases=rules.tabulate_metrics.output.cases,
+        facts=expand(rules.convert_image.output.facts, case=cases_to_report()),
+    output:
+        cohort=report(
+            f"{RESULTS}/cohort.tsv",
+            category="Cohort",
+            labels={"table": "Scans"},
+            caption="report/cohort.rst",
+        ),
+        passed_over=f"{RESULTS}/passed_over.tsv",
+    log:
+        f"{RESULTS}/logs/tabulate_cohort/cohort.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/tabulate_cohort/cohort.tsv"
+    conda:
+        "../envs/evaluate.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_mb(1),
+        runtime=minutes(10),
+    params:
+        step=step(places=places_of(cases_to_report())),
+        code=code("tabulate_cohort.py"),
+    message:
+        "Tabulating the scans"
+    script:
+        "../workflow_scripts/tabulate_cohort.py"
+
+
+rule plot_cohort:
+    """Voxel sizes and lengths of the scans."""
+    input:
+        cohort=rules.tabulate_cohort.output.cohort,
     output:
         figure=report(
-            f"{RESULTS}/figures/metrics.png",
-            category="Results",
-            labels={"figure": "Dice and volumes"},
-            caption="report/metrics.rst",
+            f"{RESULTS}/figures/cohort.svg",
+            category="Cohort",
+            labels={"figure": "Voxels and lengths"},
+            caption="report/cohort_figure.rst",
         ),
+    log:
+        f"{RESULTS}/logs/plot_cohort/cohort.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/plot_cohort/cohort.tsv"
+    conda:
+        "../envs/evaluate.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_mb(1),
+        runtime=minutes(10),
+    params:
+        step={},
+        code=code("plot_cohort.py"),
+    message:
+        "Plotting the scans"
+    script:
+        "../workflow_scripts/plot_cohort.py"
+
+
+rule plot_metrics:
+    """Dice, volumes, and where probabilities are kept FROC and calibration."""
+    input:
+        **{name: f"{RESULTS}/metrics/{name}.tsv" for name in CERTAINTY_TABLES},
+        cases=rules.tabulate_metrics.output.cases,
+    output:
+        **{
+            name: report(
+                f"{RESULTS}/figures/{name}.svg",
+                category="Results",
+                labels={"figure": title},
+                caption=f"report/{name}.rst",
+            )
+            for name, title in METRIC_FIGURES.items()
+        },
     log:
         f"{RESULTS}/logs/plot_metrics/metrics.log",
     benchmark:
@@ -98,17 +163,37 @@ rule plot_case:
 rule report:
     """The report of the study as one HTML file, with all that it shows."""
     input:
+        **rules.plot_metrics.output,
+        **(
+            {
+                "lungs_facts": expand(
+                    f"{RESULTS}/lungs/{{case}}.json", case=cases_to_segment()
+                )
+            }
+            if IN_LUNGS
+            else {}
+        ),
+        cohort=rules.tabulate_cohort.output.cohort,
+        cohort_figure=rules.plot_cohort.output.figure,
+        passed_over=rules.tabulate_cohort.output.passed_over,
         cases=rules.tabulate_metrics.output.cases,
         summary=rules.tabulate_metrics.output.summary,
         note=rules.tabulate_metrics.output.note,
         members=rules.tabulate_training.output.members,
+        model=rules.export_model.output.onnx,
+        card=rules.export_model.output.card,
         parity=rules.export_model.output.parity,
         cleaning=rules.tune.output.cleaning,
         inference=rules.choose_variant.output.inference,
+        variants=rules.choose_variant.output.variants,
         plan=rules.plan.output.plan,
         training=rules.plot_training.output.figure,
-        metrics=rules.plot_metrics.output.figure,
         case_figures=expand(rules.plot_case.output.figure, case=cases_to_segment()),
+        images=expand(rules.convert_image.output.image, case=cases_to_measure()),
+        labels=expand(rules.convert_label.output.label, case=cases_to_measure()),
+        segmentations=expand(
+            rules.postprocess.output.segmentation, case=cases_to_measure()
+        ),
     output:
         report=f"{RESULTS}/report.html",
     log:
@@ -119,11 +204,21 @@ rule report:
         "../envs/evaluate.yaml"
     threads: 1
     resources:
-        mem_mb=memory_mb(1),
+        mem_mb=memory_mb(2),
         runtime=minutes(10),
     params:
-        step=step(study=STUDY),
+        step=step(
+            "report",
+            benchmarks=f"{RESULTS}/benchmarks",
+            config=reported_config(),
+            excluded=config["cases"]["exclude"],
+            measured=cases_to_measure(),
+            segmented=cases_to_segment(),
+            study=STUDY,
+            threads=config["resources"]["threads"],
+        ),
         code=code("report.py"),
+        templates=code_of_templates(),
     message:
         "Writing the report of study {STUDY}"
     script:

@@ -42,7 +42,7 @@ rule validate:
         label=rules.convert_label.output.label,
         plan=rules.plan.output.plan,
     output:
-        classes=f"{RESULTS}/out_of_fold/{{case}}.nii.gz",
+        candidates=f"{RESULTS}/out_of_fold/{{case}}.nii.gz",
         certainty=f"{RESULTS}/out_of_fold/certainty/{{case}}.nii.gz",
         scores=f"{RESULTS}/out_of_fold/{{case}}.tsv",
     log:

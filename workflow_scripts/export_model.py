@@ -1,5 +1,7 @@
 """Export the networks of all members as one ONNX and one TorchScript model, and prove that they compute the same."""
 
+import json
+
 import torch
 
 from ctseg.decisions import values_of
@@ -34,4 +36,5 @@ with job(snakemake) as log:
     for row in rows:
         log.info("parity %s", row)
     require_parity(rows, step["parity_tolerance"])
+    write_json(snakemake.output.card, json.loads(card.to_json()))
     write_json(snakemake.output.parity, {"tolerance": step["parity_tolerance"], "sizes": rows})

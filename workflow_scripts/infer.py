@@ -19,10 +19,14 @@ with job(snakemake) as log:
         lungs,
         engine,
         memory_gib=step["memory_gib"],
+        certainty=step["probabilities"],
         entropy=step["uncertainty"],
         batch_size=step["batch_size"],
     )
     log.info("%s: %d voxels of a target", engine.name, (maps.labels.voxels_zyx > 0).sum())
     write_nifti(maps.labels, snakemake.output.prediction)
+    if maps.candidates and maps.certainty:
+        write_nifti(maps.candidates, snakemake.output.candidates)
+        write_nifti(maps.certainty, snakemake.output.certainty)
     if maps.entropy:
         write_nifti(maps.entropy, snakemake.output.uncertainty)
