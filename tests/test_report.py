@@ -10,7 +10,7 @@ from ctseg.study_report import SECTIONS
 from html_tables import Cells
 
 NAN = float("nan")
-TEXTS = ("summary", "headline_split", "cohort_text", "pictures_text", "training_text", "note", "configuration")
+TEXTS = ("summary", "headline_split", "cohort_text", "pictures_text", "note", "configuration")
 TABLES = ("cohort", "passed_over", "members", "case", "summary", "card", "parity", "cleaning", "inference", "variants")
 TABLES += ("plan", "cost", "software")
 
@@ -31,7 +31,14 @@ def report(tmp_path):
     figure = svg(tmp_path / "training.svg")
     content |= {"study": "a & b", "sections": SECTIONS.items(), "cohort_figure": figure, "training_figure": figure}
     content |= {"headline": {"<b>": [{"name": "Dice", "value": "0.5", "interval": ""}]}, "cautions": ["take <care>"]}
-    content |= {"passed_over": rows, "excluded": ["<x>"], "pictures": [], "previews": "", "result_figures": {}}
+    content |= {
+        "training_speeds": ["9 <fast>"],
+        "passed_over": rows,
+        "excluded": ["<x>"],
+        "pictures": [],
+        "previews": "",
+        "result_figures": {},
+    }
     write_report(tmp_path / "report.html", content | {"methods": ["we <did>"], "references": ["<they>"]})
     return (tmp_path / "report.html").read_text()
 
@@ -46,7 +53,7 @@ def test_the_report_needs_nothing_beside_it(report):
 def test_names_cannot_become_markup(report):
     body = report[report.index("<body>") :]
     assert "<script>alert" not in body
-    for text in ("<b>", "<ok>", "<care>", "<x>", "<did>", "<they>"):
+    for text in ("<b>", "<fast>", "<ok>", "<care>", "<x>", "<did>", "<they>"):
         assert text not in body
         assert text.replace("<", "&lt;").replace(">", "&gt;") in body
     assert "a &amp; b" in body

@@ -57,7 +57,7 @@ def _line(cells: Sequence[Any], links: Mapping[str, str]) -> str:
         text = "–" if missing else html.escape(number(cell.item() if hasattr(cell, "item") else cell))
         if place == 0 and str(cell) in links:
             text = f'<a href="{html.escape(links[str(cell)])}">{text}</a>'
-        right = " class=number" if not isinstance(cell, str) else ""
+        right = "" if isinstance(cell, (str, list)) else " class=number"
         parts.append(f"<td{right}>{text}</td>")
     return f"<tr>{''.join(parts)}</tr>"
 

@@ -145,6 +145,15 @@ def cautions(
     return [*(text for text, holds in found.items() if holds), always]
 
 
+def training_speeds(folder: Path) -> list[str]:
+    """What the log of each network says on its speed and hardware; of an interrupted job only the last run counts."""
+    told = []
+    for path in sorted(folder.glob("*.log")):
+        lines = [line.partition(" INFO ")[2] for line in path.read_text(encoding="utf-8").splitlines()]
+        told += [f"network {path.stem}: {line}" for line in lines if "patches a second" in line]
+    return told
+
+
 def costs(folder: Path) -> pd.DataFrame:
     """Jobs, time and largest memory of each rule, from Snakemake's benchmark files below `folder`."""
     rows = []

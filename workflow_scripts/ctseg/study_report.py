@@ -25,6 +25,7 @@ from ctseg.report_content import (
     pictured,
     shown_cases,
     shown_summary,
+    training_speeds,
     versions,
 )
 from ctseg.tables import read_tables
@@ -76,7 +77,7 @@ def gather(source: Any, step: Mapping[str, Any]) -> dict[str, Any]:
         "pictures": [_picture(case, figures[case], cases) for case in chosen],
         "pictures_text": f" {len(chosen)} of {len(figures)} cases are shown." if len(chosen) < len(figures) else "",
         "previews": _previews(source, step, cases, split, tuple(made["plan"]["window_hu"]["value"])),
-        "training_text": _training_text(step),
+        "training_speeds": training_speeds(Path(step["logs"]) / "train"),
         "training_figure": svg(source.training),
         "members_table": table(pd.read_csv(source.members, sep="\t", dtype={"network": str})),
         "result_figures": {FIGURES[name]: svg(source.get(name)) for name in FIGURES if source.get(name)},
@@ -114,20 +115,6 @@ def _cohort_text(cohort: pd.DataFrame) -> str:
         f"{split}: {len(rows)} scans of {rows['patient'].nunique()} patients" for split, rows in cohort.groupby("split")
     ]
     return "; ".join(parts) + ". No patient is in two splits."
-
-
-def _training_text(step: Mapping[str, Any]) -> str:
-    """How long training took, and on what."""
-    folder = Path(step["benchmarks"]) / "train"
-    runs = [pd.read_csv(path, sep="\t", na_values="-") for path in sorted(folder.glob("*.tsv"))]
-    if not runs:
-        return "How long training took was not recorded."
-    minutes = [float(run["s"].sum()) / 60 for run in runs]
-    networks = "one network" if len(minutes) == 1 else f"{len(minutes)} networks"
-    return (
-        f"Training took {sum(minutes):.1f} minutes in all for {networks}, with up to {step['threads']} cores and, "
-        "where there was one, a GPU; of an interrupted job the last run counts alone."
-    )
 
 
 def _picture(case: str, path: str, cases: pd.DataFrame) -> dict[str, Any]:
