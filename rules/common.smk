@@ -12,7 +12,7 @@ from ctseg.cases import find_cases
 from ctseg.code_hash import code_hash
 from ctseg.config import resolve_config
 from ctseg.errors import InputError
-from ctseg.splits import assign_splits, fold_cases
+from ctseg.splits import assign_splits, fold_cases, without_training
 
 try:
     config = resolve_config(
@@ -33,12 +33,22 @@ try:
             config["measure"]["groups"],
         )
     }
-    SPLITS = assign_splits(list(CASES.values()), config["split"])
-    FOLDS = {fold: fold_cases(SPLITS, fold) for fold in range(config["split"]["folds"])}
+    if config["model"]:
+        SPLITS, FOLDS = without_training(list(CASES.values())), {}
+    else:
+        SPLITS = assign_splits(list(CASES.values()), config["split"])
+        FOLDS = {
+            fold: fold_cases(SPLITS, fold) for fold in range(config["split"]["folds"])
+        }
 except InputError as error:
     raise WorkflowError(str(error)) from None
 
 LABELS = list(config["target"]["labels"])
+# The model that is used, and what goes with it, wherever it comes from.
+MODEL, TORCHSCRIPT = (f"{RESULTS}/model/model.{suffix}" for suffix in ("onnx", "ts"))
+CARD = f"{RESULTS}/model/card.json"
+CLEANING = f"{RESULTS}/model/postprocess.json"
+INFERENCE = f"{RESULTS}/model/inference.json"
 IN_LUNGS = config["target"]["region"] != "body"
 # The networks of an ensemble: one for each fold and repeat, named 0, 1, … and 0-repeat2, 1-repeat2, …
 MEMBERS = {
@@ -184,6 +194,24 @@ def lungs_of(wildcards):
     }
 
 
+def lungs_facts(cases):
+    """The facts of all lung fields as a named input, for studies inside the lungs."""
+    files = [f"{RESULTS}/lungs/{case}.json" for case in cases]
+    return {"lungs_facts": files} if IN_LUNGS else {}
+
+
+def given_torchscript():
+    """The file for libtorch beside a given model as a named input, where it is there."""
+    beside = Path(config["model"]).with_suffix(".ts")
+    return {"torchscript": str(beside)} if beside.is_file() else {}
+
+
+def torchscript():
+    """The model for libtorch as a named input, where there is one."""
+    there = not config["model"] or given_torchscript()
+    return {"torchscript": TORCHSCRIPT} if there else {}
+
+
 def given_lungs(wildcards):
     """The lung field that comes with a scan as a named input, where it has one."""
     lungs = CASES[wildcards.case].lungs
@@ -270,7 +298,7 @@ def calibration_params(wildcards):
 
 def int8_model(wildcards):
     """The model of 8-bit integers as a named input, where it may be wanted."""
-    wanted = config["infer"]["precision"] in ("auto", "int8")
+    wanted = config["infer"]["precision"] in ("auto", "int8") and not config["model"]
     return {"int8": f"{RESULTS}/model/model.int8.onnx"} if wanted else {}
 
 
@@ -327,7 +355,7 @@ CERTAINTY = (
 COMPARED = list(out_of_fold())[: config["infer"]["compare_cases"]]
 
 
-if not cases_to_measure():
+if not cases_to_measure() and not config["model"]:
     raise WorkflowError(
         f"none of the cases in infer.splits ({', '.join(config['infer']['splits'])}) has a label, so there is nothing to "
         "measure; add `test` or `val`, or give the table a `split` column"

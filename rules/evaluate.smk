@@ -5,7 +5,7 @@ rule measure:
     """Overlap, volume, surface and lesion metrics of one case, beside what a threshold reaches."""
     input:
         unpack(lungs_of),
-        cleaning=rules.tune.output.cleaning,
+        cleaning=CLEANING,
         label=rules.convert_label.output.label,
         segmentation=rules.postprocess.output.segmentation,
         image=rules.convert_image.output.image,
@@ -42,7 +42,7 @@ rule measure_certainty:
     input:
         unpack(lungs_of),
         **maps("candidates", "certainty"),
-        cleaning=rules.tune.output.cleaning,
+        cleaning=CLEANING,
         label=rules.convert_label.output.label,
     output:
         froc=f"{RESULTS}/metrics/froc/{{case}}.tsv",

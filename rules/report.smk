@@ -1,36 +1,6 @@
 # Pictures and the report.
 
 
-rule plot_training:
-    """Learning curves of all networks."""
-    input:
-        history=expand(rules.train.output.history, member=MEMBERS),
-    output:
-        figure=report(
-            f"{RESULTS}/figures/training.svg",
-            category="Training",
-            labels={"figure": "Learning curves"},
-            caption="report/training.rst",
-        ),
-    log:
-        f"{RESULTS}/logs/plot_training/training.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/plot_training/training.tsv"
-    conda:
-        "../envs/evaluate.yaml"
-    threads: 1
-    resources:
-        mem_mb=memory_mb(1),
-        runtime=minutes(10),
-    params:
-        step={},
-        code=code("plot_training.py"),
-    message:
-        "Plotting the learning curves"
-    script:
-        "../workflow_scripts/plot_training.py"
-
-
 rule tabulate_cohort:
     """The scans of the study, and the series of their folders that were not taken."""
     input:
@@ -133,7 +103,7 @@ rule plot_case:
         unpack(label_of),
         image=rules.convert_image.output.image,
         segmentation=rules.postprocess.output.segmentation,
-        plan=rules.plan.output.plan,
+        card=CARD,
     output:
         figure=report(
             f"{RESULTS}/figures/cases/{{case}}.png",
@@ -160,39 +130,44 @@ rule plot_case:
         "../workflow_scripts/plot_case.py"
 
 
+# What a report has only where a network was trained, or where cases have labels.
+REPORTED_TRAINING, REPORTED_METRICS = {}, {}
+if not config["model"]:
+    REPORTED_TRAINING = {
+        "members": rules.tabulate_training.output.members,
+        "parity": rules.export_model.output.parity,
+        "variants": rules.choose_variant.output.variants,
+        "plan": rules.plan.output.plan,
+        "training": rules.plot_training.output.figure,
+    }
+if cases_to_measure():
+    REPORTED_METRICS = {
+        **rules.plot_metrics.output,
+        "cases": rules.tabulate_metrics.output.cases,
+        "summary": rules.tabulate_metrics.output.summary,
+        "note": rules.tabulate_metrics.output.note,
+        "labels": expand(rules.convert_label.output.label, case=cases_to_measure()),
+    }
+
+
 rule report:
     """The report of the study as one HTML file, with all that it shows."""
     input:
-        **rules.plot_metrics.output,
-        **(
-            {
-                "lungs_facts": expand(
-                    f"{RESULTS}/lungs/{{case}}.json", case=cases_to_segment()
-                )
-            }
-            if IN_LUNGS
-            else {}
-        ),
+        **REPORTED_TRAINING,
+        **REPORTED_METRICS,
+        **lungs_facts(cases_to_segment()),
         cohort=rules.tabulate_cohort.output.cohort,
         cohort_figure=rules.plot_cohort.output.figure,
         passed_over=rules.tabulate_cohort.output.passed_over,
-        cases=rules.tabulate_metrics.output.cases,
-        summary=rules.tabulate_metrics.output.summary,
-        note=rules.tabulate_metrics.output.note,
-        members=rules.tabulate_training.output.members,
-        model=rules.export_model.output.onnx,
-        card=rules.export_model.output.card,
-        parity=rules.export_model.output.parity,
-        cleaning=rules.tune.output.cleaning,
-        inference=rules.choose_variant.output.inference,
-        variants=rules.choose_variant.output.variants,
-        plan=rules.plan.output.plan,
-        training=rules.plot_training.output.figure,
+        scans=rules.tabulate_segmentations.output.scans,
+        model=MODEL,
+        card=CARD,
+        cleaning=CLEANING,
+        inference=INFERENCE,
         case_figures=expand(rules.plot_case.output.figure, case=cases_to_segment()),
-        images=expand(rules.convert_image.output.image, case=cases_to_measure()),
-        labels=expand(rules.convert_label.output.label, case=cases_to_measure()),
+        images=expand(rules.convert_image.output.image, case=cases_to_segment()),
         segmentations=expand(
-            rules.postprocess.output.segmentation, case=cases_to_measure()
+            rules.postprocess.output.segmentation, case=cases_to_segment()
         ),
     output:
         report=f"{RESULTS}/report.html",

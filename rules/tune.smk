@@ -79,7 +79,7 @@ rule tune:
         ),
         plan=rules.plan.output.plan,
     output:
-        cleaning=f"{RESULTS}/model/postprocess.json",
+        cleaning=CLEANING,
         tried=f"{RESULTS}/model/tuning.tsv",
     log:
         f"{RESULTS}/logs/tune/model.log",
@@ -171,7 +171,7 @@ rule choose_variant:
             else {}
         ),
     output:
-        inference=f"{RESULTS}/model/inference.json",
+        inference=INFERENCE,
         variants=report(
             f"{RESULTS}/model/variants.tsv",
             category="Model",

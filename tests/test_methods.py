@@ -12,13 +12,20 @@ COHORT = pd.DataFrame({"patient": [0, 0, 1, 2], "split": ["train", "train", "val
 PLAN = {"spacing_mm": [2.0, 2.0, 1.5], "window_hu": [-1000.0, 400.0], "patch_size": [48, 48, 32], "batch_size": 2}
 PLAN |= {"channels": [16, 32, 64], "region": "lungs"}
 CLEANING = {"threshold": 0.4, "min_volume_mm3": 30.0, "keep_largest": False, "restrict_to_region": True}
+CARD = {"versions": {"monai": "1.6.1", "torch": "2.13.0"}, "labels": ["nodule"], "training_cases": 12}
+CARD |= {"training_hash": "0123456789abcdef" * 4, "preparation": {"spacing_xyz_mm": [1.5, 1.5, 2.0]}}
 INFER = {"window": "patch", "overlap": 0.5, "precision": "float32", "mirror_axes": ""}
 
 
-def text(changes=None):
+def text(changes=None, given=False):
     config = merged(yaml.safe_load((ROOT / "config.yaml").read_text()), changes or {})
-    made = ({name: {"value": value, "reason": ""} for name, value in part.items()} for part in (PLAN, CLEANING, INFER))
-    paragraphs, references = methods(config, *made, COHORT, {"monai": "1.6.1", "torch": "2.13.0"})
+    parts = {"plan": PLAN, "cleaning": CLEANING, "inference": INFER}
+    made = {
+        name: {key: {"value": value, "reason": ""} for key, value in part.items()}
+        for name, part in parts.items()
+        if name != "plan" or not given
+    }
+    paragraphs, references = methods(config, made, COHORT, CARD, measured=not given)
     return " ".join(paragraphs), references
 
 
@@ -64,3 +71,12 @@ def test_every_reference_is_cited_and_numbered_in_order():
 def test_a_change_of_the_config_changes_the_text(change, words):
     assert words not in text()[0]
     assert words in text(change)[0]
+
+
+def test_a_given_model_is_told_as_one():
+    found, references = text(given=True)
+    assert "a model for nodule that had been trained on 12 other scans" in found
+    assert "1.5 × 1.5 × 2 mm" in found
+    assert "AdamW" not in found
+    assert "Dice" not in found
+    assert len(references) == 1

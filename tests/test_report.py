@@ -12,7 +12,7 @@ from html_tables import Cells
 NAN = float("nan")
 TEXTS = ("summary", "headline_split", "cohort_text", "pictures_text", "note", "configuration")
 TABLES = ("cohort", "passed_over", "members", "case", "summary", "card", "parity", "cleaning", "inference", "variants")
-TABLES += ("plan", "cost", "software")
+TABLES += ("plan", "cost", "software", "scans")
 
 
 def cells(page):
@@ -29,7 +29,7 @@ def report(tmp_path):
     rows = pd.DataFrame({"case": ["<script>alert(1)</script>", "001"], "dice": [0.51239, NAN]})
     content = dict.fromkeys(TEXTS, "Dice 0.5 <ok>") | {f"{name}_table": table(rows) for name in TABLES}
     figure = svg(tmp_path / "training.svg")
-    content |= {"study": "a & b", "sections": SECTIONS.items(), "cohort_figure": figure, "training_figure": figure}
+    content |= {"study": "a & b", "sections": SECTIONS, "cohort_figure": figure, "training_figure": figure}
     content |= {"headline": {"<b>": [{"name": "Dice", "value": "0.5", "interval": ""}]}, "cautions": ["take <care>"]}
     content |= {
         "training_speeds": ["9 <fast>"],

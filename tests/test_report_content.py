@@ -52,15 +52,16 @@ def test_failures_come_first_and_what_has_no_dice_last(cases):
 
 
 def test_the_worst_half_is_pictured_and_a_sample_of_the_rest(cases):
-    assert pictured(cases, ["x"], 30) == ["b", "e", "c", "f", "a", "d", "x"]
-    assert pictured(cases, ["x"], 4) == ["b", "e", "c", "x"]
-    assert pictured(cases, [], 0) == []
+    ranked = worst_first(cases)["case"].tolist()
+    assert pictured(ranked, ["x"], 30) == ["b", "e", "c", "f", "a", "d", "x"]
+    assert pictured(ranked, ["x"], 4) == ["b", "e", "c", "x"]
+    assert pictured(ranked, [], 0) == []
 
 
 def test_cases_to_look_through_go_from_the_worst_to_the_best(cases):
-    assert looked_through(cases, "test", 3) == ["b", "c", "d"]
-    assert looked_through(cases, "test", 99) == ["b", "e", "c", "a", "d"]
-    assert looked_through(cases, "test", 0) == []
+    assert looked_through(cases, 3) == ["b", "c", "d"]
+    assert looked_through(cases, 99) == ["b", "e", "c", "a", "d"]
+    assert looked_through(cases, 0) == []
 
 
 def test_the_front_page_speaks_of_held_out_cases_with_their_own_numbers(cases):
@@ -92,6 +93,10 @@ def test_cautions_follow_from_the_study(cases, cohort):
     assert "No case was held out" in told(cases, cohort, split="val")
     assert "One network" in told(cases, cohort, n_networks=1)
     assert "not plausible in a;" in told(cases, cohort, plausible={"a": False})
+    assert "trained elsewhere" in told(cases, cohort, n_networks=None)
+    unlabelled = told(None, cohort, n_networks=None)
+    assert "No scan has a label" in unlabelled
+    assert "comparisons" not in unlabelled
 
 
 def test_a_caption_says_what_happened_to_the_case(cases):

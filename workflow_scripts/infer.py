@@ -11,7 +11,8 @@ from job import job
 with job(snakemake) as log:
     step = snakemake.params.step
     int8 = decided(read_json(snakemake.input.inference), "precision") == "int8"
-    model = snakemake.input.int8 if int8 else snakemake.input.model
+    # A model that was trained elsewhere may be one of 8-bit integers itself.
+    model = snakemake.input.get("int8", snakemake.input.model) if int8 else snakemake.input.model
     engine = load_engine(model, snakemake.threads, step["engine"])
     lungs = plausible_lungs(snakemake.input.get("lungs"), snakemake.input.get("lungs_facts"))
     maps = infer(

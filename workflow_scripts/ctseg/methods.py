@@ -69,25 +69,39 @@ class Citations:
 
 
 def methods(
-    config: Mapping[str, Any],
-    plan: Stored,
-    cleaning: Stored,
-    inference: Stored,
-    cohort: pd.DataFrame,
-    versions: Mapping[str, str],
+    config: Mapping[str, Any], made: Mapping[str, Stored], cohort: pd.DataFrame, card: Mapping[str, Any], measured: bool
 ) -> tuple[list[str], list[str]]:
-    """Paragraphs on data, network, inference and evaluation; and the references in the order of their numbers."""
+    """Paragraphs on data, network, inference and evaluation; and the references in the order of their numbers.
+
+    `made` has the decisions `cleaning` and `inference`, and `plan` where the study trained its model itself; `card` is
+    the model's.
+    """
     cite = Citations()
-    decided = values_of(plan) | values_of(cleaning)
-    paragraphs = [
-        _data(config, decided, cohort),
-        _training(config, decided, versions, cite),
-        _inference(config, decided, values_of(inference)),
-        _evaluation(config, cite),
+    cleaning, infer = values_of(made["cleaning"]), values_of(made["inference"])
+    if "plan" in made:
+        decided = values_of(made["plan"])
+        paragraphs = [_data(config, decided, cohort), _training(config, decided, card["versions"], cite)]
+    else:
+        paragraphs = [_given_model(card, cohort)]
+    paragraphs.append(_inference(cleaning, infer))
+    if measured:
+        paragraphs.append(_evaluation(config, cite))
+    paragraphs.append(
         f"All steps ran in a Snakemake workflow{cite('Mölder 2021')}, ctseg, with the seed {config['seed']}; the "
-        "software's versions are listed below.",
-    ]
+        "software's versions are listed below."
+    )
     return paragraphs, [REFERENCES[key] for key in cite.keys]
+
+
+def _given_model(card: Mapping[str, Any], cohort: pd.DataFrame) -> str:
+    """Scans and model of a study that trains nothing."""
+    prepared = card["preparation"]
+    return (
+        f"{len(cohort)} CT scans of {cohort['patient'].nunique()} patients were segmented with a model for "
+        f"{', '.join(card['labels'])} that had been trained on {card['training_cases']} other scans (hash of its "
+        f"training data {card['training_hash'][:16]}). Scans were resampled linearly to voxels of "
+        f"{_listed(prepared['spacing_xyz_mm'])} mm."
+    )
 
 
 def _listed(values: Any, between: str = " × ") -> str:
@@ -143,7 +157,7 @@ def _training(
     )
 
 
-def _inference(config: Mapping[str, Any], decided: Mapping[str, Any], infer: Mapping[str, Any]) -> str:
+def _inference(decided: Mapping[str, Any], infer: Mapping[str, Any]) -> str:
     """From a scan to its segmentation."""
     window = "the size of the training patches" if infer["window"] == "patch" else "as large as memory allowed"
     smallest = f"; components below {decided['min_volume_mm3']:g} mm³ were removed" if decided["min_volume_mm3"] else ""

@@ -83,12 +83,12 @@ def shown_summary(summary: pd.DataFrame) -> pd.DataFrame:
     return summary[SUMMARY_COLUMNS]
 
 
-def pictured(cases: pd.DataFrame, others: Sequence[str], most: int) -> list[str]:
+def pictured(measured: Sequence[str], others: Sequence[str], most: int) -> list[str]:
     """Up to `most` cases to show, the worst first: all if they fit, else the worst half and a sample of the rest.
 
-    `others` are cases without a label, which follow. The sample is spread evenly from bad to good.
+    `measured` begins with the worst; `others` are cases without a label. The sample is spread evenly.
     """
-    ranked = list(dict.fromkeys([*worst_first(cases)["case"], *others]))
+    ranked = [*measured, *others]
     if len(ranked) <= most:
         return ranked
     worst, rest = ranked[: most // 2], ranked[most // 2 :]
@@ -96,9 +96,9 @@ def pictured(cases: pd.DataFrame, others: Sequence[str], most: int) -> list[str]
     return worst + [rest[place] for place in places]
 
 
-def looked_through(cases: pd.DataFrame, split: str, most: int) -> list[str]:
-    """Up to `most` cases of a split to look through slice by slice, spread evenly from the worst to the best."""
-    ranked = list(dict.fromkeys(worst_first(cases[cases["split"] == split])["case"]))
+def looked_through(cases: pd.DataFrame, most: int) -> list[str]:
+    """Up to `most` cases of the headline's split to look through, spread evenly from the worst to the best."""
+    ranked = list(dict.fromkeys(worst_first(cases[cases["split"] == headline_split(cases)])["case"]))
     places = np.unique(np.linspace(0, len(ranked) - 1, min(most, len(ranked))).round().astype(int))
     return [ranked[place] for place in places]
 
@@ -115,24 +115,27 @@ def caption(rows: pd.DataFrame) -> str:
 
 
 def cautions(
-    cases: pd.DataFrame, cohort: pd.DataFrame, split: str, source: str, n_networks: int, plausible: Mapping[str, bool]
+    cases: pd.DataFrame | None,
+    cohort: pd.DataFrame,
+    split: str,
+    source: str,
+    n_networks: int | None,
+    plausible: Mapping[str, bool],
 ) -> list[str]:
-    """What a reader should know before believing the figures, in sentences."""
-    measured = cases[cases["split"] == split]
-    n_cases, failed = measured["case"].nunique(), measured[measured["state"].isin(FAILED)]
+    """What a reader should know before believing the figures, in sentences.
+
+    `cases` is None where none has a label, `n_networks` where the model was trained elsewhere.
+    """
     implausible = sorted(case for case, good in plausible.items() if not good)
     warned = cohort["warnings"].notna().sum()
     found = {
         "The scans are phantoms made by ctseg: the figures say that the workflow works, and nothing about patients.": (
             source == "phantom"
         ),
-        "No case was held out: the figures come from cases by which weights, threshold and postprocessing were chosen, "
-        "which flatters them.": split != "test",
-        f"{n_cases} cases were measured; with so few, the intervals are wide and subgroups say nothing.": (
-            n_cases < FEW_CASES
+        "No scan has a label: whether the segmentations are right was not measured.": cases is None,
+        "The model was trained elsewhere; scans of the same patients would flatter it.": (
+            n_networks is None and cases is not None
         ),
-        f"In {len(failed)} of {len(measured)} comparisons the target was missed altogether, or seen where there is "
-        f"none: {', '.join(sorted(set(failed['case'])))}.": len(failed) > 0,
         "One network was trained: how much of the result is chance is not known (see train.repeats and split.folds).": (
             n_networks == 1
         ),
@@ -141,8 +144,24 @@ def cautions(
         ),
         f"{warned} scans come with a warning; see the cohort's table.": warned > 0,
     }
+    on_metrics = [] if cases is None else _cautions_on_metrics(cases[cases["split"] == split], split)
     always = "The model is research software, not a medical device. It knows scans like those of the cohort alone."
-    return [*(text for text, holds in found.items() if holds), always]
+    return [*on_metrics, *(text for text, holds in found.items() if holds), always]
+
+
+def _cautions_on_metrics(measured: pd.DataFrame, split: str) -> list[str]:
+    """What to know of the figures of the headline's split."""
+    n_cases, failed = measured["case"].nunique(), measured[measured["state"].isin(FAILED)]
+    found = {
+        "No case was held out: the figures come from cases by which weights, threshold and postprocessing were chosen, "
+        "which flatters them.": split != "test",
+        f"{n_cases} cases were measured; with so few, the intervals are wide and subgroups say nothing.": (
+            n_cases < FEW_CASES
+        ),
+        f"In {len(failed)} of {len(measured)} comparisons the target was missed altogether, or seen where there is "
+        f"none: {', '.join(sorted(set(failed['case'])))}.": len(failed) > 0,
+    }
+    return [text for text, holds in found.items() if holds]
 
 
 def training_speeds(folder: Path) -> list[str]:

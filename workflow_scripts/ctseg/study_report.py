@@ -11,6 +11,7 @@ import yaml
 from markupsafe import Markup
 
 from ctseg.cohort import read_cohort
+from ctseg.decisions import Stored
 from ctseg.files import read_json
 from ctseg.methods import methods
 from ctseg.preview import preview
@@ -27,6 +28,7 @@ from ctseg.report_content import (
     shown_summary,
     training_speeds,
     versions,
+    worst_first,
 )
 from ctseg.tables import read_tables
 from ctseg.volume import read_nifti
@@ -49,63 +51,113 @@ FIGURES = {
 
 
 def gather(source: Any, step: Mapping[str, Any]) -> dict[str, Any]:
-    """What the template shows; `source` has the paths of the results by name, `step` the study's params."""
-    cases, summary = read_tables([source.cases]), read_tables([source.summary])
+    """What the template shows; `source` has the paths of the results by name, `step` the study's params.
+
+    Parts on training are empty where the model came from elsewhere, those on metrics where no case has a label.
+    """
     cohort, card = read_cohort(source.cohort), read_json(source.card)
-    split = headline_split(cases)
-    plausible = {Path(path).stem: bool(read_json(path)["plausible"]) for path in source.get("lungs_facts", [])}
-    config = step["config"]
-    made = {name: read_json(source.get(name)) for name in ("plan", "cleaning", "inference")}
-    paragraphs, references = methods(config, **made, cohort=cohort, versions=card["versions"])
+    cases = read_tables([source.cases]) if source.get("cases") else None
+    measured = [] if cases is None else list(dict.fromkeys(worst_first(cases)["case"]))
     figures = dict(zip(step["segmented"], source.case_figures, strict=True))
-    chosen = pictured(cases, [case for case in figures if case not in set(cases["case"])], step["pictures"])
-    notes = cautions(cases, cohort, split, config["cases"]["source"], card["n_networks"], plausible)
+    chosen = pictured(measured, [case for case in figures if case not in measured], step["pictures"])
+    made = {name: read_json(source.get(name)) for name in ("plan", "cleaning", "inference") if source.get(name)}
+    scans = pd.read_csv(source.scans, sep="\t", dtype={"case": str, "flags": str}, keep_default_na=False)
     over = pd.read_csv(source.passed_over, sep="\t", dtype={"case": str})
+    paragraphs, references = methods(step["config"], made, cohort, card, cases is not None)
+    links = {case: f"#case-{case}" for case in chosen}
     return {
         "study": step["study"],
-        "sections": SECTIONS.items(),
-        "summary": _summary(cohort, card, cases, split),
-        "headline": headline(summary, split),
-        "headline_split": split,
-        "cautions": notes,
+        "sections": SECTIONS,
         "cohort_text": _cohort_text(cohort),
         "cohort_figure": svg(source.cohort_figure),
         "cohort_table": table(cohort.dropna(axis="columns", how="all"), sortable=True),
         "passed_over": over,
         "passed_over_table": table(over),
         "excluded": step["excluded"],
+        "scans_table": table(scans.sort_values("flags", key=lambda flags: flags == "", kind="stable"), links, True),
         "pictures": [_picture(case, figures[case], cases) for case in chosen],
         "pictures_text": f" {len(chosen)} of {len(figures)} cases are shown." if len(chosen) < len(figures) else "",
-        "previews": _previews(source, step, cases, split, tuple(made["plan"]["window_hu"]["value"])),
-        "training_speeds": training_speeds(Path(step["logs"]) / "train"),
-        "training_figure": svg(source.training),
-        "members_table": table(pd.read_csv(source.members, sep="\t", dtype={"network": str})),
-        "result_figures": {FIGURES[name]: svg(source.get(name)) for name in FIGURES if source.get(name)},
-        "case_table": table(shown_cases(cases), {case: f"#case-{case}" for case in chosen}, sortable=True),
-        "summary_table": table(shown_summary(summary), sortable=True),
-        "note": Path(source.note).read_text(encoding="utf-8"),
+        "previews": _previews(source, step, cases, tuple(card["preparation"]["window_hu"])),
         "card_table": _card_table(card, source.model, step),
-        "parity_table": table(pd.DataFrame(read_json(source.parity)["sizes"])),
         "cleaning_table": decision_table(made["cleaning"]),
         "inference_table": decision_table(made["inference"]),
-        "variants_table": _variants_table(source.variants),
         "methods": paragraphs,
         "references": references,
-        "plan_table": decision_table(made["plan"]),
         "cost_table": table(costs(Path(step["benchmarks"])), sortable=True),
         "software_table": table(versions(card["versions"])),
-        "configuration": yaml.safe_dump(config, allow_unicode=True, sort_keys=False),
+        "configuration": yaml.safe_dump(step["config"], allow_unicode=True, sort_keys=False),
+        **_on_training(source, step, made),
+        **_on_metrics(source, step, cases, links),
+        **_front_page(source, step, cohort, card, cases),
     }
 
 
-def _summary(cohort: pd.DataFrame, card: Mapping[str, Any], cases: pd.DataFrame, split: str) -> str:
+def _on_training(source: Any, step: Mapping[str, Any], made: Mapping[str, Stored]) -> dict[str, Any]:
+    """The parts on the study's own networks; nothing where the model came from elsewhere."""
+    if not source.get("members"):
+        return dict.fromkeys(
+            ("training_figure", "training_speeds", "members_table", "parity_table", "plan_table"), ""
+        ) | {"variants_table": ""}
+    variants = pd.read_csv(source.variants, sep="\t", keep_default_na=False)
+    return {
+        "training_speeds": training_speeds(Path(step["logs"]) / "train"),
+        "training_figure": svg(source.training),
+        "members_table": table(pd.read_csv(source.members, sep="\t", dtype={"network": str})),
+        "parity_table": table(pd.DataFrame(read_json(source.parity)["sizes"])),
+        "plan_table": decision_table(made["plan"]),
+        "variants_table": table(variants) if len(variants) else "",
+    }
+
+
+def _on_metrics(
+    source: Any, step: Mapping[str, Any], cases: pd.DataFrame | None, links: Mapping[str, str]
+) -> dict[str, Any]:
+    """The parts on how good the segmentations are; nothing where no case has a label."""
+    if cases is None:
+        return {"result_figures": {}, "case_table": "", "summary_table": "", "note": ""}
+    return {
+        "result_figures": {FIGURES[name]: svg(source.get(name)) for name in FIGURES if source.get(name)},
+        "case_table": table(shown_cases(cases), links, sortable=True),
+        "summary_table": table(shown_summary(read_tables([source.summary])), sortable=True),
+        "note": Path(source.note).read_text(encoding="utf-8"),
+    }
+
+
+def _front_page(
+    source: Any, step: Mapping[str, Any], cohort: pd.DataFrame, card: Mapping[str, Any], cases: pd.DataFrame | None
+) -> dict[str, Any]:
+    """What was done, the headline figures, and what to be careful about."""
+    plausible = {Path(path).stem: bool(read_json(path)["plausible"]) for path in source.get("lungs_facts", [])}
+    split = "" if cases is None else headline_split(cases)
+    given = not source.get("members")
+    origin = step["config"]["cases"]["source"]
+    return {
+        "summary": _summary(cohort, card, cases, split, given),
+        "headline": {} if cases is None else headline(read_tables([source.summary]), split),
+        "headline_split": split,
+        "cautions": cautions(cases, cohort, split, origin, None if given else card["n_networks"], plausible),
+    }
+
+
+def _summary(cohort: pd.DataFrame, card: Mapping[str, Any], cases: pd.DataFrame | None, split: str, given: bool) -> str:
     """What was done, in a sentence or two."""
     networks = "A 3-D network" if card["n_networks"] == 1 else f"An ensemble of {card['n_networks']} 3-D networks"
+    targets, patients = ", ".join(card["labels"]), cohort["patient"].nunique()
+    done = (
+        f"{networks} was trained on {card['training_cases']} of {len(cohort)} CT scans of {patients} patients to "
+        f"segment {targets}."
+    )
+    if given:
+        done = (
+            f"{len(cohort)} CT scans of {patients} patients were segmented for {targets} with a model that was trained "
+            f"on {card['training_cases']} other scans."
+        )
+    if cases is None:
+        return f"{done} None of them has a label, so nothing was measured."
     measured = cases.loc[cases["split"] == split, "case"].nunique()
     return (
-        f"{networks} was trained on {card['training_cases']} of {len(cohort)} CT scans of "
-        f"{cohort['patient'].nunique()} patients to segment {', '.join(card['labels'])}. It was measured on {measured} "
-        f"scans of the split “{split}”, on the grid of each scan, with the very model file that is shipped."
+        f"{done} It was measured on {measured} scans of the split “{split}”, on the grid of each scan, with the very "
+        "model file that is shipped."
     )
 
 
@@ -117,34 +169,28 @@ def _cohort_text(cohort: pd.DataFrame) -> str:
     return "; ".join(parts) + ". No patient is in two splits."
 
 
-def _picture(case: str, path: str, cases: pd.DataFrame) -> dict[str, Any]:
+def _picture(case: str, path: str, cases: pd.DataFrame | None) -> dict[str, Any]:
     """A case's picture with its caption."""
-    rows = cases[cases["case"] == case]
-    split = f" ({rows['split'].iloc[0]})" if len(rows) else ""
-    text = f"{case}{split}: {caption(rows)}"
+    rows = None if cases is None else cases[cases["case"] == case]
+    text = case if rows is None or rows.empty else f"{case} ({rows['split'].iloc[0]}): {caption(rows)}"
     return {"case": case, "image": photograph(path, text), "caption": text}
 
 
 def _previews(
-    source: Any, step: Mapping[str, Any], cases: pd.DataFrame, split: str, window_hu: tuple[float, float]
+    source: Any, step: Mapping[str, Any], cases: pd.DataFrame | None, window_hu: tuple[float, float]
 ) -> Markup:
     """The volumes to look through as JSON; empty where none are wanted."""
-    paths = dict(
-        zip(step["measured"], zip(source.images, source.segmentations, source.labels, strict=True), strict=True)
-    )
+    files = dict(zip(step["segmented"], zip(source.images, source.segmentations, strict=True), strict=True))
+    labels = dict(zip(step["measured"], source.get("labels", []), strict=True))
+    chosen = looked_through(cases, step["viewer_cases"]) if cases is not None else list(files)[: step["viewer_cases"]]
     volumes = []
-    for case in looked_through(cases, split, step["viewer_cases"]):
-        image, segmentation, label = (read_nifti(path) for path in paths[case])
-        name = f"{case}: {caption(cases[cases['case'] == case])}"
+    for case in chosen:
+        image, segmentation = (read_nifti(path) for path in files[case])
+        label = read_nifti(labels[case]) if case in labels else None
+        name = case if cases is None else f"{case}: {caption(cases[cases['case'] == case])}"
         volumes.append({"name": name, **preview(image, segmentation, label, window_hu)})
     # Within a script element only the end of that element has a meaning.
     return Markup(json.dumps(volumes).replace("</", "<\\/")) if volumes else Markup("")
-
-
-def _variants_table(path: str) -> Markup:
-    """The ways to infer that were compared; empty where none were."""
-    rows = pd.read_csv(path, sep="\t", keep_default_na=False)
-    return table(rows) if len(rows) else Markup("")
 
 
 def _card_table(card: Mapping[str, Any], model: str, step: Mapping[str, Any]) -> Markup:
