@@ -62,6 +62,8 @@ def test_every_result_of_the_readme_is_there(results):
         "metrics/froc.tsv",
         "metrics/reliability.tsv",
         "cohort.tsv",
+        "segmentations.tsv",
+        "components.tsv",
         "passed_over.tsv",
         "model/card.json",
         "figures/training.svg",
@@ -183,7 +185,7 @@ def test_a_second_run_has_nothing_to_do(folder):
 SHIPPED = {"compare_variants", "choose_variant", "export_model"}
 TRAINED = {"train", "plot_training", "tabulate_training", "export_fold", "validate", "tune", "quantize"} | SHIPPED
 MEASURED = {"measure", "measure_certainty", "tabulate_metrics", "plot_metrics", "report"}
-AFTER_THE_MODEL = {"infer", "postprocess", "plot_case"} | MEASURED
+AFTER_THE_MODEL = {"infer", "postprocess", "tabulate_segmentations", "plot_case"} | MEASURED
 
 
 @pytest.mark.parametrize(
