@@ -119,7 +119,7 @@ def check_entries(entries: list[zipfile.ZipInfo], size: int, settings: Settings)
         raise _bomb(settings)
     for entry in entries:
         path = PurePosixPath(entry.filename.replace("\\", "/"))
-        if path.is_absolute() or ".." in path.parts or ":" in path.parts[0] if path.parts else True:
+        if not path.parts or path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
             raise Refused(422, "the zip names a file outside of itself; pack the series' folder again")
         kind = stat.S_IFMT(entry.external_attr >> 16)
         if kind not in (0, stat.S_IFREG, stat.S_IFDIR):

@@ -1,10 +1,16 @@
 """The REST service, as clients meet it: a real server, a real model."""
 
 import io
+import json
 import os
+import re
+import shutil
 import signal
+import subprocess
+import sys
 import time
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -17,7 +23,7 @@ from ctseg.predict import predict
 from ctseg.scan import read_scan
 from ctseg.volume import Grid, Volume, write_nifti
 from dicom_files import write_series
-from service import serving, worker_pid
+from service import ROOT, serving, worker_pid
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -128,6 +134,59 @@ def test_a_running_job_can_be_cancelled(served, files):
     assert served.client.delete(f"/v1/segmentations/{job}").status_code == 204
     assert served.ended(job)["state"] == "cancelled"
     assert served.segment((files / "scan.nii").read_bytes())[1]["components"]
+
+
+def test_the_lines_of_the_readme_work(served, files, tmp_path):
+    text = (ROOT / "README.md").read_text().partition("## Service")[2].partition("\n## ")[0]
+    lines = [line.replace("http://127.0.0.1:8000", served.url) for line in text.splitlines() if line.startswith("curl")]
+    assert len(lines) == 5
+    shutil.copy(files / "scan.nii.gz", tmp_path / "scan.nii.gz")
+    job = json.loads(run_line(lines[0], tmp_path))["id"]
+    answers = [run_line(line, tmp_path, ID=job) for line in lines[1:]]
+    assert json.loads(answers[0])["state"] == "done"
+    assert (tmp_path / "mask.nii.gz").read_bytes() == served.segment((files / "scan.nii.gz").read_bytes())[0]
+    assert json.loads(answers[2])["components"]
+    assert served.client.get(f"/v1/segmentations/{job}").status_code == 404
+
+
+def run_line(line, folder, **variables):
+    """What a line of the shell writes."""
+    environment = os.environ | variables
+    return subprocess.run(
+        line, shell=True, cwd=folder, env=environment, capture_output=True, text=True, check=True
+    ).stdout
+
+
+def test_fifty_clients_at_once_get_their_own_result_or_are_asked_to_wait(model_folder, scan, tmp_path):
+    scans, wanted = [], []
+    for number, step in enumerate((1, 5, 9, 13)):
+        path = tmp_path / f"{number}.nii"
+        write_nifti(scan[0].with_voxels(np.roll(scan[0].voxels_zyx, step, axis=2)), path)
+        scans.append(path.read_bytes())
+        wanted.append(expected(model_folder, path, tmp_path / f"{number}.nii.gz")[0])
+    assert len(set(wanted)) == 4
+
+    def ask(number):
+        answer = running.post(scans[number % 4])
+        if answer.status_code == 429:
+            return "wait" if int(answer.headers["Retry-After"]) > 0 else "no time"
+        job = running.ended(answer.json()["id"])
+        mask = running.client.get(job["links"]["nifti"]).content
+        return "right" if mask == wanted[number % 4] else "wrong"
+
+    places = ("--queue-size", 20)
+    with serving(model_folder / "model.onnx", tmp_path / "s", *places) as running, ThreadPoolExecutor(50) as pool:
+        outcomes = list(pool.map(ask, range(50)))
+    assert set(outcomes) <= {"right", "wait"}
+    assert outcomes.count("right") >= 20
+
+
+def test_the_container_has_what_the_service_imports():
+    left_out = re.search(r"grep -vE '\^\((.+)\)'", (ROOT / "Dockerfile.serving").read_text())[1].split("|")
+    code = "import sys, serving.__main__, serving.worker, ctseg.dicom; print(*sys.modules)"
+    environment = os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'workflow_scripts'}"}
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    assert not {name.partition(".")[0] for name in run.stdout.split()} & set(left_out)
 
 
 def big_scan(path):
