@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 CORES ?= all
 
 .DEFAULT_GOAL := help
-.PHONY: help demo report serve test test-slow lint clean
+.PHONY: help demo report serve test test-slow test-browser lint clean
 
 help:  ## list these targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -45,6 +45,10 @@ test: lint  ## everything that must hold, in minutes; the same examples of each 
 
 test-slow: $(VENV)/.installed-dev  ## tests that take longer: whole studies, real scans
 	$(BIN)/python -m pytest -m slow
+
+test-browser: $(VENV)/.installed-dev  ## tests of the pages in a real browser; needs Chromium
+	$(BIN)/pip install --quiet playwright==1.65.2
+	$(BIN)/python -m pytest -m browser
 
 clean:  ## remove what running left behind, but not the results
 	rm -rf .pytest_cache .mypy_cache .ruff_cache

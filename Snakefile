@@ -15,12 +15,23 @@ include: "rules/common.smk"
 include: "rules/cases.smk"
 include: "rules/convert.smk"
 include: "rules/preprocess.smk"
-include: "rules/train.smk"
-include: "rules/tune.smk"
-include: "rules/export.smk"
+
+
+if config["model"]:
+
+    include: "rules/adopt.smk"
+
+else:
+
+    include: "rules/train.smk"
+    include: "rules/tune.smk"
+    include: "rules/export.smk"
+
+
 include: "rules/predict.smk"
 include: "rules/evaluate.smk"
 include: "rules/report.smk"
+include: "rules/compare.smk"
 
 
 localrules:
@@ -33,9 +44,9 @@ rule all:
     """The whole study: model, segmentations, metrics and report (the default)."""
     default_target: True
     input:
-        rules.tabulate_metrics.output,
-        rules.export_model.output,
-        expand(rules.postprocess.output, case=cases_to_segment()),
+        [] if config["model"] else rules.export_model.output,
+        rules.tabulate_metrics.output if cases_to_measure() else [],
+        rules.tabulate_segmentations.output,
         rules.report.output,
 
 
@@ -48,4 +59,4 @@ rule preprocess_all:
 rule predict_all:
     """All cases of the splits in `infer.splits` segmented, with their component tables."""
     input:
-        expand(rules.postprocess.output, case=cases_to_segment()),
+        rules.tabulate_segmentations.output,

@@ -1,5 +1,6 @@
 # Shared by all stages. The checked config, the cases with their splits, and small helpers. Functions live here alone.
 # All of it runs each time the workflow is read, so it imports nothing heavy and opens no scan.
+import hashlib
 import sys
 
 SCRIPTS = Path(workflow.basedir) / "workflow_scripts"
@@ -11,7 +12,7 @@ from ctseg.cases import find_cases
 from ctseg.code_hash import code_hash
 from ctseg.config import resolve_config
 from ctseg.errors import InputError
-from ctseg.splits import assign_splits, fold_cases
+from ctseg.splits import assign_splits, fold_cases, without_training
 
 try:
     config = resolve_config(
@@ -29,14 +30,25 @@ try:
             SCHEMAS / "cases.schema.yaml",
             f"{RESULTS}/phantom",
             config["target"]["labels"],
+            config["measure"]["groups"],
         )
     }
-    SPLITS = assign_splits(list(CASES.values()), config["split"])
-    FOLDS = {fold: fold_cases(SPLITS, fold) for fold in range(config["split"]["folds"])}
+    if config["model"]:
+        SPLITS, FOLDS = without_training(list(CASES.values())), {}
+    else:
+        SPLITS = assign_splits(list(CASES.values()), config["split"])
+        FOLDS = {
+            fold: fold_cases(SPLITS, fold) for fold in range(config["split"]["folds"])
+        }
 except InputError as error:
     raise WorkflowError(str(error)) from None
 
 LABELS = list(config["target"]["labels"])
+# The model that is used, and what goes with it, wherever it comes from.
+MODEL, TORCHSCRIPT = (f"{RESULTS}/model/model.{suffix}" for suffix in ("onnx", "ts"))
+CARD = f"{RESULTS}/model/card.json"
+CLEANING = f"{RESULTS}/model/postprocess.json"
+INFERENCE = f"{RESULTS}/model/inference.json"
 IN_LUNGS = config["target"]["region"] != "body"
 # The networks of an ensemble: one for each fold and repeat, named 0, 1, … and 0-repeat2, 1-repeat2, …
 MEMBERS = {
@@ -62,6 +74,14 @@ wildcard_constraints:
 def code(script):
     """Hash of what a script and the modules that it imports do; comments and layout do not count."""
     return code_hash(SCRIPTS / script, SCRIPTS)
+
+
+def code_of_templates():
+    """Hash of the files that the report is made of; their layout counts, since it shows."""
+    files = sorted((SCRIPTS / "ctseg" / "templates").iterdir())
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[
+        :16
+    ]
 
 
 def step(*sections, **more):
@@ -104,11 +124,58 @@ def cases_to_measure():
     return [case for case in cases_to_segment() if CASES[case].label is not None]
 
 
+def cases_to_report():
+    """All cases that the study uses, in the order of the case table."""
+    used = set(cases_to_train()) | set(cases_to_segment())
+    return [case for case in CASES if case in used]
+
+
+def places_of(cases):
+    """Split, fold and patient of each case, as the cohort's table names them."""
+    patients = patients_of(cases)
+    return {
+        case: {
+            "split": SPLITS[case].split,
+            "fold": SPLITS[case].fold,
+            "patient": patients[case],
+        }
+        for case in cases
+    }
+
+
+def reported_config():
+    """What of the config decides on results; no path stands in it."""
+    left_out = ("cases", "resources", "report", "compare_with")
+    shown = {key: value for key, value in config.items() if key not in left_out}
+    return shown | {"cases": {"source": config["cases"]["source"]}}
+
+
 def patients_of(cases):
     """For each case a number that stands for its patient."""
     numbers = {}
     return {
         case: numbers.setdefault(CASES[case].patient, len(numbers)) for case in cases
+    }
+
+
+def other_metrics(wildcards):
+    """The metrics of the study to compare with."""
+    if not config["compare_with"]:
+        raise WorkflowError(
+            "name the study to compare with: snakemake compare --config compare_with=NAME"
+        )
+    return f"results/{config['compare_with']}/metrics/cases.tsv"
+
+
+def groups_of(cases):
+    """For each column of measure.groups the value of each case that has one."""
+    return {
+        column: {
+            case: CASES[case].groups[column]
+            for case in cases
+            if column in CASES[case].groups
+        }
+        for column in config["measure"]["groups"]
     }
 
 
@@ -125,6 +192,24 @@ def lungs_of(wildcards):
         "lungs": f"{RESULTS}/lungs/{wildcards.case}.nii.gz",
         "lungs_facts": f"{RESULTS}/lungs/{wildcards.case}.json",
     }
+
+
+def lungs_facts(cases):
+    """The facts of all lung fields as a named input, for studies inside the lungs."""
+    files = [f"{RESULTS}/lungs/{case}.json" for case in cases]
+    return {"lungs_facts": files} if IN_LUNGS else {}
+
+
+def given_torchscript():
+    """The file for libtorch beside a given model as a named input, where it is there."""
+    beside = Path(config["model"]).with_suffix(".ts")
+    return {"torchscript": str(beside)} if beside.is_file() else {}
+
+
+def torchscript():
+    """The model for libtorch as a named input, where there is one."""
+    there = not config["model"] or given_torchscript()
+    return {"torchscript": TORCHSCRIPT} if there else {}
 
 
 def given_lungs(wildcards):
@@ -213,18 +298,13 @@ def calibration_params(wildcards):
 
 def int8_model(wildcards):
     """The model of 8-bit integers as a named input, where it may be wanted."""
-    wanted = config["infer"]["precision"] in ("auto", "int8")
+    wanted = config["infer"]["precision"] in ("auto", "int8") and not config["model"]
     return {"int8": f"{RESULTS}/model/model.int8.onnx"} if wanted else {}
 
 
-def uncertainty_of():
-    """The map of uncertainty as a named file, where it is wanted."""
-    wanted = config["infer"]["uncertainty"]
-    return (
-        {"uncertainty": f"{RESULTS}/predictions/uncertainty/{{case}}.nii.gz"}
-        if wanted
-        else {}
-    )
+def maps(*names):
+    """Maps beside the prediction of a case, as named files."""
+    return {name: f"{RESULTS}/predictions/{name}/{{case}}.nii.gz" for name in names}
 
 
 def weights_of_fold(wildcards):
@@ -259,11 +339,23 @@ def label_of(wildcards):
     return {"label": f"{RESULTS}/labels/{wildcards.case}.nii.gz"}
 
 
+# Figures of the metrics, and what they are called.
+METRIC_FIGURES = {"dice": "Dice", "volumes": "Volumes"}
+if config["measure"]["probabilities"]:
+    METRIC_FIGURES |= {
+        "froc": "Lesions over all thresholds",
+        "calibration": "Calibration",
+    }
+# Maps of each voxel that are wanted beside the prediction.
+UNCERTAINTY = maps("uncertainty") if config["infer"]["uncertainty"] else {}
+CERTAINTY = (
+    maps("candidates", "certainty") if config["measure"]["probabilities"] else {}
+)
 # Cases on which ways to infer are compared.
 COMPARED = list(out_of_fold())[: config["infer"]["compare_cases"]]
 
 
-if not cases_to_measure():
+if not cases_to_measure() and not config["model"]:
     raise WorkflowError(
         f"none of the cases in infer.splits ({', '.join(config['infer']['splits'])}) has a label, so there is nothing to "
         "measure; add `test` or `val`, or give the table a `split` column"

@@ -5,7 +5,7 @@ rule measure:
     """Overlap, volume, surface and lesion metrics of one case, beside what a threshold reaches."""
     input:
         unpack(lungs_of),
-        cleaning=rules.tune.output.cleaning,
+        cleaning=CLEANING,
         label=rules.convert_label.output.label,
         segmentation=rules.postprocess.output.segmentation,
         image=rules.convert_image.output.image,
@@ -24,8 +24,10 @@ rule measure:
         runtime=minutes(15),
     params:
         step=lambda wildcards: step(
-            "measure",
+            baseline_thresholds_hu=config["measure"]["baseline_thresholds_hu"],
             labels=LABELS,
+            lesion_iou=config["measure"]["lesion_iou"],
+            tolerances_mm=config["measure"]["tolerances_mm"],
             **case_table(wildcards.case),
         ),
         code=code("measure.py"),
@@ -35,12 +37,53 @@ rule measure:
         "../workflow_scripts/measure.py"
 
 
+rule measure_certainty:
+    """Lesions found over all thresholds, and how far the probabilities of one case can be believed."""
+    input:
+        unpack(lungs_of),
+        **maps("candidates", "certainty"),
+        cleaning=CLEANING,
+        label=rules.convert_label.output.label,
+    output:
+        froc=f"{RESULTS}/metrics/froc/{{case}}.tsv",
+        reliability=f"{RESULTS}/metrics/reliability/{{case}}.tsv",
+    log:
+        f"{RESULTS}/logs/measure_certainty/{{case}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/measure_certainty/{{case}}.tsv"
+    conda:
+        "../envs/evaluate.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_mb(2),
+        runtime=minutes(15),
+    params:
+        step=lambda wildcards: step(
+            labels=LABELS,
+            lesion_iou=config["measure"]["lesion_iou"],
+            **case_table(wildcards.case),
+        ),
+        code=code("measure_certainty.py"),
+    message:
+        "Measuring how far the probabilities of {wildcards.case} can be believed"
+    script:
+        "../workflow_scripts/measure_certainty.py"
+
+
+CERTAINTY_TABLES = ["froc", "reliability"] if config["measure"]["probabilities"] else []
+
+
 rule tabulate_metrics:
     """The metrics of all measured cases, and their summary."""
     input:
+        **{
+            name: expand(rules.measure_certainty.output[name], case=cases_to_measure())
+            for name in CERTAINTY_TABLES
+        },
         metrics=expand(rules.measure.output.metrics, case=cases_to_measure()),
         baseline=expand(rules.measure.output.baseline, case=cases_to_measure()),
     output:
+        **{name: f"{RESULTS}/metrics/{name}.tsv" for name in CERTAINTY_TABLES},
         cases=report(
             f"{RESULTS}/metrics/cases.tsv",
             category="Results",
@@ -65,7 +108,10 @@ rule tabulate_metrics:
         mem_mb=memory_mb(1),
         runtime=minutes(10),
     params:
-        step=step(patients=patients_of(cases_to_measure())),
+        step=step(
+            groups=groups_of(cases_to_measure()),
+            patients=patients_of(cases_to_measure()),
+        ),
         code=code("tabulate_metrics.py"),
     message:
         "Tabulating the metrics of all cases"

@@ -4,13 +4,15 @@
 rule export_model:
     """The model as ONNX and TorchScript, compared with what was trained."""
     input:
+        facts=expand(rules.convert_image.output.facts, case=cases_to_train()),
         weights=expand(rules.train.output.weights, member=MEMBERS),
         cleaning=rules.tune.output.cleaning,
         inference=rules.choose_variant.output.inference,
         plan=rules.plan.output.plan,
     output:
-        onnx=f"{RESULTS}/model/model.onnx",
-        torchscript=f"{RESULTS}/model/model.ts",
+        onnx=MODEL,
+        torchscript=TORCHSCRIPT,
+        card=CARD,
         parity=f"{RESULTS}/model/parity.json",
     log:
         f"{RESULTS}/logs/export_model/model.log",

@@ -6,12 +6,13 @@ rule infer:
     input:
         unpack(lungs_of),
         unpack(int8_model),
+        **torchscript(),
         image=rules.convert_image.output.image,
-        inference=rules.choose_variant.output.inference,
-        model=rules.export_model.output.onnx,
-        torchscript=rules.export_model.output.torchscript,
+        inference=INFERENCE,
+        model=MODEL,
     output:
-        **uncertainty_of(),
+        **CERTAINTY,
+        **UNCERTAINTY,
         prediction=f"{RESULTS}/predictions/{{case}}.nii.gz",
     log:
         f"{RESULTS}/logs/infer/{{case}}.log",
@@ -29,6 +30,7 @@ rule infer:
             batch_size=config["infer"]["batch_size"],
             engine=config["infer"]["engine"],
             memory_gib=config["infer"]["memory_gib"],
+            probabilities=config["measure"]["probabilities"],
             uncertainty=config["infer"]["uncertainty"],
         ),
         code=code("infer.py"),
@@ -42,8 +44,9 @@ rule postprocess:
     """The segmentation without what is outside or too small, and its components."""
     input:
         unpack(lungs_of),
-        **uncertainty_of(),
-        cleaning=rules.tune.output.cleaning,
+        **UNCERTAINTY,
+        card=CARD,
+        cleaning=CLEANING,
         prediction=rules.infer.output.prediction,
         image=rules.convert_image.output.image,
     output:
@@ -61,9 +64,43 @@ rule postprocess:
         mem_mb=memory_mb(2),
         runtime=minutes(15),
     params:
-        step=step(labels=LABELS),
+        step={},
         code=code("postprocess.py"),
     message:
         "Cleaning and measuring the components of {wildcards.case}"
     script:
         "../workflow_scripts/postprocess.py"
+
+
+rule tabulate_segmentations:
+    """What was found in all cases, and what is unusual about each."""
+    input:
+        **lungs_facts(cases_to_segment()),
+        card=CARD,
+        facts=expand(rules.convert_image.output.facts, case=cases_to_segment()),
+        components=expand(rules.postprocess.output.components, case=cases_to_segment()),
+    output:
+        scans=report(
+            f"{RESULTS}/segmentations.tsv",
+            category="Results",
+            labels={"table": "Segmentations"},
+            caption="report/segmentations.rst",
+        ),
+        components=f"{RESULTS}/components.tsv",
+    log:
+        f"{RESULTS}/logs/tabulate_segmentations/segmentations.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/tabulate_segmentations/segmentations.tsv"
+    conda:
+        "../envs/evaluate.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_mb(1),
+        runtime=minutes(10),
+    params:
+        step=step(cases=cases_to_segment()),
+        code=code("tabulate_segmentations.py"),
+    message:
+        "Tabulating what was found"
+    script:
+        "../workflow_scripts/tabulate_segmentations.py"

@@ -1,21 +1,52 @@
 # Pictures and the report.
 
 
-rule plot_training:
-    """Learning curves of all networks."""
+rule tabulate_cohort:
+    """The scans of the study, and the series of their folders that were not taken."""
     input:
-        history=expand(rules.train.output.history, member=MEMBERS),
+        facts=expand(rules.convert_image.output.facts, case=cases_to_report()),
+    output:
+        cohort=report(
+            f"{RESULTS}/cohort.tsv",
+            category="Cohort",
+            labels={"table": "Scans"},
+            caption="report/cohort.rst",
+        ),
+        passed_over=f"{RESULTS}/passed_over.tsv",
+    log:
+        f"{RESULTS}/logs/tabulate_cohort/cohort.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/tabulate_cohort/cohort.tsv"
+    conda:
+        "../envs/evaluate.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_mb(1),
+        runtime=minutes(10),
+    params:
+        step=step(places=places_of(cases_to_report())),
+        code=code("tabulate_cohort.py"),
+    message:
+        "Tabulating the scans"
+    script:
+        "../workflow_scripts/tabulate_cohort.py"
+
+
+rule plot_cohort:
+    """Voxel sizes and lengths of the scans."""
+    input:
+        cohort=rules.tabulate_cohort.output.cohort,
     output:
         figure=report(
-            f"{RESULTS}/figures/training.png",
-            category="Training",
-            labels={"figure": "Learning curves"},
-            caption="report/training.rst",
+            f"{RESULTS}/figures/cohort.svg",
+            category="Cohort",
+            labels={"figure": "Voxels and lengths"},
+            caption="report/cohort_figure.rst",
         ),
     log:
-        f"{RESULTS}/logs/plot_training/training.log",
+        f"{RESULTS}/logs/plot_cohort/cohort.log",
     benchmark:
-        f"{RESULTS}/benchmarks/plot_training/training.tsv"
+        f"{RESULTS}/benchmarks/plot_cohort/cohort.tsv"
     conda:
         "../envs/evaluate.yaml"
     threads: 1
@@ -24,24 +55,28 @@ rule plot_training:
         runtime=minutes(10),
     params:
         step={},
-        code=code("plot_training.py"),
+        code=code("plot_cohort.py"),
     message:
-        "Plotting the learning curves"
+        "Plotting the scans"
     script:
-        "../workflow_scripts/plot_training.py"
+        "../workflow_scripts/plot_cohort.py"
 
 
 rule plot_metrics:
-    """Dice and volumes of all measured cases."""
+    """Dice, volumes, and where probabilities are kept FROC and calibration."""
     input:
+        **{name: f"{RESULTS}/metrics/{name}.tsv" for name in CERTAINTY_TABLES},
         cases=rules.tabulate_metrics.output.cases,
     output:
-        figure=report(
-            f"{RESULTS}/figures/metrics.png",
-            category="Results",
-            labels={"figure": "Dice and volumes"},
-            caption="report/metrics.rst",
-        ),
+        **{
+            name: report(
+                f"{RESULTS}/figures/{name}.svg",
+                category="Results",
+                labels={"figure": title},
+                caption=f"report/{name}.rst",
+            )
+            for name, title in METRIC_FIGURES.items()
+        },
     log:
         f"{RESULTS}/logs/plot_metrics/metrics.log",
     benchmark:
@@ -68,7 +103,7 @@ rule plot_case:
         unpack(label_of),
         image=rules.convert_image.output.image,
         segmentation=rules.postprocess.output.segmentation,
-        plan=rules.plan.output.plan,
+        card=CARD,
     output:
         figure=report(
             f"{RESULTS}/figures/cases/{{case}}.png",
@@ -95,20 +130,45 @@ rule plot_case:
         "../workflow_scripts/plot_case.py"
 
 
+# What a report has only where a network was trained, or where cases have labels.
+REPORTED_TRAINING, REPORTED_METRICS = {}, {}
+if not config["model"]:
+    REPORTED_TRAINING = {
+        "members": rules.tabulate_training.output.members,
+        "parity": rules.export_model.output.parity,
+        "variants": rules.choose_variant.output.variants,
+        "plan": rules.plan.output.plan,
+        "training": rules.plot_training.output.figure,
+    }
+if cases_to_measure():
+    REPORTED_METRICS = {
+        **rules.plot_metrics.output,
+        "cases": rules.tabulate_metrics.output.cases,
+        "summary": rules.tabulate_metrics.output.summary,
+        "note": rules.tabulate_metrics.output.note,
+        "labels": expand(rules.convert_label.output.label, case=cases_to_measure()),
+    }
+
+
 rule report:
     """The report of the study as one HTML file, with all that it shows."""
     input:
-        cases=rules.tabulate_metrics.output.cases,
-        summary=rules.tabulate_metrics.output.summary,
-        note=rules.tabulate_metrics.output.note,
-        members=rules.tabulate_training.output.members,
-        parity=rules.export_model.output.parity,
-        cleaning=rules.tune.output.cleaning,
-        inference=rules.choose_variant.output.inference,
-        plan=rules.plan.output.plan,
-        training=rules.plot_training.output.figure,
-        metrics=rules.plot_metrics.output.figure,
+        **REPORTED_TRAINING,
+        **REPORTED_METRICS,
+        **lungs_facts(cases_to_segment()),
+        cohort=rules.tabulate_cohort.output.cohort,
+        cohort_figure=rules.plot_cohort.output.figure,
+        passed_over=rules.tabulate_cohort.output.passed_over,
+        scans=rules.tabulate_segmentations.output.scans,
+        model=MODEL,
+        card=CARD,
+        cleaning=CLEANING,
+        inference=INFERENCE,
         case_figures=expand(rules.plot_case.output.figure, case=cases_to_segment()),
+        images=expand(rules.convert_image.output.image, case=cases_to_segment()),
+        segmentations=expand(
+            rules.postprocess.output.segmentation, case=cases_to_segment()
+        ),
     output:
         report=f"{RESULTS}/report.html",
     log:
@@ -119,11 +179,21 @@ rule report:
         "../envs/evaluate.yaml"
     threads: 1
     resources:
-        mem_mb=memory_mb(1),
+        mem_mb=memory_mb(2),
         runtime=minutes(10),
     params:
-        step=step(study=STUDY),
+        step=step(
+            "report",
+            benchmarks=f"{RESULTS}/benchmarks",
+            config=reported_config(),
+            excluded=config["cases"]["exclude"],
+            logs=f"{RESULTS}/logs",
+            measured=cases_to_measure(),
+            segmented=cases_to_segment(),
+            study=STUDY,
+        ),
         code=code("report.py"),
+        templates=code_of_templates(),
     message:
         "Writing the report of study {STUDY}"
     script:

@@ -60,3 +60,33 @@ rule tabulate_training:
         "Tabulating the networks"
     script:
         "../workflow_scripts/tabulate_training.py"
+
+
+rule plot_training:
+    """Learning curves of all networks."""
+    input:
+        history=expand(rules.train.output.history, member=MEMBERS),
+    output:
+        figure=report(
+            f"{RESULTS}/figures/training.svg",
+            category="Training",
+            labels={"figure": "Learning curves"},
+            caption="report/training.rst",
+        ),
+    log:
+        f"{RESULTS}/logs/plot_training/training.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/plot_training/training.tsv"
+    conda:
+        "../envs/evaluate.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_mb(1),
+        runtime=minutes(10),
+    params:
+        step={},
+        code=code("plot_training.py"),
+    message:
+        "Plotting the learning curves"
+    script:
+        "../workflow_scripts/plot_training.py"

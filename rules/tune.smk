@@ -42,7 +42,7 @@ rule validate:
         label=rules.convert_label.output.label,
         plan=rules.plan.output.plan,
     output:
-        classes=f"{RESULTS}/out_of_fold/{{case}}.nii.gz",
+        candidates=f"{RESULTS}/out_of_fold/{{case}}.nii.gz",
         certainty=f"{RESULTS}/out_of_fold/certainty/{{case}}.nii.gz",
         scores=f"{RESULTS}/out_of_fold/{{case}}.tsv",
     log:
@@ -79,7 +79,7 @@ rule tune:
         ),
         plan=rules.plan.output.plan,
     output:
-        cleaning=f"{RESULTS}/model/postprocess.json",
+        cleaning=CLEANING,
         tried=f"{RESULTS}/model/tuning.tsv",
     log:
         f"{RESULTS}/logs/tune/model.log",
@@ -171,7 +171,7 @@ rule choose_variant:
             else {}
         ),
     output:
-        inference=f"{RESULTS}/model/inference.json",
+        inference=INFERENCE,
         variants=report(
             f"{RESULTS}/model/variants.tsv",
             category="Model",

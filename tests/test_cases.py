@@ -126,6 +126,14 @@ def test_a_wrong_table_is_told_in_words(tmp_path, text, words):
     assert words in complaint(tmp_path, **write_table(tmp_path, text))
 
 
+def test_further_columns_are_read_where_they_are_groups(tmp_path):
+    config = write_table(tmp_path, "case image site kernel\na a.nii Basel B30f\nb b.nii  B70f\n")
+    found = find_cases({**NOTHING, **config}, tmp_path, SCHEMA_PATH, "made", {"nodule": 1}, ["site"])
+    assert [case.groups for case in found] == [{"site": "Basel"}, {}]
+    with pytest.raises(InputError, match="the column scanner is missing"):
+        find_cases({**NOTHING, **config}, tmp_path, SCHEMA_PATH, "made", {"nodule": 1}, ["scanner"])
+
+
 def test_two_series_of_one_folder_are_two_scans(tmp_path):
     config = write_table(tmp_path, "case image series_uid\na a.nii 1.2\nb a.nii 1.3\n")
     assert len(find(tmp_path, **config)) == 2
@@ -252,7 +260,7 @@ def test_a_found_path_is_the_pattern_with_its_fields_filled_in(tmp_path_factory,
 
 
 def test_the_schema_knows_the_columns_of_a_case():
-    assert set(read_schema(SCHEMA_PATH)["properties"]) == set(Case.__dataclass_fields__)
+    assert {*read_schema(SCHEMA_PATH)["properties"], "groups"} == set(Case.__dataclass_fields__)
 
 
 def test_names_that_are_safe_as_file_names_pass():

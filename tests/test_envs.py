@@ -10,6 +10,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 CONDA_NAMES = {"torch": "pytorch", "isal": "python-isal", "skimage": "scikit-image", "cc3d": "connected-components-3d"}
+CONDA_NAMES |= {"PIL": "pillow", "yaml": "pyyaml"}
 # What an environment may lack: engines are imported where they are asked for, and torch as one is for GPUs.
 OPTIONAL = {"predict.yaml": {"pytorch"}}
 NOT_OF_A_RULE = {"job", "list_series"}

@@ -64,17 +64,19 @@ def test_a_higher_threshold_follows_from_the_certainty():
     grid = Grid((9, 9, 9), (2, 2, 2), (0, 0, 0), IDENTITY)
     target = Grid((17, 17, 17), (1, 1, 1), (0, 0, 0), IDENTITY)
     probabilities = blobs(grid.shape_zyx, seed=2)
-    labels, certainty = on_grid(probabilities, grid, target, 0.3)
+    maps = to_native_grid(cut(probabilities, ()), grid, target, 0.3, certainty=True)
     higher = on_grid(probabilities, grid, target, 0.6)[0].voxels_zyx
-    differing = np.where(certainty.voxels_zyx >= 0.6 * 255, labels.voxels_zyx, 0) != higher
+    differing = np.where(maps.certainty.voxels_zyx >= 0.6 * 255, maps.candidates.voxels_zyx, 0) != higher
     assert differing.mean() < 0.01  # those within a 255th of the threshold
-    assert (certainty.voxels_zyx[labels.voxels_zyx > 0] >= 0.3 * 255 - 0.5).all()
+    assert (maps.certainty.voxels_zyx[maps.labels.voxels_zyx > 0] >= 0.3 * 255 - 0.5).all()
+    np.testing.assert_array_equal(maps.candidates.voxels_zyx > 0, maps.certainty.voxels_zyx > 0)
+    assert not (maps.labels.voxels_zyx > maps.candidates.voxels_zyx).any()
 
 
 def test_nothing_found_is_an_empty_map_on_the_scan():
     grid = Grid((4, 4, 4), (2, 2, 2), (0, 0, 0), IDENTITY)
     target = Grid((9, 8, 7), (1, 1, 1), (0, 0, 0), IDENTITY)
-    labels, certainty = on_grid(np.full((1, 4, 4, 4), 0.4, np.float32), grid, target, 0.5)
+    labels, certainty = on_grid(np.full((1, 4, 4, 4), 0.04, np.float32), grid, target, 0.5)
     assert labels.grid == target
     assert labels.voxels_zyx.dtype == np.uint8
     assert not labels.voxels_zyx.any()

@@ -3,8 +3,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ctseg.metric_plots import plot_calibration, plot_dice, plot_froc, plot_volumes
 from ctseg.overlay import draw_case
-from ctseg.plots import plot_metrics, plot_training
+from ctseg.plots import plot_training
 from ctseg.volume import Grid, Volume
 
 NAN = float("nan")
@@ -12,18 +13,19 @@ SHAPE = (20, 24, 28)
 LEFT_BACK_HEAD = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
 HISTORY = pd.DataFrame(
     {"step": [1, 2, 3], "loss": [1.0, 0.5, 0.4], "validation_dice": [0.0, 0.6, 0.5], "best": [True, True, False]}
-)
+).assign(learning_rate=0.1)
 
 
 def metrics(**columns):
     values = {"dice": [0.5, 0.8], "reference_volume_cm3": [1.0, 2.0], "predicted_volume_cm3": [1.5, 1.0]} | columns
-    return pd.DataFrame({"case": ["001", "b"], "split": "test", "label": "1", **values})
+    table = pd.DataFrame({"case": ["001", "b"], "split": "test", "label": "1", **values})
+    return table.assign(volume_error_cm3=table["predicted_volume_cm3"] - table["reference_volume_cm3"])
 
 
 def orange_yx(path):
-    """Mean row and column of the orange pixels in the left third of a picture, which is the axial plane."""
+    """Mean row and column of the orange pixels in the upper left quarter of a picture, which is the axial plane."""
     picture = plt.imread(path)[..., :3]
-    picture = picture[: int(0.85 * len(picture)), : picture.shape[1] // 3]
+    picture = picture[: len(picture) // 2, : picture.shape[1] // 2]
     red, green, blue = np.moveaxis(picture, -1, 0)
     rows, columns = np.nonzero((red > 0.7) & (blue < 0.25) & (green > 0.4))
     assert rows.size
@@ -77,16 +79,27 @@ def test_an_empty_segmentation_and_label_are_drawn_too(tmp_path):
     ],
     ids=["usual", "no dice", "all missed", "all empty"],
 )
-def test_the_same_metrics_give_the_same_bytes(tmp_path, columns):
-    for name in ("a.png", "b.png"):
-        plot_metrics(metrics(**columns), tmp_path / name)
-    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+@pytest.mark.parametrize("plot", [plot_dice, plot_volumes])
+def test_the_same_metrics_give_the_same_bytes(tmp_path, plot, columns):
+    for name in ("a.svg", "b.svg"):
+        plot(metrics(**columns), tmp_path / name)
+    assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
+
+
+def test_curves_over_thresholds_and_probabilities_are_drawn(tmp_path):
+    keys = {"split": "test", "label": "nodule"}
+    froc = pd.DataFrame({"false_lesions_per_scan": [3.0, 1.0], "sensitivity": [0.9, NAN], **keys})
+    bins = pd.DataFrame({"voxels": [10, 0], "probability": [0.2, NAN], "frequency": [0.1, NAN], **keys})
+    plot_froc(froc, tmp_path / "froc.svg")
+    plot_calibration(bins, tmp_path / "calibration.svg")
+    for name in ("froc", "calibration"):
+        assert "<path" in (tmp_path / f"{name}.svg").read_text()
 
 
 def test_learning_curves_of_one_and_of_several_folds(tmp_path):
-    plot_training({"0": HISTORY}, tmp_path / "one.png")
-    plot_training({"0": HISTORY, "1": HISTORY}, tmp_path / "two.png")
-    assert (tmp_path / "one.png").read_bytes() != (tmp_path / "two.png").read_bytes()
+    plot_training({"0": HISTORY}, tmp_path / "one.svg")
+    plot_training({"0": HISTORY, "1": HISTORY}, tmp_path / "two.svg")
+    assert (tmp_path / "one.svg").read_bytes() != (tmp_path / "two.svg").read_bytes()
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2])

@@ -17,7 +17,7 @@ from studies import TINY, merged, snakemake
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 STUDY = merged(TINY, {"train": {"steps": 200, "validate_every": 10, "patience": 1000}})
-TIMED = ("logs", "benchmarks")
+TIMED = ("logs", "benchmarks", "report.html")
 
 
 def hashes(folder: Path) -> dict[str, str]:

@@ -1,42 +1,97 @@
 import re
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from ctseg.plots import plot_training
-from ctseg.report import plan_table, write_report
+from ctseg.report import decision_table, number, photograph, svg, table, write_report
+from ctseg.study_report import SECTIONS
+from html_tables import Cells
+
+NAN = float("nan")
+TEXTS = ("summary", "headline_split", "cohort_text", "pictures_text", "note", "configuration")
+TABLES = ("cohort", "passed_over", "members", "case", "summary", "card", "parity", "cleaning", "inference", "variants")
+TABLES += ("plan", "cost", "software", "scans")
+
+
+def cells(page):
+    parser = Cells()
+    parser.feed(str(page))
+    return parser.rows
 
 
 @pytest.fixture
 def report(tmp_path):
-    """A report with a name that is no harmless text."""
+    """A report with names that are no harmless text."""
     history = pd.DataFrame({"step": [1, 2], "loss": [1.0, 0.5], "validation_dice": [0.0, 0.6], "best": [True, True]})
-    plot_training({"0": history}, tmp_path / "training.png")
-    cases = pd.DataFrame({"case": ["<script>alert(1)</script>", "001"], "dice": [0.51239, float("nan")]})
-    path = tmp_path / "report.html"
-    write_report(path, "a & b", "Dice 0.5 <ok>", {"Cases": cases}, {"Training": [str(tmp_path / "training.png")]})
-    return path.read_text()
+    plot_training({"0": history.assign(learning_rate=0.1)}, tmp_path / "training.svg")
+    rows = pd.DataFrame({"case": ["<script>alert(1)</script>", "001"], "dice": [0.51239, NAN]})
+    content = dict.fromkeys(TEXTS, "Dice 0.5 <ok>") | {f"{name}_table": table(rows) for name in TABLES}
+    figure = svg(tmp_path / "training.svg")
+    content |= {"study": "a & b", "sections": SECTIONS, "cohort_figure": figure, "training_figure": figure}
+    content |= {"headline": {"<b>": [{"name": "Dice", "value": "0.5", "interval": ""}]}, "cautions": ["take <care>"]}
+    content |= {
+        "training_speeds": ["9 <fast>"],
+        "passed_over": rows,
+        "excluded": ["<x>"],
+        "pictures": [],
+        "previews": "",
+        "result_figures": {},
+    }
+    write_report(tmp_path / "report.html", content | {"methods": ["we <did>"], "references": ["<they>"]})
+    return (tmp_path / "report.html").read_text()
 
 
 def test_the_report_needs_nothing_beside_it(report):
     assert "http://" not in report
     assert "https://" not in report
-    sources = re.findall(r'src="(.{22})', report)
-    assert sources == ["data:image/png;base64,"]
+    assert set(re.findall(r'src="(.{18})', report)) == {"data:image/svg+xml"}
+    assert "default-src 'none'" in report
 
 
 def test_names_cannot_become_markup(report):
-    assert "<script>" not in report
-    assert "a &amp; b" in report
-    assert "Dice 0.5 &lt;ok&gt;" in report
+    body = report[report.index("<body>") :]
+    assert "<script>alert" not in body
+    for text in ("<b>", "<fast>", "<ok>", "<care>", "<x>", "<did>", "<they>"):
+        assert text not in body
+        assert text.replace("<", "&lt;").replace(">", "&gt;") in body
+    assert "a &amp; b" in body
 
 
-def test_numbers_and_names_read_well(report):
-    assert "0.5124" in report
-    assert ">001<" in report
-    assert "NaN" not in report
+def test_every_section_is_there_and_linked(report):
+    for name in SECTIONS:
+        assert f'<section id="{name}">' in report
+        assert f'href="#{name}"' in report
 
 
-def test_the_plan_becomes_a_table_of_reasons():
-    table = plan_table({"batch_size": {"value": 2, "reason": "given in the config"}})
-    assert table.to_dict("records") == [{"setting": "batch_size", "value": "2", "reason": "given in the config"}]
+def test_numbers_and_names_read_well():
+    rows = pd.DataFrame({"case": ["001", "b"], "n": [3, 12345], "dice": [0.512391, NAN], "hu": [-1024.5, 0.00001]})
+    head, first, second = cells(table(rows))
+    assert head == ["case", "n", "dice", "hu"]
+    assert first == ["001", "3", "0.5124", "-1024"]
+    assert second == ["b", "12345", "–", "1e-05"]
+    assert number(np.float64(NAN)) == "–"
+    assert number(True) == "yes"
+
+
+def test_a_case_links_to_its_picture():
+    page = table(pd.DataFrame({"case": ["a", "b"]}), {"a": "#case-a"}, sortable=True)
+    assert '<a href="#case-a">a</a>' in page
+    assert page.count("<a ") == 1
+    assert "class=sortable" in page
+
+
+def test_decisions_become_a_table_of_reasons():
+    found = cells(decision_table({"batch_size": {"value": 2, "reason": "given in the config"}}))
+    assert found == [["setting", "value", "reason"], ["batch_size", "2", "given in the config"]]
+
+
+def test_a_picture_becomes_smaller_and_keeps_its_words(tmp_path):
+    import matplotlib.pyplot as plt
+
+    plt.imsave(tmp_path / "a.png", np.random.default_rng(0).random((200, 200)))
+    found = photograph(tmp_path / "a.png", 'case "1"')
+    assert 'alt="case &quot;1&quot;"' in found
+    assert "data:image/webp;base64," in found
+    assert len(found) < (tmp_path / "a.png").stat().st_size

@@ -57,6 +57,13 @@ def test_the_summary_leaves_out_what_is_undefined_and_counts_it(cases):
     assert (dice["min"], dice["max"]) == (0, 0.8)
 
 
+def test_groups_are_summarised_beside_all_cases(cases):
+    table = cases(row("a", dice=0.8), row("b", dice=0.2), row("c", dice=0.5))
+    summary = summarise(table, groups={"site": {"a": "Basel", "b": "Bern", "c": "Basel"}})
+    dice = summary[summary["metric"] == "dice"].set_index("group")["mean"]
+    assert dice.to_dict() == pytest.approx({"all": 0.5, "site: Basel": 0.65, "site: Bern": 0.2})
+
+
 def test_splits_and_labels_are_summarised_apart(cases):
     summary = summarise(cases(row("a"), row("b", split="val"), row("a", label="node")))
     groups = set(zip(summary["split"], summary["label"], strict=True))

@@ -11,7 +11,10 @@ import SimpleITK as sitk
 from ctseg.engines import load_engine
 from ctseg.phantom_cases import phantom_case
 from ctseg.predict import predict
+from ctseg.report import number
+from ctseg.tables import read_tables
 from ctseg.volume import read_nifti
+from html_tables import Cells
 from studies import TINY, merged, planned, planned_jobs, snakemake
 
 pytestmark = pytest.mark.timeout(400)
@@ -56,8 +59,19 @@ def test_every_result_of_the_readme_is_there(results):
         "metrics/cases.tsv",
         "metrics/summary.tsv",
         "metrics/note.md",
-        "figures/training.png",
-        "figures/metrics.png",
+        "metrics/froc.tsv",
+        "metrics/reliability.tsv",
+        "cohort.tsv",
+        "segmentations.tsv",
+        "components.tsv",
+        "passed_over.tsv",
+        "model/card.json",
+        "figures/training.svg",
+        "figures/cohort.svg",
+        "figures/dice.svg",
+        "figures/volumes.svg",
+        "figures/froc.svg",
+        "figures/calibration.svg",
         "report.html",
     ):
         assert (results / name).stat().st_size > 0, name
@@ -88,6 +102,55 @@ def test_the_metrics_table_follows_from_the_masks(results):
         )
         total = label.sum() + found.sum()
         assert row.dice == pytest.approx(2 * (label & found).sum() / total, abs=1e-4)
+
+
+def test_every_number_of_the_report_is_that_of_the_table(results):
+    page = Cells()
+    page.feed((results / "report.html").read_text(encoding="utf-8"))
+    for name, keys in (("cases", ["case", "label"]), ("summary", ["split", "label", "group", "metric"])):
+        table = read_tables([results / "metrics" / f"{name}.tsv"])
+        (found,) = (rows for rows in page.tables if {*keys, "dice" if name == "cases" else "mean"} <= set(rows[0]))
+        assert len(found) == len(table)
+        truth = table.set_index(keys)
+        for row in found:
+            for column in set(row) - set(keys):
+                assert row[column] == number(truth.loc[tuple(row[key] for key in keys), column]), (row, column)
+
+
+def test_the_calibration_of_a_case_is_that_of_its_maps(results):
+    cases = pd.read_csv(results / "metrics" / "cases.tsv", sep="\t").set_index("case")
+    for case in segmented(results):
+        certainty = read_nifti(results / "predictions" / "certainty" / f"{case}.nii.gz").voxels_zyx / 255
+        truth = read_nifti(results / "labels" / f"{case}.nii.gz").voxels_zyx > 0
+        # Every voxel that is wrong lies in the box that counts, and no other one adds to the error.
+        bins = pd.read_csv(results / "metrics" / "reliability" / f"{case}.tsv", sep="\t")
+        error = ((certainty - truth) ** 2).sum()
+        assert error == pytest.approx(bins["sum_squared_error"].sum(), abs=0.01)
+        assert cases.loc[case, "brier"] == pytest.approx(error / bins["voxels"].sum(), abs=1e-4)
+
+
+def test_a_study_is_compared_with_another(folder, results):
+    run = snakemake(folder, STUDY, "--", "compare")
+    assert run.returncode != 0
+    assert "compare_with=NAME" in run.stdout
+    other = folder / "results" / "other" / "metrics" / "cases.tsv"
+    other.parent.mkdir(parents=True)
+    cases = pd.read_csv(results / "metrics" / "cases.tsv", sep="\t")
+    cases.assign(dice=cases["dice"] - 0.001).to_csv(other, sep="\t", index=False)
+    run = snakemake(folder, STUDY | {"compare_with": "other"}, "--", "compare")
+    assert run.returncode == 0, run.stdout
+    table = pd.read_csv(results / "comparison" / "other.tsv", sep="\t").set_index(["split", "metric"])
+    assert table.loc[("test", "dice"), "difference"] == pytest.approx(0.001, abs=1e-6)
+    assert table.loc[("test", "iou"), "difference"] == 0
+    assert "<svg" in (results / "comparison" / "other.svg").read_text()
+
+
+def test_snakemakes_own_report_has_captions_and_categories(folder):
+    run = snakemake(folder, STUDY, "--report", folder / "own.html")
+    assert run.returncode == 0, run.stdout
+    page = (folder / "own.html").read_text()
+    for words in ("Learning curves", "Calibration", "Summary", "Voxels and lengths", "seen from the feet"):
+        assert words in page, words
 
 
 def test_the_model_file_and_the_scan_give_the_same_segmentation_as_the_workflow(results):
@@ -121,7 +184,8 @@ def test_a_second_run_has_nothing_to_do(folder):
 
 SHIPPED = {"compare_variants", "choose_variant", "export_model"}
 TRAINED = {"train", "plot_training", "tabulate_training", "export_fold", "validate", "tune", "quantize"} | SHIPPED
-AFTER_THE_MODEL = {"infer", "postprocess", "measure", "tabulate_metrics", "plot_metrics", "plot_case", "report"}
+MEASURED = {"measure", "measure_certainty", "tabulate_metrics", "plot_metrics", "report"}
+AFTER_THE_MODEL = {"infer", "postprocess", "tabulate_segmentations", "plot_case"} | MEASURED
 
 
 @pytest.mark.parametrize(
@@ -133,7 +197,11 @@ AFTER_THE_MODEL = {"infer", "postprocess", "measure", "tabulate_metrics", "plot_
             {"postprocess": {"threshold": 0.4, "min_volume_mm3": 20, "keep_largest": True}},
             {"tune"} | SHIPPED | AFTER_THE_MODEL,
         ),
-        ({"measure": {"baseline_thresholds_hu": [0]}}, {"measure", "tabulate_metrics", "plot_metrics", "report"}),
+        ({"measure": {"baseline_thresholds_hu": [0]}}, MEASURED - {"measure_certainty"}),
+        ({"measure": {"lesion_iou": 0.2}}, MEASURED),
+        ({"measure": {"probabilities": False}}, AFTER_THE_MODEL - {"measure_certainty"}),
+        ({"report": {"pictures": 2}}, {"report"}),
+        ({"compare_with": "another"}, set()),
         ({"infer": {"batch_size": 2}}, {"validate", "tune"} | SHIPPED | AFTER_THE_MODEL),
         ({"infer": {"memory_gib": 1.0}}, SHIPPED | AFTER_THE_MODEL),
         ({"infer": {"overlap": 0.25}}, SHIPPED | AFTER_THE_MODEL),
@@ -149,6 +217,10 @@ AFTER_THE_MODEL = {"infer", "postprocess", "measure", "tabulate_metrics", "plot_
         "postprocess",
         "nothing left to choose",
         "baseline",
+        "lesions",
+        "no probabilities",
+        "pictures",
+        "comparison",
         "batches",
         "memory",
         "overlap",

@@ -8,7 +8,7 @@ import numpy as np
 
 from ctseg.decisions import values_of
 from ctseg.engines import Engine, fastest_engine, load_engine, lower_precisions
-from ctseg.files import read_json, write_text
+from ctseg.files import read_json, write_table
 from ctseg.lungs import plausible_lungs
 from ctseg.postprocessing import PostprocessSettings, postprocess
 from ctseg.predict import infer, windows_for
@@ -27,7 +27,7 @@ with job(snakemake) as log:
     own = fastest_engine(Path(snakemake.input.model)) if step["engine"] == "auto" else step["engine"]
     others = [name for name in ("openvino", "onnxruntime") if name != own and find_spec(name)]
     engines: dict[tuple[str, str], Engine] = {}
-    lines = ["\t".join(["case", *COLUMNS, "computed_voxels", "seconds", "dice"])]
+    rows = []
     for variant in variants(own, others, lower_precisions(own), step["flip_axes"], step["overlap"]):
         precision = variant.settings.precision
         if (variant.engine, precision) not in engines:
@@ -51,6 +51,7 @@ with job(snakemake) as log:
             seconds,
             dice,
         )
-        values = [*variant.key.values(), computed, f"{seconds:.3f}", f"{dice:.6f}"]
-        lines.append("\t".join(map(str, [snakemake.wildcards.case, *values])))
-    write_text(snakemake.output.compared, "\n".join(lines) + "\n")
+        measured = {"computed_voxels": computed, "seconds": seconds, "dice": dice}
+        rows.append({"case": snakemake.wildcards.case, **variant.key, **measured})
+    formats = dict.fromkeys(["case", *COLUMNS, "computed_voxels"], "") | {"seconds": ".3f", "dice": ".6f"}
+    write_table(snakemake.output.compared, formats, rows)

@@ -1,5 +1,7 @@
 """Export the networks of all members as one ONNX and one TorchScript model, and prove that they compute the same."""
 
+import json
+
 import torch
 
 from ctseg.decisions import values_of
@@ -15,6 +17,7 @@ from ctseg.export import (
 )
 from ctseg.files import read_json, write_json
 from ctseg.model import InferSettings
+from ctseg.quality import ranges
 from ctseg.training_settings import network_settings, scaling_of
 from job import job
 
@@ -27,11 +30,13 @@ with job(snakemake) as log:
     settings = network_settings(step["network"], decisions)
     trained = build_model(weights, settings, len(step["labels"]), scaling_of(decisions))
     model = shipped(trained)
-    card = model_card(step, decisions, cleaning, infer, weights, model)
+    trained_on = ranges(read_json(path) for path in snakemake.input.facts)
+    card = model_card(step, decisions, cleaning, infer, weights, model, trained_on)
     export_onnx(model, card, snakemake.output.onnx)
     export_torchscript(model, card, snakemake.output.torchscript)
     rows = compare(trained, snakemake.output.onnx, settings.multiple_zyx, step["seed"])
     for row in rows:
         log.info("parity %s", row)
     require_parity(rows, step["parity_tolerance"])
+    write_json(snakemake.output.card, json.loads(card.to_json()))
     write_json(snakemake.output.parity, {"tolerance": step["parity_tolerance"], "sizes": rows})

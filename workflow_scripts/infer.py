@@ -11,7 +11,8 @@ from job import job
 with job(snakemake) as log:
     step = snakemake.params.step
     int8 = decided(read_json(snakemake.input.inference), "precision") == "int8"
-    model = snakemake.input.int8 if int8 else snakemake.input.model
+    # A model that was trained elsewhere may be one of 8-bit integers itself.
+    model = snakemake.input.get("int8", snakemake.input.model) if int8 else snakemake.input.model
     engine = load_engine(model, snakemake.threads, step["engine"])
     lungs = plausible_lungs(snakemake.input.get("lungs"), snakemake.input.get("lungs_facts"))
     maps = infer(
@@ -19,10 +20,14 @@ with job(snakemake) as log:
         lungs,
         engine,
         memory_gib=step["memory_gib"],
+        certainty=step["probabilities"],
         entropy=step["uncertainty"],
         batch_size=step["batch_size"],
     )
     log.info("%s: %d voxels of a target", engine.name, (maps.labels.voxels_zyx > 0).sum())
     write_nifti(maps.labels, snakemake.output.prediction)
+    if maps.candidates and maps.certainty:
+        write_nifti(maps.candidates, snakemake.output.candidates)
+        write_nifti(maps.certainty, snakemake.output.certainty)
     if maps.entropy:
         write_nifti(maps.entropy, snakemake.output.uncertainty)

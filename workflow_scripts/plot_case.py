@@ -16,5 +16,5 @@ with job(snakemake):
         read_nifti(snakemake.input.segmentation),
         None if label is None else read_nifti(label),
         plausible_lungs(snakemake.input.get("lungs"), snakemake.input.get("lungs_facts")),
-        tuple(read_json(snakemake.input.plan)["window_hu"]["value"]),
+        tuple(read_json(snakemake.input.card)["preparation"]["window_hu"]),
     )

@@ -1,8 +1,14 @@
 """Plot the metrics of all measured cases."""
 
-from ctseg.plots import plot_metrics
+from ctseg.metric_plots import plot_calibration, plot_dice, plot_froc, plot_volumes
 from ctseg.tables import read_tables
 from job import job
 
 with job(snakemake):
-    plot_metrics(read_tables([snakemake.input.cases]), snakemake.output.figure)
+    source, output = snakemake.input, snakemake.output
+    cases = read_tables([source.cases])
+    plot_dice(cases, output.dice)
+    plot_volumes(cases, output.volumes)
+    if source.get("froc"):
+        plot_froc(read_tables([source.froc]), output.froc)
+        plot_calibration(read_tables([source.reliability]), output.calibration)

@@ -10,7 +10,7 @@ from ctseg.volume import read_nifti, write_nifti
 from job import job
 
 with job(snakemake) as log:
-    labels = snakemake.params.step["labels"]
+    labels = read_json(snakemake.input.card)["labels"]
     cleaning = values_of(read_json(snakemake.input.cleaning))
     settings = PostprocessSettings(**{field.name: cleaning[field.name] for field in fields(PostprocessSettings)})
     region = None

@@ -1,15 +1,29 @@
-"""Put the metrics of all cases into one table, and summarise it by split and label."""
+"""Put the metrics of all cases into one table, and summarise it by split, label and group."""
+
+import pandas as pd
 
 from ctseg.files import atomic_path, write_text
-from ctseg.tables import note, read_tables, summarise
+from ctseg.tables import froc_curve, note, read_tables, reliability_curve, summarise, with_calibration
 from job import job
 
+
+def write(rows: pd.DataFrame, path: str) -> None:
+    """Write a table as TSV."""
+    with atomic_path(path) as partial:
+        rows.to_csv(partial, sep="\t", index=False, float_format="%.4f", na_rep="nan")
+
+
 with job(snakemake) as log:
-    cases = read_tables(snakemake.input.metrics)
-    summary = summarise(cases, snakemake.params.step["patients"])
-    for rows, path in ((cases, snakemake.output.cases), (summary, snakemake.output.summary)):
-        with atomic_path(path) as partial:
-            rows.to_csv(partial, sep="\t", index=False, float_format="%.4f", na_rep="nan")
-    text = note(summary, read_tables(snakemake.input.baseline))
+    step, source, output = snakemake.params.step, snakemake.input, snakemake.output
+    cases = read_tables(source.metrics)
+    if source.get("reliability"):
+        bins = read_tables(source.reliability)
+        cases = with_calibration(cases, bins)
+        write(reliability_curve(bins), output.reliability)
+        write(froc_curve(read_tables(source.froc)), output.froc)
+    summary = summarise(cases, step["patients"], step["groups"])
+    write(cases, output.cases)
+    write(summary, output.summary)
+    text = note(summary, read_tables(source.baseline))
     log.info("%s", text)
-    write_text(snakemake.output.note, text)
+    write_text(output.note, text)

@@ -8,8 +8,8 @@ This runs at every start of the workflow, before anything else, so it imports li
 
 import csv
 import os
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,7 +31,8 @@ class Case:
     `image` is a file or the folder of a DICOM series, `label` a file, `lungs` a file with the lung field; all are
     relative to the study's root, or absolute where they were given so: moving the whole folder changes nothing.
     `patient` is the case's name where nobody said otherwise. `split` is None where it is to be drawn.
-    `stratum` is what folds shall have their even share of, such as cases with and without a target.
+    `stratum` is what folds shall have their even share of, such as cases with and without a target; `groups` are
+    further columns of the table, such as site and scanner.
     """
 
     case: str
@@ -42,6 +43,7 @@ class Case:
     split: str | None = None
     lungs: str | None = None
     stratum: str = ""
+    groups: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         """Take a case of an unnamed patient for the only one of its patient."""
@@ -62,19 +64,21 @@ def find_cases(
     schema_path: str | Path,
     phantom_folder: str | Path,
     labels: Mapping[str, int],
+    groups: Sequence[str] = (),
 ) -> list[Case]:
     """The cases of the config's section `cases`, sorted by name, without the excluded ones.
 
     Paths are relative to `root`; phantoms lie in `<phantom_folder>/<case>/`, where they need not exist yet;
     `schema_path` is the schema of a table's row; `labels` are the values of the targets, which an archive must hold
-    where it names its own. Raises InputError that names every problem, one a line.
+    where it names its own; `groups` are further columns of a table to read. Raises InputError that names every problem,
+    one a line.
     """
     source, schema = cases_config["source"], read_schema(schema_path)
     problems: list[str] = []
     if source == "phantom":
         rows = _phantom_rows(cases_config["phantom"]["patients"], str(phantom_folder))
     elif source == "table":
-        rows = list(_table_rows(cases_config["table"], str(root), schema, problems))
+        rows = list(_table_rows(cases_config["table"], str(root), schema, groups, problems))
     elif source in ARCHIVES:
         found = archive_columns(source, cases_config["folder"], str(root), labels)
         rows = [Row(columns["image"], columns) for columns in found]
@@ -88,7 +92,13 @@ def find_cases(
     if not rows and not problems:
         problems.append("there is no case, or every case is excluded")
     _raise_if_any(problems)
-    return sorted((Case(**row.columns) for row in rows), key=lambda case: case.case)
+    return sorted((_case(row.columns, groups) for row in rows), key=lambda case: case.case)
+
+
+def _case(columns: Mapping[str, str], groups: Sequence[str]) -> Case:
+    """The case of a row, with the columns that are groups apart."""
+    own = {name: cell for name, cell in columns.items() if name not in groups or name in Case.__annotations__}
+    return Case(**own, groups={name: columns[name] for name in groups if name in columns})
 
 
 def _raise_if_any(problems: list[str]) -> None:
@@ -108,13 +118,13 @@ def _phantom_rows(patients: int, folder: str) -> list[Row]:
     return rows
 
 
-def _table_rows(table: str, root: str, schema: Schema, problems: list[str]) -> Iterator[Row]:
+def _table_rows(table: str, root: str, schema: Schema, groups: Sequence[str], problems: list[str]) -> Iterator[Row]:
     """One row a line of the TSV file, with the known columns alone and paths that start at `root`."""
     table = os.path.expanduser(table)
     lines = _table_lines(table, root)
     _, header = next(lines, (0, []))
-    known = list(schema["properties"])
-    problems += [f"{table}: {fault}" for fault in _header_faults(header, known, schema["required"])]
+    known = [*schema["properties"], *groups]
+    problems += [f"{table}: {fault}" for fault in _header_faults(header, known, [*schema["required"], *groups])]
     if not set(schema["required"]) <= set(header):
         return
     folder = os.path.dirname(table)

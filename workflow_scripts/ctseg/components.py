@@ -8,7 +8,7 @@ import numpy as np
 from scipy.spatial import ConvexHull, QhullError
 from scipy.spatial.distance import pdist
 
-from ctseg.files import write_text
+from ctseg.files import write_table
 from ctseg.resample import bounding_box
 from ctseg.volume import Grid, Volume
 
@@ -126,8 +126,4 @@ def write_components(rows: list[dict[str, Any]], names: list[str], path: str | P
 
     What was not measured stays empty.
     """
-    lines = ["\t".join(["label", *COLUMNS])]
-    for row in rows:
-        values = ["" if row[column] is None else format(row[column], form) for column, form in COLUMNS.items()]
-        lines.append("\t".join([names[row["label"] - 1], *values]))
-    write_text(path, "\n".join(lines) + "\n")
+    write_table(path, {"label": "", **COLUMNS}, [row | {"label": names[row["label"] - 1]} for row in rows])

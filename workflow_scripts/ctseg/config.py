@@ -183,6 +183,16 @@ def _mirrors(config: Config) -> Iterator[Problem]:
             yield Problem("infer.mirror_axes", f"{axis} is not in augment.flip_axes: the network never saw such images")
 
 
+def _groups(config: Config) -> Iterator[Problem]:
+    if config["measure"]["groups"] and config["cases"]["source"] != "table":
+        yield Problem("measure.groups", f"needs cases.source: table, not {config['cases']['source']}")
+
+
+def _model(config: Config) -> Iterator[Problem]:
+    if config["model"] and not Path(config["model"]).is_file():
+        yield Problem("model", f"{show(config['model'])} is no file")
+
+
 def _engine(config: Config) -> Iterator[Problem]:
     if config["infer"]["engine"] == "torch" and config["infer"]["precision"] == "int8":
         yield Problem("infer.precision", "int8 needs the engine openvino or onnxruntime, not torch")
@@ -202,6 +212,8 @@ CHECKS: list[tuple[tuple[str, ...], Callable[[Config], Iterator[Problem]]]] = [
     (("network",), _network),
     (("target.labels", "train.class_weights"), _class_weights),
     (("infer.mirror_axes", "augment.flip_axes"), _mirrors),
+    (("measure.groups", "cases.source"), _groups),
     (("infer.engine", "infer.precision"), _engine),
+    (("model",), _model),
     (("train.init_from", "train.freeze_encoder"), _start),
 ]

@@ -1,7 +1,7 @@
 """Writing files so that they are either there and whole, or not there."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -38,3 +38,12 @@ def write_json(path: str | Path, content: Any) -> None:
 def read_json(path: str | Path) -> Any:
     """Read a JSON file."""
     return json.loads(Path(path).read_text(encoding="utf-8"))
+
+
+def write_table(path: str | Path, formats: Mapping[str, str], rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write rows as a TSV with a header, atomically: a column for each of `formats`, None as an empty cell."""
+    lines = ["\t".join(formats)]
+    for row in rows:
+        cells = ("" if row[name] is None else format(row[name], form) for name, form in formats.items())
+        lines.append("\t".join(cells))
+    write_text(path, "\n".join(lines) + "\n")

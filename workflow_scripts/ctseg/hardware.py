@@ -1,8 +1,10 @@
 """What the machine has."""
 
 import os
+import re
 import shutil
 import subprocess
+from pathlib import Path
 
 SHARE = 0.5  # of the main memory that a training step may take
 GPU_SHARE = 0.8  # of a GPU's: nothing else runs there, but memory is fragmented
@@ -14,6 +16,13 @@ def memory_at_hand_gib() -> float:
     if gpus_mib:
         return GPU_SHARE * min(gpus_mib) / 1024
     return SHARE * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+
+
+def processor_name() -> str:
+    """What the processor is called, as Linux tells it."""
+    known = Path("/proc/cpuinfo")
+    found = re.search(r"^model name\s*: (.+)$", known.read_text(), re.MULTILINE) if known.exists() else None
+    return found[1] if found else "an unknown processor"
 
 
 def gpu_memory_mib() -> list[int]:

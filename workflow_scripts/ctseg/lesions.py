@@ -45,11 +45,11 @@ def lesion_metrics(reference: np.ndarray, prediction: np.ndarray, smallest_iou: 
         "predicted_lesions": n_predicted,
         "found_lesions": found,
         "false_lesions": n_predicted - found,
-        "lesion_sensitivity": _ratio(found, n_reference),
-        "lesion_precision": _ratio(found, n_predicted),
-        "lesion_f1": _ratio(2 * found, both),
-        "lesion_dice": _ratio(sum(dices[pair] for pair in pairs), n_reference),
-        "panoptic_quality": _ratio(2 * sum(strict), both),
+        "lesion_sensitivity": ratio(found, n_reference),
+        "lesion_precision": ratio(found, n_predicted),
+        "lesion_f1": ratio(2 * found, both),
+        "lesion_dice": ratio(sum(dices[pair] for pair in pairs), n_reference),
+        "panoptic_quality": ratio(2 * sum(strict), both),
     }
 
 
@@ -74,6 +74,6 @@ def _matched(ious: np.ndarray, smallest_iou: float) -> list[tuple[int, int]]:
     return pairs
 
 
-def _ratio(part: float, whole: float) -> float:
+def ratio(part: float, whole: float) -> float:
     """The quotient; NaN where there is nothing to divide by."""
     return float(part / whole) if whole else float("nan")

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from ctseg import lesions
+from ctseg.lesions import ratio
 from ctseg.surfaces import surface_distances
 from ctseg.volume import Grid
 
@@ -77,21 +78,16 @@ def overlap_metrics(reference: np.ndarray, prediction: np.ndarray, voxel_volume_
     error = (found - wanted) * cm3
     return {
         "state": _state(wanted, found),
-        "dice": _ratio(2 * hits, wanted + found),
-        "iou": _ratio(hits, wanted + found - hits),
-        "precision": _ratio(hits, found),
-        "recall": _ratio(hits, wanted),
+        "dice": ratio(2 * hits, wanted + found),
+        "iou": ratio(hits, wanted + found - hits),
+        "precision": ratio(hits, found),
+        "recall": ratio(hits, wanted),
         "reference_volume_cm3": wanted * cm3,
         "predicted_volume_cm3": found * cm3,
         "volume_error_cm3": error,
         "absolute_volume_error_cm3": abs(error),
-        "volume_error_percent": 100 * _ratio(found - wanted, wanted),
+        "volume_error_percent": 100 * ratio(found - wanted, wanted),
     }
-
-
-def _ratio(part: float, whole: float) -> float:
-    """The quotient; NaN where there is nothing to divide by."""
-    return part / whole if whole else float("nan")
 
 
 def _state(wanted: int, found: int) -> str:

@@ -5,7 +5,7 @@ Reading it needs ONNX Runtime alone.
 """
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from ctseg.preparation import Preparation
 from ctseg.volume import Shape
 
 METADATA_KEY = "ctseg"
-FORMAT = 2  # of the card; a reader refuses a newer one
+FORMAT = 3  # of the card; a reader refuses a newer one
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,8 @@ class ModelCard:
 
     `labels` names the classes 1…n in the order of the network's outputs. `patch_zyx` is the size of the training
     patches in voxels; any window must be a multiple of `multiple_zyx`, and a voxel of it needs `window_bytes` while the
-    network runs. `training_hash` stands for the training data, `versions` for the software.
+    network runs. `training_hash` stands for the training data, `versions` for the software; `trained_on` has the
+    smallest and largest measures of the training scans, as of `quality.measures_of`.
     """
 
     labels: tuple[str, ...]
@@ -57,6 +58,7 @@ class ModelCard:
     training_cases: int
     training_hash: str
     versions: dict[str, str]
+    trained_on: dict[str, list[float]] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """The card as it stands in the model file: sorted keys, so that equal cards are equal texts."""

@@ -10,7 +10,7 @@ from ctseg.resample import Box, resample
 from ctseg.segmentation import label_map
 from ctseg.volume import Grid, Volume
 
-ENTROPY_FROM = 0.05  # probability below which a voxel is called certain
+MATTERS_FROM = 0.05  # probability below which a voxel is surely none of a target
 TILE = 64  # voxels of the network's grid along an edge of what is interpolated at once
 
 
@@ -18,12 +18,13 @@ TILE = 64  # voxels of the network's grid along an edge of what is interpolated 
 class Maps:
     """What a network says on the scan's grid, all uint8.
 
-    `labels` has classes from 1 on, 0 is background; `certainty`, where wanted, is the probability in 255ths of the
-    class that a voxel was given; `entropy`, where wanted, is how unsure the network is: the binary entropy of the
-    highest probability in 255ths of a bit, 0 where no class reaches `ENTROPY_FROM`.
+    `labels` has classes from 1 on, 0 is background. Where wanted, `candidates` are the labels at a threshold of
+    `MATTERS_FROM`, `certainty` is the probability in 255ths of the candidate's class, and `entropy` is how unsure the
+    network is: the binary entropy of the highest probability in 255ths of a bit, 0 where there is no candidate.
     """
 
     labels: Volume
+    candidates: Volume | None = None
     certainty: Volume | None = None
     entropy: Volume | None = None
 
@@ -44,9 +45,9 @@ def to_native_grid(
     voxels along an edge, in which any probability matters. The result is the same as for the whole: between values
     below the threshold, linear interpolation stays below it.
     """
-    names = ["labels", *(["certainty"] if certainty else []), *(["entropy"] if entropy else [])]
+    names = ["labels", *(["candidates", "certainty"] if certainty else []), *(["entropy"] if entropy else [])]
     maps = {name: np.zeros(target.shape_zyx, dtype=np.uint8) for name in names}
-    lowest = min(threshold, ENTROPY_FROM) if entropy else threshold
+    lowest = min(threshold, MATTERS_FROM) if certainty or entropy else threshold
     before: np.ndarray | None = None
     for first, slab in slabs:
         # From the row before on, so that what lies between the slabs is decided, too.
@@ -109,10 +110,10 @@ def _decide(
         return
     place, window = grid.cropped(known), target.cropped((z, y, x))
     moved = np.stack([resample(Volume(channel, place), window, fill=0).voxels_zyx for channel in block])
-    found = label_map(moved, threshold)
-    values = {"labels": found}
+    values = {"labels": label_map(moved, threshold)}
     if "certainty" in maps:
-        values["certainty"] = np.where(found, np.rint(moved.max(axis=0) * 255), 0)
+        values["candidates"] = label_map(moved, MATTERS_FROM)
+        values["certainty"] = np.where(values["candidates"], np.rint(moved.max(axis=0) * 255), 0)
     if "entropy" in maps:
         values["entropy"] = np.rint(binary_entropy(moved.max(axis=0)) * 255)
     for name, voxels in values.items():
@@ -135,7 +136,7 @@ def places_along(axis: int, target: Grid, grid: Grid, box_zyx: Box) -> np.ndarra
 
 
 def binary_entropy(probability: np.ndarray) -> np.ndarray:
-    """−p log₂ p − (1 − p) log₂ (1 − p) in bits (Shannon 1948), and 0 below `ENTROPY_FROM`."""
+    """−p log₂ p − (1 − p) log₂ (1 − p) in bits (Shannon 1948), and 0 below `MATTERS_FROM`."""
     p = np.clip(probability, 1e-7, 1 - 1e-7)
     bits = -(p * np.log2(p) + (1 - p) * np.log2(1 - p))
-    return np.where(probability < ENTROPY_FROM, 0, bits)
+    return np.where(probability < MATTERS_FROM, 0, bits)

@@ -1,21 +1,17 @@
-"""A picture of a case: three planes through the largest lesion, with label and segmentation as contours."""
+"""A picture of a case: three planes through the largest lesion and a projection, with label and segmentation."""
 
 from pathlib import Path
 
-import matplotlib
-
-matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from ctseg.files import atomic_path
+from ctseg.figures import ORANGE, SKY, save_figure
 from ctseg.resample import orient
-from ctseg.volume import Volume
+from ctseg.volume import AIR_HU, Grid, Volume
 
-# Okabe and Ito's colours, which readers with a colour vision deficiency can tell apart.
-REFERENCE, PREDICTION, LUNGS = "#56B4E9", "#E69F00", "#999999"
+REFERENCE, PREDICTION, LUNGS = SKY, ORANGE, "#999999"
 PLANES = {"axial": 0, "coronal": 1, "sagittal": 2}  # the array axis that a plane is perpendicular to
 # What the left, right, top and bottom of each plane are, for an image whose axes run to left, back and head.
 SIDES = {"axial": "RLAP", "coronal": "RLHF", "sagittal": "APHF"}
@@ -41,35 +37,51 @@ def draw_case(
     lungs: Volume | None,
     window_hu: tuple[float, float],
 ) -> None:
-    """Write a PNG with an axial, a coronal and a sagittal slice, true to the millimetre in its proportions.
+    """Write a PNG with an axial, a coronal and a sagittal slice and a projection, true to the millimetre.
 
     All volumes lie on one grid. Axial slices are seen from the feet, as radiologists do: the patient's right is left.
+    The projection shows the brightest voxels along the view from the front, within the lung field where there is one,
+    and the outlines of all targets.
     """
     volumes = [None if volume is None else orient(volume) for volume in (image, segmentation, reference, lungs)]
     shown, found, wanted, field = volumes
     assert shown is not None and found is not None
     mask = None if wanted is None else wanted.voxels_zyx > 0
     focus = focus_zyx(mask, found.voxels_zyx > 0)
-    figure, axes = plt.subplots(1, 3, figsize=(12, 4.6), facecolor="black")
-    for axis, (plane, normal) in zip(axes, PLANES.items(), strict=True):
-        _draw_plane(axis, shown, plane, focus, window_hu)
-        for volume, colour, width in ((field, LUNGS, 0.5), (wanted, REFERENCE, 1.4), (found, PREDICTION, 1.0)):
-            if volume is not None:
-                _draw_outline(axis, np.take(volume.voxels_zyx, focus[normal], axis=normal) > 0, colour, width)
+    outlines = [
+        (volume.voxels_zyx, colour, width)
+        for volume, colour, width in ((field, LUNGS, 0.5), (wanted, REFERENCE, 1.4), (found, PREDICTION, 1.0))
+        if volume is not None
+    ]
+    figure, axes = plt.subplots(2, 2, figsize=(9, 8.6), facecolor="black", layout="constrained")
+    for axis, (plane, normal) in zip(axes.flat, PLANES.items(), strict=False):
+        _draw_plane(axis, np.take(shown.voxels_zyx, focus[normal], axis=normal), plane, shown.grid, window_hu)
+        for voxels, colour, width in outlines:
+            _draw_outline(axis, np.take(voxels, focus[normal], axis=normal) > 0, colour, width)
+    front = PLANES["coronal"]
+    _draw_plane(axes[1, 1], _brightest(shown, field).max(axis=front), "coronal", shown.grid, window_hu)
+    axes[1, 1].set_title("brightest voxels, from the front", color="white", fontsize=10)
+    for voxels, colour, width in outlines:
+        _draw_outline(axes[1, 1], np.max(voxels > 0, axis=front), colour, width)
     entries = [("segmentation", PREDICTION)]
     entries += [("label", REFERENCE)] if wanted is not None else []
     entries += [("lung field", LUNGS)] if field is not None else []
     figure.legend(
         handles=[Line2D([], [], color=colour, label=name) for name, colour in entries],
-        loc="lower center",
+        loc="outside lower center",
         ncols=3,
         frameon=False,
         labelcolor="white",
     )
     figure.suptitle(title, color="white")
-    with atomic_path(path) as partial:
-        figure.savefig(partial, dpi=100, facecolor="black", bbox_inches="tight", metadata={"Software": None})
-    plt.close(figure)
+    save_figure(figure, path)
+
+
+def _brightest(image: Volume, field: Volume | None) -> np.ndarray:
+    """The HU to project: outside of the lung field ribs and spine would hide what lies in it."""
+    if field is None or not field.voxels_zyx.any():
+        return image.voxels_zyx
+    return np.where(field.voxels_zyx > 0, image.voxels_zyx, AIR_HU)
 
 
 def _draw_outline(axis: Axes, mask: np.ndarray, colour: str, width: float) -> None:
@@ -79,18 +91,16 @@ def _draw_outline(axis: Axes, mask: np.ndarray, colour: str, width: float) -> No
         axis.contour(columns, rows, np.pad(mask, 1), levels=[0.5], colors=[colour], linewidths=width)
 
 
-def _draw_plane(axis: Axes, image: Volume, plane: str, focus: tuple[int, int, int], window_hu: tuple) -> None:
-    """One slice with its sides named."""
-    normal = PLANES[plane]
-    spacing = np.delete(np.asarray(image.grid.spacing_zyx_mm), normal)
-    picture = np.take(image.voxels_zyx, focus[normal], axis=normal)
+def _draw_plane(axis: Axes, picture: np.ndarray, plane: str, grid: Grid, window_hu: tuple[float, float]) -> None:
+    """A picture in one of `PLANES`, [row, column] in HU, with its sides named."""
+    rows_mm, columns_mm = np.delete(np.asarray(grid.spacing_zyx_mm), PLANES[plane])
     # Rows of coronal and sagittal slices run to the head, so they are drawn from below.
     axis.imshow(
         picture,
         cmap="gray",
         vmin=window_hu[0],
         vmax=window_hu[1],
-        aspect=spacing[0] / spacing[1],
+        aspect=rows_mm / columns_mm,
         origin="upper" if plane == "axial" else "lower",
         interpolation="bilinear",
     )

@@ -51,6 +51,11 @@ def assign_splits(cases: Sequence[Case], split_config: dict[str, Any]) -> dict[s
     return {case.case: places[case.patient] if case.case in in_use else Assignment("predict") for case in cases}
 
 
+def without_training(cases: Sequence[Case]) -> dict[str, Assignment]:
+    """The places of cases where nothing is trained: those with a label test the model that is there."""
+    return {case.case: Assignment("test" if case.label else "predict") for case in cases}
+
+
 def fold_cases(assignments: dict[str, Assignment], fold: int) -> tuple[list[str], list[str]]:
     """The names of the cases that train the model of `fold`, counted from 0, and of those that validate it.
 

@@ -7,6 +7,7 @@ all out of the mask, and counts there with the area of its piece as marching cub
 
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import product
 
 import numpy as np
 from scipy.spatial import cKDTree
@@ -16,6 +17,7 @@ from ctseg.resample import bounding_box
 from ctseg.volume import Triple
 
 CODES = 256  # of the eight voxels around a corner, in or out
+TILE = 64  # corners along an edge of what is looked at at once
 
 
 @dataclass(frozen=True)
@@ -82,13 +84,24 @@ def surface_distances(reference: np.ndarray, prediction: np.ndarray, spacing_zyx
 
 def _surface(mask: np.ndarray, spacing_zyx_mm: Triple) -> tuple[np.ndarray, np.ndarray]:
     """Corners (n, 3) in mm at which the surface of a mask lies, and the area of its piece at each, in mm²."""
-    padded = np.pad(mask, 1).astype(np.uint8)
-    codes = np.zeros([size - 1 for size in padded.shape], dtype=np.uint8)
+    padded = np.pad(mask, 1).view(np.uint8)
+    corners, codes = [np.zeros((0, 3), int)], [np.zeros(0, np.uint8)]
+    for first in product(*(range(0, size - 1, TILE) for size in padded.shape)):
+        tile = padded[tuple(slice(start, start + TILE + 1) for start in first)]
+        if tile.any():  # most of the box around several lesions is empty
+            own = _codes(tile)
+            found = np.argwhere((own > 0) & (own < CODES - 1))
+            corners.append(found + first)
+            codes.append(own[tuple(found.T)])
+    return np.concatenate(corners) * np.asarray(spacing_zyx_mm), _areas_mm2(spacing_zyx_mm)[np.concatenate(codes)]
+
+
+def _codes(voxels: np.ndarray) -> np.ndarray:
+    """For each corner between the voxels (uint8, 0 or 1) which of the eight around it are in, a bit each."""
+    codes = np.zeros([size - 1 for size in voxels.shape], dtype=np.uint8)
     for place, (z, y, x) in enumerate(np.ndindex(2, 2, 2)):
-        codes |= padded[z : z + codes.shape[0], y : y + codes.shape[1], x : x + codes.shape[2]] << (7 - place)
-    corners = np.argwhere((codes > 0) & (codes < CODES - 1))
-    areas = _areas_mm2(spacing_zyx_mm)[codes[tuple(corners.T)]]
-    return corners * np.asarray(spacing_zyx_mm), areas
+        codes |= voxels[z : z + codes.shape[0], y : y + codes.shape[1], x : x + codes.shape[2]] << (7 - place)
+    return codes
 
 
 @lru_cache(maxsize=8)

@@ -1,14 +1,18 @@
 """The metrics of all cases in one table, its summary, and a few sentences about them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from ctseg.calibration import SUMS, calibration_metrics
+from ctseg.froc import COUNTS
+
 KEYS = ["split", "label"]
-TEXT = ["case", "split", "fold", "label", "state", "metric"]  # even where it looks like a number, or like `NA`
+TEXT = ["case", "split", "fold", "label", "state", "group", "metric"]  # even where it looks like a number, or like `NA`
+ALL = "all"  # the group of all cases
 RESAMPLES = 2000  # of the patients, for the interval of a mean
 
 
@@ -21,20 +25,27 @@ def read_tables(paths: Iterable[str | Path]) -> pd.DataFrame:
     rows = pd.concat(
         [pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False) for path in paths], ignore_index=True
     )
-    numbers = {column: rows[column].astype(float) for column in rows if column not in TEXT}  # `nan` too
+    # Empty cells, as spreadsheets write them, are no numbers either.
+    numbers = {column: rows[column].replace("", "nan").astype(float) for column in rows if column not in TEXT}
     return rows.assign(**numbers) if len(rows) else rows.astype(dict.fromkeys(numbers, float))
 
 
-def summarise(cases: pd.DataFrame, patients: Mapping[str, Any] | None = None) -> pd.DataFrame:
+def summarise(
+    cases: pd.DataFrame,
+    patients: Mapping[str, Any] | None = None,
+    groups: Mapping[str, Mapping[str, str]] | None = None,
+) -> pd.DataFrame:
     """Count, mean, median, standard deviation, quartiles and range of each metric, by split and label.
 
-    `mean_low` and `mean_high` are the bootstrap's 95 % interval of the mean over patients; `patients` names that of
-    each case, where a patient may have several. Undefined values are left out of them; `n_cases` counts all cases, `n`
-    those with a value, and the last columns how many were missed, false alarms, or empty on both sides.
+    `groups` are further columns of the cases, as {"site": {case: site}}: for each site follow rows of their own, whose
+    column `group` says so; it is `all` where every case of the split counts. `mean_low` and `mean_high` are the
+    bootstrap's 95 % interval of the mean over patients; `patients` names that of each case, where a patient may have
+    several. Undefined values are left out of them; `n_cases` counts all cases, `n` those with a value, and the last
+    columns how many were missed, false alarms, or empty on both sides.
     """
     rows = []
     metrics = [column for column in cases if column not in TEXT]
-    for (split, label), group in cases.groupby(KEYS, sort=True):
+    for (split, label, name), group in _groups(cases, groups or {}):
         states = group["state"].value_counts()
         owners = group["case"].map(patients) if patients else group["case"]
         for metric in metrics:
@@ -44,6 +55,7 @@ def summarise(cases: pd.DataFrame, patients: Mapping[str, Any] | None = None) ->
                 {
                     "split": split,
                     "label": label,
+                    "group": name,
                     "metric": metric,
                     "n_cases": len(group),
                     "n": len(values),
@@ -64,6 +76,17 @@ def summarise(cases: pd.DataFrame, patients: Mapping[str, Any] | None = None) ->
     return pd.DataFrame(rows)
 
 
+def _groups(
+    cases: pd.DataFrame, groups: Mapping[str, Mapping[str, str]]
+) -> Iterator[tuple[tuple[str, str, str], pd.DataFrame]]:
+    """Split, label, group, and the cases in it: all of them first, then by each column of `groups`."""
+    for (split, label), whole in cases.groupby(KEYS, sort=True):
+        yield (split, label, ALL), whole
+        for column, values in groups.items():
+            for value, part in whole.groupby(whole["case"].map(values), sort=True):
+                yield (split, label, f"{column}: {value}"), part
+
+
 def mean_interval(values: np.ndarray, patients: np.ndarray, seed: int = 0) -> tuple[float, float]:
     """The 95 % interval of the mean of `values`, by drawing patients with replacement; the same each time.
 
@@ -77,6 +100,54 @@ def mean_interval(values: np.ndarray, patients: np.ndarray, seed: int = 0) -> tu
     means = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
     low, high = np.percentile(means, [2.5, 97.5])
     return float(low), float(high)
+
+
+def limits_of_agreement(cases: pd.DataFrame) -> tuple[float, float, float]:
+    """The mean volume error in cm³ between the limits that hold 95 % of the cases, if errors are normal.
+
+    Bland and Altman, Lancet 1986. The limits are NaN for fewer than two cases.
+    """
+    bias, sd = cases["volume_error_cm3"].mean(), cases["volume_error_cm3"].std()
+    return bias - 1.96 * sd, bias, bias + 1.96 * sd
+
+
+def froc_curve(counts: pd.DataFrame) -> pd.DataFrame:
+    """Sensitivity over all lesions, and false lesions a scan, by split, label and threshold.
+
+    `counts` are the rows of `froc.lesion_counts` of all cases. Sensitivity is NaN where no case has a lesion.
+    """
+    groups = counts.groupby([*KEYS, "threshold"], sort=True)
+    sums, scans = groups[list(COUNTS)].sum(), groups["case"].nunique()
+    curve = pd.DataFrame(
+        {
+            "scans": scans,
+            **sums.astype(int),
+            "sensitivity": sums["found_lesions"] / sums["reference_lesions"],
+            "false_lesions_per_scan": sums["false_lesions"] / scans,
+        }
+    )
+    return curve.reset_index()
+
+
+def reliability_curve(sums: pd.DataFrame) -> pd.DataFrame:
+    """Mean probability and share of target voxels in each bin of probability, by split and label, over all cases.
+
+    `sums` are the rows of `calibration.reliability`. NaN where a bin has no voxel.
+    """
+    found = sums.groupby([*KEYS, "bin"], sort=True)[list(SUMS)].sum()
+    curve = found[["voxels", "positives"]].astype(int)
+    curve["probability"] = found["sum_probability"] / found["voxels"]
+    curve["frequency"] = found["positives"] / found["voxels"]
+    return curve.reset_index()
+
+
+def with_calibration(cases: pd.DataFrame, sums: pd.DataFrame) -> pd.DataFrame:
+    """The cases with the columns of `calibration_metrics`."""
+    groups = sums.groupby(["case", "label"])
+    rows = [
+        {"case": key[0], "label": key[1], **calibration_metrics(bins[list(SUMS)].to_numpy())} for key, bins in groups
+    ]
+    return cases.merge(pd.DataFrame(rows), how="left", on=["case", "label"])
 
 
 def best_threshold(baseline: pd.DataFrame) -> pd.DataFrame:
@@ -99,7 +170,7 @@ def note(summary: pd.DataFrame, baseline: pd.DataFrame) -> str:
     """The Dice of each split and label in words, beside what the best single threshold reaches."""
     lines = []
     best = best_threshold(baseline).set_index(KEYS)
-    for row in summary[summary["metric"] == "dice"].itertuples():
+    for row in summary[(summary["metric"] == "dice") & (summary["group"] == ALL)].itertuples():
         lines.append(
             f"{row.split}, {row.label}: {_dice_text(row)}{row.n} of {row.n_cases} cases; {row.n_missed} missed, "
             f"{row.n_false_alarm} false alarms, {row.n_both_empty} empty on both sides)"

@@ -22,6 +22,7 @@ from tqdm import tqdm
 from ctseg.batches import Batch, Prefetch, Share, batch_maker
 from ctseg.errors import InputError
 from ctseg.files import atomic_path
+from ctseg.hardware import processor_name
 from ctseg.history import Board, History
 from ctseg.losses import SegmentationLoss
 from ctseg.network import SegmentationModel, build_parts
@@ -134,6 +135,19 @@ class Trainer:
                         self._save(checkpoint)
                     last = self.history.rows[-1]
                     bar.set_postfix(loss=f"{last.loss:.3f}", dice=f"{last.validation_dice:.3f}")
+        self._tell_speed(self.step - done, time.perf_counter() - start)
+
+    def _tell_speed(self, steps: int, seconds: float) -> None:
+        """Log what this run did in which time, and on what."""
+        patches = steps * self.settings.batch_size * self.settings.accumulate
+        cores = f"{torch.get_num_threads()} cores, {processor_name()}"
+        logger.info(
+            "%d steps in %.1f min on %s: %.2f patches a second, with the validations",
+            steps,
+            seconds / 60,
+            torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else cores,
+            patches / seconds,
+        )
 
     def _shrink(self) -> None:
         """Take a smaller batch or patch after the memory ran out, or tell which, as `train.on_oom` wants it."""

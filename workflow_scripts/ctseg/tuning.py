@@ -52,14 +52,10 @@ def scores(
 ) -> Iterator[dict[str, Any]]:
     """Dice of each class with each candidate.
 
-    `classes` is the label map at the lowest threshold, `certainty` the probability in 255ths; `region` is the lung
+    `classes` are the candidates of `native_grid.Maps`, `certainty` their probability in 255ths; `region` is the lung
     field where there is a plausible one.
     """
-    box = bounding_box((classes.voxels_zyx > 0) | (reference.voxels_zyx > 0))
-    if box is not None:
-        box = grow_box(box, REACH_MM, classes.grid)  # what lies near enough to the lungs is judged by their distance
-        classes, certainty, reference = (volume.cropped(box) for volume in (classes, certainty, reference))
-        region = region.cropped(box) if region else None
+    classes, certainty, reference, region = around_targets(classes, certainty, reference, region)
     for candidate in tried:
         sure = certainty.voxels_zyx >= candidate.threshold * 255
         settings = PostprocessSettings(candidate.min_volume_mm3, candidate.keep_largest, restrict)
@@ -72,6 +68,18 @@ def scores(
                 "keep_largest": candidate.keep_largest,
                 "dice": dice,
             }
+
+
+def around_targets(
+    classes: Volume, certainty: Volume, reference: Volume, region: Volume | None
+) -> tuple[Volume, Volume, Volume, Volume | None]:
+    """The volumes without what lies far from every target: most of a scan is empty."""
+    box = bounding_box((classes.voxels_zyx > 0) | (reference.voxels_zyx > 0))
+    if box is None:
+        return classes, certainty, reference, region
+    box = grow_box(box, REACH_MM, classes.grid)  # what lies near enough to the lungs is judged by their distance
+    region = region.cropped(box) if region else None
+    return classes.cropped(box), certainty.cropped(box), reference.cropped(box), region
 
 
 def dice_of(reference: np.ndarray, found: np.ndarray, n_classes: int) -> list[float]:

@@ -1,0 +1,42 @@
+# Two studies on the same cases, set beside each other.
+
+
+rule compare:
+    """This study's metrics against those of the study in `compare_with`."""
+    input:
+        ours=rules.tabulate_metrics.output.cases,
+        theirs=other_metrics,
+    output:
+        table=report(
+            f"{RESULTS}/comparison/{config['compare_with']}.tsv",
+            category="Results",
+            labels={"table": f"Against {config['compare_with']}"},
+            caption="report/comparison.rst",
+        ),
+        figure=report(
+            f"{RESULTS}/comparison/{config['compare_with']}.svg",
+            category="Results",
+            labels={"figure": f"Against {config['compare_with']}"},
+            caption="report/comparison.rst",
+        ),
+    log:
+        f"{RESULTS}/logs/compare/{config['compare_with']}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/compare/{config['compare_with']}.tsv"
+    conda:
+        "../envs/evaluate.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_mb(1),
+        runtime=minutes(10),
+    params:
+        step=step(
+            other=config["compare_with"],
+            patients=patients_of(cases_to_measure()),
+            study=STUDY,
+        ),
+        code=code("compare.py"),
+    message:
+        "Comparing {STUDY} with {config[compare_with]}"
+    script:
+        "../workflow_scripts/compare.py"

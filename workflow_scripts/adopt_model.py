@@ -1,0 +1,20 @@
+"""Take over a model that was trained elsewhere: check it, and write what the model says where the workflow looks."""
+
+import shutil
+
+from ctseg.adoption import cleaning_of, inference_of, read_model, require_labels
+from ctseg.files import atomic_path, write_json, write_text
+from job import job
+
+with job(snakemake) as log:
+    step, output = snakemake.params.step, snakemake.output
+    card = read_model(snakemake.input.model)
+    if step["measured"]:
+        require_labels(card, step["labels"])
+    log.info("a model of %s, trained on %d scans", ", ".join(card.labels), card.training_cases)
+    for name, path in snakemake.input.items():
+        with atomic_path(output.get("onnx" if name == "model" else name)) as partial:
+            shutil.copyfile(path, partial)
+    write_text(output.card, card.to_json() + "\n")
+    write_json(output.cleaning, cleaning_of(card))
+    write_json(output.inference, inference_of(card))

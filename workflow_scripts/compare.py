@@ -1,0 +1,16 @@
+"""Compare the metrics of this study with those of another one, case by case."""
+
+from ctseg.comparison import compare
+from ctseg.files import write_text
+from ctseg.metric_plots import plot_comparison
+from ctseg.tables import read_tables
+from job import job
+
+with job(snakemake) as log:
+    step = snakemake.params.step
+    ours, theirs = (read_tables([path]) for path in (snakemake.input.ours, snakemake.input.theirs))
+    comparison, pairs = compare(ours, theirs, step["patients"])
+    for row in comparison[comparison["metric"] == "dice"].itertuples():
+        log.info("%s, %s: Dice %+.4f on %d cases", row.split, row.label, row.difference, row.n)
+    write_text(snakemake.output.table, comparison.to_csv(sep="\t", index=False, float_format="%.5g", na_rep="nan"))
+    plot_comparison(comparison, pairs, (step["other"], step["study"]), snakemake.output.figure)

@@ -1,0 +1,41 @@
+"""How all figures look, and how they are written."""
+
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ctseg.files import atomic_path
+
+# Okabe and Ito's colours, which readers with a colour vision deficiency can tell apart.
+BLUE, ORANGE, GREEN, PURPLE, RED, SKY = "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9"
+SERIES = (BLUE, ORANGE, GREEN, PURPLE, RED, SKY)
+MARKERS = ("o", "s", "^", "D", "v", "P")
+
+matplotlib.rcParams.update(
+    {
+        "svg.hashsalt": "ctseg",  # the same figure gets the same names inside, and so the same bytes
+        "axes.grid": True,
+        "grid.alpha": 0.3,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "legend.frameon": False,
+    }
+)
+
+
+def save_figure(figure: Figure, path: str | Path) -> None:
+    """Write a PNG or SVG by its suffix, atomically; the same data give the same bytes."""
+    unwanted = {"Date": None} if str(path).endswith(".svg") else {"Software": None}
+    with atomic_path(path) as partial:
+        figure.savefig(partial, dpi=110, bbox_inches="tight", facecolor=figure.get_facecolor(), metadata=unwanted)
+    plt.close(figure)
+
+
+def say_nothing_to_show(axis: Axes, text: str) -> None:
+    """Write into an empty plot why it is empty."""
+    axis.text(0.5, 0.5, text, transform=axis.transAxes, ha="center", va="center", color="#666666")

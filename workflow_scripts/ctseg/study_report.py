@@ -1,0 +1,215 @@
+"""All parts of a study's report, from the files of its results."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+from markupsafe import Markup
+
+from ctseg.cohort import read_cohort
+from ctseg.decisions import Stored
+from ctseg.files import read_json
+from ctseg.methods import methods
+from ctseg.preview import preview
+from ctseg.report import decision_table, photograph, svg, table
+from ctseg.report_content import (
+    caption,
+    cautions,
+    costs,
+    headline,
+    headline_split,
+    looked_through,
+    pictured,
+    shown_cases,
+    shown_summary,
+    training_speeds,
+    versions,
+    worst_first,
+)
+from ctseg.tables import read_tables
+from ctseg.volume import read_nifti
+
+SECTIONS = {
+    "summary": "Summary",
+    "cohort": "Cohort",
+    "quality": "Quality control",
+    "training": "Training",
+    "results": "Results",
+    "model": "Model card",
+    "methods": "Methods",
+}
+FIGURES = {
+    "dice": "Dice of each case, by split and by the size of the target.",
+    "volumes": "Volumes: equal on the line; and their difference with its mean and 95 % limits of agreement.",
+    "froc": "Lesions found against false ones as the threshold moves.",
+    "calibration": "Share of target voxels at each probability, within 10 mm of the target's box.",
+}
+
+
+def gather(source: Any, step: Mapping[str, Any]) -> dict[str, Any]:
+    """What the template shows; `source` has the paths of the results by name, `step` the study's params.
+
+    Parts on training are empty where the model came from elsewhere, those on metrics where no case has a label.
+    """
+    cohort, card = read_cohort(source.cohort), read_json(source.card)
+    cases = read_tables([source.cases]) if source.get("cases") else None
+    measured = [] if cases is None else list(dict.fromkeys(worst_first(cases)["case"]))
+    figures = dict(zip(step["segmented"], source.case_figures, strict=True))
+    chosen = pictured(measured, [case for case in figures if case not in measured], step["pictures"])
+    made = {name: read_json(source.get(name)) for name in ("plan", "cleaning", "inference") if source.get(name)}
+    scans = pd.read_csv(source.scans, sep="\t", dtype={"case": str, "flags": str}, keep_default_na=False)
+    over = pd.read_csv(source.passed_over, sep="\t", dtype={"case": str})
+    paragraphs, references = methods(step["config"], made, cohort, card, cases is not None)
+    links = {case: f"#case-{case}" for case in chosen}
+    return {
+        "study": step["study"],
+        "sections": SECTIONS,
+        "cohort_text": _cohort_text(cohort),
+        "cohort_figure": svg(source.cohort_figure),
+        "cohort_table": table(cohort.dropna(axis="columns", how="all"), sortable=True),
+        "passed_over": over,
+        "passed_over_table": table(over),
+        "excluded": step["excluded"],
+        "scans_table": table(scans.sort_values("flags", key=lambda flags: flags == "", kind="stable"), links, True),
+        "pictures": [_picture(case, figures[case], cases) for case in chosen],
+        "pictures_text": f" {len(chosen)} of {len(figures)} cases are shown." if len(chosen) < len(figures) else "",
+        "previews": _previews(source, step, cases, tuple(card["preparation"]["window_hu"])),
+        "card_table": _card_table(card, source.model, step),
+        "cleaning_table": decision_table(made["cleaning"]),
+        "inference_table": decision_table(made["inference"]),
+        "methods": paragraphs,
+        "references": references,
+        "cost_table": table(costs(Path(step["benchmarks"])), sortable=True),
+        "software_table": table(versions(card["versions"])),
+        "configuration": yaml.safe_dump(step["config"], allow_unicode=True, sort_keys=False),
+        **_on_training(source, step, made),
+        **_on_metrics(source, step, cases, links),
+        **_front_page(source, step, cohort, card, cases),
+    }
+
+
+def _on_training(source: Any, step: Mapping[str, Any], made: Mapping[str, Stored]) -> dict[str, Any]:
+    """The parts on the study's own networks; nothing where the model came from elsewhere."""
+    if not source.get("members"):
+        return dict.fromkeys(
+            ("training_figure", "training_speeds", "members_table", "parity_table", "plan_table"), ""
+        ) | {"variants_table": ""}
+    variants = pd.read_csv(source.variants, sep="\t", keep_default_na=False)
+    return {
+        "training_speeds": training_speeds(Path(step["logs"]) / "train"),
+        "training_figure": svg(source.training),
+        "members_table": table(pd.read_csv(source.members, sep="\t", dtype={"network": str})),
+        "parity_table": table(pd.DataFrame(read_json(source.parity)["sizes"])),
+        "plan_table": decision_table(made["plan"]),
+        "variants_table": table(variants) if len(variants) else "",
+    }
+
+
+def _on_metrics(
+    source: Any, step: Mapping[str, Any], cases: pd.DataFrame | None, links: Mapping[str, str]
+) -> dict[str, Any]:
+    """The parts on how good the segmentations are; nothing where no case has a label."""
+    if cases is None:
+        return {"result_figures": {}, "case_table": "", "summary_table": "", "note": ""}
+    return {
+        "result_figures": {FIGURES[name]: svg(source.get(name)) for name in FIGURES if source.get(name)},
+        "case_table": table(shown_cases(cases), links, sortable=True),
+        "summary_table": table(shown_summary(read_tables([source.summary])), sortable=True),
+        "note": Path(source.note).read_text(encoding="utf-8"),
+    }
+
+
+def _front_page(
+    source: Any, step: Mapping[str, Any], cohort: pd.DataFrame, card: Mapping[str, Any], cases: pd.DataFrame | None
+) -> dict[str, Any]:
+    """What was done, the headline figures, and what to be careful about."""
+    plausible = {Path(path).stem: bool(read_json(path)["plausible"]) for path in source.get("lungs_facts", [])}
+    split = "" if cases is None else headline_split(cases)
+    given = not source.get("members")
+    origin = step["config"]["cases"]["source"]
+    return {
+        "summary": _summary(cohort, card, cases, split, given),
+        "headline": {} if cases is None else headline(read_tables([source.summary]), split),
+        "headline_split": split,
+        "cautions": cautions(cases, cohort, split, origin, None if given else card["n_networks"], plausible),
+    }
+
+
+def _summary(cohort: pd.DataFrame, card: Mapping[str, Any], cases: pd.DataFrame | None, split: str, given: bool) -> str:
+    """What was done, in a sentence or two."""
+    networks = "A 3-D network" if card["n_networks"] == 1 else f"An ensemble of {card['n_networks']} 3-D networks"
+    targets, patients = ", ".join(card["labels"]), cohort["patient"].nunique()
+    done = (
+        f"{networks} was trained on {card['training_cases']} of {len(cohort)} CT scans of {patients} patients to "
+        f"segment {targets}."
+    )
+    if given:
+        done = (
+            f"{len(cohort)} CT scans of {patients} patients were segmented for {targets} with a model that was trained "
+            f"on {card['training_cases']} other scans."
+        )
+    if cases is None:
+        return f"{done} None of them has a label, so nothing was measured."
+    measured = cases.loc[cases["split"] == split, "case"].nunique()
+    return (
+        f"{done} It was measured on {measured} scans of the split “{split}”, on the grid of each scan, with the very "
+        "model file that is shipped."
+    )
+
+
+def _cohort_text(cohort: pd.DataFrame) -> str:
+    """How many scans and patients each split has."""
+    parts = [
+        f"{split}: {len(rows)} scans of {rows['patient'].nunique()} patients" for split, rows in cohort.groupby("split")
+    ]
+    return "; ".join(parts) + ". No patient is in two splits."
+
+
+def _picture(case: str, path: str, cases: pd.DataFrame | None) -> dict[str, Any]:
+    """A case's picture with its caption."""
+    rows = None if cases is None else cases[cases["case"] == case]
+    text = case if rows is None or rows.empty else f"{case} ({rows['split'].iloc[0]}): {caption(rows)}"
+    return {"case": case, "image": photograph(path, text), "caption": text}
+
+
+def _previews(
+    source: Any, step: Mapping[str, Any], cases: pd.DataFrame | None, window_hu: tuple[float, float]
+) -> Markup:
+    """The volumes to look through as JSON; empty where none are wanted."""
+    files = dict(zip(step["segmented"], zip(source.images, source.segmentations, strict=True), strict=True))
+    labels = dict(zip(step["measured"], source.get("labels", []), strict=True))
+    chosen = looked_through(cases, step["viewer_cases"]) if cases is not None else list(files)[: step["viewer_cases"]]
+    volumes = []
+    for case in chosen:
+        image, segmentation = (read_nifti(path) for path in files[case])
+        label = read_nifti(labels[case]) if case in labels else None
+        name = case if cases is None else f"{case}: {caption(cases[cases['case'] == case])}"
+        volumes.append({"name": name, **preview(image, segmentation, label, window_hu)})
+    # Within a script element only the end of that element has a meaning.
+    return Markup(json.dumps(volumes).replace("</", "<\\/")) if volumes else Markup("")
+
+
+def _card_table(card: Mapping[str, Any], model: str, step: Mapping[str, Any]) -> Markup:
+    """The model card: what the model is for, what goes in and comes out, and how to know the file."""
+    prepared, multiple = card["preparation"], " × ".join(map(str, card["multiple_zyx"]))
+    classes: Sequence[str] = card["labels"]
+    rows = {
+        "intended use": step["intended_use"],
+        "not for": "diagnosis or treatment: research software, not a medical device",
+        "licence": step["licence"],
+        "input": "one CT scan in HU; DICOM, NIfTI, NRRD or MetaImage, any orientation and spacing",
+        "output": f"a mask of {', '.join(classes)} on the scan's own grid; a table of components",
+        "network's input": f"`hu`, float32 [batch, 1, z, y, x] at {prepared['spacing_xyz_mm']} mm (x, y, z); "
+        f"sizes are multiples of {multiple}",
+        "network's output": f"`probabilities`, float32 [batch, {len(classes)}, z, y, x]: {', '.join(classes)}",
+        "region": prepared["region"],
+        "training data": f"{card['training_cases']} scans; hash {card['training_hash'][:16]}",
+        "networks": str(card["n_networks"]),
+        "file": f"model/model.onnx, {Path(model).stat().st_size / 2**20:.1f} MiB",
+        "SHA-256": hashlib.sha256(Path(model).read_bytes()).hexdigest(),
+    }
+    return table(pd.DataFrame({"field": rows.keys(), "value": rows.values()}))

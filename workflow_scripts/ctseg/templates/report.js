@@ -1,0 +1,50 @@
+"use strict";
+
+// The value by which a cell sorts: a number where it holds one, its text otherwise; what is missing comes last.
+function sortKey(row, column) {
+  const text = row.cells[column].textContent.trim();
+  if (text === "–") return null;
+  return text !== "" && !Number.isNaN(Number(text)) ? Number(text) : text;
+}
+
+function compareKeys(a, b) {
+  if (a === null || b === null) return (a === null) - (b === null);
+  if (typeof a === "number" && typeof b === "number") return a - b;
+  return String(a).localeCompare(String(b), undefined, { numeric: true });
+}
+
+function sortBy(table, column) {
+  const head = table.tHead.rows[0].cells[column];
+  const rising = head.getAttribute("aria-sort") !== "ascending";
+  for (const cell of table.tHead.rows[0].cells) cell.removeAttribute("aria-sort");
+  head.setAttribute("aria-sort", rising ? "ascending" : "descending");
+  const keyed = [...table.tBodies[0].rows].map((row) => ({ row, key: sortKey(row, column) }));
+  keyed.sort((a, b) => {
+    const order = compareKeys(a.key, b.key);
+    return rising || a.key === null || b.key === null ? order : -order;
+  });
+  table.tBodies[0].append(...keyed.map((entry) => entry.row));
+}
+
+function filterRows(table, words) {
+  const wanted = words.toLowerCase().split(/\s+/);
+  for (const row of table.tBodies[0].rows) {
+    const text = row.textContent.toLowerCase();
+    row.hidden = !wanted.every((word) => text.includes(word));
+  }
+}
+
+for (const table of document.querySelectorAll("table.sortable")) {
+  [...table.tHead.rows[0].cells].forEach((cell, column) => {
+    const button = document.createElement("button");
+    button.textContent = cell.textContent;
+    button.addEventListener("click", () => sortBy(table, column));
+    cell.replaceChildren(button);
+  });
+  const field = document.createElement("input");
+  field.type = "search";
+  field.placeholder = "Filter, as: test missed";
+  field.setAttribute("aria-label", "Filter the rows");
+  field.addEventListener("input", () => filterRows(table, field.value.trim()));
+  table.parentElement.before(field);
+}

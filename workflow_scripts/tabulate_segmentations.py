@@ -1,0 +1,28 @@
+"""Tabulate what was found in all cases, and what is unusual about each."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from ctseg.files import read_json, write_text
+from ctseg.model import ModelCard
+from ctseg.quality import quality_flags
+from ctseg.tables import read_tables
+from job import job
+
+with job(snakemake) as log:
+    step, source = snakemake.params.step, snakemake.input
+    card = ModelCard.from_json(Path(source.card).read_text(encoding="utf-8"))
+    lungs = source.get("lungs_facts") or [None] * len(step["cases"])
+    rows, tables = [], []
+    for case, facts, field, table in zip(step["cases"], source.facts, lungs, source.components, strict=True):
+        found = read_tables([table]).astype({"component": int, "voxels": int})
+        tables.append(found.assign(case=case))
+        flags = quality_flags(read_json(facts), card, read_json(field) if field else None, found.to_dict("records"))
+        volumes = {f"{label}_cm3": found.loc[found["label"] == label, "volume_cm3"].sum() for label in card.labels}
+        rows.append({"case": case, "components": len(found), **volumes, "flags": "; ".join(flags)})
+    scans, components = pd.DataFrame(rows), pd.concat(tables)
+    log.info("%d of %d scans with a flag", (scans["flags"] != "").sum(), len(scans))
+    write_text(snakemake.output.scans, scans.to_csv(sep="\t", index=False, float_format="%.4f"))
+    order = ["case", *(name for name in components if name != "case")]
+    write_text(snakemake.output.components, components[order].to_csv(sep="\t", index=False))
