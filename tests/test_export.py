@@ -131,7 +131,7 @@ def test_other_files_are_refused_by_name(exported, tmp_path):
 
 
 def test_a_card_of_a_newer_format_is_refused():
-    newer = CARD.to_json().replace('"format": 2', '"format": 3')
+    newer = CARD.to_json().replace('"format": 3', '"format": 4')
     with pytest.raises(InputError, match="format 3"):
         ModelCard.from_json(newer)
     assert METADATA_KEY == "ctseg"

@@ -3,8 +3,6 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import pandas as pd
-
 from ctseg.model import ModelCard
 
 LEEWAY = 0.2  # by which share a scan may lie outside of what the model was trained on
@@ -31,8 +29,8 @@ def measures_of(facts: Mapping[str, Any]) -> dict[str, float]:
 
 def ranges(scans: Iterable[Mapping[str, Any]]) -> dict[str, list[float]]:
     """The smallest and largest of each of `measures_of` over some scans."""
-    table = pd.DataFrame([measures_of(facts) for facts in scans])
-    return {name: [float(table[name].min()), float(table[name].max())] for name in table}
+    measured = [measures_of(facts) for facts in scans]
+    return {name: [min(each[name] for each in measured), max(each[name] for each in measured)] for name in MEASURES}
 
 
 def quality_flags(
