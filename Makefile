@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 CORES ?= all
 
 .DEFAULT_GOAL := help
-.PHONY: help demo report test test-slow test-browser lint clean
+.PHONY: help demo report serve test test-slow test-browser lint clean
 
 help:  ## list these targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -29,6 +29,9 @@ demo: $(VENV)/.installed  ## install, then run the default study: phantom CT fro
 
 report: $(VENV)/.installed  ## Snakemake's own report of the default study
 	. $(BIN)/activate && snakemake --report results/phantom/snakemake_report.html
+
+serve: $(VENV)/.installed  ## segment scans over HTTP on this machine: make serve MODEL=model.onnx
+	$(BIN)/python -m serving --model $(or $(MODEL),results/phantom/model/model.onnx)
 
 lint: $(VENV)/.installed-dev  ## formatting, lint of code and workflow, types
 	$(BIN)/ruff check .

@@ -51,9 +51,10 @@ def measure_components(segmentation: Volume, image: Volume, entropy: Volume | No
     """One row per component, ordered by class and then by falling volume.
 
     `segmentation` holds classes 1…n (uint8) and `image` HU on the same grid. Each row has `label` (the class number)
-    and the keys of `COLUMNS`; positions are LPS millimetres, `extent` is the box along the patient's axes, and the
-    longest diameter is the largest distance between voxel centres, plus the shortest edge of a voxel. The mean entropy
-    is that of an `entropy` map in 255ths of a bit, and None without one.
+    and the keys of `COLUMNS`; positions are LPS millimetres, `extent` is the box along the patient's axes, whose lowest
+    and highest corner stand in `box_xyz_mm`, and the longest diameter is the largest distance between voxel centres,
+    plus the shortest edge of a voxel. The mean entropy is that of an `entropy` map in 255ths of a bit, and None without
+    one.
     """
     rows: list[dict[str, Any]] = []
     around = bounding_box(segmentation.voxels_zyx > 0)
@@ -81,12 +82,14 @@ def _measure(mask_zyx: np.ndarray, image_zyx: np.ndarray, grid: Grid) -> dict[st
     hu = image_zyx[mask_zyx].astype(np.float64)
     # Half a voxel on each side, along the patient's axes.
     voxel_xyz_mm = np.abs(grid.affine[:3, :3]).sum(axis=1)
-    centroid, extent = points.mean(axis=0), np.ptp(points, axis=0) + voxel_xyz_mm
+    lowest, highest = points.min(axis=0) - voxel_xyz_mm / 2, points.max(axis=0) + voxel_xyz_mm / 2
+    centroid, extent = points.mean(axis=0), highest - lowest
     return {
         "voxels": int(hu.size),
         "volume_cm3": hu.size * grid.voxel_volume_mm3 / 1000,
         **{f"centroid_{axis}_mm": float(value) for axis, value in zip("xyz", centroid, strict=True)},
         **{f"extent_{axis}_mm": float(value) for axis, value in zip("xyz", extent, strict=True)},
+        "box_xyz_mm": [lowest.tolist(), highest.tolist()],
         "longest_diameter_mm": longest_distance_mm(points) + min(grid.spacing_xyz_mm),
         "mean_hu": float(hu.mean()),
         "sd_hu": float(hu.std()),

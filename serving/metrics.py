@@ -1,0 +1,41 @@
+"""What Prometheus is told. No label depends on what a client sends."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from serving.jobs import Job, Jobs
+from serving.runner import Runner
+
+SECONDS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
+
+
+class Metrics:
+    """Counters of one server, with a registry of their own."""
+
+    def __init__(self, jobs: Jobs) -> None:
+        """All at zero; the states of jobs are read when asked for."""
+        self.registry = CollectorRegistry()
+        self._jobs = jobs
+        self._requests = Counter("ctseg_http_requests", "Requests answered", ["code"], registry=self.registry)
+        self._ended = Counter("ctseg_jobs_ended", "Segmentations that ended", ["state"], registry=self.registry)
+        self._seconds = Histogram(
+            "ctseg_job_seconds", "Time of a segmentation", buckets=SECONDS, registry=self.registry
+        )
+        self._states = Gauge("ctseg_jobs", "Jobs that are kept, by state", ["state"], registry=self.registry)
+        self._restarts = Gauge("ctseg_worker_restarts", "Workers started after the first", registry=self.registry)
+
+    def answered(self, code: int) -> None:
+        """Count a request."""
+        self._requests.labels(str(code)).inc()
+
+    def ended(self, job: Job) -> None:
+        """Count a job."""
+        self._ended.labels(job.state.value).inc()
+        if job.seconds is not None:
+            self._seconds.observe(job.seconds)
+
+    def text(self, runner: Runner) -> bytes:
+        """All of it in Prometheus' text format."""
+        self._restarts.set(runner.restarts)
+        for state, number in self._jobs.count().items():
+            self._states.labels(state.value).set(number)
+        return generate_latest(self.registry)

@@ -1,0 +1,83 @@
+"""What the service answers, as it stands in OpenAPI."""
+
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+UPLOAD = {
+    "requestBody": {
+        "required": True,
+        "description": "The file itself, not a form: .nii, .nii.gz, or a zip of the DICOM files of one series. It is "
+        "recognised by its content.",
+        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
+
+
+class Problem(BaseModel):
+    """Why a request was not served: one sentence that says what to do."""
+
+    detail: str = Field(examples=["the upload is larger than the 1024 MiB that this service takes"])
+
+
+class Segmentation(BaseModel):
+    """A job. `state` is queued, running, done, failed or cancelled; `progress` goes from 0 to 1."""
+
+    id: str = Field(examples=["p1xZ8yqN7hQ3eC0aVb2mTw"])
+    state: str = Field(examples=["running"])
+    progress: float = Field(ge=0, le=1, examples=[0.42])
+    error: str | None = Field(None, description="why it failed", examples=[None])
+    seconds: float | None = Field(None, description="how long it took, once ended", examples=[None])
+    links: dict[str, str] = Field(default_factory=dict, examples=[{"self": "/v1/segmentations/p1xZ8yqN7hQ3eC0aVb2mTw"}])
+
+
+class Component(BaseModel):
+    """A connected piece of a class. Positions are LPS millimetres, as in DICOM."""
+
+    label: str = Field(examples=["nodule"])
+    component: int = Field(examples=[1], description="from 1 by falling volume, for each label")
+    voxels: int = Field(examples=[412])
+    volume_cm3: float = Field(examples=[0.87])
+    centroid_xyz_mm: list[float] = Field(examples=[[-61.2, 18.4, -120.5]])
+    bounding_box_xyz_mm: list[list[float]] = Field(examples=[[[-67.0, 12.0, -126.0], [-55.0, 24.0, -114.0]]])
+    longest_diameter_mm: float = Field(examples=[13.1])
+    mean_hu: float = Field(examples=[22.7])
+
+
+class Result(BaseModel):
+    """What a segmentation found, and what to know of the scan."""
+
+    components: list[Component]
+    warnings: list[str] = Field(examples=[[]])
+
+
+class Model(BaseModel):
+    """The model that is served: its card, as it stands in the model file, and who computes."""
+
+    card: dict[str, Any]
+    engine: str = Field(examples=["OpenVINO 2026.4.1 CPU float32"])
+
+
+class Health(BaseModel):
+    """Whether scans can be segmented right now."""
+
+    status: str = Field(examples=["ok"])
+
+
+def problems(*codes: int) -> dict[int | str, dict[str, Any]]:
+    """The answers of a route when it cannot serve."""
+    return {code: {"model": Problem, "description": DESCRIPTIONS[code]} for code in codes}
+
+
+DESCRIPTIONS = {
+    400: "The body is empty or broke off",
+    401: "The bearer token is missing or wrong",
+    404: "No such job, or it was deleted since",
+    408: "The upload took too long",
+    409: "The job has no result: it has not ended, failed, or was cancelled",
+    413: "Too large: bytes, bytes when decompressed, files, or voxels",
+    415: "No NIfTI and no zip, by its content",
+    422: "Damaged, dangerous, or no single 3-D scan",
+    429: "All places are taken: come back after Retry-After seconds",
+    503: "The model is not loaded",
+}

@@ -1,0 +1,70 @@
+"""All settings of the service, in one place: each is a command-line flag and an environment variable.
+
+`queue_size` is `--queue-size` and `CTSEG_QUEUE_SIZE`; the flag wins. The secret alone has no flag, since flags can be
+seen by every user of a machine: the bearer token is `CTSEG_TOKEN`.
+"""
+
+import argparse
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Annotated, get_type_hints
+
+PREFIX = "CTSEG_"
+MIB = 2**20
+MODEL = Path("model.onnx")
+FOLDER = Path(tempfile.gettempdir()) / f"ctseg-serving-{os.getuid()}"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the service is told at its start. Limits are inclusive."""
+
+    model: Annotated[Path, "model.onnx, or model.ts with engine torch"] = MODEL
+    host: Annotated[str, "address to listen at; others than loopback should have a token"] = "127.0.0.1"
+    port: Annotated[int, "port to listen at; 0 for any free one"] = 8000
+    engine: Annotated[str, "auto, openvino, onnxruntime or torch"] = "auto"
+    threads: Annotated[int, "cores for the network"] = os.cpu_count() or 1
+    memory_gib: Annotated[float, "memory for windows, beside the scan"] = 1.5
+    worker_memory_gib: Annotated[float, "memory that the worker may have in all; 0 for no limit"] = 0.0
+    folder: Annotated[Path, "where uploads and results are kept for a while"] = FOLDER
+    queue_size: Annotated[int, "scans that may wait or be uploaded at a time; more get 429"] = 8
+    job_seconds: Annotated[float, "time limit of a segmentation"] = 600.0
+    upload_seconds: Annotated[float, "time limit of an upload"] = 300.0
+    keep_seconds: Annotated[float, "results are deleted after this time"] = 3600.0
+    keep_jobs: Annotated[int, "finished jobs to keep; the oldest are deleted beyond that"] = 200
+    stop_seconds: Annotated[float, "time that a running segmentation gets when the service is stopped"] = 30.0
+    max_upload_mib: Annotated[float, "size of an upload"] = 1024.0
+    max_unpacked_mib: Annotated[float, "size of an upload when decompressed"] = 4096.0
+    max_ratio: Annotated[float, "how many times larger than its compressed form a file may be"] = 200.0
+    max_entries: Annotated[int, "files in a zip"] = 5000
+    max_voxels: Annotated[int, "voxels of a scan"] = 1_000_000_000
+    max_dimension: Annotated[int, "voxels along an axis of a scan"] = 4096
+    token: Annotated[str, "bearer token that clients must send; empty for none"] = field(default="", repr=False)
+
+    @property
+    def max_upload_bytes(self) -> int:
+        """The size of an upload, in bytes."""
+        return int(self.max_upload_mib * MIB)
+
+    @property
+    def max_unpacked_bytes(self) -> int:
+        """The size of an upload when decompressed, in bytes."""
+        return int(self.max_unpacked_mib * MIB)
+
+
+def read_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
+    """Settings from the command line and the environment; argparse ends the program where one is no number."""
+    parser = argparse.ArgumentParser(prog="python -m serving", description="Segment CT scans over HTTP.")
+    hints = get_type_hints(Settings, include_extras=True)
+    for item in fields(Settings):
+        told = environment.get(PREFIX + item.name.upper(), item.default)
+        if item.name == "token":
+            parser.set_defaults(token=told)
+            continue
+        kind, text = hints[item.name].__origin__, hints[item.name].__metadata__[0]
+        flag = f"--{item.name.replace('_', '-')}"
+        parser.add_argument(flag, type=kind, default=told, help=f"{text} ({item.default})")
+    return Settings(**vars(parser.parse_args(arguments)))

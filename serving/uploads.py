@@ -1,0 +1,211 @@
+"""What a client sent, made safe: counted while it comes, recognised by its content, unpacked within limits.
+
+All that can be told without reading voxels or DICOM elements is told here, as a `Refused` with an HTTP status. Nothing
+of an upload is executed, and none of its names is used: files are numbered as they are unpacked.
+"""
+
+import stat
+import zipfile
+import zlib
+from collections.abc import AsyncIterable, Callable
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+import nibabel as nib
+import numpy as np
+
+from ctseg.errors import InputError
+from ctseg.volume import read_nifti_grid
+from serving.settings import MIB, Settings
+
+CHUNK = MIB
+GZIP, ZIP = b"\x1f\x8b", b"PK\x03\x04"
+EMPTY_ZIP, SPANNED_ZIP = b"PK\x05\x06", b"PK\x07\x08"
+NIFTI_HEADER_BYTES = 348
+RATIO_FREE_BYTES = MIB  # little files of one value compress well without being bombs
+ARCHIVES = (GZIP, ZIP, EMPTY_ZIP, SPANNED_ZIP, b"7z\xbc\xaf", b"Rar!", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")
+
+
+class Refused(Exception):
+    """An upload that cannot be taken: the HTTP status, and a sentence for people."""
+
+    def __init__(self, status: int, message: str) -> None:
+        """Keep both."""
+        super().__init__(message)
+        self.status = status
+
+
+async def receive(chunks: AsyncIterable[bytes], path: Path, limit_bytes: int) -> int:
+    """Write a body to `path` as it comes; returns its size in bytes. Raises Refused beyond the limit, and for none."""
+    size = 0
+    with path.open("wb") as stream:
+        async for chunk in chunks:
+            size += len(chunk)
+            if size > limit_bytes:
+                raise too_large(limit_bytes)
+            stream.write(chunk)
+    if not size:
+        raise Refused(400, "the body is empty; send a .nii, a .nii.gz or a zip of DICOM files as the body itself")
+    return size
+
+
+def too_large(limit_bytes: int) -> Refused:
+    """The answer to an upload beyond the limit."""
+    return Refused(413, f"the upload is larger than the {limit_bytes / MIB:g} MiB that this service takes")
+
+
+def unpack(upload: Path, settings: Settings) -> Path:
+    """Turn an upload into what `ctseg.scan.read_scan` reads, in the same folder, and delete the upload.
+
+    Returns the path of a .nii file, or of a folder with the files of a zip. Raises Refused with 413 for what is too
+    large, 415 for another format, and 422 for what is damaged, dangerous or no 3-D scan.
+    """
+    with upload.open("rb") as stream:
+        head = stream.read(NIFTI_HEADER_BYTES)
+    folder = upload.parent
+    if head.startswith((ZIP, EMPTY_ZIP, SPANNED_ZIP)):
+        scan = folder / "dicom"
+        unpack_zip(upload, scan, settings)
+    elif head.startswith(GZIP):
+        scan = folder / "scan.nii"
+        unpack_gzip(upload, scan, settings)
+        check_nifti(scan, settings)
+    else:
+        scan = upload.rename(folder / "scan.nii")
+        check_nifti(scan, settings)
+    upload.unlink(missing_ok=True)
+    return scan
+
+
+def unpack_gzip(source: Path, target: Path, settings: Settings) -> None:
+    """Decompress a .nii.gz within the limits; its checksum is compared. Raises Refused."""
+    from isal import igzip
+
+    limit = _limit_bytes(source.stat().st_size, settings)
+    try:
+        with igzip.open(source, "rb") as stream, target.open("wb") as output:
+            _copy(stream, output, limit, lambda written: check_nifti_head(target, written, settings))
+    except (OSError, EOFError, zlib.error, ValueError) as error:
+        raise Refused(422, f"the gzip file is cut or damaged ({type(error).__name__}); send it again") from None
+    except Exception as error:
+        if isinstance(error, Refused) or type(error).__module__.partition(".")[0] != "isal":
+            raise
+        raise Refused(422, "the gzip file is cut or damaged; send it again") from None
+
+
+def unpack_zip(source: Path, folder: Path, settings: Settings) -> None:
+    """Unpack a zip of DICOM files into `folder`, numbered. Raises Refused for all that is not plain files in limits."""
+    folder.mkdir()
+    try:
+        with zipfile.ZipFile(source) as archive:
+            entries = archive.infolist()
+            check_entries(entries, source.stat().st_size, settings)
+            left = _limit_bytes(source.stat().st_size, settings)
+            for number, entry in enumerate(entry for entry in entries if not entry.is_dir()):
+                with archive.open(entry) as stream, (folder / f"{number:06d}").open("wb") as output:
+                    left -= _copy(stream, output, left, lambda _: None)
+                _refuse_archive(folder / f"{number:06d}")
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError, RuntimeError) as error:
+        raise Refused(422, f"the zip is cut, damaged or of an unusual kind ({type(error).__name__})") from None
+    if not any(folder.iterdir()):
+        raise Refused(422, "the zip holds no file; send the DICOM files of one series")
+
+
+def check_entries(entries: list[zipfile.ZipInfo], size: int, settings: Settings) -> None:
+    """Refuse a zip by its directory: too much in it, or anything but plain files in it."""
+    if len(entries) > settings.max_entries:
+        raise Refused(413, f"the zip holds more than the {settings.max_entries} files that this service takes")
+    if sum(entry.file_size for entry in entries) > _limit_bytes(size, settings):
+        raise _bomb(settings)
+    for entry in entries:
+        path = PurePosixPath(entry.filename.replace("\\", "/"))
+        if not path.parts or path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
+            raise Refused(422, "the zip names a file outside of itself; pack the series' folder again")
+        kind = stat.S_IFMT(entry.external_attr >> 16)
+        if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+            raise Refused(422, "the zip holds a link or a device; pack the files themselves")
+        if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise Refused(422, "the zip is compressed in another way than deflate; pack it again")
+        if entry.flag_bits & 0x1:
+            raise Refused(422, "the zip is encrypted; send it without a password")
+
+
+def check_nifti_head(path: Path, written: int, settings: Settings) -> None:
+    """Look at the header as soon as it is there, so that a bomb behind a bad one is never unpacked."""
+    if written >= NIFTI_HEADER_BYTES:
+        _shape(path, settings)
+
+
+def check_nifti(path: Path, settings: Settings) -> None:
+    """Refuse a .nii by its header and size: no NIfTI, no 3-D scan of real numbers, cut, too large, no geometry."""
+    header, shape = _shape(path, settings)
+    needed = int(header["vox_offset"]) + int(np.prod(shape)) * header.get_data_dtype().itemsize
+    if path.stat().st_size < needed:
+        raise Refused(422, f"the NIfTI file is cut: its header announces {needed} bytes, {path.stat().st_size} came")
+    try:
+        read_nifti_grid(path)
+    except InputError as error:
+        raise Refused(422, told(error, path)) from None
+
+
+def _shape(path: Path, settings: Settings) -> tuple[nib.Nifti1Header, list[int]]:
+    """The header and the sizes of the three axes. Raises Refused."""
+    with path.open("rb") as stream:
+        raw = stream.read(NIFTI_HEADER_BYTES)
+    if len(raw) < NIFTI_HEADER_BYTES or raw[344:347] not in (b"n+1", b"n+2"):
+        raise Refused(415, "this is no .nii, .nii.gz or zip of DICOM files, by its content")
+    try:
+        header = nib.Nifti1Header(raw, check=True)
+        shape, kind, offset = list(header.get_data_shape()), header.get_data_dtype(), float(header["vox_offset"])
+    except Exception as error:  # a damaged header can make nibabel fail in many ways
+        raise Refused(422, f"the NIfTI header is damaged ({type(error).__name__})") from None
+    if len(shape) < 3 or any(size != 1 for size in shape[3:]) or min(shape) < 1:
+        raise Refused(422, f"the NIfTI file holds no single 3-D volume: its shape is {shape}")
+    if max(shape) > settings.max_dimension or int(np.prod(shape, dtype=object)) > settings.max_voxels:
+        raise Refused(413, f"the scan of {shape} voxels is larger than this service takes")
+    if kind.kind not in "iuf" or kind.itemsize > 8:
+        raise Refused(422, f"the NIfTI file holds values of type {kind}, not CT numbers")
+    if not np.isfinite(offset) or offset < 0:
+        raise Refused(422, "the NIfTI header is damaged: it does not say where the voxels begin")
+    return header, shape[:3]
+
+
+def told(error: Exception, path: Path) -> str:
+    """What is wrong, without the server's path."""
+    return str(error).replace(str(path), "the upload")
+
+
+def _copy(stream: IO[bytes], output: IO[bytes], limit: int, look: Callable[[int], None]) -> int:
+    """Copy at most `limit` bytes, looking at what is there after the first chunk; returns how many."""
+    written = 0
+    while chunk := stream.read(CHUNK):
+        written += len(chunk)
+        if written > limit:
+            raise Refused(413, "the upload is too large when decompressed, or compressed too well for a scan")
+        output.write(chunk)
+        if written == len(chunk):
+            output.flush()
+            look(written)
+    return written
+
+
+def _refuse_archive(path: Path) -> None:
+    """Refuse a file out of a zip that is an archive itself."""
+    with path.open("rb") as stream:
+        head = stream.read(8)
+    if head.startswith(ARCHIVES):
+        raise Refused(422, "the zip holds another archive; pack the DICOM files themselves")
+
+
+def _limit_bytes(size: int, settings: Settings) -> int:
+    """How large an upload of `size` bytes may become."""
+    return min(settings.max_unpacked_bytes, max(RATIO_FREE_BYTES, int(size * settings.max_ratio)))
+
+
+def _bomb(settings: Settings) -> Refused:
+    """The answer to an archive that is too large inside."""
+    return Refused(
+        413,
+        f"the upload is larger than {settings.max_unpacked_mib:g} MiB when decompressed, or more than "
+        f"{settings.max_ratio:g} times its size: no scan is",
+    )
