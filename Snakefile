@@ -12,6 +12,7 @@ report: "rules/report/workflow.rst"
 
 
 include: "rules/common.smk"
+include: "rules/inputs.smk"
 include: "rules/cases.smk"
 include: "rules/convert.smk"
 include: "rules/preprocess.smk"

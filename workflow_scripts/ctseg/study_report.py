@@ -61,20 +61,11 @@ def gather(source: Any, step: Mapping[str, Any]) -> dict[str, Any]:
     figures = dict(zip(step["segmented"], source.case_figures, strict=True))
     chosen = pictured(measured, [case for case in figures if case not in measured], step["pictures"])
     made = {name: read_json(source.get(name)) for name in ("plan", "cleaning", "inference") if source.get(name)}
-    scans = pd.read_csv(source.scans, sep="\t", dtype={"case": str, "flags": str}, keep_default_na=False)
-    over = pd.read_csv(source.passed_over, sep="\t", dtype={"case": str})
     paragraphs, references = methods(step["config"], made, cohort, card, cases is not None)
     links = {case: f"#case-{case}" for case in chosen}
     return {
         "study": step["study"],
         "sections": SECTIONS,
-        "cohort_text": _cohort_text(cohort),
-        "cohort_figure": svg(source.cohort_figure),
-        "cohort_table": table(cohort.dropna(axis="columns", how="all"), sortable=True),
-        "passed_over": over,
-        "passed_over_table": table(over),
-        "excluded": step["excluded"],
-        "scans_table": table(scans.sort_values("flags", key=lambda flags: flags == "", kind="stable"), links, True),
         "pictures": [_picture(case, figures[case], cases) for case in chosen],
         "pictures_text": f" {len(chosen)} of {len(figures)} cases are shown." if len(chosen) < len(figures) else "",
         "previews": _previews(source, step, cases, tuple(card["preparation"]["window_hu"])),
@@ -86,18 +77,33 @@ def gather(source: Any, step: Mapping[str, Any]) -> dict[str, Any]:
         "cost_table": table(costs(Path(step["benchmarks"])), sortable=True),
         "software_table": table(versions(card["versions"])),
         "configuration": yaml.safe_dump(step["config"], allow_unicode=True, sort_keys=False),
+        **_on_scans(source, step, cohort, links),
         **_on_training(source, step, made),
         **_on_metrics(source, step, cases, links),
         **_front_page(source, step, cohort, card, cases),
     }
 
 
+def _on_scans(source: Any, step: Mapping[str, Any], cohort: pd.DataFrame, links: Mapping[str, str]) -> dict[str, Any]:
+    """The parts on the scans, and on what is unusual about them; those with a flag come first."""
+    scans = pd.read_csv(source.scans, sep="\t", dtype={"case": str, "flags": str}, keep_default_na=False)
+    over = pd.read_csv(source.passed_over, sep="\t", dtype={"case": str})
+    return {
+        "cohort_text": _cohort_text(cohort),
+        "cohort_figure": svg(source.cohort_figure),
+        "cohort_table": table(cohort.dropna(axis="columns", how="all"), sortable=True),
+        "passed_over": over,
+        "passed_over_table": table(over),
+        "excluded": step["excluded"],
+        "scans_table": table(scans.sort_values("flags", key=lambda flags: flags == "", kind="stable"), links, True),
+    }
+
+
 def _on_training(source: Any, step: Mapping[str, Any], made: Mapping[str, Stored]) -> dict[str, Any]:
     """The parts on the study's own networks; nothing where the model came from elsewhere."""
     if not source.get("members"):
-        return dict.fromkeys(
-            ("training_figure", "training_speeds", "members_table", "parity_table", "plan_table"), ""
-        ) | {"variants_table": ""}
+        parts = ("training_speeds", "training_figure", "members_table", "parity_table", "plan_table", "variants_table")
+        return dict.fromkeys(parts, "")
     variants = pd.read_csv(source.variants, sep="\t", keep_default_na=False)
     return {
         "training_speeds": training_speeds(Path(step["logs"]) / "train"),
@@ -127,7 +133,8 @@ def _front_page(
     source: Any, step: Mapping[str, Any], cohort: pd.DataFrame, card: Mapping[str, Any], cases: pd.DataFrame | None
 ) -> dict[str, Any]:
     """What was done, the headline figures, and what to be careful about."""
-    plausible = {Path(path).stem: bool(read_json(path)["plausible"]) for path in source.get("lungs_facts", [])}
+    facts = source.get("lungs_facts", []) if card["preparation"]["region"] == "lungs" else []
+    plausible = {Path(path).stem: bool(read_json(path)["plausible"]) for path in facts}
     split = "" if cases is None else headline_split(cases)
     given = not source.get("members")
     origin = step["config"]["cases"]["source"]
