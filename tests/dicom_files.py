@@ -16,6 +16,9 @@ from pydicom.uid import (
 from ctseg.volume import Grid
 
 INTERCEPT = -1024.0
+SPACING_MM = 1.5
+SHAPE_YX = (40, 36)
+CENTRE_XYZ_MM = np.array([26.0, 31.0, 24.0])
 
 
 def ct_slice(stored_yx: np.ndarray, grid: Grid, index: int, **elements: Any) -> Dataset:
@@ -70,6 +73,31 @@ def write_series(folder: Path, hu_zyx: np.ndarray, grid: Grid, **elements: Any) 
 def body(shape_zyx: tuple[int, int, int], seed: int = 0) -> np.ndarray:
     """Random whole HU between air and bone."""
     return np.random.default_rng(seed).integers(-1024, 2000, shape_zyx).astype(np.int16)
+
+
+def smooth_hu(points_xyz_mm: np.ndarray) -> np.ndarray:
+    """A smooth ball of tissue in air, to be sampled anywhere."""
+    distance_mm = np.linalg.norm(points_xyz_mm - CENTRE_XYZ_MM, axis=-1)
+    return 1000 * np.exp(-((distance_mm / 14) ** 2)) - 1000
+
+
+def write_stack(folder: Path, heights_mm: list[float], tilt_deg: float = 0.0, **more: Any) -> Path:
+    """Slices of the smooth ball around its centre, their origins stacked along z, their planes tilted about x."""
+    tilt = np.radians(tilt_deg)
+    rows_columns = np.array([[1, 0, 0], [0, np.cos(tilt), -np.sin(tilt)]])
+    y, x = np.indices(SHAPE_YX) * SPACING_MM
+    plane = x[..., None] * rows_columns[0] + y[..., None] * rows_columns[1]
+    corner = CENTRE_XYZ_MM - plane[SHAPE_YX[0] // 2, SHAPE_YX[1] // 2] - [0, 0, np.mean(heights_mm)]
+    grid = Grid((1, *SHAPE_YX), (SPACING_MM,) * 3, (0, 0, 0), ((1, 0, 0), (0, 1, 0), (0, 0, 1)))
+    for index, height in enumerate(heights_mm):
+        position = corner + np.array([0, 0, height])
+        stored = np.rint(smooth_hu(plane + position) - INTERCEPT).astype(np.uint16)
+        elements = more | {
+            "ImagePositionPatient": position.round(9).tolist(),
+            "ImageOrientationPatient": rows_columns.ravel().round(12).tolist(),
+        }
+        write(ct_slice(stored, grid, 0, **elements), folder / f"{index:02}.dcm")
+    return folder
 
 
 def write_rtstruct(path: Path, rois: dict[str, list[np.ndarray]], kind: str = "CLOSED_PLANAR") -> Path:

@@ -33,13 +33,13 @@ def group(source: Dataset, macros: list[str]) -> Dataset:
     return made
 
 
-def multiframe(hu_zyx: np.ndarray, slopes: list[float] | None = None) -> Dataset:
+def multiframe(hu_zyx: np.ndarray, slopes: list[float] | None = None, **elements: object) -> Dataset:
     """An enhanced CT whose frames lie in reverse order; with `slopes`, each frame has its own rescaling."""
     slices = []
     for index, hu in enumerate(hu_zyx):
         slope = slopes[index] if slopes else 1.0
         stored = np.round((hu - INTERCEPT) / slope).astype(np.uint16)
-        slices.append(ct_slice(stored, GRID, index, RescaleSlope=slope))
+        slices.append(ct_slice(stored, GRID, index, RescaleSlope=slope, **elements))
     slices.reverse()
     per_frame = ["PlanePositionSequence"] + (["PixelValueTransformationSequence"] if slopes else [])
     dataset = slices[0]

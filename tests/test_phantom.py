@@ -5,8 +5,8 @@ from functools import cache
 import numpy as np
 import pytest
 
+from ctseg.contours import slice_contours
 from ctseg.phantom import Phantom, PhantomSettings, make_phantom
-from ctseg.phantom_contours import slice_contours
 from ctseg.phantom_nodules import DIAMETER_RANGE_MM, Nodule
 from ctseg.phantom_shapes import Axes, Tubes, add_tubes, coverage, ellipsoid, smooth_max
 from ctseg.phantom_vessels import grow_tree

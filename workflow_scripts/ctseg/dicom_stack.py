@@ -48,7 +48,7 @@ def stack_volume(choice: Choice, irregular: str) -> tuple[Volume, dict[str, Any]
     `gaps` (slice from 1 on, and the distance to the next in mm, where it is not the usual one), `tilt_deg`.
     Raises InputError for different slices at one place and uneven stacks.
     """
-    kept = _without_duplicates(choice)
+    kept = distinct_slices(choice)
     places = placement(kept)
     gaps = _gaps(places.steps_mm)
     if gaps and irregular != "resample":
@@ -79,7 +79,7 @@ def usual_step_mm(steps_mm: np.ndarray) -> float:
     return float(np.median(steps_mm))
 
 
-def _without_duplicates(choice: Choice) -> list[Slice]:
+def distinct_slices(choice: Choice) -> list[Slice]:
     """Keep one of several slices at the same position if their pixels are equal, raise InputError if they are not."""
     slices = choice.stack.slices
     kept = slices[:1]

@@ -11,9 +11,6 @@ from matplotlib.figure import Figure
 
 from ctseg.files import atomic_path
 
-# Okabe and Ito's colours, which readers with a colour vision deficiency can tell apart.
-BLUE, ORANGE, GREEN, PURPLE, RED, SKY = "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9"
-SERIES = (BLUE, ORANGE, GREEN, PURPLE, RED, SKY)
 MARKERS = ("o", "s", "^", "D", "v", "P")
 
 matplotlib.rcParams.update(

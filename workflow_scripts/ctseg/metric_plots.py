@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from ctseg.figures import MARKERS, ORANGE, SERIES, save_figure, say_nothing_to_show
+from ctseg.colours import ORANGE, SERIES
+from ctseg.figures import MARKERS, save_figure, say_nothing_to_show
 from ctseg.tables import KEYS, limits_of_agreement
 
 VOLUMES = ["reference_volume_cm3", "predicted_volume_cm3"]

@@ -7,7 +7,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from ctseg.figures import ORANGE, SKY, save_figure
+from ctseg.colours import ORANGE, SKY
+from ctseg.figures import save_figure
 from ctseg.resample import orient
 from ctseg.volume import AIR_HU, Grid, Volume
 

@@ -5,17 +5,17 @@ UIDs are made up and the same in every run.
 """
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pydicom
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian, RTStructureSetStorage, generate_uid
 
+from ctseg.contours import slice_contours
+from ctseg.dicom_items import items
 from ctseg.files import atomic_path
 from ctseg.phantom import Phantom
 from ctseg.phantom_cases import phantom_case
-from ctseg.phantom_contours import slice_contours
 from ctseg.volume import AIR_HU, Grid, Volume
 
 INTERCEPT_HU = -1024
@@ -68,11 +68,11 @@ def write_rtstruct(phantom: Phantom, series_folder: str | Path, path: str | Path
     dataset = _new_dataset(RTStructureSetStorage, _uid("rtstruct", first.SeriesInstanceUID))
     for keyword in ("PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyInstanceUID", "StudyDate"):
         setattr(dataset, keyword, getattr(first, keyword))
-    dataset.update(_items(StudyTime="", AccessionNumber="", ReferringPhysicianName="", StudyID=first.StudyID))
-    dataset.update(_items(Modality="RTSTRUCT", Manufacturer="ctseg", SeriesNumber=9, FrameOfReferenceUID=""))
+    dataset.update(items(StudyTime="", AccessionNumber="", ReferringPhysicianName="", StudyID=first.StudyID))
+    dataset.update(items(Modality="RTSTRUCT", Manufacturer="ctseg", SeriesNumber=9, FrameOfReferenceUID=""))
     dataset.FrameOfReferenceUID = first.FrameOfReferenceUID
     dataset.SeriesInstanceUID = _uid("rtstruct series", first.SeriesInstanceUID)
-    dataset.update(_items(StructureSetLabel="nodules", StructureSetDate="20200101", StructureSetTime="120000"))
+    dataset.update(items(StructureSetLabel="nodules", StructureSetDate="20200101", StructureSetTime="120000"))
     dataset.ReferencedFrameOfReferenceSequence = [_referenced_frame(slices)]
     dataset.StructureSetROISequence = [_roi(first.FrameOfReferenceUID)]
     contour = Dataset()
@@ -80,7 +80,7 @@ def write_rtstruct(phantom: Phantom, series_folder: str | Path, path: str | Path
     contour.ROIDisplayColor = [255, 0, 0]
     contour.ContourSequence = _contours(phantom.label, slices)
     dataset.ROIContourSequence = [contour]
-    observation = _items(ObservationNumber=1, ReferencedROINumber=1, RTROIInterpretedType="GTV", ROIInterpreter="")
+    observation = items(ObservationNumber=1, ReferencedROINumber=1, RTROIInterpretedType="GTV", ROIInterpreter="")
     dataset.RTROIObservationsSequence = [observation]
     dataset.ApprovalStatus = "UNAPPROVED"
     with atomic_path(path) as partial:
@@ -89,13 +89,6 @@ def write_rtstruct(phantom: Phantom, series_folder: str | Path, path: str | Path
 
 def _uid(*sources: object) -> UID:
     return generate_uid(entropy_srcs=["ctseg phantom", *map(str, sources)])
-
-
-def _items(**elements: Any) -> Dataset:
-    dataset = Dataset()
-    for keyword, value in elements.items():
-        setattr(dataset, keyword, value)
-    return dataset
 
 
 def _new_dataset(sop_class: UID, sop_instance: UID) -> FileDataset:
@@ -120,7 +113,7 @@ def _ct_header(phantom: Phantom, index: int, feet_first: bool) -> FileDataset:
     grid = phantom.image.grid
     dataset = _new_dataset(CTImageStorage, UID(""))
     dataset.update(
-        _items(
+        items(
             SpecificCharacterSet="ISO_IR 192",
             ImageType=["ORIGINAL", "PRIMARY", "AXIAL"],
             PatientName=f"Phantom^Number {index}",
@@ -206,7 +199,7 @@ def _save_localizer(phantom: Phantom, index: int, header: FileDataset, path: Pat
     header.SeriesInstanceUID = _uid("localizer", phantom.seed, index)
     header.SOPInstanceUID = _uid("localizer image", phantom.seed, index)
     header.file_meta.MediaStorageSOPInstanceUID = header.SOPInstanceUID
-    header.update(_items(SeriesNumber=1, SeriesDescription="Scout", InstanceNumber=1))
+    header.update(items(SeriesNumber=1, SeriesDescription="Scout", InstanceNumber=1))
     header.ImageOrientationPatient = [1, 0, 0, 0, 0, -1]
     header.ImagePositionPatient = [f"{value:.4f}" for value in position]
     header.PixelSpacing = [header.SliceThickness, header.PixelSpacing[1]]
@@ -218,19 +211,19 @@ def _referenced_frame(slices: list[FileDataset]) -> Dataset:
     series = Dataset()
     series.SeriesInstanceUID = slices[0].SeriesInstanceUID
     series.ContourImageSequence = [_image_reference(header) for header in slices]
-    study = _items(ReferencedSOPClassUID="1.2.840.10008.3.1.2.3.1", ReferencedSOPInstanceUID=slices[0].StudyInstanceUID)
+    study = items(ReferencedSOPClassUID="1.2.840.10008.3.1.2.3.1", ReferencedSOPInstanceUID=slices[0].StudyInstanceUID)
     study.RTReferencedSeriesSequence = [series]
-    frame = _items(FrameOfReferenceUID=slices[0].FrameOfReferenceUID)
+    frame = items(FrameOfReferenceUID=slices[0].FrameOfReferenceUID)
     frame.RTReferencedStudySequence = [study]
     return frame
 
 
 def _image_reference(header: FileDataset) -> Dataset:
-    return _items(ReferencedSOPClassUID=CTImageStorage, ReferencedSOPInstanceUID=header.SOPInstanceUID)
+    return items(ReferencedSOPClassUID=CTImageStorage, ReferencedSOPInstanceUID=header.SOPInstanceUID)
 
 
 def _roi(frame_uid: str) -> Dataset:
-    return _items(
+    return items(
         ROINumber=1, ReferencedFrameOfReferenceUID=frame_uid, ROIName=ROI_NAME, ROIGenerationAlgorithm="AUTOMATIC"
     )
 
@@ -242,7 +235,7 @@ def _contours(label: Volume, slices: list[FileDataset]) -> list[Dataset]:
         for outline_yx in slice_contours(label.voxels_zyx[k]):
             indices = np.column_stack([np.full(len(outline_yx), k), outline_yx])
             points = label.grid.points_xyz_mm(indices)
-            contour = _items(ContourGeometricType="CLOSED_PLANAR", NumberOfContourPoints=len(points))
+            contour = items(ContourGeometricType="CLOSED_PLANAR", NumberOfContourPoints=len(points))
             contour.ContourData = [f"{value:.3f}" for value in points.ravel()]
             contour.ContourImageSequence = [_image_reference(slices[k])]
             contours.append(contour)

@@ -6,7 +6,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from ctseg.figures import SERIES, save_figure
+from ctseg.colours import SERIES
+from ctseg.figures import save_figure
 
 # Columns of the cohort's table that are drawn, and what they are called.
 COHORT = {

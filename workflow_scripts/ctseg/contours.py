@@ -1,6 +1,7 @@
 """Outlines of a mask, as a person would draw them on a slice."""
 
 import numpy as np
+from scipy.spatial.distance import cdist
 
 # The sides of a pixel in the order of a walk around it, pixel on the right: from corner, to corner, neighbour (y, x).
 SIDES = (((0, 0), (0, 1), (-1, 0)), ((0, 1), (1, 1), (0, 1)), ((1, 1), (1, 0), (1, 0)), ((1, 0), (0, 0), (0, -1)))
@@ -50,3 +51,47 @@ def _sides(mask_yx: np.ndarray) -> dict[Corner, list[tuple[Corner, Corner]]]:
 def _right_turn(heading: Corner, other: Corner) -> int:
     """1 for a turn to the right (seen with y down), 0 straight on, −1 to the left."""
     return heading[1] * other[0] - heading[0] * other[1]
+
+
+def keyholed(outlines: list[np.ndarray]) -> list[np.ndarray]:
+    """Outlines of a slice, as of `slice_contours`, with each hole joined to what is around it by a cut without width.
+
+    So a closed contour with a hole is drawn in DICOM (PS3.3 C.8.8.6.3): programs that fill each contour for itself, and
+    those that count how often a pixel is enclosed, find the same pixels.
+    """
+    areas = [_area(outline) for outline in outlines]
+    joined = {place: outlines[place] for place, area in enumerate(areas) if area > 0}
+    for hole in (outline for outline, area in zip(outlines, areas, strict=True) if area < 0):
+        around = [place for place in joined if _encloses(outlines[place], hole[0])]
+        smallest = min(around, key=lambda place: areas[place])
+        joined[smallest] = _cut_open(joined[smallest], hole)
+    return list(joined.values())
+
+
+def corners(outline: np.ndarray) -> np.ndarray:
+    """An outline without the points that lie straight between their neighbours."""
+    before, after = outline - np.roll(outline, 1, axis=0), np.roll(outline, -1, axis=0) - outline
+    return outline[before[:, 0] * after[:, 1] != before[:, 1] * after[:, 0]]
+
+
+def _area(outline: np.ndarray) -> float:
+    """The area within an outline in pixels, negative for that of a hole."""
+    y, x = outline.T
+    return float((x * np.roll(y, -1) - y * np.roll(x, -1)).sum() / 2)
+
+
+def _encloses(outline: np.ndarray, point: np.ndarray) -> bool:
+    """Whether a ray from the point along x crosses the outline an odd number of times."""
+    starts, ends = outline, np.roll(outline, -1, axis=0)
+    crossing = (starts[:, 0] > point[0]) != (ends[:, 0] > point[0])
+    starts, ends = starts[crossing], ends[crossing]
+    x = starts[:, 1] + (point[0] - starts[:, 0]) / (ends[:, 0] - starts[:, 0]) * (ends[:, 1] - starts[:, 1])
+    return bool((x > point[1]).sum() % 2)
+
+
+def _cut_open(outer: np.ndarray, hole: np.ndarray) -> np.ndarray:
+    """One outline that runs from the outer one to the nearest point of the hole, around it, and back."""
+    distances = cdist(outer, hole)
+    leave, arrive = np.unravel_index(distances.argmin(), distances.shape)
+    around = np.roll(hole, -arrive, axis=0)
+    return np.concatenate([outer[: leave + 1], around, around[:1], outer[leave:]])

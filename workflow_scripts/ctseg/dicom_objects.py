@@ -1,0 +1,35 @@
+"""Results as DICOM objects that belong to the scan's series: a SEG, an RTSTRUCT and a measurement report.
+
+They name the patient and the study, as an archive needs it: of all that ctseg writes they alone do, and only where
+they are asked for.
+"""
+
+from pathlib import Path
+
+from pydicom.dataset import Dataset
+
+from ctseg.dicom_series import Choice
+from ctseg.dicom_source import claim, quiet, read_source
+from ctseg.files import atomic_path
+from ctseg.findings import Findings
+from ctseg.seg_object import make_seg
+
+SEG = "seg.dcm"
+
+
+def write_objects(folder: str | Path, choice: Choice, findings: Findings) -> None:
+    """Write `seg.dcm` into `folder`; `choice` is the stack that the scan was read from.
+
+    Raises InputError when the slices cannot be referred to or the segmentation does not lie on them.
+    """
+    source = read_source(choice)
+    with quiet():
+        seg = make_seg(source, findings)
+        for name, dataset in {SEG: seg}.items():
+            claim(dataset, source)
+            _save(dataset, Path(folder) / name)
+
+
+def _save(dataset: Dataset, path: Path) -> None:
+    with atomic_path(path) as partial:
+        dataset.save_as(partial, enforce_file_format=True)
