@@ -5,6 +5,7 @@ import numpy as np
 import pydicom
 import pytest
 from pydicom.uid import generate_uid
+from scipy.ndimage import zoom
 from scipy.spatial.transform import Rotation
 
 from ctseg.components import measure_components
@@ -62,14 +63,29 @@ def resampled(request, tmp_path):
     return write_stack(tmp_path / "ct", *STACKS[request.param], **UIDS)
 
 
-def written(series, folder, share=0.3, names=NAMES, measured=True):
-    """Random labels on the grid of a series, of which objects are written into the folder."""
-    scan, _ = read_dicom(series, irregular="resample")
+def speckles(shape_zyx, n_classes):
+    """Random classes in a third of the voxels: all that a contour can meet, but for size."""
     rng = np.random.default_rng(7)
-    classes = rng.integers(1, len(names) + 1, scan.grid.shape_zyx) * (rng.random(scan.grid.shape_zyx) < share)
-    labels = Volume(classes.astype(np.uint8), scan.grid)
-    components = measure_components(labels, scan) if measured else []
-    findings = Findings(labels, names, components, "c0ffee" * 10 + "beef")
+    return (rng.integers(1, n_classes + 1, shape_zyx) * (rng.random(shape_zyx) < 0.3)).astype(np.uint8)
+
+
+def blobs(shape_zyx, n_classes):
+    """Random lumps with holes, whose number does not grow with the scan."""
+    rng = np.random.default_rng(7)
+    coarse = rng.random((7, 7, 7))
+    smooth = zoom(coarse, np.divide(shape_zyx, 7), order=1, grid_mode=True, mode="nearest")
+    return np.digitize(smooth, np.linspace(0.6, 1, n_classes + 1)[:-1]).astype(np.uint8)
+
+
+def nothing(shape_zyx, _):
+    return np.zeros(shape_zyx, np.uint8)
+
+
+def written(series, folder, draw=speckles, names=NAMES):
+    """Labels on the grid of a series, of which objects are written into the folder."""
+    scan, _ = read_dicom(series, irregular="resample")
+    labels = Volume(draw(scan.grid.shape_zyx, len(names)), scan.grid)
+    findings = Findings(labels, names, measure_components(labels, scan), "c0ffee" * 10 + "beef")
     write_objects(folder, choose_stack(series), findings)
     return labels
 
@@ -117,6 +133,58 @@ def test_another_reader_places_the_frames_on_the_slices(series, tmp_path):
     np.testing.assert_array_equal(volume.array.ravel(), labels.voxels_zyx[nearest])
 
 
+def test_an_rtstruct_has_the_same_voxels(series, tmp_path):
+    labels = written(series, tmp_path / "out")
+    np.testing.assert_array_equal(read_back(tmp_path / "out" / "rtstruct.dcm", labels.grid), labels.voxels_zyx)
+
+
+def test_an_rtstruct_has_the_same_voxels_in_every_plane_that_has_a_slice(resampled, tmp_path):
+    labels = written(resampled, tmp_path / "out")
+    found = read_back(tmp_path / "out" / "rtstruct.dcm", labels.grid)
+    positions = np.array([header.ImagePositionPatient for header in headers(resampled)], float)
+    depths = labels.grid.indices_zyx(positions)[:, 0]
+    planes = np.rint(depths[np.abs(depths - np.rint(depths)) < 0.01]).astype(int)
+    assert len(planes) > 1
+    np.testing.assert_array_equal(found[planes], labels.voxels_zyx[planes])
+
+
+def test_every_contour_lies_in_the_slice_that_it_refers_to(resampled, tmp_path):
+    written(resampled, tmp_path / "out")
+    slices = {header.SOPInstanceUID: header for header in headers(resampled)}
+    for roi in pydicom.dcmread(tmp_path / "out" / "rtstruct.dcm").ROIContourSequence:
+        for contour in roi.ContourSequence:
+            header = slices[contour.ContourImageSequence[0].ReferencedSOPInstanceUID]
+            offsets = np.reshape(contour.ContourData, (-1, 3)) - np.array(header.ImagePositionPatient, float)
+            normal = np.cross(*np.reshape(header.ImageOrientationPatient, (2, 3)).astype(float))
+            assert np.abs(offsets @ normal).max() < 1e-3
+            assert contour.NumberOfContourPoints == len(offsets)
+
+
+def test_contours_refer_to_the_frames_of_a_multiframe_file(tmp_path):
+    path = write(multiframe(body(FRAMES_GRID.shape_zyx), **UIDS), tmp_path / "ct" / "one")
+    written(tmp_path / "ct", tmp_path / "out")
+    groups = pydicom.dcmread(path).PerFrameFunctionalGroupsSequence
+    for roi in pydicom.dcmread(tmp_path / "out" / "rtstruct.dcm").ROIContourSequence:
+        for contour in roi.ContourSequence:
+            frame = groups[contour.ContourImageSequence[0].ReferencedFrameNumber - 1]
+            height = frame.PlanePositionSequence[0].ImagePositionPatient[2]
+            assert contour.ContourData[2] == pytest.approx(height, abs=1e-3)
+
+
+def test_a_long_outline_is_one_contour(tmp_path):
+    grid = Grid((2, 200, 400), (1, 1, 2), (-200.125, -100.125, 0), tuple(map(tuple, np.eye(3).tolist())))
+    series = write_series(tmp_path / "ct", body(grid.shape_zyx), grid, **UIDS)
+    comb = np.zeros(grid.shape_zyx, np.uint8)
+    comb[:, :, ::2] = comb[:, 0] = 1
+    comb[:, 5, ::2] = 0
+    comb[:, :5] = comb[:, 6:11] = 1
+    findings = Findings(Volume(comb, grid), ("liver",), [], "0")
+    write_objects(tmp_path / "out", choose_stack(series), findings)
+    roi = pydicom.dcmread(tmp_path / "out" / "rtstruct.dcm").ROIContourSequence[0]
+    assert max(len(contour.ContourData) for contour in roi.ContourSequence) * 7 > 2**16 / 4
+    np.testing.assert_array_equal(read_back(tmp_path / "out" / "rtstruct.dcm", grid, ("liver",)), comb)
+
+
 def test_a_segment_says_what_it_is_who_made_it_and_which_colour_it_has(tmp_path):
     series = straight(tmp_path / "ct", np.eye(3))
     written(series, tmp_path / "out")
@@ -141,7 +209,7 @@ def test_patient_and_study_are_those_of_the_source(tmp_path):
     series = write_series(tmp_path / "ct", body(SHAPE), grid, **elements)
     written(series, tmp_path / "out", names=("肝脏",))
     objects = sorted((tmp_path / "out").iterdir())
-    assert [path.name for path in objects] == ["seg.dcm"]
+    assert [path.name for path in objects] == ["rtstruct.dcm", "seg.dcm"]
     for path in objects:
         found = pydicom.dcmread(path)
         assert {keyword: str(found[keyword].value) for keyword in identity} == identity
@@ -152,9 +220,10 @@ def test_patient_and_study_are_those_of_the_source(tmp_path):
 
 
 def test_nothing_found_is_an_object_too(tmp_path):
-    labels = written(straight(tmp_path / "ct", np.eye(3)), tmp_path / "out", share=0)
+    labels = written(straight(tmp_path / "ct", np.eye(3)), tmp_path / "out", draw=nothing)
     assert not labels.voxels_zyx.any()
-    assert not read_back(tmp_path / "out" / "seg.dcm", labels.grid).any()
+    for name in ("seg.dcm", "rtstruct.dcm"):
+        assert not read_back(tmp_path / "out" / name, labels.grid).any()
 
 
 def test_a_copy_of_a_slice_changes_nothing(tmp_path):
@@ -231,9 +300,10 @@ REAL = {
 @pytest.mark.parametrize("folder", REAL)
 def test_real_series(folder, tmp_path):
     series = real_data(folder)
-    labels = written(series, tmp_path, share=0.01, measured=False)
+    labels = written(series, tmp_path, draw=blobs)
     if REAL[folder]:
-        np.testing.assert_array_equal(read_back(tmp_path / "seg.dcm", labels.grid), labels.voxels_zyx)
+        for name in ("seg.dcm", "rtstruct.dcm"):
+            np.testing.assert_array_equal(read_back(tmp_path / name, labels.grid), labels.voxels_zyx)
     else:
         seg = hd.seg.segread(tmp_path / "seg.dcm")
         for part in choose_stack(series).stack.slices:
@@ -245,4 +315,4 @@ def test_real_series(folder, tmp_path):
 @pytest.mark.realdata
 def test_a_real_series_without_a_frame_of_reference_is_refused(tmp_path):
     with pytest.raises(InputError, match="lack their FrameOfReferenceUID"):
-        written(real_data("dicom-quirks/irregular/gantrytilting/001"), tmp_path / "out", measured=False)
+        written(real_data("dicom-quirks/irregular/gantrytilting/001"), tmp_path / "out")

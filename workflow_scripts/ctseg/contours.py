@@ -17,23 +17,27 @@ def slice_contours(mask_yx: np.ndarray) -> list[np.ndarray]:
     """
     following = _sides(mask_yx)
     outlines = []
-    while following:
-        start = min(following)
-        corner, heading = start, following[start][0][1]
-        outline = []
-        while True:
-            ends = following[corner]
-            # Where two outlines touch, the sharpest turn to the right stays on this one.
-            turn = max(ends, key=lambda end: _right_turn(heading, end[1]))
-            ends.remove(turn)
-            if not ends:
-                del following[corner]
-            outline.append(((corner[0] + turn[0][0]) / 2 - 0.5, (corner[1] + turn[0][1]) / 2 - 0.5))
-            corner, heading = turn
-            if corner == start:
-                break
-        outlines.append(np.array(outline))
+    for start in sorted(following):
+        while start in following:
+            outlines.append(_walk(following, start))
     return outlines
+
+
+def _walk(following: dict[Corner, list[tuple[Corner, Corner]]], start: Corner) -> np.ndarray:
+    """The outline that begins at a corner; its sides are taken out of `following`."""
+    corner, heading = start, following[start][0][1]
+    outline = []
+    while True:
+        ends = following[corner]
+        # Where two outlines touch, the sharpest turn to the right stays on this one.
+        turn = max(ends, key=lambda end: _right_turn(heading, end[1]))
+        ends.remove(turn)
+        if not ends:
+            del following[corner]
+        outline.append(((corner[0] + turn[0][0]) / 2 - 0.5, (corner[1] + turn[0][1]) / 2 - 0.5))
+        corner, heading = turn
+        if corner == start:
+            return np.array(outline)
 
 
 def _sides(mask_yx: np.ndarray) -> dict[Corner, list[tuple[Corner, Corner]]]:

@@ -107,10 +107,11 @@ def quiet() -> Iterator[None]:
 
 def claim(dataset: Dataset, source: Source) -> None:
     """Give an object, in place, the patient and the study of its source; its texts become UTF-8."""
-    for keyword in REQUIRED:
-        if keyword not in source.identity:
+    for keyword in IDENTITY:
+        if source.identity.get(keyword):
+            dataset[keyword] = source.identity[keyword]
+        elif keyword in REQUIRED:
             setattr(dataset, keyword, None)
-    dataset.update(source.identity)
     dataset.SpecificCharacterSet = "ISO_IR 192"
 
 
