@@ -116,6 +116,7 @@ def test_the_basic_profile_is_covered():
     assert len(planted) > 1000
 
 
+@pytest.mark.slow
 def test_no_mark_leaves_the_files_of_a_study(tmp_path):
     for index in range(3):
         write_patient(tmp_path / "data" / f"{MARK}_{'ABC'[index]}", index)
