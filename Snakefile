@@ -49,6 +49,7 @@ rule all:
         rules.tabulate_metrics.output if cases_to_measure() else [],
         rules.tabulate_segmentations.output,
         rules.report.output,
+        expand(rules.write_dicom.output, case=cases_for_dicom()),
 
 
 rule preprocess_all:
@@ -61,3 +62,4 @@ rule predict_all:
     """All cases of the splits in `infer.splits` segmented, with their component tables."""
     input:
         rules.tabulate_segmentations.output,
+        expand(rules.write_dicom.output, case=cases_for_dicom()),

@@ -13,6 +13,7 @@ from ctseg.cases import find_cases
 from ctseg.code_hash import code_hash
 from ctseg.config import resolve_config
 from ctseg.errors import InputError
+from ctseg.formats import is_volume_file
 from ctseg.splits import assign_splits, fold_cases, without_training
 
 try:
@@ -123,6 +124,15 @@ def cases_to_segment():
 def cases_to_measure():
     """Segmented cases that have a label to compare with."""
     return [case for case in cases_to_segment() if CASES[case].label is not None]
+
+
+def cases_for_dicom():
+    """Segmented cases whose scan is a DICOM series, where DICOM is wanted of them."""
+    if not config["infer"]["dicom"]:
+        return []
+    return [
+        case for case in cases_to_segment() if not is_volume_file(CASES[case].image)
+    ]
 
 
 def cases_to_report():

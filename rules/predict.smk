@@ -104,3 +104,37 @@ rule tabulate_segmentations:
         "Tabulating what was found"
     script:
         "../workflow_scripts/tabulate_segmentations.py"
+
+
+rule write_dicom:
+    """The segmentation as DICOM SEG, RTSTRUCT and measurement report of the scan's own series, patient and study."""
+    input:
+        card=CARD,
+        image=rules.convert_image.output.image,
+        model=MODEL,
+        scan=lambda wildcards: CASES[wildcards.case].image,
+        segmentation=rules.postprocess.output.segmentation,
+    output:
+        seg=f"{RESULTS}/dicom/{{case}}/seg.dcm",
+        rtstruct=f"{RESULTS}/dicom/{{case}}/rtstruct.dcm",
+        report=f"{RESULTS}/dicom/{{case}}/report.dcm",
+    log:
+        f"{RESULTS}/logs/write_dicom/{{case}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/write_dicom/{{case}}.tsv"
+    conda:
+        "../envs/dicom.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_mb(2),
+        runtime=minutes(15),
+    params:
+        step=lambda wildcards: step(
+            kernels=config["convert"]["kernels"],
+            series_uid=CASES[wildcards.case].series_uid,
+        ),
+        code=code("write_dicom.py"),
+    message:
+        "Writing DICOM objects of {wildcards.case}"
+    script:
+        "../workflow_scripts/write_dicom.py"

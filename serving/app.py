@@ -5,7 +5,7 @@ import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Query, Request, Response
 from fastapi.responses import JSONResponse
@@ -71,7 +71,12 @@ routes = APIRouter(dependencies=[Depends(authorised)], responses=problems(401))
 
 
 @routes.post(PREFIX, status_code=202, openapi_extra=UPLOAD, responses=problems(400, 408, 413, 415, 422, 429))
-async def segment(request: Request, response: Response, service: Shared) -> Segmentation:
+async def segment(
+    request: Request,
+    response: Response,
+    service: Shared,
+    dicom: Annotated[bool, Query(description="make DICOM SEG, RTSTRUCT and report as well")] = False,
+) -> Segmentation:
     """Send a scan to be segmented.
 
     What is wrong with the file itself, its size, or its header is answered at once; what only reading the voxels or the
@@ -81,7 +86,7 @@ async def segment(request: Request, response: Response, service: Shared) -> Segm
     if announced.isdigit() and int(announced) > service.settings.max_upload_bytes:
         raise too_large(service.settings.max_upload_bytes)
     try:
-        job = service.jobs.begin()
+        job = service.jobs.begin(dicom)
     except Full:
         raise HTTPException(429, "all places are taken; try again later", {"Retry-After": str(RETRY_SECONDS)}) from None
     try:
@@ -106,6 +111,8 @@ async def _take(request: Request, job: Job, service: Service) -> None:
         raise Refused(400, "the upload broke off") from None
     async with service.unpacking:
         job.scan = await asyncio.to_thread(unpack, upload, service.settings)
+    if job.dicom and not job.scan.is_dir():
+        raise Refused(422, "DICOM objects refer to DICOM slices: send a zip of DICOM, or leave out `dicom`")
 
 
 @routes.get(PREFIX + "/{job_id}", responses=problems(404))
@@ -135,6 +142,16 @@ def mask(job: Annotated[Job, Depends(done)]) -> Response:
 def components(job: Annotated[Job, Depends(done)]) -> Response:
     """The components of the segmentation: volumes, places, boxes and mean HU."""
     return _file(job.components, "application/json")
+
+
+@routes.get(
+    PREFIX + "/{job_id}/{name}.dcm",
+    response_class=Response,
+    responses=problems(404, 409) | {200: {"content": {"application/dicom": {}}}},
+)
+def dicom_object(job: Annotated[Job, Depends(done)], name: Literal["seg", "rtstruct", "report"]) -> Response:
+    """A DICOM object of the scan's patient and study, where `dicom` was asked for."""
+    return _file(job.objects / f"{name}.dcm", "application/dicom")
 
 
 @routes.delete(PREFIX + "/{job_id}", status_code=204, responses=problems(404))
@@ -168,6 +185,7 @@ def _shown(job: Job) -> Segmentation:
     links = {"self": here}
     if job.state is State.DONE:
         links |= {"nifti": f"{here}/{job.result.name}", "json": f"{here}/{job.components.name}"}
+        links |= {path.stem: f"{here}/{path.name}" for path in sorted(job.objects.glob("*.dcm"))}
     return Segmentation(**job.facts(), links=links)
 
 
@@ -176,7 +194,7 @@ def _file(path: Path, media_type: str) -> Response:
     try:
         return Response(path.read_bytes(), media_type=media_type)
     except FileNotFoundError:
-        raise HTTPException(404, "the result was deleted since") from None
+        raise HTTPException(404, "the result was not asked for, or was deleted since") from None
 
 
 async def refused(request: Request, error: Exception) -> JSONResponse:

@@ -28,10 +28,14 @@ FINAL = (State.DONE, State.FAILED, State.CANCELLED)
 
 @dataclass
 class Job:
-    """One scan to segment. `scan` lies in `folder`, where the result goes, too; times are of the monotonic clock."""
+    """One scan to segment. `scan` lies in `folder`, where the result goes, too; times are of the monotonic clock.
+
+    `dicom` says whether DICOM objects are wanted as well.
+    """
 
     id: str
     folder: Path
+    dicom: bool = False
     scan: Path = Path()
     state: State = State.QUEUED
     progress: float = 0.0
@@ -49,6 +53,11 @@ class Job:
     def components(self) -> Path:
         """What was found, as JSON, once done."""
         return self.folder / "result.json"
+
+    @property
+    def objects(self) -> Path:
+        """The folder of the DICOM objects, once done, where they were wanted."""
+        return self.folder / "objects"
 
     def facts(self) -> dict[str, Any]:
         """What clients see."""
@@ -77,14 +86,14 @@ class Jobs:
         self._condition = threading.Condition()
         self._closed = False
 
-    def begin(self) -> Job:
+    def begin(self, dicom: bool) -> Job:
         """A job for an upload that is about to come, which takes a place in the queue. Raises Full."""
         with self._condition:
             if self._closed or self._uploading + len(self._waiting) >= self._settings.queue_size:
                 raise Full
             self._uploading += 1
         job_id = secrets.token_urlsafe(16)  # who does not know it cannot ask for the result
-        job = Job(job_id, self._folder / job_id)
+        job = Job(job_id, self._folder / job_id, dicom)
         job.folder.mkdir(mode=0o700)
         return job
 
@@ -119,7 +128,7 @@ class Jobs:
 
     def finish(self, job: Job, state: State, error: str | None = None) -> None:
         """A job has ended; its scan is deleted, and its result, too, unless it is done."""
-        keep = {job.result, job.components} if state is State.DONE else set()
+        keep = {job.result, job.components, job.objects} if state is State.DONE else set()
         for path in job.folder.iterdir() if job.folder.is_dir() else ():
             if path not in keep:
                 shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)

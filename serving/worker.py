@@ -19,6 +19,7 @@ from typing import Any
 from ctseg.engines import Engine, load_engine
 from ctseg.errors import InputError
 from ctseg.files import write_json
+from ctseg.findings import Findings, hash_of
 from ctseg.predict import Prediction, predict
 from ctseg.scan import read_scan
 from ctseg.volume import Grid, write_nifti
@@ -42,16 +43,22 @@ def work(pipe: Connection, settings: Settings) -> None:
         pipe.send(("broken", str(error)))
         return
     pipe.send(("ready", {"card": json.loads(engine.card.to_json()), "engine": engine.name}))
+    model_hash = hash_of(settings.model)
     while True:
         try:
-            scan = pipe.recv()
+            scan, objects = pipe.recv()
         except EOFError:
             return
-        pipe.send(segment(scan, engine, settings, pipe))
+        pipe.send(segment(scan, objects, engine, model_hash, settings, pipe))
 
 
-def segment(path: Path, engine: Engine, settings: Settings, pipe: Connection) -> Message:
-    """Segment one scan, and write the results into the folder in which it lies; says how it ended."""
+def segment(
+    path: Path, objects: Path | None, engine: Engine, model_hash: str, settings: Settings, pipe: Connection
+) -> Message:
+    """Segment one scan, and write the results into the folder in which it lies; says how it ended.
+
+    `objects` is the folder for DICOM objects, where they are wanted.
+    """
     try:
         scan = read_scan(path)
         _require_size(scan.volume.grid, settings)
@@ -63,6 +70,8 @@ def segment(path: Path, engine: Engine, settings: Settings, pipe: Connection) ->
         )
         write_nifti(found.segmentation, path.parent / RESULT)
         write_json(path.parent / COMPONENTS, summary(found, engine.card.labels, scan.facts["warnings"]))
+        if objects:
+            _write_dicom(path, objects, Findings(found.segmentation, engine.card.labels, found.components, model_hash))
     except InputError as error:
         return "failed", told(error, path)
     except MemoryError:
@@ -70,6 +79,14 @@ def segment(path: Path, engine: Engine, settings: Settings, pipe: Connection) ->
     except Exception as error:  # one odd scan must not end the service; its message may hold values of the header
         return "failed", f"the scan could not be processed ({type(error).__name__})"
     return "done", None
+
+
+def _write_dicom(series: Path, folder: Path, findings: Findings) -> None:
+    """Write DICOM objects for the series that was segmented."""
+    from ctseg.dicom_objects import write_objects  # 1 s, and few ask for them
+    from ctseg.dicom_series import choose_stack
+
+    write_objects(folder, choose_stack(series), findings)
 
 
 def summary(found: Prediction, labels: tuple[str, ...], warned: list[str]) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """Fixtures that several files use: made once, since training even a tiny network takes seconds."""
 
+from functools import cache
+
 import pytest
 
 
@@ -27,3 +29,11 @@ def scan():
     from ball_model import ball_scan
 
     return ball_scan()
+
+
+@pytest.fixture(scope="session")
+def dicom_results(tmp_path_factory):
+    """Gives the results of a kind of series, see `dicom_results`; each is written once."""
+    from dicom_results import write_results
+
+    return cache(lambda kind: write_results(kind, tmp_path_factory.mktemp("results")))

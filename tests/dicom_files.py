@@ -18,6 +18,7 @@ from ctseg.volume import Grid
 INTERCEPT = -1024.0
 SPACING_MM = 1.5
 SHAPE_YX = (40, 36)
+REFERABLE = {"StudyInstanceUID": "1.2.3.4", "FrameOfReferenceUID": "1.2.3.5"}  # what results need to refer to a series
 CENTRE_XYZ_MM = np.array([26.0, 31.0, 24.0])
 
 

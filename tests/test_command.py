@@ -9,7 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ctseg.labels import LabelSettings, read_label
 from ctseg.volume import read_nifti, write_nifti
+from dicom_files import REFERABLE, write_series
 
 SCRIPTS = Path(__file__).resolve().parents[1] / "workflow_scripts"
 
@@ -34,6 +36,27 @@ def test_a_scan_and_a_model_give_a_segmentation_and_its_components(model_folder,
     assert rows["mean_entropy_bits"].between(0, 1).all()
     assert f"{len(rows)} components" in run.stdout
     assert read_nifti(tmp_path / "out_uncertainty.nii.gz").voxels_zyx.any()
+
+
+def test_a_series_gives_dicom_objects(model_folder, scan, tmp_path):
+    write_series(tmp_path / "ct", scan[0].voxels_zyx, scan[0].grid, **REFERABLE)
+    run = ctseg(
+        "predict", model_folder / "model.onnx", tmp_path / "ct", "-o", tmp_path / "out.nii", "--dicom", tmp_path / "to"
+    )
+    assert run.returncode == 0, run.stderr
+    assert sorted(path.name for path in (tmp_path / "to").iterdir()) == ["report.dcm", "rtstruct.dcm", "seg.dcm"]
+    mask = read_nifti(tmp_path / "out.nii")
+    found = read_label(tmp_path / "to" / "seg.dcm", LabelSettings({"ball": 1}), mask.grid, "scan")
+    np.testing.assert_array_equal(found.voxels_zyx, mask.voxels_zyx)
+
+
+def test_a_file_has_no_series_to_refer_to(model_folder, tmp_path):
+    run = ctseg(
+        "predict", model_folder / "model.onnx", "scan.nii", "-o", tmp_path / "out.nii", "--dicom", tmp_path / "to"
+    )
+    assert run.returncode == 1
+    assert "--dicom needs a DICOM series" in run.stderr
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,14 @@
 """Results as DICOM objects: read back, every voxel lies where it was, on the right side, whatever the geometry."""
 
+import shutil
+import subprocess
+
 import highdicom as hd
 import numpy as np
 import pydicom
 import pytest
 from pydicom.uid import generate_uid
-from scipy.ndimage import zoom
-from scipy.spatial.transform import Rotation
 
-from ctseg.components import measure_components
 from ctseg.dicom import read_dicom
 from ctseg.dicom_objects import write_objects
 from ctseg.dicom_series import choose_stack
@@ -17,77 +17,34 @@ from ctseg.errors import InputError
 from ctseg.findings import Findings, hash_of
 from ctseg.labels import LabelSettings, read_label
 from ctseg.volume import Grid, Volume
-from dicom_files import body, write, write_series, write_stack
+from dicom_files import REFERABLE, body, write, write_series
+from dicom_results import (
+    NAMES,
+    SHAPE,
+    STACKS,
+    STRAIGHT,
+    expected_on_slice,
+    headers,
+    multiframe_series,
+    nothing,
+    straight,
+    written,
+)
 from real_data import real_data
-from test_dicom_frames import GRID as FRAMES_GRID
-from test_dicom_frames import multiframe
 
-NAMES = ("liver", "tumour")
-SHAPE = (5, 11, 13)
-UIDS = {"StudyInstanceUID": "1.2.3.4", "FrameOfReferenceUID": "1.2.3.5"}
-MATRICES = {
-    "head first": np.eye(3),
-    "feet first": np.diag([-1.0, 1, -1]),
-    "prone": np.diag([-1.0, -1, 1]),
-    "feet first and prone": np.diag([1.0, -1, -1]),
-    "on the side": np.array([[0.0, -1, 0], [1, 0, 0], [0, 0, 1]]),
-    "oblique": Rotation.from_euler("xyz", [20, -35, 50], degrees=True).as_matrix(),
-    "coronal": np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]]),
-}
-STACKS = {
-    "tilted": ([index * 2.0 for index in range(9)], 12.0),
-    "tilted back": ([index * 2.0 for index in range(9)], -25.0),
-    "gap": ([0, 2, 4, 6, 10, 12, 14], 0.0),
-    "tilted with changing distance": ([0, 2, 4, 6, 8.6, 11.2, 13.8, 16.4], 12.0),
-}
+MODALITIES = {"seg": "SEG", "rtstruct": "RTSTRUCT", "report": "SR"}
 
 
-def straight(folder, matrix):
-    """A series of anisotropic voxels along the columns of a rotation."""
-    grid = Grid(SHAPE, (0.7, 0.9, 2.5), (-9.0, 4.0, 30.0), tuple(map(tuple, matrix.tolist())))
-    return write_series(folder, body(SHAPE), grid, **UIDS)
-
-
-@pytest.fixture(params=[*MATRICES, "multi-frame"])
-def series(request, tmp_path):
-    """A series that is read without interpolation."""
-    if request.param == "multi-frame":
-        write(multiframe(body(FRAMES_GRID.shape_zyx), **UIDS), tmp_path / "ct" / "one")
-        return tmp_path / "ct"
-    return straight(tmp_path / "ct", MATRICES[request.param])
+@pytest.fixture(params=STRAIGHT)
+def results(request, dicom_results):
+    """Results for a series that is read without interpolation."""
+    return dicom_results(request.param)
 
 
 @pytest.fixture(params=STACKS)
-def resampled(request, tmp_path):
-    """A series that is resampled when it is read."""
-    return write_stack(tmp_path / "ct", *STACKS[request.param], **UIDS)
-
-
-def speckles(shape_zyx, n_classes):
-    """Random classes in a third of the voxels: all that a contour can meet, but for size."""
-    rng = np.random.default_rng(7)
-    return (rng.integers(1, n_classes + 1, shape_zyx) * (rng.random(shape_zyx) < 0.3)).astype(np.uint8)
-
-
-def blobs(shape_zyx, n_classes):
-    """Random lumps with holes, whose number does not grow with the scan."""
-    rng = np.random.default_rng(7)
-    coarse = rng.random((7, 7, 7))
-    smooth = zoom(coarse, np.divide(shape_zyx, 7), order=1, grid_mode=True, mode="nearest")
-    return np.digitize(smooth, np.linspace(0.6, 1, n_classes + 1)[:-1]).astype(np.uint8)
-
-
-def nothing(shape_zyx, _):
-    return np.zeros(shape_zyx, np.uint8)
-
-
-def written(series, folder, draw=speckles, names=NAMES):
-    """Labels on the grid of a series, of which objects are written into the folder."""
-    scan, _ = read_dicom(series, irregular="resample")
-    labels = Volume(draw(scan.grid.shape_zyx, len(names)), scan.grid)
-    findings = Findings(labels, names, measure_components(labels, scan), "c0ffee" * 10 + "beef")
-    write_objects(folder, choose_stack(series), findings)
-    return labels
+def resampled(request, dicom_results):
+    """Results for a series that is resampled when it is read."""
+    return dicom_results(request.param)
 
 
 def read_back(path, grid, names=NAMES):
@@ -95,36 +52,22 @@ def read_back(path, grid, names=NAMES):
     return read_label(path, settings, grid, "image").voxels_zyx
 
 
-def headers(series):
-    return [pydicom.dcmread(path) for path in sorted(series.iterdir())]
+def test_a_seg_has_the_same_voxels(results):
+    labels = results.labels
+    np.testing.assert_array_equal(read_back(results.folder / "seg.dcm", labels.grid), labels.voxels_zyx)
 
 
-def expected_on_slice(header, labels):
-    """The class of the voxel nearest to each pixel of a slice, by the slice's own header."""
-    axes = np.array(header.ImageOrientationPatient, float).reshape(2, 3)
-    rows, columns = np.indices((header.Rows, header.Columns)).reshape(2, -1, 1)
-    row_mm, column_mm = map(float, header.PixelSpacing)
-    points = np.array(header.ImagePositionPatient, float) + rows * row_mm * axes[1] + columns * column_mm * axes[0]
-    indices = np.rint(labels.grid.indices_zyx(points)).astype(int)
-    return labels.voxels_zyx[tuple(indices.T)].reshape(header.Rows, header.Columns)
-
-
-def test_a_seg_has_the_same_voxels(series, tmp_path):
-    labels = written(series, tmp_path / "out")
-    np.testing.assert_array_equal(read_back(tmp_path / "out" / "seg.dcm", labels.grid), labels.voxels_zyx)
-
-
-def test_another_reader_finds_the_class_of_the_nearest_voxel_on_each_slice(resampled, tmp_path):
-    labels = written(resampled, tmp_path / "out")
-    seg = hd.seg.segread(tmp_path / "out" / "seg.dcm")
-    for header in headers(resampled):
+def test_another_reader_finds_the_class_of_the_nearest_voxel_on_each_slice(resampled):
+    labels = resampled.labels
+    seg = hd.seg.segread(resampled.folder / "seg.dcm")
+    for header in headers(resampled.series):
         found = seg.get_pixels_by_source_instance([header.SOPInstanceUID], combine_segments=True)[0]
         np.testing.assert_array_equal(found, expected_on_slice(header, labels))
 
 
-def test_another_reader_places_the_frames_on_the_slices(series, tmp_path):
-    labels = written(series, tmp_path / "out")
-    seg = hd.seg.segread(tmp_path / "out" / "seg.dcm")
+def test_another_reader_places_the_frames_on_the_slices(results):
+    labels = results.labels
+    seg = hd.seg.segread(results.folder / "seg.dcm")
     volume = seg.get_volume(combine_segments=True)
     indices = np.argwhere(volume.array >= 0)
     found = labels.grid.indices_zyx(volume.map_indices_to_reference(indices))
@@ -133,25 +76,24 @@ def test_another_reader_places_the_frames_on_the_slices(series, tmp_path):
     np.testing.assert_array_equal(volume.array.ravel(), labels.voxels_zyx[nearest])
 
 
-def test_an_rtstruct_has_the_same_voxels(series, tmp_path):
-    labels = written(series, tmp_path / "out")
-    np.testing.assert_array_equal(read_back(tmp_path / "out" / "rtstruct.dcm", labels.grid), labels.voxels_zyx)
+def test_an_rtstruct_has_the_same_voxels(results):
+    labels = results.labels
+    np.testing.assert_array_equal(read_back(results.folder / "rtstruct.dcm", labels.grid), labels.voxels_zyx)
 
 
-def test_an_rtstruct_has_the_same_voxels_in_every_plane_that_has_a_slice(resampled, tmp_path):
-    labels = written(resampled, tmp_path / "out")
-    found = read_back(tmp_path / "out" / "rtstruct.dcm", labels.grid)
-    positions = np.array([header.ImagePositionPatient for header in headers(resampled)], float)
+def test_an_rtstruct_has_the_same_voxels_in_every_plane_that_has_a_slice(resampled):
+    labels = resampled.labels
+    found = read_back(resampled.folder / "rtstruct.dcm", labels.grid)
+    positions = np.array([header.ImagePositionPatient for header in headers(resampled.series)], float)
     depths = labels.grid.indices_zyx(positions)[:, 0]
     planes = np.rint(depths[np.abs(depths - np.rint(depths)) < 0.01]).astype(int)
     assert len(planes) > 1
     np.testing.assert_array_equal(found[planes], labels.voxels_zyx[planes])
 
 
-def test_every_contour_lies_in_the_slice_that_it_refers_to(resampled, tmp_path):
-    written(resampled, tmp_path / "out")
-    slices = {header.SOPInstanceUID: header for header in headers(resampled)}
-    for roi in pydicom.dcmread(tmp_path / "out" / "rtstruct.dcm").ROIContourSequence:
+def test_every_contour_lies_in_the_slice_that_it_refers_to(resampled):
+    slices = {header.SOPInstanceUID: header for header in headers(resampled.series)}
+    for roi in pydicom.dcmread(resampled.folder / "rtstruct.dcm").ROIContourSequence:
         for contour in roi.ContourSequence:
             header = slices[contour.ContourImageSequence[0].ReferencedSOPInstanceUID]
             offsets = np.reshape(contour.ContourData, (-1, 3)) - np.array(header.ImagePositionPatient, float)
@@ -161,7 +103,7 @@ def test_every_contour_lies_in_the_slice_that_it_refers_to(resampled, tmp_path):
 
 
 def test_contours_refer_to_the_frames_of_a_multiframe_file(tmp_path):
-    path = write(multiframe(body(FRAMES_GRID.shape_zyx), **UIDS), tmp_path / "ct" / "one")
+    path = multiframe_series(tmp_path / "ct")
     written(tmp_path / "ct", tmp_path / "out")
     groups = pydicom.dcmread(path).PerFrameFunctionalGroupsSequence
     for roi in pydicom.dcmread(tmp_path / "out" / "rtstruct.dcm").ROIContourSequence:
@@ -173,7 +115,7 @@ def test_contours_refer_to_the_frames_of_a_multiframe_file(tmp_path):
 
 def test_a_long_outline_is_one_contour(tmp_path):
     grid = Grid((2, 200, 400), (1, 1, 2), (-200.125, -100.125, 0), tuple(map(tuple, np.eye(3).tolist())))
-    series = write_series(tmp_path / "ct", body(grid.shape_zyx), grid, **UIDS)
+    series = write_series(tmp_path / "ct", body(grid.shape_zyx), grid, **REFERABLE)
     comb = np.zeros(grid.shape_zyx, np.uint8)
     comb[:, :, ::2] = comb[:, 0] = 1
     comb[:, 5, ::2] = 0
@@ -189,7 +131,7 @@ def test_a_segment_says_what_it_is_who_made_it_and_which_colour_it_has(tmp_path)
     series = straight(tmp_path / "ct", np.eye(3))
     written(series, tmp_path / "out")
     seg = pydicom.dcmread(tmp_path / "out" / "seg.dcm")
-    assert (seg.SegmentationType, seg.FrameOfReferenceUID) == ("BINARY", UIDS["FrameOfReferenceUID"])
+    assert (seg.SegmentationType, seg.FrameOfReferenceUID) == ("BINARY", REFERABLE["FrameOfReferenceUID"])
     first, second = seg.SegmentSequence
     assert [first.SegmentLabel, second.SegmentLabel] == list(NAMES)
     assert first.SegmentedPropertyTypeCodeSequence[0].CodeValue == "10200004"
@@ -205,18 +147,29 @@ def test_a_segment_says_what_it_is_who_made_it_and_which_colour_it_has(tmp_path)
 def test_patient_and_study_are_those_of_the_source(tmp_path):
     identity = {"PatientName": "Müller^Jörg", "PatientID": "  007", "StudyDate": "19991231", "PatientSex": "unknown"}
     grid = Grid(SHAPE, (1, 1, 2), (0, 0, 0), tuple(map(tuple, np.eye(3).tolist())))
-    elements = UIDS | identity | {"SpecificCharacterSet": "ISO_IR 100"}
+    elements = REFERABLE | identity | {"SpecificCharacterSet": "ISO_IR 100"}
     series = write_series(tmp_path / "ct", body(SHAPE), grid, **elements)
     written(series, tmp_path / "out", names=("肝脏",))
     objects = sorted((tmp_path / "out").iterdir())
-    assert [path.name for path in objects] == ["rtstruct.dcm", "seg.dcm"]
+    assert [path.name for path in objects] == ["report.dcm", "rtstruct.dcm", "seg.dcm"]
     for path in objects:
         found = pydicom.dcmread(path)
         assert {keyword: str(found[keyword].value) for keyword in identity} == identity
-        assert (found.StudyInstanceUID, found.Modality) == (UIDS["StudyInstanceUID"], path.stem.upper())
+        assert (found.StudyInstanceUID, found.Modality) == (REFERABLE["StudyInstanceUID"], MODALITIES[path.stem])
         assert found.SeriesInstanceUID != "1.2.3"
         assert found.AccessionNumber == ""
     assert pydicom.dcmread(objects[-1]).SegmentSequence[0].SegmentLabel == "肝脏"
+
+
+def test_a_validator_of_dicom_finds_no_error(results):
+    validator = shutil.which("dciodvfy")
+    if validator is None:
+        pytest.skip("needs dciodvfy, of Debian's dicom3tools")
+    for path in sorted(results.folder.iterdir()):
+        run = subprocess.run([validator, "-new", path], capture_output=True, text=True, check=False)
+        found = (run.stdout + run.stderr).splitlines()
+        assert not [line for line in found if line.startswith("Error")], path.name
+        assert any(line in ("Segmentation", "RTStructureSet", "ComprehensiveSR") for line in found)
 
 
 def test_nothing_found_is_an_object_too(tmp_path):
@@ -296,11 +249,12 @@ REAL = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.realdata
 @pytest.mark.parametrize("folder", REAL)
 def test_real_series(folder, tmp_path):
     series = real_data(folder)
-    labels = written(series, tmp_path, draw=blobs)
+    labels = written(series, tmp_path)
     if REAL[folder]:
         for name in ("seg.dcm", "rtstruct.dcm"):
             np.testing.assert_array_equal(read_back(tmp_path / name, labels.grid), labels.voxels_zyx)
@@ -312,6 +266,7 @@ def test_real_series(folder, tmp_path):
             np.testing.assert_array_equal(found, expected_on_slice(header, labels))
 
 
+@pytest.mark.slow
 @pytest.mark.realdata
 def test_a_real_series_without_a_frame_of_reference_is_refused(tmp_path):
     with pytest.raises(InputError, match="lack their FrameOfReferenceUID"):

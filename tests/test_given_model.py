@@ -9,8 +9,10 @@ import yaml
 
 from ball_model import balls
 from ctseg.engines import load_engine
+from ctseg.labels import LabelSettings, read_label
 from ctseg.predict import predict
 from ctseg.volume import Grid, Volume, read_nifti, write_nifti
+from dicom_files import REFERABLE, write_series
 from real_data import ROOT
 from studies import merged, planned_jobs, snakemake
 
@@ -106,3 +108,22 @@ def test_the_card_of_the_study_is_the_models(study):
     folder, _ = study
     card = json.loads((folder / RESULTS / "model" / "card.json").read_text())
     assert card["labels"] == ["ball"]
+
+
+def test_dicom_objects_are_written_for_the_scans_that_came_as_dicom(study, tmp_path):
+    folder, config = study
+    write_series(tmp_path / "ct", read_nifti(folder / "data/case-100/image.nii.gz").voxels_zyx, GRID, **REFERABLE)
+    table = f"case\timage\nseries\t{tmp_path / 'ct'}\nfile\t{folder / 'data/case-101/image.nii.gz'}\n"
+    (tmp_path / "cases.tsv").write_text(table)
+    changes = {"cases": {"source": "table", "table": "cases.tsv", "image": None}, "infer": {"dicom": True}}
+    run = snakemake(tmp_path, merged(config, changes), "--until", "write_dicom")
+    assert run.returncode == 0, run.stdout
+    objects = sorted((tmp_path / RESULTS / "dicom").rglob("*.dcm"))
+    assert [str(path.relative_to(tmp_path / RESULTS / "dicom")) for path in objects] == [
+        "series/report.dcm",
+        "series/rtstruct.dcm",
+        "series/seg.dcm",
+    ]
+    mask = read_nifti(tmp_path / RESULTS / "segmentations/series.nii.gz")
+    found = read_label(objects[2], LabelSettings({"ball": 1}), mask.grid, "series")
+    np.testing.assert_array_equal(found.voxels_zyx, mask.voxels_zyx)

@@ -15,14 +15,16 @@ from pathlib import Path
 
 import httpx
 import numpy as np
+import pydicom
 import pytest
 
 from ctseg.components import measure_components
 from ctseg.engines import load_engine
+from ctseg.labels import LabelSettings, read_label
 from ctseg.predict import predict
 from ctseg.scan import read_scan
-from ctseg.volume import Grid, Volume, write_nifti
-from dicom_files import write_series
+from ctseg.volume import Grid, Volume, read_nifti, write_nifti
+from dicom_files import REFERABLE, write_series
 from service import ROOT, serving, worker_pid
 
 pytestmark = pytest.mark.timeout(180)
@@ -49,7 +51,7 @@ def files(scan, tmp_path_factory):
     folder = tmp_path_factory.mktemp("scan")
     write_nifti(scan[0], folder / "scan.nii")
     write_nifti(scan[0], folder / "scan.nii.gz")
-    write_series(folder / "dicom", scan[0].voxels_zyx, scan[0].grid)
+    write_series(folder / "dicom", scan[0].voxels_zyx, scan[0].grid, **REFERABLE)
     return folder
 
 
@@ -73,6 +75,28 @@ def test_the_mask_is_that_of_predict_byte_for_byte(served, model_folder, files, 
         assert (shown["volume_cm3"], shown["mean_hu"]) == (row["volume_cm3"], row["mean_hu"])
         lowest, highest = np.array(shown["bounding_box_xyz_mm"])
         assert (lowest < shown["centroid_xyz_mm"]).all() and (shown["centroid_xyz_mm"] < highest).all()
+
+
+def test_dicom_objects_are_made_of_a_series_where_they_are_asked_for(served, files, tmp_path):
+    job = served.post(zipped(files / "dicom"), params={"dicom": True}).json()
+    links = served.ended(job["id"])["links"]
+    for name in ("nifti", "seg", "rtstruct", "report"):
+        (tmp_path / Path(links[name]).name).write_bytes(served.client.get(links[name]).content)
+    mask = read_nifti(tmp_path / "result.nii.gz")
+    assert mask.voxels_zyx.any()
+    for name in ("seg.dcm", "rtstruct.dcm"):
+        found = read_label(tmp_path / name, LabelSettings({"ball": 1}), mask.grid, "scan")
+        np.testing.assert_array_equal(found.voxels_zyx, mask.voxels_zyx)
+    assert pydicom.dcmread(tmp_path / "report.dcm").Modality == "SR"
+
+
+def test_dicom_objects_that_were_not_asked_for_or_cannot_be_made(served, files):
+    job = served.post(zipped(files / "dicom")).json()
+    links = served.ended(job["id"])["links"]
+    assert set(links) == {"self", "nifti", "json"}
+    assert served.client.get(f"{links['self']}/seg.dcm").status_code == 404
+    refused = served.post((files / "scan.nii").read_bytes(), params={"dicom": True})
+    assert (refused.status_code, "send a zip of DICOM" in refused.json()["detail"]) == (422, True)
 
 
 def test_the_box_of_a_component_is_that_of_its_voxels():

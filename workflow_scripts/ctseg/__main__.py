@@ -4,23 +4,31 @@ import argparse
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ctseg.errors import InputError
+from ctseg.formats import is_volume_file
+
+if TYPE_CHECKING:  # numpy and all that comes with it are not needed to show the help
+    from ctseg.findings import Findings
 
 SUFFIXES = (".nii.gz", ".nii")
 
 
 def predict(given: argparse.Namespace) -> None:
-    """Segment a scan and write the label map, the table of its components, and how unsure the model is if asked for."""
+    """Segment a scan and write the label map, the table of its components, and what else is asked for."""
     from tqdm import tqdm
 
     from ctseg.components import write_components
     from ctseg.engines import load_engine
+    from ctseg.findings import Findings, hash_of
     from ctseg.predict import predict
     from ctseg.scan import read_scan
     from ctseg.volume import write_nifti
 
     stem = without_suffix(given.output)
+    if given.dicom and is_volume_file(given.scan):
+        raise InputError(f"--dicom needs a DICOM series to refer to; {given.scan} is a file of another format")
     engine = load_engine(given.model, given.threads, given.engine)
     scan = read_scan(given.scan, given.series_uid, irregular="resample" if given.interpolate else "refuse")
     for warning in scan.facts["warnings"]:
@@ -36,8 +44,18 @@ def predict(given: argparse.Namespace) -> None:
     write_components(found.components, list(engine.card.labels), stem.with_name(f"{stem.name}.tsv"))
     if found.entropy:
         write_nifti(found.entropy, stem.with_name(f"{stem.name}_uncertainty.nii.gz"))
+    if given.dicom:
+        write_dicom(given, Findings(found.segmentation, engine.card.labels, found.components, hash_of(given.model)))
     volume_cm3 = sum(row["volume_cm3"] for row in found.components)
     print(f"{given.output}: {len(found.components)} components, {volume_cm3:.2f} cm³ ({engine.name})")
+
+
+def write_dicom(given: argparse.Namespace, findings: "Findings") -> None:
+    """Write the DICOM objects for the series that was segmented."""
+    from ctseg.dicom_objects import write_objects
+    from ctseg.dicom_series import choose_stack
+
+    write_objects(given.dicom, choose_stack(given.scan, given.series_uid), findings)
 
 
 def without_suffix(output: Path) -> Path:
@@ -62,6 +80,12 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--threads", type=int, default=os.cpu_count(), help="cores to use (all)")
     one.add_argument("--memory-gib", type=float, default=1.5, help="memory for windows, beside the scan (1.5)")
     one.add_argument("--uncertainty", action="store_true", help="write a map of each voxel's entropy, too")
+    one.add_argument(
+        "--dicom",
+        type=Path,
+        metavar="FOLDER",
+        help="for a DICOM series: write seg.dcm, rtstruct.dcm and report.dcm of its patient and study there, too",
+    )
     one.add_argument("--series-uid", help="which series to take, where a DICOM folder holds several")
     one.add_argument("--interpolate", action="store_true", help="accept missing or uneven DICOM slices")
     one.set_defaults(run=predict)

@@ -52,9 +52,9 @@ def measure_components(segmentation: Volume, image: Volume, entropy: Volume | No
 
     `segmentation` holds classes 1…n (uint8) and `image` HU on the same grid. Each row has `label` (the class number)
     and the keys of `COLUMNS`; positions are LPS millimetres, `extent` is the box along the patient's axes, whose lowest
-    and highest corner stand in `box_xyz_mm`, and the longest diameter is the largest distance between voxel centres,
-    plus the shortest edge of a voxel. The mean entropy is that of an `entropy` map in 255ths of a bit, and None without
-    one.
+    and highest corner stand in `box_xyz_mm`, as does one of its voxels in `voxel_xyz_mm`, and the longest diameter is
+    the largest distance between voxel centres, plus the shortest edge of a voxel. The mean entropy is that of an
+    `entropy` map in 255ths of a bit, and None without one.
     """
     rows: list[dict[str, Any]] = []
     around = bounding_box(segmentation.voxels_zyx > 0)
@@ -90,6 +90,7 @@ def _measure(mask_zyx: np.ndarray, image_zyx: np.ndarray, grid: Grid) -> dict[st
         **{f"centroid_{axis}_mm": float(value) for axis, value in zip("xyz", centroid, strict=True)},
         **{f"extent_{axis}_mm": float(value) for axis, value in zip("xyz", extent, strict=True)},
         "box_xyz_mm": [lowest.tolist(), highest.tolist()],
+        "voxel_xyz_mm": points[0].tolist(),
         "longest_diameter_mm": longest_distance_mm(points) + min(grid.spacing_xyz_mm),
         "mean_hu": float(hu.mean()),
         "sd_hu": float(hu.std()),

@@ -12,20 +12,23 @@ from ctseg.dicom_series import Choice
 from ctseg.dicom_source import claim, quiet, read_source
 from ctseg.files import atomic_path
 from ctseg.findings import Findings
+from ctseg.measurement_report import make_report
 from ctseg.rtstruct_object import make_rtstruct
 from ctseg.seg_object import make_seg
 
-SEG, RTSTRUCT = "seg.dcm", "rtstruct.dcm"
+SEG, RTSTRUCT, REPORT = "seg.dcm", "rtstruct.dcm", "report.dcm"
+NAMES = (SEG, RTSTRUCT, REPORT)
 
 
 def write_objects(folder: str | Path, choice: Choice, findings: Findings) -> None:
-    """Write `seg.dcm` and `rtstruct.dcm` into `folder`; `choice` is the stack that the scan was read from.
+    """Write the objects into `folder` as `NAMES` has them; `choice` is the stack that the scan was read from.
 
     Raises InputError when the slices cannot be referred to or the segmentation does not lie on them.
     """
     source = read_source(choice)
     with quiet():
-        objects = {SEG: make_seg(source, findings), RTSTRUCT: make_rtstruct(source, findings)}
+        seg = make_seg(source, findings)
+        objects = {SEG: seg, RTSTRUCT: make_rtstruct(source, findings), REPORT: make_report(source, findings, seg)}
         for name, dataset in objects.items():
             claim(dataset, source)
             _save(dataset, Path(folder) / name)

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from ctseg.errors import InputError
-from ctseg.scan import NIFTI_SUFFIXES, SITK_SUFFIXES, is_volume_file, read_volume_file
+from ctseg.formats import NIFTI_SUFFIXES, SITK_SUFFIXES, is_volume_file
+from ctseg.scan import read_volume_file
 from ctseg.structure_names import find_structures
 from ctseg.volume import Grid, Volume, require_same_grid
 

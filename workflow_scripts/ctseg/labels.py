@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from ctseg.errors import InputError
+from ctseg.formats import is_volume_file
 from ctseg.label_files import mask_files, read_label_map, read_mask_folder
-from ctseg.scan import is_volume_file
 from ctseg.volume import Grid, Volume
 
 

@@ -4,20 +4,18 @@ Contours run halfway between the voxels inside and outside, so `ctseg.rtstruct` 
 are joined to the outline around them. Planes of a resampled volume that no slice lies in (gaps) are left out.
 """
 
-from collections.abc import Iterator
 from datetime import datetime
 
-import numpy as np
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ImplicitVRLittleEndian, RTStructureSetStorage, generate_uid
 
 from ctseg import __version__
 from ctseg.colours import class_colour
-from ctseg.contours import corners, keyholed, slice_contours
 from ctseg.dicom_items import items
-from ctseg.dicom_source import Source, planes_of
+from ctseg.dicom_source import Source
 from ctseg.dicom_terms import term_of
 from ctseg.findings import Findings
+from ctseg.slice_outlines import outlines_on_slices
 
 SERIES_NUMBER = 9002
 STUDY_COMPONENT = "1.2.840.10008.3.1.2.3.1"  # the retired class by which PS3.3 C.8.8.5 still refers to a study
@@ -59,7 +57,7 @@ def make_rtstruct(source: Source, findings: Findings) -> Dataset:
 def _add_rois(dataset: Dataset, source: Source, findings: Findings) -> None:
     """Add an ROI for each class, in place; one without a voxel has no contours."""
     dataset.StructureSetROISequence, dataset.ROIContourSequence, dataset.RTROIObservationsSequence = [], [], []
-    planes = planes_of(findings.segmentation.grid, source)
+    contours = _contours(source, findings)
     for number, name in enumerate(findings.names, start=1):
         roi = items(
             ROINumber=number,
@@ -68,9 +66,8 @@ def _add_rois(dataset: Dataset, source: Source, findings: Findings) -> None:
             ROIGenerationAlgorithm="AUTOMATIC",
         )
         outlines = items(ROIDisplayColor=list(bytes.fromhex(class_colour(number)[1:])), ReferencedROINumber=number)
-        contours = list(_contours(number, planes, source, findings))
-        if contours:
-            outlines.ContourSequence = contours
+        if contours[number]:
+            outlines.ContourSequence = contours[number]
         dataset.StructureSetROISequence.append(roi)
         dataset.ROIContourSequence.append(outlines)
         dataset.RTROIObservationsSequence.append(_observation(number, name))
@@ -90,21 +87,19 @@ def _observation(number: int, name: str) -> Dataset:
     )
 
 
-def _contours(number: int, planes: list[int], source: Source, findings: Findings) -> Iterator[Dataset]:
-    """The contours of a class, slice by slice."""
+def _contours(source: Source, findings: Findings) -> dict[int, list[Dataset]]:
+    """The contours of each class, slice by slice."""
     volume = findings.segmentation
-    for place, plane in enumerate(planes):
-        mask = volume.voxels_zyx[plane] == number
-        for outline_yx in keyholed([corners(outline) for outline in slice_contours(mask)]) if mask.any() else []:
-            points = volume.grid.points_xyz_mm(np.insert(outline_yx, 0, plane, axis=1))
-            part = source.slices[place]
-            points += np.outer((part.position_xyz_mm - points) @ part.normal, part.normal)  # into the very slice
-            yield items(
-                ContourImageSequence=[_reference(source, place)],
-                ContourGeometricType="CLOSED_PLANAR",
-                NumberOfContourPoints=len(points),
-                ContourData=[f"{value:.4f}" for value in points.ravel()],
-            )
+    contours: dict[int, list[Dataset]] = {number: [] for number in range(1, len(findings.names) + 1)}
+    for number, place, points in outlines_on_slices(volume.voxels_zyx, volume.grid, source):
+        contour = items(
+            ContourImageSequence=[_reference(source, place)],
+            ContourGeometricType="CLOSED_PLANAR",
+            NumberOfContourPoints=len(points),
+            ContourData=[f"{value:.4f}" for value in points.ravel()],
+        )
+        contours[number].append(contour)
+    return contours
 
 
 def _reference(source: Source, place: int) -> Dataset:

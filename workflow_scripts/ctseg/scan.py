@@ -8,13 +8,12 @@ from typing import Any
 import numpy as np
 
 from ctseg.errors import InputError
+from ctseg.formats import NIFTI_SUFFIXES, SITK_SUFFIXES, is_volume_file, volume_format
 from ctseg.volume import AIR_HU, Grid, Volume, nifti_qform_off_mm, read_nifti
 
 INT16_MAX = 32767
 LOWEST_PLAUSIBLE_MAXIMUM_HU = -200  # any part of a body has voxels of fat or more
 SMALLEST_PLAUSIBLE_RANGE_HU = 100  # fat to muscle; the noise alone of a small crop spans as much
-NIFTI_SUFFIXES = (".nii", ".nii.gz")
-SITK_SUFFIXES = (".nrrd", ".nhdr", ".mha", ".mhd")
 
 
 @dataclass(frozen=True)
@@ -65,17 +64,6 @@ def warnings_of(facts: dict[str, Any]) -> list[str]:
         "gaps": "slices were missing or unevenly spaced: voxels are interpolated, labels are not; see `gaps`",
     }
     return [text.format(facts[key]) for key, text in known.items() if facts.get(key)]
-
-
-def is_volume_file(path: Path) -> bool:
-    """Whether the name says NIfTI, NRRD or MetaImage."""
-    return path.name.lower().endswith(NIFTI_SUFFIXES + SITK_SUFFIXES)
-
-
-def volume_format(path: Path) -> str:
-    """The format that the name of a volume file says."""
-    name = path.name.lower()
-    return "NIfTI" if name.endswith(NIFTI_SUFFIXES) else "NRRD" if name.endswith((".nrrd", ".nhdr")) else "MetaImage"
 
 
 def read_volume_file(path: Path) -> Volume:

@@ -1,0 +1,24 @@
+"""Write a segmentation as DICOM objects that go with the scan's series."""
+
+from pathlib import Path
+
+from ctseg.components import measure_components
+from ctseg.dicom_objects import write_objects
+from ctseg.dicom_series import choose_stack
+from ctseg.files import read_json
+from ctseg.findings import Findings, hash_of
+from ctseg.volume import read_nifti
+from job import job
+
+with job(snakemake) as log:
+    step, source = snakemake.params.step, snakemake.input
+    segmentation = read_nifti(source.segmentation)
+    findings = Findings(
+        segmentation,
+        tuple(read_json(source.card)["labels"]),
+        measure_components(segmentation, read_nifti(source.image)),
+        hash_of(source.model),
+    )
+    folder = Path(snakemake.output.seg).parent
+    write_objects(folder, choose_stack(source.scan, step["series_uid"], step["kernels"]), findings)
+    log.info("%d components", len(findings.components))
