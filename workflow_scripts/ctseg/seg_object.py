@@ -20,9 +20,11 @@ SERIES_NUMBER = 9001
 
 def make_seg(source: Source, findings: Findings) -> Dataset:
     """The object, with the source's series and frame of reference, but without patient and study."""
+    frames = _frames(source, findings)
     return hd.seg.Segmentation(
         source_images=source.images,
-        pixel_array=_frames(source, findings),
+        pixel_array=frames,
+        omit_empty_frames=bool(frames.any()),
         segmentation_type=hd.seg.SegmentationTypeValues.BINARY,
         segment_descriptions=[_segment(number, name, findings) for number, name in enumerate(findings.names, start=1)],
         series_instance_uid=hd.UID(),
