@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 CORES ?= all
 
 .DEFAULT_GOAL := help
-.PHONY: help demo report serve test test-slow test-browser lint clean
+.PHONY: help demo report serve app test test-slow test-browser lint clean
 
 help:  ## list these targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -22,6 +22,10 @@ $(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt
 	$(BIN)/pip install --quiet --requirement requirements-dev.txt
 	touch $@
 
+$(VENV)/.installed-app: $(VENV)/.installed requirements-app.txt
+	$(BIN)/pip install --quiet --requirement requirements-app.txt
+	touch $@
+
 demo: $(VENV)/.installed  ## install, then run the default study: phantom CT from DICOM to model, metrics and report
 	. $(BIN)/activate && snakemake --cores $(CORES)
 	@cat results/phantom/metrics/note.md
@@ -32,6 +36,11 @@ report: $(VENV)/.installed  ## Snakemake's own report of the default study
 
 serve: $(VENV)/.installed  ## segment scans over HTTP on this machine: make serve MODEL=model.onnx
 	$(BIN)/python -m serving --model $(or $(MODEL),results/phantom/model/model.onnx)
+
+app: $(VENV)/.installed-app  ## a page to try models on: make app MODEL=model.onnx, or MODEL="one.onnx two.onnx"
+	$(BIN)/python -m streamlit run serving/page.py --server.address 127.0.0.1 --server.headless true \
+		--server.maxUploadSize 1024 --browser.gatherUsageStats false --client.toolbarMode minimal --theme.primaryColor "#0072b2" \
+		-- $(or $(MODEL),results/phantom/model/model.onnx)
 
 lint: $(VENV)/.installed-dev  ## formatting, lint of code and workflow, types
 	$(BIN)/ruff check .
@@ -46,7 +55,7 @@ test: lint  ## everything that must hold, in minutes; the same examples of each 
 test-slow: $(VENV)/.installed-dev  ## tests that take longer: whole studies, real scans
 	$(BIN)/python -m pytest -m slow
 
-test-browser: $(VENV)/.installed-dev  ## tests of the pages in a real browser; needs Chromium
+test-browser: $(VENV)/.installed-dev $(VENV)/.installed-app  ## tests of the pages in a real browser; needs Chromium
 	$(BIN)/pip install --quiet playwright==1.65.2
 	$(BIN)/python -m pytest -m browser
 

@@ -28,30 +28,30 @@ def preview(
     if box is not None:
         shown, found = shown.cropped(box), found.cropped(box)
         wanted = wanted.cropped(box) if wanted else None
-    grid = _coarse_grid(shown.grid)
+    grid = coarse_grid(shown.grid)
     low, high = window_hu
     grey = np.clip((resample(shown, grid, fill=AIR_HU).voxels_zyx - low) / (high - low), 0, 1) * 255
     masks = np.zeros(grid.shape_zyx, np.uint8)
     for bit, volume in ((1, wanted), (2, found)):
         if volume is not None:
-            masks[_coarse_mask(volume, grid)] |= bit
+            masks[coarse_mask(volume, grid)] |= bit
     focus = focus_zyx(masks & 1 > 0 if wanted else None, masks & 2 > 0)
     return {
         "shape_zyx": list(grid.shape_zyx),
         "focus_zyx": list(focus),
-        "grey": _packed(np.rint(grey).astype(np.uint8)),
-        "masks": _packed(masks),
+        "grey": packed(np.rint(grey).astype(np.uint8)),
+        "masks": packed(masks),
     }
 
 
-def _coarse_grid(grid: Grid) -> Grid:
+def coarse_grid(grid: Grid) -> Grid:
     """Isotropic voxels over the same space, at most `LONGEST` along an edge, and no finer than the scan's."""
     extent_mm = np.array(grid.shape_zyx) * grid.spacing_zyx_mm
     spacing_mm = max(extent_mm.max() / LONGEST, min(grid.spacing_zyx_mm))
     return grid.with_spacing((spacing_mm, spacing_mm, spacing_mm))
 
 
-def _coarse_mask(volume: Volume, grid: Grid) -> np.ndarray:
+def coarse_mask(volume: Volume, grid: Grid) -> np.ndarray:
     """The voxels of `grid` in which the middle of a voxel of the mask lies, or whose middle the mask holds."""
     nearest = resample(volume.with_voxels((volume.voxels_zyx > 0).astype(np.float32)), grid, fill=0).voxels_zyx >= 0.5
     points = volume.grid.points_xyz_mm(np.argwhere(volume.voxels_zyx > 0))
@@ -61,6 +61,6 @@ def _coarse_mask(volume: Volume, grid: Grid) -> np.ndarray:
     return nearest
 
 
-def _packed(voxels: np.ndarray) -> str:
-    """Bytes, gzipped without a date, as text."""
+def packed(voxels: np.ndarray) -> str:
+    """The bytes of an array, gzipped without a date, as text."""
     return base64.b64encode(gzip.compress(voxels.tobytes(), mtime=0)).decode()

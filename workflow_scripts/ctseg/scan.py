@@ -49,7 +49,7 @@ def read_scan(
         )
     else:
         raise InputError(f"{source} does not exist")
-    facts |= _volume_facts(volume, str(source))
+    facts |= volume_facts(volume, str(source))
     return Scan(volume, facts | {"warnings": warnings_of(facts)})
 
 
@@ -117,7 +117,7 @@ def _read_sitk(path: Path) -> Volume:
         raise InputError(f"{path}: {error}") from None
 
 
-def _volume_facts(volume: Volume, name: str) -> dict[str, Any]:
+def volume_facts(volume: Volume, name: str) -> dict[str, Any]:
     """Size, spacing, shear and range of the values; raises InputError when the range cannot be that of a CT in HU."""
     lowest, highest = int(volume.voxels_zyx.min()), int(volume.voxels_zyx.max())
     narrow = highest - lowest < SMALLEST_PLAUSIBLE_RANGE_HU

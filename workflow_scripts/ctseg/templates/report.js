@@ -48,3 +48,26 @@ for (const table of document.querySelectorAll("table.sortable")) {
   field.addEventListener("input", () => filterRows(table, field.value.trim()));
   table.parentElement.before(field);
 }
+
+function startViewer() {
+  const volumes = JSON.parse(document.getElementById("previews").textContent);
+  const chosen = document.getElementById("viewer-case");
+  chosen.append(...volumes.map((volume) => new Option(volume.name)));
+  document.getElementById("viewer").hidden = false;
+  const overlays = [
+    { box: "viewer-reference", colour: "#56b4e9", shown: true, has: (value) => (value & 1) !== 0 },
+    { box: "viewer-prediction", colour: "#e69f00", shown: true, has: (value) => (value & 2) !== 0 },
+  ];
+  const viewer = new Viewer(document.querySelector("#viewer .planes"), overlays);
+  viewer.show(volumes[0]);
+  chosen.addEventListener("change", () => viewer.show(volumes[chosen.selectedIndex]));
+  for (const overlay of overlays) {
+    const box = document.getElementById(overlay.box);
+    box.addEventListener("change", () => {
+      overlay.shown = box.checked;
+      viewer.draw();
+    });
+  }
+}
+
+if (document.getElementById("previews") && "DecompressionStream" in window) startViewer();

@@ -1,16 +1,12 @@
 "use strict";
 
 // Three linked slices of a volume whose axes run to the left, the back and the head of the patient.
-// A volume has `shape_zyx`, isotropic voxels, gzipped grey values (one byte each), and gzipped masks of the same shape:
-// bit 0 is the label, bit 1 the segmentation.
+// A volume has `shape_zyx`, isotropic voxels, gzipped grey values (one byte each), and gzipped masks of the same shape.
+// An overlay shows the voxels for whose mask value `has` is true, in `colour`, while `shown` is.
 const PLANES = [
   { name: "axial", normal: 0, sides: ["R", "L", "A", "P"] },
   { name: "coronal", normal: 1, sides: ["R", "L", "H", "F"] },
   { name: "sagittal", normal: 2, sides: ["A", "P", "H", "F"] },
-];
-const OVERLAYS = [
-  { id: "reference", bit: 1, colour: "#56b4e9" },
-  { id: "prediction", bit: 2, colour: "#e69f00" },
 ];
 const SCALE = 3; // pixels of the canvas for each voxel, so that outlines are thin
 
@@ -21,8 +17,11 @@ async function unpack(text) {
 }
 
 class Viewer {
-  constructor(root) {
+  constructor(root, overlays) {
     this.position = [0, 0, 0];
+    this.overlays = overlays;
+    this.filled = false; // areas of a colour rather than outlines
+    this.opacity = 1;
     this.panes = PLANES.map((plane) => this.makePane(root, plane));
   }
 
@@ -42,15 +41,26 @@ class Viewer {
       this.move(plane.normal, this.position[plane.normal] - Math.sign(event.deltaY));
     }, { passive: false });
     canvas.addEventListener("click", (event) => this.moveOthers(plane, canvas, event));
+    canvas.tabIndex = 0;
+    canvas.addEventListener("keydown", (event) => {
+      const step = { ArrowUp: 1, ArrowRight: 1, PageUp: 10, ArrowDown: -1, ArrowLeft: -1, PageDown: -10 }[event.key];
+      if (!step) return;
+      event.preventDefault();
+      this.move(plane.normal, this.position[plane.normal] + step);
+    });
     return { plane, canvas, slider };
   }
 
   async show(volume) {
     this.shape = volume.shape_zyx;
-    [this.grey, this.masks] = await Promise.all([unpack(volume.grey), unpack(volume.masks)]);
+    [this.grey, this.masks] = await Promise.all([this.greyValues(volume), unpack(volume.masks)]);
     this.position = [...volume.focus_zyx];
     for (const { plane, slider } of this.panes) slider.max = this.shape[plane.normal] - 1;
     this.draw();
+  }
+
+  greyValues(volume) {
+    return unpack(volume.grey);
   }
 
   // The array axes of a plane's rows and columns; rows of coronal and sagittal slices run to the head, so upwards.
@@ -95,9 +105,11 @@ class Viewer {
       const context = canvas.getContext("2d");
       context.drawImage(greyPicture(values, height, width), 0, 0, canvas.width, canvas.height);
       const masks = this.slice(this.masks, plane);
-      for (const overlay of OVERLAYS) {
-        if (document.getElementById(`viewer-${overlay.id}`).checked) drawOutline(context, masks, overlay);
+      context.globalAlpha = this.opacity;
+      for (const overlay of this.overlays.filter(({ shown }) => shown)) {
+        (this.filled ? drawArea : drawOutline)(context, masks, overlay);
       }
+      context.globalAlpha = 1;
       this.drawCross(context, plane);
       drawSides(context, plane.sides);
     }
@@ -129,9 +141,9 @@ function greyPicture(values, height, width) {
 }
 
 // The edges between voxels in a mask and those out of it.
-function drawOutline(context, { values, height, width }, { bit, colour }) {
+function drawOutline(context, { values, height, width }, { has, colour }) {
   const inside = (row, column) =>
-    row >= 0 && column >= 0 && row < height && column < width && (values[row * width + column] & bit) !== 0;
+    row >= 0 && column >= 0 && row < height && column < width && has(values[row * width + column]);
   context.strokeStyle = colour;
   context.lineWidth = SCALE / 2;
   context.beginPath();
@@ -151,6 +163,13 @@ function drawOutline(context, { values, height, width }, { bit, colour }) {
   context.stroke();
 }
 
+function drawArea(context, { values, width }, { has, colour }) {
+  context.fillStyle = colour;
+  values.forEach((value, place) => {
+    if (has(value)) context.fillRect((place % width) * SCALE, Math.floor(place / width) * SCALE, SCALE, SCALE);
+  });
+}
+
 function drawSides(context, [left, right, top, bottom]) {
   const { width, height } = context.canvas;
   context.fillStyle = "white";
@@ -162,16 +181,3 @@ function drawSides(context, [left, right, top, bottom]) {
     context.fillText(letter, x, y);
   }
 }
-
-function startViewer() {
-  const volumes = JSON.parse(document.getElementById("previews").textContent);
-  const chosen = document.getElementById("viewer-case");
-  chosen.append(...volumes.map((volume) => new Option(volume.name)));
-  document.getElementById("viewer").hidden = false;
-  const viewer = new Viewer(document.querySelector("#viewer .planes"));
-  viewer.show(volumes[0]);
-  chosen.addEventListener("change", () => viewer.show(volumes[chosen.selectedIndex]));
-  for (const { id } of OVERLAYS) document.getElementById(`viewer-${id}`).addEventListener("change", () => viewer.draw());
-}
-
-if ("DecompressionStream" in window) startViewer();
