@@ -5,6 +5,7 @@ import hashlib
 import sys
 
 SCRIPTS = Path(workflow.basedir) / "workflow_scripts"
+REQUIREMENTS = Path(workflow.basedir) / "requirements.txt"
 SCHEMAS = Path(workflow.basedir) / "rules" / "schemas"
 sys.path.insert(0, str(SCRIPTS))
 
@@ -74,8 +75,8 @@ wildcard_constraints:
 
 
 def code(script):
-    """Hash of what a script and the modules that it imports do; comments and layout do not count."""
-    return code_hash(SCRIPTS / script, SCRIPTS)
+    """Hash of what a script and all that it imports do; comments and layout do not count."""
+    return code_hash(SCRIPTS / script, SCRIPTS, REQUIREMENTS)
 
 
 def code_of_templates():

@@ -60,6 +60,24 @@ def hash_with(tmp_path_factory):
     return hash_of
 
 
+@pytest.mark.parametrize(
+    ("pins", "counts"),
+    [
+        ("numpy==3.0\nscikit-image==1\ntorch==1\n", True),
+        ("numpy==2.0\nscikit-image==2\ntorch==1\n", True),
+        ("numpy==2.0\nscikit-image==1\ntorch==2\n", False),
+        ("# what is needed\ntorch==1\nscikit-image==1\nnumpy[extra]==2.0\n", False),
+    ],
+    ids=["a package that is imported", "by another name", "a package that is not", "order and comments"],
+)
+def test_the_version_of_a_package_counts_where_it_is_imported(tmp_path, pins, counts):
+    (tmp_path / "script.py").write_text("import numpy.linalg\ndef late():\n    from skimage import measure\n")
+    (tmp_path / "before.txt").write_text("numpy==2.0\nscikit-image==1\ntorch==1\n")
+    (tmp_path / "after.txt").write_text(pins)
+    hashes = {code_hash("script.py", tmp_path, tmp_path / name) for name in ("before.txt", "after.txt")}
+    assert len(hashes) == 1 + counts
+
+
 def test_the_hash_is_short_and_knows_no_folder(hash_with):
     assert hash_with() == hash_with()
     assert len(hash_with()) == 16

@@ -125,7 +125,7 @@ def test_the_order_of_the_labels_is_kept():
         ("train.steps", "many", 'train.steps: "many" should be a whole number'),
         ("train.lerning_rate", 1, "train.lerning_rate: unknown key; did you mean learning_rate?"),
         ("trian", {}, "trian: unknown key; did you mean train?"),
-        ("train.steps", 4.0, "train.steps: 4.0 should be a whole number"),
+        ("train.steps", 4.5, "train.steps: 4.5 should be a whole number"),
         ("train.steps", 0.5, "train.steps: 0.5 should be a whole number"),
         ("train.steps", True, "train.steps: true should be a whole number"),
         ("augment.noise_hu", math.nan, "augment.noise_hu: NaN should be a number"),

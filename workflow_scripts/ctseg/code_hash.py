@@ -1,30 +1,42 @@
-"""A hash of what a script does: of its source and of the local modules that it imports, without comments.
+"""A hash of what a script does: of its source, the local modules that it imports, and the versions of the packages.
 
 Snakemake sees neither a change in a module that a script imports nor the difference between a new line of code and a
-new comment. With this hash among a rule's params, its jobs run again when the code changed, and only then.
+new comment, nor another version of a package. With this hash among a rule's params, its jobs run again when the code
+changed, and only then.
 """
 
 import ast
 import hashlib
+import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
 IGNORED_FIELDS = frozenset({"ctx", "kind", "type_comment", "type_ignores"})  # follow from the rest, or do nothing
 
+PACKAGES = {
+    "PIL": "pillow",
+    "cc3d": "connected-components-3d",
+    "skimage": "scikit-image",
+    "yaml": "pyyaml",
+}  # by import
+PIN = re.compile(r"([\w.-]+)(?:\[.*\])?==(\S+)")
+
 
 @cache
-def code_hash(script: str | Path, search: str | Path) -> str:
+def code_hash(script: str | Path, search: str | Path, requirements: str | Path | None = None) -> str:
     """16 hexadecimal digits that stand for the code of `script`, a path relative to the folder `search`, or absolute.
 
     Comments, docstrings, formatting, file times and the folder's place do not matter. Modules are followed through
-    every import statement, also inside functions, to files below `search`; others, such as packages from PyPI, are
-    left to the environment. Imports by computed names (importlib) and data files are not seen.
+    every import statement, also inside functions, to files below `search`. Of packages that are pinned in the file
+    `requirements` the version counts; others are left to the environment. Imports by computed names (importlib) and
+    data files are not seen.
 
     Files are read once a process. Raises OSError for a missing script and SyntaxError for one that does not parse.
     """
     folder = Path(search)
     digest, imported = _read(folder / script, "__main__")
+    pins = _pins(requirements) if requirements else {}
     digests: dict[str, str] = {}
     seen, waiting = set(imported), list(imported)
     while waiting:
@@ -34,8 +46,17 @@ def code_hash(script: str | Path, search: str | Path) -> str:
             digests[module], imported = _read(path, module)
             waiting.extend(set(imported) - seen)
             seen.update(imported)
+        elif PACKAGES.get(module, module).lower() in pins:
+            digests[module] = pins[PACKAGES.get(module, module).lower()]
     text = "\n".join([digest, *(f"{name} {digests[name]}" for name in sorted(digests))])
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+@cache
+def _pins(requirements: str | Path) -> dict[str, str]:
+    """The version of each package that a requirements file pins, by its name in lower case."""
+    lines = Path(requirements).read_text(encoding="utf-8").splitlines()
+    return {match[1].lower(): match[2] for match in map(PIN.match, lines) if match}
 
 
 @cache

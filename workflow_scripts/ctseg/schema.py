@@ -82,7 +82,8 @@ def fill_defaults(value: Any, schema: Schema, given: Any = None) -> Any:
 def read_texts(value: Any, schema: Schema) -> Any:
     """A copy of `value` with numbers and true or false for texts that read so, where the schema wants no text.
 
-    Snakemake hands on what stands in braces on the command line as texts, and YAML reads 1e-3 as one.
+    Snakemake hands on what stands in braces on the command line as texts, and YAML reads 1e-3 as one. Whole numbers
+    become integers, so that 12 and 12.0 are the same to whoever compares.
     """
     read = copy.deepcopy(value)
     whole = list(_Validator(schema).iter_errors(value))
@@ -91,7 +92,16 @@ def read_texts(value: Any, schema: Schema) -> Any:
         if error.validator == "type" and isinstance(error.instance, str) and error.absolute_path:
             *path, last = error.absolute_path
             reduce(getitem, path, read)[last] = _read_text(error.instance, error.validator_value)
-    return read
+    return _whole(read)
+
+
+def _whole(value: Any) -> Any:
+    """The same with integers for whole numbers, however deep."""
+    if isinstance(value, dict):
+        return {key: _whole(content) for key, content in value.items()}
+    if isinstance(value, list):
+        return [_whole(content) for content in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _read_text(text: str, types: Any) -> Any:
