@@ -9,7 +9,14 @@ UPLOAD = {
         "required": True,
         "description": "The file itself, not a form: .nii, .nii.gz, or a zip of the DICOM files of one series. It is "
         "recognised by its content.",
-        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+        "content": {
+            "application/octet-stream": {
+                "schema": {"type": "string", "format": "binary"},
+                "examples": {
+                    "NIfTI": {"summary": "the bytes of scan.nii.gz, as curl's --data-binary @scan.nii.gz sends them"}
+                },
+            }
+        },
     }
 }
 

@@ -15,6 +15,8 @@ from typing import Annotated, get_type_hints
 PREFIX = "CTSEG_"
 MIB = 2**20
 MODEL = Path("model.onnx")
+# Three quarters of the machine's: a scan that needs more fails, and not what else runs here.
+MOST_MEMORY_GIB = round(0.75 * os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30, 1)
 FOLDER = Path(tempfile.gettempdir()) / f"ctseg-serving-{os.getuid()}"
 
 
@@ -28,7 +30,7 @@ class Settings:
     engine: Annotated[str, "auto, openvino, onnxruntime or torch"] = "auto"
     threads: Annotated[int, "cores for the network"] = os.cpu_count() or 1
     memory_gib: Annotated[float, "memory for windows, beside the scan"] = 1.5
-    worker_memory_gib: Annotated[float, "memory that the worker may have in all; 0 for no limit"] = 0.0
+    worker_memory_gib: Annotated[float, "memory that the worker may have in all; 0 for no limit"] = MOST_MEMORY_GIB
     folder: Annotated[Path, "where uploads and results are kept for a while"] = FOLDER
     queue_size: Annotated[int, "scans that may wait or be uploaded at a time; more get 429"] = 8
     job_seconds: Annotated[float, "time limit of a segmentation"] = 600.0

@@ -1,11 +1,16 @@
 """Uploads that are malformed or meant to harm are answered with 4xx, and the next good one is served."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from ctseg.volume import write_nifti
 from hostile import hostile
 from real_data import real_data
-from service import serving
+from service import serving, worker_pid
+
+LIMIT_MIB = 64
 
 
 @pytest.mark.timeout(300)
@@ -14,10 +19,20 @@ def test_each_gets_4xx_and_the_next_good_one_is_served(model_folder, scan, tmp_p
     nifti = (tmp_path / "scan.nii").read_bytes()
     uploads = dict(hostile(nifti))
     assert len(set(uploads.values())) >= 300
-    with serving(model_folder / "model.onnx", tmp_path / "service") as served:
+    limits = ["--max-upload-mib", LIMIT_MIB, "--max-unpacked-mib", LIMIT_MIB]
+    with serving(model_folder / "model.onnx", tmp_path / "service", *limits) as served:
+        processes = {"server": served.process.pid, "worker": worker_pid(served)}
+        before = {name: peak_mib(pid) for name, pid in processes.items()}
         codes = {name: served.post(content).status_code for name, content in uploads.items()}
         assert {name: code for name, code in codes.items() if not 400 <= code < 429} == {}
+        for name, pid in processes.items():
+            assert peak_mib(pid) - before[name] <= 2 * LIMIT_MIB, name
         assert served.segment(nifti)[1]["components"]
+
+
+def peak_mib(pid):
+    """The most memory that a process has held."""
+    return int(re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())[1]) / 1024
 
 
 @pytest.mark.realdata
