@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Literal
@@ -11,6 +11,7 @@ from fastapi import APIRouter, Depends, FastAPI, HTTPException, Query, Request, 
 from fastapi.responses import JSONResponse
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.jobs import FINAL, Full, Job, Jobs, State
 from serving.metrics import Metrics
@@ -197,6 +198,24 @@ def _file(path: Path, media_type: str) -> Response:
         raise HTTPException(404, "the result was not asked for, or was deleted since") from None
 
 
+class Counting:
+    """Counts each answer. Starlette's own kind of middleware would hand on every piece of an upload with a delay."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        """Around which app."""
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive_more: Receive, send: Send) -> None:
+        """Hand on, and look at the status on the way back."""
+
+        async def counted(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                scope["app"].state.service.metrics.answered(message["status"])
+            await send(message)
+
+        await self._app(scope, receive_more, counted)
+
+
 async def refused(request: Request, error: Exception) -> JSONResponse:
     """The answer to an upload that was refused."""
     assert isinstance(error, Refused)
@@ -235,11 +254,5 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(open_routes)
     app.add_exception_handler(Refused, refused)
 
-    @app.middleware("http")
-    async def count(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-        """Count each answer."""
-        response = await call_next(request)
-        request.app.state.service.metrics.answered(response.status_code)
-        return response
-
+    app.add_middleware(Counting)
     return app

@@ -25,6 +25,7 @@ from ctseg.predict import predict
 from ctseg.scan import read_scan
 from ctseg.volume import Grid, Volume, read_nifti, write_nifti
 from dicom_files import REFERABLE, write_series
+from real_data import real_data
 from service import ROOT, serving, worker_pid
 
 pytestmark = pytest.mark.timeout(180)
@@ -88,6 +89,21 @@ def test_dicom_objects_are_made_of_a_series_where_they_are_asked_for(served, fil
         found = read_label(tmp_path / name, LabelSettings({"ball": 1}), mask.grid, "scan")
         np.testing.assert_array_equal(found.voxels_zyx, mask.voxels_zyx)
     assert pydicom.dcmread(tmp_path / "report.dcm").Modality == "SR"
+
+
+@pytest.mark.slow
+@pytest.mark.realdata
+@pytest.mark.parametrize("series", ["lidc-dicom/LIDC-IDRI-0001", "sarcoma-dicom/STS_005/CT/image"])
+def test_a_real_series_is_segmented_as_predict_does(served, model_folder, tmp_path, series):
+    folder = real_data(series)
+    packed = zipped(folder)
+    job = served.ended(served.post(packed, params={"dicom": True}).json()["id"])
+    assert job["state"] == "done", job
+    assert served.client.get(job["links"]["nifti"]).content == expected(model_folder, folder, tmp_path / "own.nii.gz")
+    (tmp_path / "seg.dcm").write_bytes(served.client.get(job["links"]["seg"]).content)
+    mask = read_nifti(tmp_path / "own.nii.gz")
+    found = read_label(tmp_path / "seg.dcm", LabelSettings({"ball": 1}, missing_ok=True), mask.grid, "scan")
+    np.testing.assert_array_equal(found.voxels_zyx, mask.voxels_zyx)
 
 
 def test_dicom_objects_that_were_not_asked_for_or_cannot_be_made(served, files):
