@@ -1,3 +1,4 @@
+import errno
 import logging
 from types import SimpleNamespace
 
@@ -47,3 +48,19 @@ def test_messages_of_the_library_reach_the_log_and_no_handler_stays(snakemake, t
         logging.getLogger("ctseg.training").info("step %d", 3)
     assert "INFO step 3" in (tmp_path / "infer.log").read_text()
     assert logging.getLogger("ctseg").handlers == []
+
+
+def test_a_full_disk_is_no_defect(snakemake, tmp_path, capsys):
+    with pytest.raises(SystemExit) as stopped, job(snakemake):
+        raise OSError(errno.ENOSPC, "No space left on device", "results/a/x.nii")
+    assert stopped.value.code == 1
+    assert (
+        capsys.readouterr().err.strip().startswith("ctseg: infer case-7: results/a/x.nii: the disk is full; free space")
+    )
+    assert "Traceback" not in (tmp_path / "infer.log").read_text()
+
+
+def test_another_error_of_the_system_is_told_whole(snakemake, tmp_path):
+    with pytest.raises(OSError, match="odd"), job(snakemake):
+        raise OSError(errno.EIO, "odd")
+    assert "this is a defect of ctseg" in (tmp_path / "infer.log").read_text()

@@ -1,14 +1,22 @@
 """What every script of the workflow does around its work: logging, and errors that people can read."""
 
+import errno
 import logging
 import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NoReturn
 
 from ctseg.errors import InputError
 
+# What the machine refuses, with what to do about it.
+REFUSED = {
+    errno.ENOSPC: "the disk is full; free space, or run in a folder on another one",
+    errno.EDQUOT: "your quota of disk space is used up; free space, or ask for more",
+    errno.EROFS: "the file system is read-only; run in a folder where you may write",
+    errno.EACCES: "permission is denied; run in a folder where you may write, and check who owns its files",
+}
 UID = re.compile(r"\d+(?:\.\d+){5,}")
 
 
@@ -25,9 +33,16 @@ def without_sources(message: str, inputs: Any) -> str:
     return UID.sub("<uid>", message)
 
 
+def _stop(logger: logging.Logger, name: str, message: str, inputs: Any) -> NoReturn:
+    """Say what is wrong in the log and on the terminal, and end the job."""
+    logger.error("%s", without_sources(message, inputs))
+    print(f"\nctseg: {name}: {message}\n", file=sys.stderr, flush=True)
+    sys.exit(1)
+
+
 @contextmanager
 def job(snakemake: Any) -> Iterator[logging.Logger]:
-    """Log to the rule's log file, and turn an InputError into one line on the terminal and in the log.
+    """Log to the rule's log file, and turn bad input or a full disk into one line on the terminal and in the log.
 
     Any other exception is a defect of ctseg: it is logged with its traceback and raised.
     """
@@ -41,10 +56,11 @@ def job(snakemake: Any) -> Iterator[logging.Logger]:
     try:
         yield logger
     except InputError as error:
-        logger.error("%s", without_sources(str(error), snakemake.input))
-        print(f"\nctseg: {name}: {error}\n", file=sys.stderr, flush=True)
-        sys.exit(1)
-    except Exception:
+        _stop(logger, name, str(error), snakemake.input)
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in REFUSED:
+            where = f"{error.filename}: " if error.filename else ""
+            _stop(logger, name, f"{where}{REFUSED[error.errno]}", snakemake.input)
         logger.exception("%s failed; this is a defect of ctseg, not of your data", name)
         raise
     finally:
