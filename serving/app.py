@@ -11,10 +11,9 @@ from fastapi import APIRouter, Depends, FastAPI, HTTPException, Query, Request, 
 from fastapi.responses import JSONResponse
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.requests import ClientDisconnect
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.jobs import FINAL, Full, Job, Jobs, State
-from serving.metrics import Metrics
+from serving.metrics import Counting, Metrics
 from serving.runner import Runner
 from serving.schemas import UPLOAD, Health, Model, Result, Segmentation, problems
 from serving.settings import Settings
@@ -196,24 +195,6 @@ def _file(path: Path, media_type: str) -> Response:
         return Response(path.read_bytes(), media_type=media_type)
     except FileNotFoundError:
         raise HTTPException(404, "the result was not asked for, or was deleted since") from None
-
-
-class Counting:
-    """Counts each answer. Starlette's own kind of middleware would hand on every piece of an upload with a delay."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        """Around which app."""
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive_more: Receive, send: Send) -> None:
-        """Hand on, and look at the status on the way back."""
-
-        async def counted(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                scope["app"].state.service.metrics.answered(message["status"])
-            await send(message)
-
-        await self._app(scope, receive_more, counted)
 
 
 async def refused(request: Request, error: Exception) -> JSONResponse:

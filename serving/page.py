@@ -21,8 +21,8 @@ SETTINGS = Settings()
 
 
 @st.cache_resource(show_spinner=False)
-def engine_of(path: str, _changed: float) -> Engine:
-    """The engine of a model file, loaded once, and again where the file has changed."""
+def engine_of(path: str, changed: float) -> Engine:
+    """The engine of a model file, loaded once, and again where the time at which it `changed` is another one."""
     return load_engine(path, os.cpu_count() or 1)
 
 

@@ -1,6 +1,5 @@
 """What every script of the workflow does around its work: logging, and errors that people can read."""
 
-import errno
 import logging
 import re
 import sys
@@ -8,15 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
-from ctseg.errors import InputError
+from ctseg.errors import InputError, refusal
 
-# What the machine refuses, with what to do about it.
-REFUSED = {
-    errno.ENOSPC: "the disk is full; free space, or run in a folder on another one",
-    errno.EDQUOT: "your quota of disk space is used up; free space, or ask for more",
-    errno.EROFS: "the file system is read-only; run in a folder where you may write",
-    errno.EACCES: "permission is denied; run in a folder where you may write, and check who owns its files",
-}
 UID = re.compile(r"\d+(?:\.\d+){5,}")
 
 
@@ -58,9 +50,8 @@ def job(snakemake: Any) -> Iterator[logging.Logger]:
     except InputError as error:
         _stop(logger, name, str(error), snakemake.input)
     except Exception as error:
-        if isinstance(error, OSError) and error.errno in REFUSED:
-            where = f"{error.filename}: " if error.filename else ""
-            _stop(logger, name, f"{where}{REFUSED[error.errno]}", snakemake.input)
+        if isinstance(error, OSError) and (message := refusal(error)):
+            _stop(logger, name, message, snakemake.input)
         logger.exception("%s failed; this is a defect of ctseg, not of your data", name)
         raise
     finally:

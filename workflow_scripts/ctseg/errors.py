@@ -1,4 +1,13 @@
-"""The one exception that is meant for people."""
+"""What is told to people instead of a traceback: input that cannot be used, and what the machine refuses."""
+
+import errno
+
+_REFUSED = {
+    errno.ENOSPC: "the disk is full; free space, or run in a folder on another one",
+    errno.EDQUOT: "your quota of disk space is used up; free space, or ask for more",
+    errno.EROFS: "the file system is read-only; run in a folder where you may write",
+    errno.EACCES: "permission is denied; run in a folder where you may write, and check who owns its files",
+}
 
 
 class InputError(Exception):
@@ -7,3 +16,9 @@ class InputError(Exception):
     The message is one sentence or two: which file, what is wrong with it, what to do. It is shown without a traceback,
     so it must stand on its own, and it never holds a patient's name, identifier or date.
     """
+
+
+def refusal(error: OSError) -> str:
+    """Which file the machine refuses to write or read, and what to do; empty where the error is none of these."""
+    text = _REFUSED.get(error.errno or 0, "")
+    return f"{error.filename}: {text}" if text and error.filename else text
