@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 CORES ?= all
 
 .DEFAULT_GOAL := help
-.PHONY: help demo report serve app test test-slow test-browser lint clean
+.PHONY: help demo report serve app test test-slow test-browser test-slurm lint clean
 
 help:  ## list these targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -53,11 +53,17 @@ test: lint  ## everything that must hold, in minutes; the same examples of each 
 	$(BIN)/python -m pytest --hypothesis-profile=ci
 
 test-slow: $(VENV)/.installed-dev  ## tests that take longer: whole studies, real scans
+	$(BIN)/pip install --quiet roc-validator==0.13.0
 	$(BIN)/python -m pytest -m slow
 
 test-browser: $(VENV)/.installed-dev $(VENV)/.installed-app  ## tests of the pages in a real browser; needs Chromium
 	$(BIN)/pip install --quiet playwright==1.65.2
 	$(BIN)/python -m pytest -m browser
+
+test-slurm: $(VENV)/.installed-dev  ## the workflow on a real Slurm of one node, started for it; Debian, as root
+	command -v slurmctld munged > /dev/null || apt-get install --yes --no-install-recommends slurm-wlm munge
+	$(BIN)/pip install --quiet snakemake-executor-plugin-slurm==2.8.0
+	$(BIN)/python -m pytest -m slurm
 
 clean:  ## remove what running left behind, but not the results
 	rm -rf .pytest_cache .mypy_cache .ruff_cache

@@ -33,23 +33,36 @@ include: "rules/predict.smk"
 include: "rules/evaluate.smk"
 include: "rules/report.smk"
 include: "rules/compare.smk"
+include: "rules/provenance.smk"
 
 
+# What takes seconds and little memory, for a study as a whole: on a cluster it runs where snakemake does.
 localrules:
     all,
     preprocess_all,
     predict_all,
+    adopt_model,
+    choose_variant,
+    compare,
+    manifest,
+    plan,
+    plot_cohort,
+    plot_metrics,
+    plot_training,
+    tabulate_cohort,
+    tabulate_metrics,
+    tabulate_segmentations,
+    tabulate_training,
+    trace_model,
+    tune,
 
 
 rule all:
     """The whole study: model, segmentations, metrics and report (the default)."""
     default_target: True
     input:
-        [] if config["model"] else rules.export_model.output,
-        rules.tabulate_metrics.output if cases_to_measure() else [],
-        rules.tabulate_segmentations.output,
-        rules.report.output,
-        expand(rules.write_dicom.output, case=cases_for_dicom()),
+        rules.manifest.input,
+        rules.manifest.output,
 
 
 rule preprocess_all:

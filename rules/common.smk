@@ -52,6 +52,7 @@ MODEL, TORCHSCRIPT = (f"{RESULTS}/model/model.{suffix}" for suffix in ("onnx", "
 CARD = f"{RESULTS}/model/card.json"
 CLEANING = f"{RESULTS}/model/postprocess.json"
 INFERENCE = f"{RESULTS}/model/inference.json"
+PROVENANCE = f"{RESULTS}/model/provenance.json"
 IN_LUNGS = config["target"]["region"] != "body"
 # The networks of an ensemble: one for each fold and repeat, named 0, 1, … and 0-repeat2, 1-repeat2, …
 MEMBERS = {
@@ -93,6 +94,11 @@ def step(*sections, **more):
         key: value for section in sections for key, value in config[section].items()
     } | more
     return dict(sorted(merged.items()))
+
+
+def passing(path):
+    """An output that only later steps need, and that `keep: minimal` deletes after the last of them."""
+    return temp(path) if config["keep"] == "minimal" else path
 
 
 def memory_mb(gigabytes):
@@ -157,7 +163,7 @@ def places_of(cases):
 
 def reported_config():
     """What of the config decides on results; no path stands in it."""
-    left_out = ("cases", "resources", "report", "compare_with")
+    left_out = ("cases", "keep", "resources", "report", "compare_with")
     shown = {key: value for key, value in config.items() if key not in left_out}
     return shown | {"cases": {"source": config["cases"]["source"]}}
 

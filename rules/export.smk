@@ -1,6 +1,34 @@
 # The files that are shipped: one model, whatever the number of networks.
 
 
+rule trace_model:
+    """What the model is made from, down to the scans."""
+    input:
+        facts=expand(rules.convert_image.output.facts, case=cases_to_train()),
+        weights=expand(rules.train.output.weights, member=MEMBERS),
+        cleaning=rules.tune.output.cleaning,
+        plan=rules.plan.output.plan,
+    output:
+        provenance=PROVENANCE,
+    log:
+        f"{RESULTS}/logs/trace_model/model.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/trace_model/model.tsv"
+    conda:
+        "../envs/provenance.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_mb(1),
+        runtime=minutes(10),
+    params:
+        step={},
+        code=code("trace_model.py"),
+    message:
+        "Writing down what the model is made from"
+    script:
+        "../workflow_scripts/trace_model.py"
+
+
 rule export_model:
     """The model as ONNX and TorchScript, compared with what was trained."""
     input:
@@ -9,6 +37,7 @@ rule export_model:
         cleaning=rules.tune.output.cleaning,
         inference=rules.choose_variant.output.inference,
         plan=rules.plan.output.plan,
+        provenance=rules.trace_model.output.provenance,
     output:
         onnx=MODEL,
         torchscript=TORCHSCRIPT,

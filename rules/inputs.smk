@@ -149,6 +149,31 @@ def phantom_params(case):
     )
 
 
+def sources():
+    """The user's own files by what the manifest calls them: the case that they belong to, and their input's name."""
+    found = {"model": config["model"], **given_torchscript()} if config["model"] else {}
+    for member in MEMBERS:
+        found |= {f"{member}/{name}": path for name, path in start_of(None).items()}
+    for case in cases_to_report():
+        paths = {
+            "scan": CASES[case].image,
+            "label": CASES[case].label,
+            "given": CASES[case].lungs,
+        }
+        found |= {f"{case}/{name}": path for name, path in paths.items() if path}
+    return {
+        name: path for name, path in found.items() if not path.startswith(f"{RESULTS}/")
+    }
+
+
+def passing_files():
+    """Files and folders of results that may be gone after the run, from the study's folder on."""
+    if config["keep"] == "all":
+        return []
+    folders = ["preprocessed/", "predictions/candidates/", "predictions/certainty/"]
+    return folders + [f"predictions/{case}.nii.gz" for case in cases_to_segment()]
+
+
 def label_of(wildcards):
     """The label of a case as a named input, where it has one."""
     if CASES[wildcards.case].label is None:

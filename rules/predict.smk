@@ -11,9 +11,9 @@ rule infer:
         inference=INFERENCE,
         model=MODEL,
     output:
-        **CERTAINTY,
+        **{name: passing(path) for name, path in CERTAINTY.items()},
         **UNCERTAINTY,
-        prediction=f"{RESULTS}/predictions/{{case}}.nii.gz",
+        prediction=passing(f"{RESULTS}/predictions/{{case}}.nii.gz"),
     log:
         f"{RESULTS}/logs/infer/{{case}}.log",
     benchmark:

@@ -93,9 +93,9 @@ rule preprocess:
         label=rules.convert_label.output.label,
         plan=rules.plan.output.plan,
     output:
-        image=f"{RESULTS}/preprocessed/{{case}}/image.nii",
-        label=f"{RESULTS}/preprocessed/{{case}}/label.nii",
-        foreground=f"{RESULTS}/preprocessed/{{case}}/foreground.npz",
+        image=passing(f"{RESULTS}/preprocessed/{{case}}/image.nii"),
+        label=passing(f"{RESULTS}/preprocessed/{{case}}/label.nii"),
+        foreground=passing(f"{RESULTS}/preprocessed/{{case}}/foreground.npz"),
     log:
         f"{RESULTS}/logs/preprocess/{{case}}.log",
     benchmark:

@@ -1,4 +1,5 @@
 import copy
+import json
 import zipfile
 from dataclasses import replace
 
@@ -130,9 +131,15 @@ def test_other_files_are_refused_by_name(exported, tmp_path):
         load_engine(tmp_path / "bare.onnx", 1, "torch")
 
 
+def test_a_card_without_provenance_is_still_read():
+    older = json.loads(CARD.to_json())
+    del older["provenance"]
+    assert ModelCard.from_json(json.dumps(older | {"format": 3})) == CARD
+
+
 def test_a_card_of_a_newer_format_is_refused():
-    newer = CARD.to_json().replace('"format": 3', '"format": 4')
-    with pytest.raises(InputError, match="format 4"):
+    newer = CARD.to_json().replace('"format": 4', '"format": 5')
+    with pytest.raises(InputError, match="format 5"):
         ModelCard.from_json(newer)
     assert METADATA_KEY == "ctseg"
     assert replace(CARD, threshold=0.25) != CARD

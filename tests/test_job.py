@@ -3,6 +3,7 @@ import logging
 from types import SimpleNamespace
 
 import pytest
+from snakemake.iocontainers import InputFiles, Params, Wildcards
 
 from ctseg.errors import InputError
 from job import job
@@ -16,7 +17,16 @@ def snakemake(tmp_path):
         "model": "results/a/model.onnx",
         "cases": ["results/a/x.nii", "results/a/y.nii"],
     }
-    return SimpleNamespace(rule="infer", wildcards=["case-7"], log=[str(tmp_path / "infer.log")], input=paths)
+    wildcards, params = Wildcards(fromdict={"case": "case-7"}), Params(fromdict={"code": "0"})
+    return SimpleNamespace(
+        rule="infer",
+        wildcards=wildcards,
+        params=params,
+        threads=1,
+        log=[str(tmp_path / "infer.log")],
+        input=InputFiles(fromdict=paths),
+        output=[],
+    )
 
 
 def test_bad_input_is_one_line_on_the_terminal_and_in_the_log(snakemake, tmp_path, capsys):

@@ -17,7 +17,7 @@ from studies import TINY, merged, snakemake
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 STUDY = merged(TINY, {"train": {"steps": 200, "validate_every": 10, "patience": 1000}})
-TIMED = ("logs", "benchmarks", "report.html")
+TIMED = ("logs", "benchmarks", "provenance", "report.html")
 
 
 def hashes(folder: Path) -> dict[str, str]:
@@ -40,8 +40,9 @@ def undisturbed(tmp_path_factory):
     return hashes(folder)
 
 
-def test_a_second_study_has_the_same_bytes(undisturbed, tmp_path):
-    assert snakemake(tmp_path, STUDY).returncode == 0
+@pytest.mark.parametrize("cores", [1, 2])
+def test_a_second_study_has_the_same_bytes_on_any_number_of_cores(undisturbed, tmp_path, cores):
+    assert snakemake(tmp_path, STUDY, "--cores", str(cores)).returncode == 0
     assert hashes(tmp_path) == undisturbed
 
 

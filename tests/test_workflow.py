@@ -1,9 +1,11 @@
 """The whole workflow on a tiny phantom, through the real snakemake."""
 
+import hashlib
 import json
 
 import nibabel as nib
 import numpy as np
+import onnx
 import pandas as pd
 import pytest
 import SimpleITK as sitk
@@ -43,6 +45,15 @@ def segmented(results):
     return sorted(path.name.removesuffix(".nii.gz") for path in (results / "segmentations").glob("*.nii.gz"))
 
 
+def test_the_model_names_what_it_was_made_from(results):
+    provenance = (results / "model/provenance.json").read_bytes()
+    metadata = {entry.key: entry.value for entry in onnx.load(results / "model/model.onnx").metadata_props}
+    assert json.loads(metadata["ctseg"])["provenance"] == hashlib.sha256(provenance).hexdigest()
+    jobs = json.loads(provenance)["jobs"]
+    assert {"make_phantom", "convert_image", "plan", "preprocess", "train", "tune"} <= {job["rule"] for job in jobs}
+    assert not {"machine", "started"} & {key for job in jobs for key in job}
+
+
 def test_every_result_of_the_readme_is_there(results):
     for name in (
         "plan.json",
@@ -66,6 +77,8 @@ def test_every_result_of_the_readme_is_there(results):
         "components.tsv",
         "passed_over.tsv",
         "model/card.json",
+        "model/provenance.json",
+        "provenance/manifest.json",
         "figures/training.svg",
         "figures/cohort.svg",
         "figures/dice.svg",

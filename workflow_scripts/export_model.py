@@ -18,6 +18,7 @@ from ctseg.export import (
 from ctseg.files import read_json, write_json
 from ctseg.model import InferSettings
 from ctseg.quality import ranges
+from ctseg.records import describe
 from ctseg.training_settings import network_settings, scaling_of
 from job import job
 
@@ -31,7 +32,8 @@ with job(snakemake) as log:
     trained = build_model(weights, settings, len(step["labels"]), scaling_of(decisions))
     model = shipped(trained)
     trained_on = ranges(read_json(path) for path in snakemake.input.facts)
-    card = model_card(step, decisions, cleaning, infer, weights, model, trained_on)
+    provenance = describe(snakemake.input.provenance)["sha256"]
+    card = model_card(step, decisions, cleaning, infer, weights, model, trained_on, provenance)
     export_onnx(model, card, snakemake.output.onnx)
     export_torchscript(model, card, snakemake.output.torchscript)
     rows = compare(trained, snakemake.output.onnx, settings.multiple_zyx, step["seed"])

@@ -20,6 +20,7 @@ PACKAGES = {
     "skimage": "scikit-image",
     "yaml": "pyyaml",
 }  # by import
+BESIDE = frozenset({"job"})  # modules that log and record what scripts do, and change no result
 PIN = re.compile(r"([\w.-]+)(?:\[.*\])?==(\S+)")
 
 
@@ -30,15 +31,16 @@ def code_hash(script: str | Path, search: str | Path, requirements: str | Path |
     Comments, docstrings, formatting, file times and the folder's place do not matter. Modules are followed through
     every import statement, also inside functions, to files below `search`. Of packages that are pinned in the file
     `requirements` the version counts; others are left to the environment. Imports by computed names (importlib) and
-    data files are not seen.
+    data files are not seen, and what only `job` imports does not count.
 
     Files are read once a process. Raises OSError for a missing script and SyntaxError for one that does not parse.
     """
     folder = Path(search)
     digest, imported = _read(folder / script, "__main__")
-    pins = _pins(requirements) if requirements else {}
+    pinned = pins(requirements) if requirements else {}
     digests: dict[str, str] = {}
-    seen, waiting = set(imported), list(imported)
+    seen = set(imported) | BESIDE
+    waiting = sorted(seen - BESIDE)
     while waiting:
         module = waiting.pop()
         path = _find(folder, module)
@@ -46,14 +48,19 @@ def code_hash(script: str | Path, search: str | Path, requirements: str | Path |
             digests[module], imported = _read(path, module)
             waiting.extend(set(imported) - seen)
             seen.update(imported)
-        elif PACKAGES.get(module, module).lower() in pins:
-            digests[module] = pins[PACKAGES.get(module, module).lower()]
+        elif (package := package_of(module)) in pinned:
+            digests[module] = pinned[package]
     text = "\n".join([digest, *(f"{name} {digests[name]}" for name in sorted(digests))])
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+def package_of(module: str) -> str:
+    """The package that a top-level module belongs to, in lower case."""
+    return PACKAGES.get(module, module).lower()
+
+
 @cache
-def _pins(requirements: str | Path) -> dict[str, str]:
+def pins(requirements: str | Path) -> dict[str, str]:
     """The version of each package that a requirements file pins, by its name in lower case."""
     lines = Path(requirements).read_text(encoding="utf-8").splitlines()
     return {match[1].lower(): match[2] for match in map(PIN.match, lines) if match}

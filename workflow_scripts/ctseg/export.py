@@ -101,6 +101,7 @@ def model_card(
     weights: Sequence[Weights],
     model: SegmentationModel,
     trained_on: dict[str, list[float]] | None = None,
+    provenance: str = "",
 ) -> ModelCard:
     """The card of a model from the step's params, the plan's decisions, postprocessing, and how to infer with it."""
     # Where one member's memory ran out and its patch was made smaller, that is the largest that all have seen.
@@ -124,6 +125,7 @@ def model_card(
         training_hash=training_hash(weights),
         versions={name: version(name) for name in PACKAGES},
         trained_on=trained_on or {},
+        provenance=provenance,
     )
 
 

@@ -15,7 +15,8 @@ from ctseg.preparation import Preparation
 from ctseg.volume import Shape
 
 METADATA_KEY = "ctseg"
-FORMAT = 3  # of the card; a reader refuses a newer one
+FORMAT = 4  # of the card; a reader refuses a newer one
+READABLE = (3, 4)  # 3 did not tell what the model was made from
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,8 @@ class ModelCard:
     `labels` names the classes 1…n in the order of the network's outputs. `patch_zyx` is the size of the training
     patches in voxels; any window must be a multiple of `multiple_zyx`, and a voxel of it needs `window_bytes` while the
     network runs. `training_hash` stands for the training data, `versions` for the software; `trained_on` has the
-    smallest and largest measures of the training scans, as of `quality.measures_of`.
+    smallest and largest measures of the training scans, as of `quality.measures_of`. `provenance` is the SHA-256 of the
+    file `provenance.json` that tells what the model was made from, empty where it is not told.
     """
 
     labels: tuple[str, ...]
@@ -59,6 +61,7 @@ class ModelCard:
     training_hash: str
     versions: dict[str, str]
     trained_on: dict[str, list[float]] = field(default_factory=dict)
+    provenance: str = ""
 
     def to_json(self) -> str:
         """The card as it stands in the model file: sorted keys, so that equal cards are equal texts."""
@@ -69,7 +72,7 @@ class ModelCard:
         """The inverse of `to_json`. Raises InputError for a card of a newer format."""
         content: dict[str, Any] = json.loads(text)
         found = content.pop("format")
-        if found != FORMAT:
+        if found not in READABLE:
             raise InputError(f"the model has card format {found}, this ctseg reads {FORMAT}; use the matching version")
         prepared = content.pop("preparation")
         prepared["spacing_xyz_mm"] = tuple(prepared["spacing_xyz_mm"])

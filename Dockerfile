@@ -1,0 +1,17 @@
+# docker build -t ctseg . && docker run --rm -v "$PWD:/work" ctseg --cores all --configfile studies/mine.yaml
+# With a GPU add `--gpus all --shm-size 2g`. Results appear in /work/results, which is the folder you are in.
+FROM python:3.11-slim
+WORKDIR /opt/ctseg
+COPY requirements.txt ./
+RUN pip install --no-cache-dir --requirement requirements.txt
+COPY Snakefile config.yaml LICENSE ./
+COPY rules rules
+COPY workflow_scripts workflow_scripts
+COPY envs envs
+COPY profiles profiles
+COPY studies studies
+# Snakemake and matplotlib keep caches below the home, which a container that runs as another user does not have.
+ENV PYTHONPATH=/opt/ctseg/workflow_scripts HOME=/tmp
+WORKDIR /work
+ENTRYPOINT ["snakemake", "--snakefile", "/opt/ctseg/Snakefile"]
+CMD ["--cores", "all"]

@@ -1,0 +1,24 @@
+"""Write the study as a Workflow Run RO-Crate: metadata beside the results, and the workflow that made them."""
+
+import shutil
+from pathlib import Path
+
+from ctseg.crate import study_crate, write_crate
+from ctseg.files import read_json
+from ctseg.records import study_folder
+from job import job
+
+PARTS = ("Snakefile", "config.yaml", "requirements.txt", "LICENSE", "rules", "workflow_scripts", "envs")
+
+with job(snakemake) as log:
+    study, copied = study_folder(snakemake.log[0]), Path(snakemake.output.workflow)
+    for part in map(Path(__file__).parents[1].joinpath, PARTS):
+        if part.is_dir():
+            shutil.copytree(part, copied / part.name, ignore=shutil.ignore_patterns("__pycache__", ".*"))
+        else:
+            copied.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(part, copied / part.name)
+    manifest = read_json(snakemake.input.manifest)
+    crate = study_crate(manifest, study, f"{copied.relative_to(study)}/", snakemake.params.step["licence"])
+    write_crate(crate, study)
+    log.info("%d jobs", len(manifest["jobs"]))

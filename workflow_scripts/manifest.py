@@ -1,0 +1,15 @@
+"""Write the study's manifest: every job that led to its results, with hashes of all that was read and written."""
+
+from pathlib import Path
+
+from ctseg.files import write_json
+from ctseg.manifest import study_manifest
+from ctseg.records import relative, study_folder
+from job import job
+
+with job(snakemake) as log:
+    study, step = study_folder(snakemake.log[0]), snakemake.params.step
+    workflow = Path(__file__).parents[1]
+    manifest = study_manifest(study, relative(snakemake.input, study), step["config"], workflow)
+    log.info("%d jobs", len(manifest["jobs"]))
+    write_json(snakemake.output.manifest, manifest)

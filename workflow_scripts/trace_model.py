@@ -1,0 +1,12 @@
+"""Write down what the model is made from: each job that led to it, without times and hardware."""
+
+from ctseg.files import write_json
+from ctseg.manifest import timeless_manifest
+from ctseg.records import relative, study_folder
+from job import job
+
+with job(snakemake) as log:
+    study = study_folder(snakemake.log[0])
+    manifest = timeless_manifest(study, relative(snakemake.input, study))
+    log.info("made by %d jobs", len(manifest["jobs"]))
+    write_json(snakemake.output.provenance, manifest)
