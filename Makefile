@@ -62,7 +62,7 @@ test-browser: $(VENV)/.installed-dev $(VENV)/.installed-app  ## tests of the pag
 
 test-slurm: $(VENV)/.installed-dev  ## the workflow on a real Slurm of one node, started for it; Debian, as root
 	command -v slurmctld munged > /dev/null || apt-get install --yes --no-install-recommends slurm-wlm munge
-	$(BIN)/pip install --quiet snakemake-executor-plugin-slurm==2.8.0
+	$(BIN)/pip install --quiet snakemake-executor-plugin-slurm==2.8.0 snakemake-executor-plugin-cluster-generic==1.0.9
 	$(BIN)/python -m pytest -m slurm
 
 clean:  ## remove what running left behind, but not the results

@@ -75,6 +75,7 @@ def test_what_was_read_and_written_is_recorded_when_the_job_ended_well(snakemake
         Path("results/a/y.nii").write_text("written")
     told = json.loads(record.read_text())
     assert told["inputs"] == ["model.onnx", "x.nii", "y.nii"]
+    assert told["command"] == "snakemake --cores all --force -- results/a/y.nii"
     assert told["sources"]["scan"][0]["files"] == 1
     assert told["outputs"]["y.nii"] == {"sha256": hashlib.sha256(b"written").hexdigest(), "bytes": 7}
     assert told["params"] == {"from": "<scan>/IM1"}

@@ -18,13 +18,14 @@ pytestmark = [pytest.mark.slurm, pytest.mark.timeout(1200)]
 
 # The node is asked for a GPU that does nothing: torch here has no CUDA and trains on the processor.
 STUDY = merged(TINY, {"train": {"gpus": 1}})
-# What differs from a cluster: two cores, no accounting, a file system of its own, and no patience.
-HERE = {
-    "--cores": "2",
-    "--slurm-status-command": "squeue",
-    "--slurm-init-seconds-before-status-checks": "2",
-    "--latency-wait": "10",
-}
+# No accounting, and no patience.
+HERE = (
+    "--slurm-status-command",
+    "squeue",
+    "--slurm-init-seconds-before-status-checks",
+    "2",
+    "--slurm-keep-successful-logs",
+)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -46,14 +47,13 @@ def local(tmp_path_factory):
     return hashes(folder)
 
 
-def submitted(folder: Path, study: dict, *arguments: str) -> subprocess.Popen:
+def submitted(folder: Path, study: dict, *arguments: str, profile: str = "slurm") -> subprocess.Popen:
     """The study, being run on the cluster; its output goes to `run.log`."""
     config = folder / "study.yaml"
     config.write_text(yaml.safe_dump(study))
     command = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", "--directory", folder]
-    command += ["--workflow-profile", ROOT / "profiles/slurm", "--configfile", config]
-    command += [word for option in HERE.items() for word in option]
-    command += ["--slurm-keep-successful-logs", *arguments]
+    command += ["--workflow-profile", ROOT / "profiles" / profile, "--configfile", config]
+    command += ["--cores", "2", "--latency-wait", "10", *arguments]
     with (folder / "run.log").open("w") as log:
         return subprocess.Popen(list(map(str, command)), stdout=log, stderr=log, cwd=folder)
 
@@ -93,7 +93,7 @@ def devices(slurm_folder: Path) -> dict[str, str]:
 
 
 def test_the_study_has_the_bytes_of_a_local_run_and_only_training_sees_a_gpu(slurm, local, tmp_path):
-    printed = finish(tmp_path, submitted(tmp_path, STUDY))
+    printed = finish(tmp_path, submitted(tmp_path, STUDY, *HERE))
     assert hashes(tmp_path) == local
     numbers = re.findall(r"SLURM jobid (\d+)", printed)
     trained = set(jobs_of("train"))
@@ -109,7 +109,7 @@ def test_the_study_has_the_bytes_of_a_local_run_and_only_training_sees_a_gpu(slu
 
 def test_a_job_that_was_killed_for_memory_gets_more_and_succeeds(slurm, local, tmp_path):
     study = merged(STUDY, {"resources": {"memory_factor": 0.15}})
-    printed = finish(tmp_path, submitted(tmp_path, study))
+    printed = finish(tmp_path, submitted(tmp_path, study, *HERE))
     assert "Exceeded job memory limit" in slurm_logs(tmp_path, "rule_make_phantom")
     assert "Trying to restart job" in printed
     jobs = cluster.run("squeue", "-h", "--states=all", "-o", "%k %m %T").splitlines()
@@ -123,7 +123,7 @@ def test_training_that_is_taken_from_its_node_goes_on_where_it_was(slurm, tmp_pa
     study = merged(STUDY, {"train": {"steps": 200, "validate_every": 10, "patience": 1000}})
     undisturbed = tmp_path_factory.mktemp("undisturbed")
     assert snakemake(undisturbed, study).returncode == 0
-    process = submitted(tmp_path, study)
+    process = submitted(tmp_path, study, *HERE)
     wait_for(tmp_path / "results/tiny/folds/0/checkpoint.pt")
     (number,) = jobs_of("train", "RUNNING")
     cluster.run(*{"requeued": ["scontrol", "requeue", number], "cancelled": ["scancel", number]}[how])
@@ -131,3 +131,13 @@ def test_training_that_is_taken_from_its_node_goes_on_where_it_was(slurm, tmp_pa
     assert "resumed at step" in (tmp_path / "results/tiny/logs/train/0.log").read_text()
     assert hashes(tmp_path) == hashes(undisturbed)
     assert len(set(jobs_of("train"))) >= {"requeued": 1, "cancelled": 2}[how]
+
+
+def test_the_profile_for_other_schedulers_submits_with_any_command(local, tmp_path):
+    command = "sbatch --parsable --cpus-per-task={threads} --mem={resources.mem_mb} --time={resources.runtime}"
+    command += " --gres=gpu:{resources.gpu} --comment={name}"
+    ways = ("--cluster-generic-submit-cmd", command, "--cluster-generic-cancel-cmd", "scancel")
+    finish(tmp_path, submitted(tmp_path, STUDY, *ways, "--", "results/tiny/plan.json", profile="generic"))
+    assert hashes(tmp_path).items() <= local.items()
+    comments = cluster.run("squeue", "-h", "--states=completed", "-o", "%k").split()
+    assert {"make_phantom", "intake"} <= set(comments)

@@ -152,7 +152,9 @@ def _action(crate: ROCrate, job: Mapping[str, Any], tool: Entity, taken: list[En
     """What a job did; its params and its machine stand in the description."""
     properties = {
         "name": _job_name(job),
-        "description": json.dumps({name: job[name] for name in ("code", "params", "machine", "software", "threads")}),
+        "description": json.dumps(
+            {name: job[name] for name in ("command", "code", "params", "machine", "software", "threads")}
+        ),
         "instrument": tool,
         "object": taken,
         "result": made,

@@ -6,7 +6,6 @@ read. It tells neither a path nor a name of the user's files: these can tell who
 
 import datetime
 import hashlib
-import importlib.metadata
 import json
 import os
 import platform
@@ -85,12 +84,16 @@ def record_path(study: Path, output: str) -> Path:
 def write_records(job: Any, started: str) -> None:
     """Record a job that ended well; `job` is what Snakemake gives to a script, `started` is as of `now`.
 
-    Every output has the same record under its own name, so whoever knows a result finds it with one look.
+    Every output has the same record under its own name, so whoever knows a result finds it with one look. A job without
+    outputs leaves none.
     """
+    if not job.output:
+        return
     study = study_folder(job.log[0])
     record = {
         "rule": job.rule,
         "wildcards": dict(sorted(job.wildcards.items())),
+        "command": f"snakemake --cores all --force -- {min(job.output)}",
         "code": job.params.code,
         "params": json.loads(without_sources(json.dumps(job.params.get("step"), ensure_ascii=False), job.input)),
         "inputs": relative((path for value in job.input for path in paths_of(value)), study),
@@ -113,8 +116,19 @@ def write_records(job: Any, started: str) -> None:
 
 def software() -> dict[str, str]:
     """Versions of Python and of those pinned packages that this process has loaded."""
-    loaded = {package_of(name) for name in sys.modules if "." not in name} & pins(REQUIREMENTS).keys()
-    return {"python": platform.python_version(), **{name: importlib.metadata.version(name) for name in sorted(loaded)}}
+    loaded = {package_of(name): name for name in sys.modules if "." not in name}
+    used = sorted(loaded.keys() & pins(REQUIREMENTS).keys())
+    return {"python": platform.python_version(), **{package: _version(package, loaded[package]) for package in used}}
+
+
+def _version(package: str, module: str) -> str:
+    """The version of a package whose module is loaded; most say it themselves."""
+    told = vars(sys.modules[module]).get("__version__")
+    if told is None:
+        from importlib.metadata import version  # as slow as all the rest of a record
+
+        told = version(package)
+    return str(told)
 
 
 def machine() -> dict[str, Any]:
