@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from real_data import ROOT
-from studies import TINY, merged, snakemake
+from studies import TINY, merged, planned_jobs, snakemake
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -66,3 +66,19 @@ def test_a_study_killed_while_training_ends_with_the_same_bytes(undisturbed, tmp
     assert run.returncode == 0, run.stdout
     assert "resumed at step" in (tmp_path / "results/tiny/logs/train/0.log").read_text()
     assert hashes(tmp_path) == undisturbed
+
+
+def test_what_is_deleted_after_its_last_use_changes_no_result_and_is_not_missed(undisturbed, tmp_path):
+    study = merged(STUDY, {"keep": "minimal"})
+    run = snakemake(tmp_path, study)
+    assert run.returncode == 0, run.stdout
+    passing = ("preprocessed/", "predictions/")
+    assert hashes(tmp_path) == {path: found for path, found in undisturbed.items() if not path.startswith(passing)}
+    for keep in ("minimal", "all"):
+        assert planned_jobs(tmp_path, merged(STUDY, {"keep": keep})) == {}
+    # What is needed again is made again, and nothing else.
+    jobs = planned_jobs(tmp_path, merged(study, {"measure": {"lesion_iou": 0.2}}))
+    assert {"infer", "measure", "measure_certainty"} <= jobs.keys()
+    assert not {"preprocess", "train", "export_model"} & jobs.keys()
+    run = snakemake(tmp_path, study, "--", "verify")
+    assert run.returncode == 0, run.stdout
