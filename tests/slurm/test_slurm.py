@@ -139,5 +139,6 @@ def test_the_profile_for_other_schedulers_submits_with_any_command(local, tmp_pa
     ways = ("--cluster-generic-submit-cmd", command, "--cluster-generic-cancel-cmd", "scancel")
     finish(tmp_path, submitted(tmp_path, STUDY, *ways, "--", "results/tiny/plan.json", profile="generic"))
     assert hashes(tmp_path).items() <= local.items()
-    comments = cluster.run("squeue", "-h", "--states=completed", "-o", "%k").split()
-    assert {"make_phantom", "intake"} <= set(comments)
+    completed = cluster.run("squeue", "-h", "--states=completed", "-o", "%k").split()
+    assert "make_phantom" in completed
+    assert any(name.startswith("intake") for name in completed)
