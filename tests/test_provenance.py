@@ -131,11 +131,13 @@ def test_a_result_without_a_record_is_told(finished):
 
 
 def test_a_model_that_was_made_from_something_else_is_told(tmp_path):
-    provenance = tmp_path / "provenance.json"
-    assert model_difference({"provenance": ""}, provenance) == []
+    card, provenance = tmp_path / "card.json", tmp_path / "provenance.json"
     provenance.write_text("{}")
-    assert model_difference({"provenance": hashlib.sha256(b"{}").hexdigest()}, provenance) == []
-    assert len(model_difference({"provenance": hashlib.sha256(b"{ }").hexdigest()}, provenance)) == 1
+    assert model_difference(card, provenance) == []
+    card.write_text(json.dumps({"provenance": hashlib.sha256(b"{}").hexdigest()}))
+    assert model_difference(card, provenance) == []
+    provenance.write_text("{ }")
+    assert len(model_difference(card, provenance)) == 1
 
 
 def test_neither_names_nor_paths_of_the_users_files_are_kept(finished):

@@ -3,8 +3,8 @@
 import shutil
 from pathlib import Path
 
-from ctseg.crate import study_crate, write_crate
-from ctseg.files import read_json
+from ctseg.crate import study_crate
+from ctseg.files import read_json, write_json
 from ctseg.records import study_folder
 from job import job
 
@@ -20,5 +20,5 @@ with job(snakemake) as log:
             shutil.copyfile(part, copied / part.name)
     manifest = read_json(snakemake.input.manifest)
     crate = study_crate(manifest, study, f"{copied.relative_to(study)}/", snakemake.params.step["licence"])
-    write_crate(crate, study)
+    write_json(snakemake.output.metadata, crate.metadata.generate())
     log.info("%d jobs", len(manifest["jobs"]))

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from ctseg.files import read_json
 from ctseg.manifest import differences, model_difference, read_manifest, require_none
 from ctseg.records import study_folder
 from job import job
@@ -11,7 +10,7 @@ with job(snakemake) as log:
     study, step = study_folder(snakemake.log[0]), snakemake.params.step
     manifest = read_manifest(Path(step["manifest"]))
     problems, compared = differences(study, manifest, step["sources"], step["passing"], snakemake.threads)
-    problems += model_difference(read_json(step["card"]), Path(step["provenance"]))
+    problems += model_difference(Path(step["card"]), Path(step["provenance"]))
     require_none(problems, study)
     log.info("%d files and folders are as the manifest says", compared)
     print(f"\nctseg: {study}: {compared} files and folders are as the manifest says\n")

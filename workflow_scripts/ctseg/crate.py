@@ -17,7 +17,6 @@ from rocrate.rocrate import ROCrate
 
 from ctseg.manifest import source_key
 
-METADATA = "ro-crate-metadata.json"
 VERSION = "1.1"  # of RO-Crate, which the run profiles build upon
 PROFILES = {
     "https://w3id.org/ro/wfrun/process/0.5": ("Process Run Crate", "0.5"),
@@ -68,11 +67,6 @@ def study_crate(manifest: Mapping[str, Any], study: Path, workflow: str, licence
     _add(crate, "#engine-run", "OrganizeAction", organised)
     _root(crate, manifest, licence, [run, *actions])
     return crate
-
-
-def write_crate(crate: ROCrate, folder: Path) -> None:
-    """Write the crate's metadata into the folder of the study."""
-    crate.metadata.write(folder)
 
 
 def _add(crate: ROCrate, name: str, kind: str, properties: dict[str, Any]) -> Entity:

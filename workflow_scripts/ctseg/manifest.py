@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ctseg.errors import InputError
+from ctseg.files import read_json
 from ctseg.records import describe, lineage, timeless
 
 FORMAT = 1
@@ -114,8 +115,10 @@ def read_manifest(path: Path) -> dict[str, Any]:
     return manifest
 
 
-def model_difference(card: Mapping[str, Any], provenance: Path) -> list[str]:
-    """A line where the model names another provenance than the one beside it; a given model's lies elsewhere."""
-    if not provenance.exists() or describe(provenance)["sha256"] == card["provenance"]:
+def model_difference(card: Path, provenance: Path) -> list[str]:
+    """A line where the model's card names another provenance than the one beside it; a given model's lies elsewhere."""
+    if not card.exists() or not provenance.exists():
+        return []
+    if describe(provenance)["sha256"] == read_json(card)["provenance"]:
         return []
     return [f"{provenance} is not what the model says that it was made from"]
