@@ -3,7 +3,6 @@
 import runpy
 from itertools import permutations, product
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -19,6 +18,7 @@ from ctseg.scan import read_scan
 from ctseg.volume import Grid, Volume, read_nifti, read_nifti_grid, write_nifti
 from dicom_files import body, ct_slice, write, write_rtstruct
 from grids import turned
+from jobs import LOG, handed_over
 from real_data import ROOT, real_data
 
 OBLIQUE = ((0.0, -0.6, -0.8), (-1.0, 0.0, 0.0), (0.0, 0.8, -0.6))
@@ -172,34 +172,21 @@ def test_other_files_are_no_labels(tmp_path):
             label_of(tmp_path / name)
 
 
-class Named(SimpleNamespace):
-    """Named files, as Snakemake gives them."""
-
-    def items(self):
-        return vars(self).items()
-
-
-def test_the_script_writes_the_label(tmp_path):
+def test_the_script_writes_the_label(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     write_nifti(Volume(VALUES.astype(np.uint8), GRID), tmp_path / "label.nii")
     write_nifti(Volume(body(GRID.shape_zyx), GRID), tmp_path / "image.nii.gz")
-    snakemake = SimpleNamespace(
-        rule="convert_label",
-        wildcards=["a"],
-        log=[str(tmp_path / "log")],
-        input=Named(label=str(tmp_path / "label.nii"), image=str(tmp_path / "image.nii.gz")),
-        params=SimpleNamespace(
-            step={"labels": LABELS, "roi_names": {}, "missing_label": "error", "min_readers": 2}
-            | {"small_nodules": "ignore", "series_uid": None}
-        ),
-        output=SimpleNamespace(label=str(tmp_path / "out.nii.gz")),
-    )
+    step = {"labels": LABELS, "roi_names": {}, "missing_label": "error", "min_readers": 2, "small_nodules": "ignore"}
+    inputs = {name: str(tmp_path / file) for name, file in (("label", "label.nii"), ("image", "image.nii.gz"))}
+    outputs = {"label": "results/study/labels/a.nii.gz"}
+    snakemake = handed_over("convert_label", step | {"series_uid": None}, inputs, outputs)
     script = str(ROOT / "workflow_scripts" / "convert_label.py")
     runpy.run_path(script, {"snakemake": snakemake})
     volume = read_nifti(snakemake.output.label)
     assert volume.voxels_zyx.dtype == np.uint8
     np.testing.assert_array_equal(volume.voxels_zyx, EXPECTED)
     assert volume.grid.matches(read_nifti_grid(snakemake.input.image), 1e-6)
-    assert f"tumour: {(EXPECTED == 1).sum()} voxels" in (tmp_path / "log").read_text()
+    assert f"tumour: {(EXPECTED == 1).sum()} voxels" in LOG.read_text()
     snakemake.params.step = snakemake.params.step | {"labels": {"spleen": 9}}
     with pytest.raises(SystemExit):
         runpy.run_path(script, {"snakemake": snakemake})

@@ -4,7 +4,6 @@ import gzip
 import json
 import runpy
 from pathlib import Path
-from types import SimpleNamespace
 
 import nibabel as nib
 import numpy as np
@@ -17,6 +16,7 @@ from ctseg.resample import to_sitk
 from ctseg.scan import read_scan, to_hu
 from ctseg.volume import AIR_HU, Grid, Volume, read_nifti, write_nifti
 from dicom_files import body, ct_slice, write, write_series
+from jobs import LOG, handed_over
 from real_data import ROOT, real_data
 
 ROTATED = ((0.0, -0.6, -0.8), (-1.0, 0.0, 0.0), (0.0, 0.8, -0.6))
@@ -175,23 +175,18 @@ def test_paths_that_are_no_scan(tmp_path):
             read_scan(tmp_path / name)
 
 
-def test_the_script_writes_image_and_facts(tmp_path):
+def test_the_script_writes_image_and_facts(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     write_series(tmp_path / "dicom", body((4, 5, 6)), GRID)
-    outputs = SimpleNamespace(image=str(tmp_path / "image.nii.gz"), facts=str(tmp_path / "image.json"))
-    snakemake = SimpleNamespace(
-        rule="convert_image",
-        wildcards=["a"],
-        log=[str(tmp_path / "log")],
-        input=SimpleNamespace(scan=str(tmp_path / "dicom")),
-        params=SimpleNamespace(step={"series_uid": None, "kernels": [], "irregular": "refuse"}),
-        output=outputs,
-    )
+    outputs = {"image": "results/study/images/a.nii.gz", "facts": "results/study/images/a.json"}
+    step = {"series_uid": None, "kernels": [], "irregular": "refuse"}
+    snakemake = handed_over("convert_image", step, {"scan": str(tmp_path / "dicom")}, outputs)
     runpy.run_path(str(ROOT / "workflow_scripts" / "convert_image.py"), {"snakemake": snakemake})
-    volume = read_nifti(outputs.image)
+    volume = read_nifti(outputs["image"])
     assert volume.voxels_zyx.dtype == np.int16
     assert volume.grid.matches(read_scan(tmp_path / "dicom").volume.grid, 1e-3)
-    assert read_json(outputs.facts)["modality"] == "CT"
-    assert "6 x 5 x 4 voxels" in (tmp_path / "log").read_text()
+    assert read_json(outputs["facts"])["modality"] == "CT"
+    assert "6 x 5 x 4 voxels" in LOG.read_text()
 
 
 @pytest.mark.realdata
