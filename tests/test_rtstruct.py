@@ -1,6 +1,7 @@
 """Contours become masks by their pixel centres, in the patient's space, holes and oblique grids included."""
 
 import numpy as np
+import pydicom
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -197,6 +198,21 @@ def test_slices_that_were_left_out_stay_empty():
         filled = set(np.flatnonzero(mask.any(axis=(1, 2))).tolist())
         assert not empty & filled
         assert set(heights_mm) <= filled
+
+
+@pytest.mark.parametrize("undefined_length", [False, True])
+def test_a_cut_file_is_refused_wherever_it_is_cut(tmp_path, undefined_length):
+    drawn = [on_slice(box(3, 8), index, grid_of()) for index in (1, 2)]
+    dataset = pydicom.dcmread(write_rtstruct(tmp_path / "whole.dcm", {"GTV": drawn, "other": drawn}))
+    for sequence in (dataset["StructureSetROISequence"], dataset["ROIContourSequence"]):
+        sequence.is_undefined_length = undefined_length
+    dataset.save_as(tmp_path / "whole.dcm")
+    whole = (tmp_path / "whole.dcm").read_bytes()
+    assert len(read_contours(tmp_path / "whole.dcm", {"GTV": ["GTV"]})["GTV"][0]) == 2
+    for length in range(len(whole)):
+        (tmp_path / "cut.dcm").write_bytes(whole[:length])
+        with pytest.raises(InputError, match=r"cut\.dcm"):
+            read_contours(tmp_path / "cut.dcm", {"GTV": ["GTV"]})
 
 
 @pytest.mark.realdata

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pydicom
+from pydicom.dataelem import RawDataElement
 
 from ctseg.dicom_header import open_dicom
 from ctseg.errors import InputError
@@ -16,6 +17,7 @@ from ctseg.structure_names import find_structures
 from ctseg.volume import Grid, box_text
 
 CONTOUR_DATA = 0x30060050
+UNDEFINED_LENGTH = 0xFFFFFFFF
 CLOSED_TYPES = {"CLOSED_PLANAR", "CLOSEDPLANAR_XOR"}
 MARGIN_VOXELS = 1.0  # how far a contour may leave the image before it must belong to another one
 WIDEST_GAP = 1.5  # of the usual distance of planes: a wider one was left out on purpose
@@ -38,7 +40,9 @@ def read_contours(
             for label, patterns in wanted.items()
         }
         return {label: [_roi_contours(dataset, number) for number in numbers] for label, numbers in found.items()}
-    except (AttributeError, TypeError, ValueError, KeyError, NotImplementedError):
+    except InputError:
+        raise
+    except Exception:  # sequences are only parsed here, and a damaged file can make the parser fail in any way
         raise InputError(
             f"{path} is a damaged RTSTRUCT: its ROIs or contours cannot be read; export it again"
         ) from None
@@ -94,13 +98,21 @@ def _open_rtstruct(path: Path) -> pydicom.Dataset:
     header = open_dicom(path)
     if header is None or header.text("Modality") != "RTSTRUCT":
         raise InputError(f"{path} is no RTSTRUCT: {header.text('Modality') if header else 'it is no DICOM file'}")
+    if _is_cut(header.dataset):
+        raise InputError(f"{path} is cut: its last part is missing; copy it again from its source")
     return header.dataset
+
+
+def _is_cut(dataset: pydicom.Dataset) -> bool:
+    """Whether an element holds fewer bytes than its length says, which the parser takes for the items that are left."""
+    raw = [item for item in dataset.values() if isinstance(item, RawDataElement) and item.length != UNDEFINED_LENGTH]
+    return any(len(item.value or b"") < item.length for item in raw)
 
 
 def _roi_contours(dataset: pydicom.Dataset, number: int) -> list[np.ndarray]:
     """The closed contours of the ROI with this number as (n, 3) arrays; an ROI may have none."""
     contours = []
-    for roi in dataset.get("ROIContourSequence") or []:
+    for roi in dataset.ROIContourSequence:  # there even when nothing is drawn: a file without it is cut
         if int(roi.ReferencedROINumber) != number:
             continue
         for contour in roi.get("ContourSequence") or []:
