@@ -50,7 +50,7 @@ lint: $(VENV)/.installed-dev  ## formatting, lint of code and workflow, types
 	. $(BIN)/activate && snakemake --lint
 
 test: lint  ## everything that must hold, in minutes; the same examples of each property every time
-	$(BIN)/python -m pytest --hypothesis-profile=ci
+	$(BIN)/python -m pytest --hypothesis-profile=ci --numprocesses logical --maxprocesses 4 --dist loadfile
 
 test-slow: $(VENV)/.installed-dev  ## tests that take longer: whole studies, real scans
 	$(BIN)/pip install --quiet roc-validator==0.13.0
