@@ -1,4 +1,4 @@
-# docker build -t ctseg . && docker run --rm -v "$PWD:/work" ctseg --cores all --configfile studies/mine.yaml
+# docker build -t ctseg . && docker run --rm --user "$(id -u)" -v "$PWD:/work" ctseg --cores all --configfile studies/mine.yaml
 # With a GPU add `--gpus all --shm-size 2g`. Results appear in /work/results, which is the folder you are in.
 FROM python:3.11-slim
 WORKDIR /opt/ctseg
@@ -10,8 +10,9 @@ COPY workflow_scripts workflow_scripts
 COPY envs envs
 COPY profiles profiles
 COPY studies studies
-# Snakemake and matplotlib keep caches below the home, which a container that runs as another user does not have.
-ENV PYTHONPATH=/opt/ctseg/workflow_scripts HOME=/tmp
+# A container that runs as another user (`--user "$(id -u)"`) has neither a home, below which Snakemake and matplotlib keep
+# caches, nor a name, which Snakemake asks for.
+ENV PYTHONPATH=/opt/ctseg/workflow_scripts HOME=/tmp LOGNAME=ctseg
 WORKDIR /work
 ENTRYPOINT ["snakemake", "--snakefile", "/opt/ctseg/Snakefile"]
 CMD ["--cores", "all"]

@@ -36,27 +36,6 @@ include: "rules/compare.smk"
 include: "rules/provenance.smk"
 
 
-# What takes seconds and little memory, for a study as a whole: on a cluster it runs where snakemake does.
-localrules:
-    all,
-    preprocess_all,
-    predict_all,
-    adopt_model,
-    choose_variant,
-    compare,
-    manifest,
-    plan,
-    plot_cohort,
-    plot_metrics,
-    plot_training,
-    tabulate_cohort,
-    tabulate_metrics,
-    tabulate_segmentations,
-    tabulate_training,
-    trace_model,
-    tune,
-
-
 rule all:
     """The whole study: model, segmentations, metrics and report (the default)."""
     default_target: True

@@ -16,6 +16,7 @@ rule adopt_model:
         f"{RESULTS}/logs/adopt_model/model.log",
     benchmark:
         f"{RESULTS}/benchmarks/adopt_model/model.tsv"
+    localrule: True
     conda:
         "../envs/train.yaml"
     threads: 1

@@ -23,6 +23,7 @@ rule compare:
         f"{RESULTS}/logs/compare/{config['compare_with']}.log",
     benchmark:
         f"{RESULTS}/benchmarks/compare/{config['compare_with']}.tsv"
+    localrule: True
     conda:
         "../envs/evaluate.yaml"
     threads: 1

@@ -101,6 +101,7 @@ rule tabulate_metrics:
         f"{RESULTS}/logs/tabulate_metrics/metrics.log",
     benchmark:
         f"{RESULTS}/benchmarks/tabulate_metrics/metrics.tsv"
+    localrule: True
     conda:
         "../envs/evaluate.yaml"
     threads: 1

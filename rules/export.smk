@@ -14,6 +14,7 @@ rule trace_model:
         f"{RESULTS}/logs/trace_model/model.log",
     benchmark:
         f"{RESULTS}/benchmarks/trace_model/model.tsv"
+    localrule: True
     conda:
         "../envs/provenance.yaml"
     threads: 1

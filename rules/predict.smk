@@ -91,6 +91,7 @@ rule tabulate_segmentations:
         f"{RESULTS}/logs/tabulate_segmentations/segmentations.log",
     benchmark:
         f"{RESULTS}/benchmarks/tabulate_segmentations/segmentations.tsv"
+    localrule: True
     conda:
         "../envs/evaluate.yaml"
     threads: 1

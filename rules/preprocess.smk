@@ -65,6 +65,7 @@ rule plan:
         f"{RESULTS}/logs/plan/plan.log",
     benchmark:
         f"{RESULTS}/benchmarks/plan/plan.tsv"
+    localrule: True
     conda:
         "../envs/preprocess.yaml"
     threads: 1

@@ -17,6 +17,7 @@ rule manifest:
         f"{RESULTS}/logs/manifest/manifest.log",
     benchmark:
         f"{RESULTS}/benchmarks/manifest/manifest.tsv"
+    localrule: True
     conda:
         "../envs/provenance.yaml"
     threads: 1

@@ -17,6 +17,7 @@ rule tabulate_cohort:
         f"{RESULTS}/logs/tabulate_cohort/cohort.log",
     benchmark:
         f"{RESULTS}/benchmarks/tabulate_cohort/cohort.tsv"
+    localrule: True
     conda:
         "../envs/evaluate.yaml"
     threads: 1
@@ -47,6 +48,7 @@ rule plot_cohort:
         f"{RESULTS}/logs/plot_cohort/cohort.log",
     benchmark:
         f"{RESULTS}/benchmarks/plot_cohort/cohort.tsv"
+    localrule: True
     conda:
         "../envs/evaluate.yaml"
     threads: 1
@@ -81,6 +83,7 @@ rule plot_metrics:
         f"{RESULTS}/logs/plot_metrics/metrics.log",
     benchmark:
         f"{RESULTS}/benchmarks/plot_metrics/metrics.tsv"
+    localrule: True
     conda:
         "../envs/evaluate.yaml"
     threads: 1

@@ -47,6 +47,7 @@ rule tabulate_training:
         f"{RESULTS}/logs/tabulate_training/members.log",
     benchmark:
         f"{RESULTS}/benchmarks/tabulate_training/members.tsv"
+    localrule: True
     conda:
         "../envs/evaluate.yaml"
     threads: 1
@@ -77,6 +78,7 @@ rule plot_training:
         f"{RESULTS}/logs/plot_training/training.log",
     benchmark:
         f"{RESULTS}/benchmarks/plot_training/training.tsv"
+    localrule: True
     conda:
         "../envs/evaluate.yaml"
     threads: 1

@@ -85,6 +85,7 @@ rule tune:
         f"{RESULTS}/logs/tune/model.log",
     benchmark:
         f"{RESULTS}/benchmarks/tune/model.tsv"
+    localrule: True
     conda:
         "../envs/evaluate.yaml"
     threads: 1
@@ -182,6 +183,7 @@ rule choose_variant:
         f"{RESULTS}/logs/choose_variant/model.log",
     benchmark:
         f"{RESULTS}/benchmarks/choose_variant/model.tsv"
+    localrule: True
     conda:
         "../envs/evaluate.yaml"
     threads: 1
