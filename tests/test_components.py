@@ -8,7 +8,14 @@ from hypothesis.extra.numpy import arrays
 from scipy.spatial.distance import pdist
 from skimage.measure import label, regionprops
 
-from ctseg.components import COLUMNS, label_components, longest_distance_mm, measure_components, write_components
+from ctseg.components import (
+    COLUMNS,
+    label_components,
+    longest_distance_mm,
+    measure_components,
+    row_ends,
+    write_components,
+)
 from ctseg.volume import Grid, Volume
 from grids import grids
 
@@ -108,6 +115,17 @@ def test_the_longest_distance_is_exact_in_a_line_and_a_plane_too(axes):
     points = np.zeros((12 ** len(axes), 3))
     points[:, axes] = np.array(list(np.ndindex(*[12] * len(axes))))
     assert longest_distance_mm(points) == pytest.approx(11 * len(axes) ** 0.5)
+
+
+@settings(max_examples=50, deadline=None)
+@given(mask=arrays(bool, (3, 5, 6)).filter(np.any), grid=grids())
+def test_the_ends_of_rows_tell_hull_and_extent_of_all_voxels(mask, grid):
+    ends, all_voxels = row_ends(mask), np.argwhere(mask)
+    assert {tuple(place) for place in ends} <= {tuple(place) for place in all_voxels}
+    few, many = grid.points_xyz_mm(ends), grid.points_xyz_mm(all_voxels)
+    np.testing.assert_allclose(few.min(axis=0), many.min(axis=0))
+    np.testing.assert_allclose(few.max(axis=0), many.max(axis=0))
+    assert longest_distance_mm(few) == pytest.approx(longest_distance_mm(many))
 
 
 def test_one_point_has_no_distance():

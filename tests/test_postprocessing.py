@@ -55,6 +55,12 @@ def test_what_lies_outside_of_the_region_goes():
     assert (facts["removed_outside_components"], facts["removed_outside_voxels"]) == (1, 3)
 
 
+def test_a_class_that_is_not_there_is_no_obstacle():
+    cleaned, facts = postprocess(segmented(OTHER), INSIDE_ONLY, RIGHT_HALF, region_plausible=True)
+    assert not cleaned.voxels_zyx.any()
+    assert (facts["removed_outside_components"], facts["removed_outside_voxels"]) == (1, 2)
+
+
 @pytest.mark.parametrize(("gap_mm", "kept"), [(2, True), (5, True), (6, False), (12, False)])
 def test_a_lesion_beside_the_region_is_kept_up_to_5_mm(gap_mm, kept):
     grid = Grid((10, 10, 40), (1.0, 1.0, 1.0), (0.0, 0.0, 0.0), IDENTITY)

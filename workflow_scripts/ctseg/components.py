@@ -62,12 +62,11 @@ def measure_components(segmentation: Volume, image: Volume, entropy: Volume | No
         return rows
     segmentation, image = segmentation.cropped(around), image.cropped(around)
     entropy = entropy.cropped(around) if entropy else None
-    for value in np.unique(segmentation.voxels_zyx[segmentation.voxels_zyx > 0]):
+    for value in range(1, int(segmentation.voxels_zyx.max()) + 1):
         components = label_components(segmentation.voxels_zyx == value)
         boxes = cc3d.statistics(components)["bounding_boxes"]
         measured = [
-            _measure(components[box] == number, image.voxels_zyx[box], segmentation.grid.cropped(box))
-            | {"mean_entropy_bits": _mean_bits(components[box] == number, entropy.voxels_zyx[box]) if entropy else None}
+            _measure(components[box] == number, image.cropped(box), entropy.cropped(box) if entropy else None)
             for number, box in enumerate(boxes)
             if number > 0
         ]
@@ -76,32 +75,45 @@ def measure_components(segmentation: Volume, image: Volume, entropy: Volume | No
     return rows
 
 
-def _measure(mask_zyx: np.ndarray, image_zyx: np.ndarray, grid: Grid) -> dict[str, Any]:
-    """All measures of the one component that `mask_zyx` holds, cropped to its box."""
-    points = grid.points_xyz_mm(np.argwhere(mask_zyx))
-    hu = image_zyx[mask_zyx].astype(np.float64)
+def _measure(mask_zyx: np.ndarray, image: Volume, entropy: Volume | None) -> dict[str, Any]:
+    """All measures of the one component that `mask_zyx` holds; everything is cropped to its box."""
+    grid, hu = image.grid, image.voxels_zyx[mask_zyx]
+    centroid = grid.points_xyz_mm(_mean_place(mask_zyx))[0]
+    points = grid.points_xyz_mm(row_ends(mask_zyx))
     # Half a voxel on each side, along the patient's axes.
     voxel_xyz_mm = np.abs(grid.affine[:3, :3]).sum(axis=1)
     lowest, highest = points.min(axis=0) - voxel_xyz_mm / 2, points.max(axis=0) + voxel_xyz_mm / 2
-    centroid, extent = points.mean(axis=0), highest - lowest
     return {
         "voxels": int(hu.size),
         "volume_cm3": hu.size * grid.voxel_volume_mm3 / 1000,
         **{f"centroid_{axis}_mm": float(value) for axis, value in zip("xyz", centroid, strict=True)},
-        **{f"extent_{axis}_mm": float(value) for axis, value in zip("xyz", extent, strict=True)},
+        **{f"extent_{axis}_mm": float(value) for axis, value in zip("xyz", highest - lowest, strict=True)},
         "box_xyz_mm": [lowest.tolist(), highest.tolist()],
         "voxel_xyz_mm": points[0].tolist(),
         "longest_diameter_mm": longest_distance_mm(points) + min(grid.spacing_xyz_mm),
-        "mean_hu": float(hu.mean()),
-        "sd_hu": float(hu.std()),
+        "mean_hu": float(hu.mean(dtype=np.float64)),
+        "sd_hu": float(hu.std(dtype=np.float64)),
         "min_hu": float(hu.min()),
         "max_hu": float(hu.max()),
+        "mean_entropy_bits": float(entropy.voxels_zyx[mask_zyx].mean()) / 255 if entropy else None,
     }
 
 
-def _mean_bits(mask_zyx: np.ndarray, entropy_zyx: np.ndarray) -> float:
-    """Mean entropy of a component, cropped to its box."""
-    return float(entropy_zyx[mask_zyx].mean()) / 255
+def _mean_place(mask_zyx: np.ndarray) -> np.ndarray:
+    """The mean z, y, x index of the true voxels, from how many lie in each plane across an axis."""
+    across = [np.count_nonzero(mask_zyx, axis=plane) for plane in ((1, 2), (0, 2), (0, 1))]
+    return np.array([counts @ np.arange(counts.size) / counts.sum() for counts in across])
+
+
+def row_ends(mask_zyx: np.ndarray) -> np.ndarray:
+    """The z, y, x indices (n, 3) of the first and then of the last true voxel of each row along x.
+
+    The convex hull of a mask and its extent in any direction are those of its row ends, which are far fewer.
+    """
+    zy = np.argwhere(mask_zyx.any(axis=2))
+    rows = mask_zyx[tuple(zy.T)]
+    last = mask_zyx.shape[2] - 1 - rows[:, ::-1].argmax(axis=1)
+    return np.concatenate([np.column_stack([zy, rows.argmax(axis=1)]), np.column_stack([zy, last])])
 
 
 def longest_distance_mm(points_xyz_mm: np.ndarray) -> float:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+import cc3d
 import numpy as np
 from scipy.ndimage import distance_transform_edt, find_objects
 
@@ -40,18 +41,18 @@ def postprocess(
         facts["region_reason"] = "the lung field is not plausible"
     for step in ("outside", "small", "other"):
         facts |= {f"removed_{step}_components": 0, f"removed_{step}_voxels": 0}
-    whole = segmentation.voxels_zyx.copy()
-    box = bounding_box(whole > 0)
+    box = bounding_box(segmentation.voxels_zyx > 0)
     asked_for = settings.min_volume_mm3 > 0 or settings.keep_largest or facts["region_used"]
     if box is None or not asked_for:
-        return segmentation.with_voxels(whole), facts
+        return segmentation, facts
+    whole = segmentation.voxels_zyx.copy()
     # Only what is near enough to judge a component by is looked at: most of a scan is empty.
     box = grow_box(box, REACH_MM, segmentation.grid)
     voxels, region = whole[box], region.cropped(box) if region else None
     smallest_voxels = voxels_in(settings.min_volume_mm3, segmentation.grid)
-    for value in np.unique(voxels[voxels > 0]):
+    for value in range(1, int(voxels.max()) + 1):
         components = label_components(voxels == value)
-        sizes = np.bincount(components.ravel())
+        sizes = cc3d.statistics(components)["voxel_counts"]
         alive = np.arange(sizes.size) > 0
         if facts["region_used"] and region is not None:
             alive = _drop(alive, _in_reach(components, sizes, region), sizes, "outside", facts)
@@ -60,7 +61,7 @@ def postprocess(
             largest = int(np.where(alive, sizes, 0).argmax())
             alive = _drop(alive, np.arange(sizes.size) == largest, sizes, "other", facts)
         alive[0] = True
-        voxels[~alive[components]] = 0
+        voxels *= alive[components]
     return segmentation.with_voxels(whole), facts
 
 
@@ -69,7 +70,7 @@ def _in_reach(components: np.ndarray, sizes: np.ndarray, region: Volume) -> np.n
     enough = np.bincount(components[region.voxels_zyx > 0], minlength=sizes.size) >= REGION_SHARE * sizes
     # Distances are only measured around the few components that the region itself does not hold.
     boxes = find_objects(components)
-    for number in np.flatnonzero(~enough & (sizes > 0)):
+    for number in np.flatnonzero(~enough[1:]) + 1:
         box = grow_box(boxes[number - 1], REACH_MM, region.grid)
         near_mm = distance_transform_edt(region.voxels_zyx[box] == 0, sampling=region.grid.spacing_zyx_mm)
         if region.voxels_zyx[box].any():
