@@ -165,13 +165,16 @@ def _paint_slab(
 
 
 def great_vessels() -> Tubes:
-    """Aorta, caval vein, pulmonary arteries and veins, oesophagus and the arteries of the neck."""
+    """Aorta, upper caval vein and its left branch, pulmonary arteries and veins, oesophagus, arteries of the neck."""
     aorta = [(-8, -14, -28), (-17, -22, 5), (-15, -18, 32), (0, 2, 50), (16, 22, 48), (23, 38, 30), (24, 45, 0)]
     aorta += [(22, 46, -80), (12, 44, -170)]
     return Tubes.join(
         [
             Tubes.line(aorta, [15, 16, 15, 13, 12, 12, 12, 11, 10]),
-            Tubes.line([(-26, -6, -45), (-27, -8, 45), (-20, -12, 85), (30, -22, 92)], [10, 9, 8, 7]),
+            Tubes.line(
+                [(-26, -6, -45), (-27, -8, 45), (-18, -10, 85), (6, -12, 96), (15, -4, 115), (20, 2, 150)],
+                [10, 9, 8, 7, 6, 6],
+            ),
             Tubes.line([(14, -34, -25), (17, -22, 8), (20, 0, 14), (31, 12, 8)], [14, 13, 11, 9]),
             Tubes.line([(19, -8, 10), (-8, 4, 6), (-29, 10, -4)], [11, 10, 9]),
             Tubes.line([(30, 16, -14), (0, 12, -28), (-28, 14, -18)], [9, 18, 9]),
