@@ -26,6 +26,7 @@ from torch.utils.flop_counter import FlopCounterMode
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "workflow_scripts")]
 
+from ctseg.foreground import find_foreground  # noqa: E402
 from ctseg.sampling import TrainingCase  # noqa: E402
 from ctseg.training import Trainer  # noqa: E402
 from ctseg.training_settings import TrainSettings, training_settings  # noqa: E402
@@ -44,7 +45,7 @@ def make_case(seed: int) -> TrainingCase:
         ball = (z - centre[0]) ** 2 + (y - centre[1]) ** 2 + (x - centre[2]) ** 2 < 36
         label[z, y, x] |= ball.astype(np.uint8)
     image[label > 0] = 30
-    return TrainingCase(str(seed), image, label, (np.flatnonzero(label),))
+    return TrainingCase(str(seed), image, label, find_foreground(label, 1, label.size, 0))
 
 
 def settings_for(patch: list[int], batch: int) -> TrainSettings:

@@ -4,6 +4,7 @@ import numpy as np
 import torch
 
 from ctseg.export import export_onnx, export_torchscript, shipped
+from ctseg.foreground import find_foreground
 from ctseg.intensity import Scaling
 from ctseg.model import InferSettings, ModelCard
 from ctseg.network import NetworkSettings, SegmentationModel, build_network
@@ -73,7 +74,7 @@ def write_model(trained, folder):
 def write_int8(model, output):
     """The model of 8-bit integers."""
     hu, mask = balls(1)
-    case = TrainingCase("a", hu, mask.astype(np.uint8), (np.flatnonzero(mask),))
+    case = TrainingCase("a", hu, mask.astype(np.uint8), find_foreground(mask, 1, mask.size, 0))
     quantize(model, calibration_patches([case], CARD, seed=1, count=6), output)
 
 

@@ -10,6 +10,7 @@ import torch
 from ctseg.distributed import train_in_processes
 from ctseg.errors import InputError
 from ctseg.fold_training import FoldTask, train_fold
+from ctseg.foreground import write_foreground
 from ctseg.volume import Grid, Volume, write_nifti
 from training_data import make_case
 
@@ -34,11 +35,17 @@ def task(tmp_path):
         grid = Grid(case.image_zyx.shape, (1.0, 1.0, 1.0), (0.0, 0.0, 0.0), IDENTITY)
         write_nifti(Volume(case.image_zyx, grid), folder / "image.nii")
         write_nifti(Volume(case.label_zyx, grid), folder / "label.nii")
-        np.savez(folder / "foreground.npz", class_1=case.foreground[0])
+        write_foreground(case.foreground, folder / "foreground.npz")
     (tmp_path / "plan.json").write_text(json.dumps({key: {"value": value} for key, value in PLAN.items()}))
     train = {"steps": 10, "validate_every": 5, "patience": 5, "learning_rate": 0.01, "warmup_steps": 2}
     train |= {"optimiser": "sgd", "schedule": "cosine", "accumulate": 1, "weight_decay": 0.0, "ema_decay": 0.9}
-    train |= {"foreground_probability": 0.7, "precision": "auto", "on_oom": "error", "freeze_encoder": False}
+    train |= {
+        "foreground_probability": 0.7,
+        "volume_exponent": 0.5,
+        "precision": "auto",
+        "on_oom": "error",
+        "freeze_encoder": False,
+    }
     train |= {"loss": "dice_bce", "dice_weight": 0.5, "batch_dice": True, "class_weights": {}}
     network = {"architecture": "unet", "residual_units": 1, "norm": "instance", "dropout": 0.0}
     network |= {"deep_supervision": False, "exclusive": False}

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from ctseg.preparation import Preparation, foreground_indices, prepare_image, prepare_label
+from ctseg.preparation import Preparation, prepare_image, prepare_label
 from ctseg.volume import Grid, Volume
 from grids import grids
 
@@ -55,12 +55,3 @@ def test_labels_follow_the_image():
     moved = prepare_label(image.with_voxels(label), prepared, 1)
     assert moved.grid.matches(prepared.grid)
     assert moved.voxels_zyx.sum() * 8 == pytest.approx(1000, rel=0.3)
-
-
-def test_foreground_indices_are_drawn_per_class_and_repeatably():
-    label = np.zeros((10, 10, 10), np.uint8)
-    label[:5], label[9, 9, 9] = 1, 2
-    first, again = (foreground_indices(label, 3, 100, seed=1) for _ in range(2))
-    assert [indices.size for indices in first.values()] == [100, 1, 0]
-    assert (label.ravel()[first["class_1"]] == 1).all()
-    np.testing.assert_array_equal(first["class_1"], again["class_1"])

@@ -1,13 +1,14 @@
 import numpy as np
 import pytest
 
-from ctseg.sampling import PatchSampler, cut_patch
+from ctseg.foreground import find_foreground
+from ctseg.sampling import PatchSampler, TrainingCase, cut_patch
 from training_data import make_case
 
 
-def draw(cases, count, probability=1.0):
+def draw(cases, count, probability=1.0, volume_exponent=1.0):
     """Images and labels [patch, z, y, x] of as many patches."""
-    sampler = PatchSampler(cases, probability, -1000)
+    sampler = PatchSampler(cases, probability, volume_exponent, -1000)
     patches = [sampler.patch(np.random.default_rng([3, number]), (8, 8, 8)) for number in range(count)]
     return tuple(map(np.stack, zip(*patches, strict=True)))
 
@@ -42,6 +43,16 @@ def test_a_rare_class_is_drawn_as_often_as_a_common_one():
     case = make_case(0, size=60, radius=8, second_class=True)
     _, labels = draw([case], 200)
     assert (labels == 2).any(axis=(1, 2, 3)).mean() > 0.4
+
+
+@pytest.mark.parametrize(("volume_exponent", "share"), [(0, 1 / 2), (0.5, 1 / 4), (1, 1 / 10)])
+def test_a_small_component_is_drawn_by_its_volume_to_the_set_power(volume_exponent, share):
+    label = np.zeros((40, 20, 20), np.uint8)
+    label[2:4, 2:4, 2:4], label[30:36, 10:14, 10:13] = 1, 1  # 8 and 72 voxels
+    case = TrainingCase("a", label.astype(np.int16), label, find_foreground(label, 1, 100, 0))
+    _, labels = draw([case], 600, volume_exponent=volume_exponent)
+    of_the_small_one = labels.sum(axis=(1, 2, 3)) <= 8
+    assert of_the_small_one.mean() == pytest.approx(share, abs=0.06)
 
 
 def test_a_volume_smaller_than_the_patch_is_padded_with_air():

@@ -30,6 +30,7 @@ SETTINGS = TrainSettings(
     schedule="cosine",
     accumulate=1,
     foreground_probability=0.7,
+    volume_exponent=0.5,
     precision="auto",
     on_oom="error",
     freeze_encoder=False,

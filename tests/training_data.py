@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ctseg.foreground import find_foreground
 from ctseg.sampling import TrainingCase
 
 
@@ -15,5 +16,4 @@ def make_case(seed, size=20, radius=4, second_class=False):
     image[label > 0] = 100
     if second_class:
         label[tuple(centre.astype(int))] = 2
-    classes = (1, 2) if second_class else (1,)
-    return TrainingCase(f"case-{seed}", image, label, tuple(np.flatnonzero(label == value) for value in classes))
+    return TrainingCase(f"case-{seed}", image, label, find_foreground(label, 2 if second_class else 1, label.size, 0))

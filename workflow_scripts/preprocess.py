@@ -3,9 +3,10 @@
 import numpy as np
 
 from ctseg.decisions import decided
-from ctseg.files import atomic_path, read_json
+from ctseg.files import read_json
+from ctseg.foreground import find_foreground, write_foreground
 from ctseg.lungs import plausible_lungs
-from ctseg.preparation import Preparation, foreground_indices, prepare_image, prepare_label
+from ctseg.preparation import Preparation, prepare_image, prepare_label
 from ctseg.volume import read_nifti, write_nifti
 from job import job
 
@@ -23,9 +24,8 @@ with job(snakemake) as log:
     lungs = plausible_lungs(snakemake.input.get("lungs"), snakemake.input.get("lungs_facts"))
     image = prepare_image(read_nifti(snakemake.input.image), lungs, preparation)
     label = prepare_label(read_nifti(snakemake.input.label), image, step["n_classes"])
-    foreground = foreground_indices(label.voxels_zyx, step["n_classes"], MOST_FOREGROUND_VOXELS, step["seed"])
+    foreground = find_foreground(label.voxels_zyx, step["n_classes"], MOST_FOREGROUND_VOXELS, step["seed"])
     log.info("%s voxels (z, y, x), %d of them foreground", image.grid.shape_zyx, np.count_nonzero(label.voxels_zyx))
     write_nifti(image, snakemake.output.image)
     write_nifti(label, snakemake.output.label)
-    with atomic_path(snakemake.output.foreground) as partial:
-        np.savez(partial, **foreground)
+    write_foreground(foreground, snakemake.output.foreground)

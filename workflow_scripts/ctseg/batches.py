@@ -35,7 +35,7 @@ def batch_maker(
     Raises ValueError when no case has a voxel of any class but foreground is asked for.
     """
     augmentation, patch_zyx, spacing_xyz_mm = settings.augment, settings.patch_zyx, settings.spacing_xyz_mm
-    sampler = PatchSampler(cases, settings.foreground_probability, settings.scaling.low_hu)
+    sampler = PatchSampler(cases, settings.foreground_probability, settings.volume_exponent, settings.scaling.low_hu)
     source_zyx = augmentation.source_patch(patch_zyx, spacing_xyz_mm)
     classes = torch.arange(1, settings.n_classes + 1, device=device).view(1, -1, 1, 1, 1)
     window_hu = settings.scaling.low_hu, settings.scaling.high_hu

@@ -71,18 +71,3 @@ def prepare_image(image: Volume, lungs: Volume | None, preparation: Preparation)
 def prepare_label(label: Volume, prepared_image: Volume, n_classes: int) -> Volume:
     """The label map (uint8, 0 background, 1…n_classes) on the grid of the prepared image."""
     return resample_labels(label, prepared_image.grid, n_classes)
-
-
-def foreground_indices(label_zyx: np.ndarray, n_classes: int, most: int, seed: int) -> dict[str, np.ndarray]:
-    """For each class, up to `most` flat indices of its voxels, drawn without replacement.
-
-    Patches are centred on these, so that no label volume has to be searched during training. Keys are `class_1`, ….
-    """
-    rng = np.random.default_rng(seed)
-    chosen = {}
-    for value in range(1, n_classes + 1):
-        indices = np.flatnonzero(label_zyx == value)
-        if indices.size > most:
-            indices = np.sort(rng.choice(indices, most, replace=False))
-        chosen[f"class_{value}"] = indices.astype(np.int64)
-    return chosen

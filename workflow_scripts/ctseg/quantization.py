@@ -27,8 +27,8 @@ def calibration_patches(
     cases: Sequence[TrainingCase], card: ModelCard, seed: int, count: int = PATCHES
 ) -> Iterator[np.ndarray]:
     """Patches of training cases as the network sees them: float32 HU [1, 1, z, y, x], the same for the same seed."""
-    found = any(indices.size for case in cases for indices in case.foreground)
-    sampler = PatchSampler(cases, FOREGROUND if found else 0.0, card.preparation.window_hu[0])
+    found = any(one.indices.size for case in cases for one in case.foreground)
+    sampler = PatchSampler(cases, FOREGROUND if found else 0.0, 1.0, card.preparation.window_hu[0])
     rng = np.random.default_rng(seed)
     for _ in range(count):
         yield sampler.patch(rng, card.patch_zyx)[0].astype(np.float32)[None, None]

@@ -9,24 +9,47 @@ from ctseg.volume import Shape
 
 
 @dataclass(frozen=True)
+class Foreground:
+    """The voxels of a class in a case, by connected component.
+
+    `indices` are flat indices of voxels, those of one component after those of another; `listed` tells how many stand
+    there of each component, and `voxels` how many it has.
+    """
+
+    indices: np.ndarray
+    listed: np.ndarray
+    voxels: np.ndarray
+
+    def draw(self, rng: np.random.Generator, volume_exponent: float) -> int:
+        """The flat index of a voxel of a component that is drawn by its volume to the power of `volume_exponent`."""
+        weights = self.voxels.astype(float) ** volume_exponent
+        component = rng.choice(weights.size, p=weights / weights.sum())
+        stop = int(self.listed[: component + 1].sum())
+        return int(self.indices[rng.integers(stop - int(self.listed[component]), stop)])
+
+
+@dataclass(frozen=True)
 class TrainingCase:
-    """A prepared case: int16 HU and uint8 labels [z, y, x], and flat voxel indices for each class."""
+    """A prepared case: int16 HU and uint8 labels [z, y, x], and where each class lies."""
 
     case: str
     image_zyx: np.ndarray
     label_zyx: np.ndarray
-    foreground: tuple[np.ndarray, ...]
+    foreground: tuple[Foreground, ...]
 
 
 class PatchSampler:
     """Draws patches; `fill_hu` stands for what lies outside of a volume (air)."""
 
-    def __init__(self, cases: Sequence[TrainingCase], foreground_probability: float, fill_hu: float) -> None:
+    def __init__(
+        self, cases: Sequence[TrainingCase], foreground_probability: float, volume_exponent: float, fill_hu: float
+    ) -> None:
         """Raises ValueError when no case has a voxel of any class but foreground is asked for."""
-        self.cases, self.foreground_probability, self.fill_hu = cases, foreground_probability, fill_hu
+        self.cases, self.fill_hu = cases, fill_hu
+        self.foreground_probability, self.volume_exponent = foreground_probability, volume_exponent
         # For each class the cases that have it, so that a rare class is drawn as often as a common one.
         n_classes = len(cases[0].foreground)
-        having = [[case for case in cases if case.foreground[value].size] for value in range(n_classes)]
+        having = [[case for case in cases if case.foreground[value].indices.size] for value in range(n_classes)]
         self.targets = [(value, members) for value, members in enumerate(having) if members]
         if foreground_probability > 0 and not self.targets:
             raise ValueError("no training case has a voxel of any target")
@@ -40,7 +63,7 @@ class PatchSampler:
         if rng.random() < self.foreground_probability:
             value, members = self.targets[rng.integers(len(self.targets))]
             case = members[int(rng.integers(len(members)))]
-            flat = case.foreground[value][rng.integers(case.foreground[value].size)]
+            flat = case.foreground[value].draw(rng, self.volume_exponent)
             voxel = np.array(np.unravel_index(flat, case.image_zyx.shape))
             # Off-centre by up to a quarter patch: a network must not learn that targets sit in the middle.
             quarter = size // 4

@@ -27,6 +27,7 @@ class TrainSettings:
     weight_decay: float
     ema_decay: float
     foreground_probability: float
+    volume_exponent: float
     precision: str
     on_oom: str
     freeze_encoder: bool
