@@ -5,7 +5,8 @@
 Made-up cases, the default network and augmentation. Steps of all variants are interleaved and medians compared:
 
 * `step` is a whole one as in training, `network` the same on one batch that is there already; their ratio is the share.
-* `loader` is the time that making a batch takes by itself; in a step it runs beside the network.
+* `loader` is the time that making a batch takes by itself; `made beside` is a step with the next batch made in a thread
+  beside the network, as with a GPU or many cores.
 * The limit is that of one large convolution, forward and backward; a step's FLOPs are counted by torch.
 """
 
@@ -26,6 +27,7 @@ from torch.utils.flop_counter import FlopCounterMode
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "workflow_scripts")]
 
+from ctseg.batches import Prefetch, Share, batch_maker  # noqa: E402
 from ctseg.foreground import find_foreground  # noqa: E402
 from ctseg.sampling import TrainingCase  # noqa: E402
 from ctseg.training import Trainer  # noqa: E402
@@ -98,19 +100,21 @@ def main() -> None:
     def trainer(**changes: object) -> Trainer:
         return Trainer(cases[:3], cases[3:], replace(settings, **changes), "benchmark")
 
-    whole, fixed, plain, bfloat = trainer(), trainer(), trainer(), trainer(precision="bfloat16")
-    ready = fixed.batch(0)
+    whole, beside, fixed, plain, bfloat = trainer(), trainer(), trainer(), trainer(), trainer(precision="bfloat16")
+    loader = batch_maker(cases[:3], settings, whole.device, Share())
+    whole.batch, beside.batch = loader, Prefetch(loader)
+    ready = loader(0)
     contiguous = tuple(part.contiguous() for part in ready)
     for one in (fixed, bfloat):
         one.batch = lambda index: ready
     plain.network.to(memory_format=torch.contiguous_format)
     plain.batch = lambda index: contiguous
-    loader = whole.batch._make  # type: ignore[attr-defined]
     numbers = count()
     parts: dict[str, Callable[[], object]] = {
         "step": whole._train_step,
         "network": fixed._train_step,
         "loader": lambda: loader(next(numbers)),
+        "made beside": beside._train_step,
         "not channels-last": plain._train_step,
         "bfloat16": bfloat._train_step,
     }

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from ctseg.augment import AugmentSettings
-from ctseg.batches import Prefetch, Share, batch_maker
+from ctseg.batches import FEW_THREADS, Prefetch, Share, batch_maker, batches
 from test_training import SETTINGS
 from training_data import make_case
 
@@ -60,6 +60,14 @@ def test_the_next_batch_is_made_while_one_is_used():
     assert [prefetch(1), prefetch(2), prefetch(7), prefetch(8)] == [1, 2, 7, 8]
     assert made[:3] == [0, 1, 2]
     assert made.count(1) == made.count(2) == made.count(8) == 1
+
+
+@pytest.mark.parametrize(
+    ("device", "threads", "ahead"), [("cpu", 1, False), ("cpu", FEW_THREADS + 1, True), ("cuda", 1, True)]
+)
+def test_batches_are_made_ahead_only_where_the_network_leaves_a_core(monkeypatch, device, threads, ahead):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    assert isinstance(batches(lambda index: index, torch.device(device)), Prefetch) is ahead
 
 
 def test_an_error_in_the_background_is_not_lost():

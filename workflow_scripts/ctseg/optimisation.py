@@ -23,7 +23,12 @@ def learning_rate_at(step: int, settings: TrainSettings) -> float:
 def build_optimiser(parameters: Iterable[nn.Parameter], settings: TrainSettings) -> torch.optim.Optimizer:
     """AdamW (Loshchilov and Hutter, ICLR 2019), or nnU-Net's stochastic gradient descent with Nesterov's momentum."""
     if settings.optimiser == "adamw":
-        return torch.optim.AdamW(parameters, lr=settings.learning_rate, weight_decay=settings.weight_decay)
+        return torch.optim.AdamW(parameters, lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True)
     return torch.optim.SGD(
-        parameters, lr=settings.learning_rate, weight_decay=settings.weight_decay, momentum=0.99, nesterov=True
+        parameters,
+        lr=settings.learning_rate,
+        weight_decay=settings.weight_decay,
+        momentum=0.99,
+        nesterov=True,
+        fused=True,
     )

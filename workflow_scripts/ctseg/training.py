@@ -19,7 +19,7 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
-from ctseg.batches import Batch, Prefetch, Share, batch_maker
+from ctseg.batches import Share, batch_maker, batches
 from ctseg.errors import InputError
 from ctseg.files import atomic_path
 from ctseg.hardware import processor_name
@@ -88,7 +88,7 @@ class Trainer:
     def _use(self, settings: TrainSettings) -> None:
         """Go on with these sizes of batch and patch."""
         self.settings = settings
-        self.batch: Callable[[int], Batch] = Prefetch(batch_maker(self.training, settings, self.device, self.share))
+        self.batch = batches(batch_maker(self.training, settings, self.device, self.share), self.device)
 
     def _parallel(self) -> nn.Module:
         """The network as it is trained: alone, or with gradients averaged over all processes."""
