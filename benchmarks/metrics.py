@@ -46,7 +46,7 @@ def by_deepmind(reference: np.ndarray, prediction: np.ndarray) -> dict[str, floa
     """The same by surface-distance."""
     from scipy import ndimage
 
-    np.Inf = np.inf  # noqa: NPY201 (the package is older than NumPy 2)
+    np.Inf = np.inf  # type: ignore[attr-defined]  # noqa: NPY201 (the package is older than NumPy 2)
     ndimage.filters = ndimage
     from surface_distance import metrics
 
@@ -106,7 +106,7 @@ def main() -> None:
     if given.tool:
         run_tool(given.tool, tuple(given.shape), given.lesions)
         return
-    runs = {tool: [] for tool in TOOLS}
+    runs: dict[str, list[dict[str, float]]] = {tool: [] for tool in TOOLS}
     for _ in range(given.rounds):
         for tool in TOOLS:
             runs[tool].append(measure(tool, given.shape, given.lesions))

@@ -35,7 +35,8 @@ def minutes_until(
     goal: float, limit: float, step: Callable[[], object], dice: Callable[[], float]
 ) -> list[list[float]]:
     """Rows of minutes trained and validation Dice, one a minute, until the goal or the limit."""
-    rows, spent_s = [], 0.0
+    rows: list[list[float]] = []
+    spent_s = 0.0
     while not rows or (rows[-1][1] < goal and spent_s < 60 * limit):
         minute_s = 0.0
         while minute_s < 60:
@@ -55,8 +56,8 @@ def ctseg(results: Path, names: dict[str, list[str]], device: torch.device) -> t
     step["train"] |= {"steps": STEPS_WITHOUT_END}
     plan = json.loads((results / "plan.json").read_text())
     settings = training_settings(step | {"labels": ["nodule"], "fold": 0, "repeat": 0}, plan)
-    cases = [read_cases(results / "preprocessed", names[split]) for split in ("train", "val")]
-    trainer = Trainer(*cases, settings, "benchmark", device)
+    training, validation = (read_cases(results / "preprocessed", names[split]) for split in ("train", "val"))
+    trainer = Trainer(training, validation, settings, "benchmark", device)
 
     def dice() -> float:
         trainer.average.eval()

@@ -104,7 +104,7 @@ def main() -> None:
     description = {"channel_names": {"0": "CT"}, "labels": {"background": 0, "target": 1}, "file_ending": ".nii.gz"}
     configuration = plans.get_configuration("3d_fullres")
     predictor.manual_initialization(network, plans, configuration, [network.state_dict()], description, "none", None)
-    image = nib.load(given.scan)
+    image = nib.Nifti1Image.from_filename(given.scan)
     voxels = np.asarray(image.dataobj, dtype=np.float32).T[None]
     spacing = [float(value) for value in image.header.get_zooms()[:3][::-1]]
     start = time.perf_counter()

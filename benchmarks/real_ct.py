@@ -27,8 +27,8 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "workflow_scripts")]
 
 from ctseg.files import read_json  # noqa: E402
+from ctseg.native_grid import to_native_grid  # noqa: E402
 from ctseg.postprocessing import PostprocessSettings, postprocess  # noqa: E402
-from ctseg.predict import on_grid  # noqa: E402
 from ctseg.preparation import Preparation, prepare_image  # noqa: E402
 from ctseg.training import Trainer  # noqa: E402
 from ctseg.training_cases import read_cases  # noqa: E402
@@ -140,7 +140,7 @@ def evaluate(trainer: Trainer, out: Path, names: list[str], decisions: dict) -> 
         image = read_nifti(results / "images" / f"{name}.nii.gz")
         prepared = prepare_image(image, None, preparation)
         found = sliding_window(prepared.voxels_zyx, network, 1, settings.patch_zyx, 0.5, 2, window[0])
-        labels, _ = on_grid(found, prepared.grid, image.grid, 0.5)
+        labels = to_native_grid([(0, found)], prepared.grid, image.grid, 0.5).labels
         scores[name] = dice_of(postprocess(labels, LARGEST, None, False)[0], results / "labels" / f"{name}.nii.gz")
     return scores
 
