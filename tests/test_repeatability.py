@@ -17,9 +17,7 @@ from studies import TINY, merged, planned_jobs, snakemake
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 # Patches as large as real ones: the sums over small ones are not split among threads.
-STUDY = merged(
-    TINY, {"plan": {"patch_size": [48] * 3}, "train": {"steps": 200, "validate_every": 10, "patience": 1000}}
-)
+STUDY = merged(TINY, {"plan": {"patch_size": [48] * 3}, "train": {"steps": 60, "validate_every": 10, "patience": 1000}})
 TIMED = ("logs", "benchmarks", "provenance", "report.html")
 
 
