@@ -28,7 +28,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "workflow_scripts")]
 
 from ctseg.batches import Prefetch, Share, batch_maker  # noqa: E402
-from ctseg.foreground import find_foreground  # noqa: E402
+from ctseg.foreground_search import find_foreground  # noqa: E402
 from ctseg.sampling import TrainingCase  # noqa: E402
 from ctseg.training import Trainer  # noqa: E402
 from ctseg.training_settings import TrainSettings, training_settings  # noqa: E402

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.requests import ClientDisconnect
@@ -67,10 +68,10 @@ def done(job: Annotated[Job, Depends(found)]) -> Job:
 
 Shared = Annotated[Service, Depends(service_of)]
 open_routes = APIRouter()
-routes = APIRouter(dependencies=[Depends(authorised)], responses=problems(401))
+routes = APIRouter(dependencies=[Depends(authorised)], responses=problems(401, 422))
 
 
-@routes.post(PREFIX, status_code=202, openapi_extra=UPLOAD, responses=problems(400, 408, 413, 415, 422, 429))
+@routes.post(PREFIX, status_code=202, openapi_extra=UPLOAD, responses=problems(400, 408, 413, 415, 429))
 async def segment(
     request: Request,
     response: Response,
@@ -203,6 +204,13 @@ async def refused(request: Request, error: Exception) -> JSONResponse:
     return JSONResponse({"detail": str(error)}, error.status)
 
 
+async def misused(request: Request, error: Exception) -> JSONResponse:
+    """The answer to a parameter that cannot be read, without what was sent."""
+    assert isinstance(error, RequestValidationError)
+    said = [f"{fault['loc'][-1]}: {fault['msg']}" for fault in error.errors()]
+    return JSONResponse({"detail": "; ".join(said)}, 422)
+
+
 @asynccontextmanager
 async def _running(app: FastAPI) -> AsyncIterator[None]:
     """Start the worker before the first request, and end it after the last."""
@@ -234,6 +242,6 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(routes)
     app.include_router(open_routes)
     app.add_exception_handler(Refused, refused)
-
+    app.add_exception_handler(RequestValidationError, misused)
     app.add_middleware(Counting)
     return app

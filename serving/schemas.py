@@ -84,7 +84,7 @@ DESCRIPTIONS = {
     409: "The job has no result: it has not ended, failed, or was cancelled",
     413: "Too large: bytes, bytes when decompressed, files, or voxels",
     415: "No NIfTI and no zip, by its content",
-    422: "Damaged, dangerous, or no single 3-D scan",
+    422: "Damaged, dangerous, or no single 3-D scan; or a parameter that cannot be read",
     429: "All places are taken: come back after Retry-After seconds",
     503: "The model is not loaded",
 }

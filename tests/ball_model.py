@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from ctseg.export import export_onnx, export_torchscript, shipped
-from ctseg.foreground import find_foreground
+from ctseg.foreground_search import find_foreground
 from ctseg.intensity import Scaling
 from ctseg.model import InferSettings, ModelCard
 from ctseg.network import NetworkSettings, SegmentationModel, build_network

@@ -4,7 +4,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from ctseg.components import label_components
-from ctseg.foreground import find_foreground, write_foreground
+from ctseg.foreground import write_foreground
+from ctseg.foreground_search import find_foreground
 from ctseg.training_cases import read_cases
 from ctseg.volume import Grid, Volume, write_nifti
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from ctseg.foreground import find_foreground
+from ctseg.foreground_search import find_foreground
 from ctseg.sampling import PatchSampler, TrainingCase, cut_patch
 from training_data import make_case
 

@@ -117,6 +117,12 @@ def test_dicom_objects_that_were_not_asked_for_or_cannot_be_made(served, files):
     assert (refused.status_code, "send a zip of DICOM" in refused.json()["detail"]) == (422, True)
 
 
+def test_a_parameter_that_cannot_be_read_is_named(served, files):
+    refused = served.post((files / "scan.nii").read_bytes(), params={"dicom": "perhaps"})
+    assert refused.status_code == 422
+    assert refused.json()["detail"].startswith("dicom: Input should be a valid boolean")
+
+
 def test_the_box_of_a_component_is_that_of_its_voxels():
     grid = Grid((4, 5, 6), (1.0, 2.0, 3.0), (10.0, 0.0, 0.0), ((1.0, 0, 0), (0, 1.0, 0), (0, 0, 1.0)))
     mask = np.zeros(grid.shape_zyx, np.uint8)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ctseg.foreground import find_foreground
+from ctseg.foreground_search import find_foreground
 from ctseg.sampling import TrainingCase
 
 

@@ -4,7 +4,8 @@ import numpy as np
 
 from ctseg.decisions import decided
 from ctseg.files import read_json
-from ctseg.foreground import find_foreground, write_foreground
+from ctseg.foreground import write_foreground
+from ctseg.foreground_search import find_foreground
 from ctseg.lungs import plausible_lungs
 from ctseg.preparation import Preparation, prepare_image, prepare_label
 from ctseg.volume import read_nifti, write_nifti

@@ -1,35 +1,24 @@
 """Where the targets of a case lie: the voxels that training patches are centred on."""
 
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
 
-from ctseg.components import label_components
 from ctseg.files import atomic_path
-from ctseg.sampling import Foreground
 
 
-def find_foreground(label_zyx: np.ndarray, n_classes: int, most: int, seed: int) -> tuple[Foreground, ...]:
-    """The components of each class of a label map [z, y, x], uint8, 0 background, 1…n_classes.
+@dataclass(frozen=True)
+class Foreground:
+    """The voxels of a class in a case, by connected component.
 
-    Up to `most` voxels of a class are listed, drawn without replacement: as many of each component, so that none is
-    without. Patches are centred on these, so that no label volume has to be searched during training.
+    `indices` are flat indices of voxels, those of one component after those of another; `listed` tells how many stand
+    there of each component, and `voxels` how many it has.
     """
-    rng = np.random.default_rng(seed)
-    found = []
-    for value in range(1, n_classes + 1):
-        components = label_components(label_zyx == value).ravel()
-        inside = np.flatnonzero(components)
-        by_component = inside[np.argsort(components[inside], kind="stable")]
-        voxels = np.bincount(components[inside])[1:]
-        share = max(1, most // max(1, voxels.size))
-        listed = [
-            np.sort(rng.choice(places, share, replace=False)) if places.size > share else places
-            for places in np.split(by_component, np.cumsum(voxels))[:-1]
-        ]
-        indices = np.concatenate(listed) if listed else by_component
-        found.append(Foreground(indices.astype(np.int64), np.minimum(voxels, share), voxels))
-    return tuple(found)
+
+    indices: np.ndarray
+    listed: np.ndarray
+    voxels: np.ndarray
 
 
 def write_foreground(foreground: tuple[Foreground, ...], path: str | Path) -> None:
@@ -39,3 +28,11 @@ def write_foreground(foreground: tuple[Foreground, ...], path: str | Path) -> No
     }
     with atomic_path(path) as partial:
         np.savez(partial, **arrays)
+
+
+def read_foreground(path: str | Path) -> tuple[Foreground, ...]:
+    """Read what `write_foreground` wrote."""
+    names = [field.name for field in fields(Foreground)]
+    with np.load(path) as stored:
+        classes = range(1, len(stored.files) // len(names) + 1)
+        return tuple(Foreground(**{name: stored[f"{name}_{value}"] for name in names}) for value in classes)

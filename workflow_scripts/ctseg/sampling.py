@@ -5,27 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ctseg.foreground import Foreground
 from ctseg.volume import Shape
-
-
-@dataclass(frozen=True)
-class Foreground:
-    """The voxels of a class in a case, by connected component.
-
-    `indices` are flat indices of voxels, those of one component after those of another; `listed` tells how many stand
-    there of each component, and `voxels` how many it has.
-    """
-
-    indices: np.ndarray
-    listed: np.ndarray
-    voxels: np.ndarray
-
-    def draw(self, rng: np.random.Generator, volume_exponent: float) -> int:
-        """The flat index of a voxel of a component that is drawn by its volume to the power of `volume_exponent`."""
-        weights = self.voxels.astype(float) ** volume_exponent
-        component = rng.choice(weights.size, p=weights / weights.sum())
-        stop = int(self.listed[: component + 1].sum())
-        return int(self.indices[rng.integers(stop - int(self.listed[component]), stop)])
 
 
 @dataclass(frozen=True)
@@ -63,7 +44,7 @@ class PatchSampler:
         if rng.random() < self.foreground_probability:
             value, members = self.targets[rng.integers(len(self.targets))]
             case = members[int(rng.integers(len(members)))]
-            flat = case.foreground[value].draw(rng, self.volume_exponent)
+            flat = draw_voxel(case.foreground[value], rng, self.volume_exponent)
             voxel = np.array(np.unravel_index(flat, case.image_zyx.shape))
             # Off-centre by up to a quarter patch: a network must not learn that targets sit in the middle.
             quarter = size // 4
@@ -74,6 +55,14 @@ class PatchSampler:
             start = rng.integers(0, np.maximum(np.array(case.image_zyx.shape) - size, 0) + 1)
         image = cut_patch(case.image_zyx, start, size_zyx, self.fill_hu)
         return image, cut_patch(case.label_zyx, start, size_zyx, 0)
+
+
+def draw_voxel(foreground: Foreground, rng: np.random.Generator, volume_exponent: float) -> int:
+    """The flat index of a voxel of a component that is drawn by its volume to the power of `volume_exponent`."""
+    weights = foreground.voxels.astype(float) ** volume_exponent
+    component = rng.choice(weights.size, p=weights / weights.sum())
+    stop = int(foreground.listed[: component + 1].sum())
+    return int(foreground.indices[rng.integers(stop - int(foreground.listed[component]), stop)])
 
 
 def cut_patch(volume_zyx: np.ndarray, start_zyx: np.ndarray, patch_zyx: Shape, fill: float) -> np.ndarray:

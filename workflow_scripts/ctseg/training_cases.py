@@ -1,12 +1,13 @@
 """Prepared cases as training reads them: memory-mapped, so that only the patches are read."""
 
 import hashlib
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
-from ctseg.sampling import Foreground, TrainingCase
+from ctseg.foreground import read_foreground
+from ctseg.sampling import TrainingCase
 from ctseg.training_settings import TrainSettings
 from ctseg.volume import read_nifti
 
@@ -18,12 +19,8 @@ def read_cases(folder: Path, names: list[str]) -> list[TrainingCase]:
 
 def _read_case(folder: Path, name: str) -> TrainingCase:
     """One prepared case."""
-    with np.load(folder / name / "foreground.npz") as stored:
-        names = [field.name for field in fields(Foreground)]
-        classes = range(1, len(stored.files) // len(names) + 1)
-        foreground = tuple(Foreground(**{name: stored[f"{name}_{value}"] for name in names}) for value in classes)
-    image = read_nifti(folder / name / "image.nii").voxels_zyx
-    return TrainingCase(name, image, read_nifti(folder / name / "label.nii").voxels_zyx, foreground)
+    image, label = (read_nifti(folder / name / f"{kind}.nii").voxels_zyx for kind in ("image", "label"))
+    return TrainingCase(name, image, label, read_foreground(folder / name / "foreground.npz"))
 
 
 def training_hash(cases: list[TrainingCase]) -> str:
