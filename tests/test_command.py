@@ -10,16 +10,16 @@ import pandas as pd
 import pytest
 
 from ctseg.labels import LabelSettings, read_label
-from ctseg.volume import read_nifti, write_nifti
+from ctseg.volume import Grid, read_nifti, write_nifti
 from dicom_files import REFERABLE, write_series
 
 SCRIPTS = Path(__file__).resolve().parents[1] / "workflow_scripts"
 
 
-def ctseg(*arguments):
+def ctseg(*arguments, folder=None):
     command = [sys.executable, "-m", "ctseg", *map(str, arguments)]
     environment = os.environ | {"PYTHONPATH": str(SCRIPTS)}
-    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment, cwd=folder)
 
 
 def test_a_scan_and_a_model_give_a_segmentation_and_its_components(model_folder, scan, tmp_path):
@@ -57,6 +57,41 @@ def test_a_file_has_no_series_to_refer_to(model_folder, tmp_path):
     assert run.returncode == 1
     assert "--dicom needs a DICOM series" in run.stderr
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("scan_name", "arguments"),
+    [
+        ("scan.nii.gz", ["-o", "scan.nii.gz"]),
+        ("scan.nii.gz", ["-o", "link.nii.gz"]),
+        ("scan_uncertainty.nii.gz", ["-o", "scan.nii.gz", "--uncertainty"]),
+        ("ct", ["-o", "ct/out.nii.gz"]),
+        ("ct", ["-o", "out.nii.gz", "--dicom", "ct"]),
+        ("ct", ["-o", "out.nii.gz", "--dicom", "ct/results"]),
+    ],
+)
+def test_a_scan_is_never_written_over_nor_added_to(model_folder, tmp_path, scan_name, arguments):
+    scan = tmp_path / scan_name
+    if scan_name == "ct":
+        scan.mkdir()
+        scan = scan / "slice"
+    scan.write_bytes(b"a scan that cannot be replaced")
+    (tmp_path / "link.nii.gz").symlink_to(scan)
+    before = sorted(tmp_path.rglob("*"))
+    run = ctseg("predict", model_folder / "model.onnx", scan_name, *arguments, folder=tmp_path)
+    assert run.returncode == 1
+    assert "would be written over the scan" in run.stderr
+    assert scan.read_bytes() == b"a scan that cannot be replaced"
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_the_series_that_were_not_taken_are_told(model_folder, scan, tmp_path):
+    write_series(tmp_path / "ct" / "long", scan[0].voxels_zyx, scan[0].grid, SeriesInstanceUID="1.2.840.1")
+    short = Grid((3, *scan[0].grid.shape_zyx[1:]), scan[0].grid.spacing_xyz_mm, (0.0, 0.0, 0.0), scan[0].grid.direction)
+    write_series(tmp_path / "ct" / "short", scan[0].voxels_zyx[:3], short, SeriesInstanceUID="1.2.840.2")
+    run = ctseg("predict", model_folder / "model.onnx", tmp_path / "ct", "-o", tmp_path / "out.nii")
+    assert run.returncode == 0, run.stderr
+    assert "not used: 3 x CT: shorter" in run.stderr
 
 
 @pytest.mark.parametrize(

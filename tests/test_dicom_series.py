@@ -1,17 +1,21 @@
 """Which of a folder's stacks is the scan, and why the others are not."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from ctseg.dicom import read_dicom
+from ctseg.dicom_header import list_headers
 from ctseg.dicom_series import choose_stack, find_stacks
 from ctseg.errors import InputError
 from ctseg.volume import Grid
 from dicom_files import INTERCEPT, body, ct_slice, write, write_series
 from real_data import real_data
 
+LIST_SERIES = Path(__file__).resolve().parents[1] / "workflow_scripts" / "list_series.py"
 AXIAL = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
 CORONAL = ((1.0, 0.0, 0.0), (0.0, 0.0, 1.0), (0.0, -1.0, 0.0))
 
@@ -65,6 +69,47 @@ def test_the_series_that_is_asked_for_wins(tmp_path):
     with pytest.raises(InputError, match="series_uid is not among the 2 CT series") as error:
         read_dicom(tmp_path, "1.2.840.99")
     assert "1.2.840" not in str(error.value)
+
+
+def test_series_of_several_patients_are_refused_unless_one_is_asked_for(tmp_path):
+    add(tmp_path, "1.1", PatientID="Zyx-1")
+    add(tmp_path, "1.22", PatientID="Zyx-2 ")
+    add(tmp_path, "1.333", PatientID="Zyx-2")
+    with pytest.raises(InputError, match="CT series of 2 patients") as error:
+        choose_stack(tmp_path)
+    assert "Zyx" not in str(error.value)
+    assert choose_stack(tmp_path, "1.22").stack.series_uid == "1.22"
+    assert choose_stack(tmp_path / "1.1").stack.series_uid == "1.1"
+
+
+def test_a_series_without_a_patient_is_no_other_patient(tmp_path):
+    add(tmp_path, "1.1", PatientID="Zyx-1")
+    add(tmp_path, "1.22", PatientID="")
+    assert choose_stack(tmp_path).stack.series_uid == "1.1"
+
+
+def test_the_patient_is_told_apart_without_being_read(tmp_path):
+    add(tmp_path, "1.1", PatientID="Zyx-1")
+    (header, *_) = list_headers(tmp_path)
+    assert header.patient
+    assert "Zyx" not in f"{header} {header.dataset}"
+    assert "PatientID" not in header.dataset
+
+
+def test_all_series_of_a_folder_are_listed(tmp_path):
+    add(tmp_path, "1.1", PatientID="Zyx-1")
+    add(tmp_path, "1.22", PatientID="Zyx-1", n_slices=5)
+    run = subprocess.run([sys.executable, LIST_SERIES, tmp_path], capture_output=True, text=True, check=True)
+    header, *rows = (line.split() for line in run.stdout.splitlines())
+    assert [header[0], header[2], *header[-2:]] == ["patient", "images", "series_uid", "use"]
+    told = [[row[0], row[2], *row[-2:]] for row in rows]
+    assert told == [["1", "10", "1.1", "CHOSEN"], ["1", "5", "1.22", "shorter"]]
+    add(tmp_path, "1.333", PatientID="Zyx-2")
+    run = subprocess.run([sys.executable, LIST_SERIES, tmp_path], capture_output=True, text=True, check=False)
+    assert run.returncode == 1
+    assert [line.split()[0] for line in run.stdout.splitlines()[1:]] == ["1", "1", "2"]
+    assert "CT series of 2 patients" in run.stderr
+    assert "Zyx" not in run.stdout + run.stderr
 
 
 def test_a_preferred_kernel_wins_over_thin_slices(tmp_path):

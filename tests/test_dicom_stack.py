@@ -38,7 +38,7 @@ def errors_hu(volume: Volume) -> np.ndarray:
 def test_uneven_stacks_are_refused(tmp_path, heights_mm, message):
     with pytest.raises(InputError, match=message) as error:
         read_dicom(write_stack(tmp_path, heights_mm))
-    assert "set convert.irregular to resample" in str(error.value)
+    assert "convert.irregular: resample (--interpolate" in str(error.value)
 
 
 def test_slices_at_one_place_are_no_volume(tmp_path):

@@ -1,7 +1,7 @@
 """Convert a scan of any accepted format to NIfTI in HU on its own grid, with the facts of its acquisition beside it."""
 
 from ctseg.files import write_json
-from ctseg.scan import read_scan
+from ctseg.scan import passed_over, read_scan
 from ctseg.volume import write_nifti
 from job import job
 
@@ -14,7 +14,7 @@ with job(snakemake) as log:
     spacing = " x ".join(f"{value:.3g}" for value in scan.facts["spacing_xyz_mm"])
     hu = f"{scan.facts['hu_min']} to {scan.facts['hu_max']} HU"
     log.info("%s: %s voxels of %s mm, %s", scan.facts["source_format"], size, spacing, hu)
-    for other in scan.facts.get("series", {}).get("others", []):
-        log.info("not used: %d x %s: %s", other["images"], other["modality"], other["reason"])
+    for line in passed_over(scan.facts):
+        log.info("%s", line)
     for warning in scan.facts["warnings"]:
         log.warning("%s", warning)

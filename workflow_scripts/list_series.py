@@ -8,37 +8,44 @@ import sys
 from ctseg.dicom_series import Stack, choose_stack, find_stacks
 from ctseg.errors import InputError
 
-COLUMNS = ["modality", "images", "length_mm", "slice_distance_mm", "kernel", "image_type", "part", "series_uid", "use"]
+COLUMNS = ["patient", "modality", "images", "length_mm", "slice_distance_mm", "kernel", "image_type", "part"]
+COLUMNS += ["series_uid", "use"]
 
 
-def cells(stack: Stack, use: str) -> list[str]:
-    """The row of a stack."""
-    facts = stack.facts() | {"series_uid": stack.series_uid, "use": use, "image_type": "/".join(stack.image_type)}
-    return ["-" if facts[column] in (None, "") else str(facts[column]) for column in COLUMNS]
+def table(uses: list[tuple[Stack, str]]) -> list[list[str]]:
+    """The header, and the row of each stack with its use; patients are numbered as they come."""
+    patients: dict[str, int] = {}
+    rows = [COLUMNS]
+    for stack, use in uses:
+        facts = stack.facts() | {"series_uid": stack.series_uid, "use": use, "image_type": "/".join(stack.image_type)}
+        facts["patient"] = patients.setdefault(stack.patient, len(patients) + 1) if stack.patient else None
+        rows.append(["-" if facts[column] in (None, "") else str(facts[column]) for column in COLUMNS])
+    return rows
 
 
-def rows(folder: str, series_uid: str | None) -> list[list[str]]:
-    """A row for each stack of images below the folder, the chosen one first."""
+def uses(folder: str, series_uid: str | None) -> tuple[list[tuple[Stack, str]], str]:
+    """Each stack of images below the folder with its use, the chosen one first, and why none is chosen."""
     try:
         choice = choose_stack(folder, series_uid)
-    except InputError:
-        return [cells(stack, stack.problem) for stack in find_stacks(folder)]
-    return [cells(choice.stack, "CHOSEN"), *(cells(stack, reason) for stack, reason in choice.others)]
+    except InputError as error:
+        return [(stack, stack.problem) for stack in find_stacks(folder)], str(error)
+    return [(choice.stack, "CHOSEN"), *choice.others], ""
 
 
 def main() -> None:
-    """Print the table, or what is wrong."""
+    """Print the table, and what is wrong."""
     if len(sys.argv) not in (2, 3):
         sys.exit(__doc__)
     try:
-        table = [COLUMNS, *rows(sys.argv[1], sys.argv[2] if len(sys.argv) == 3 else None)]
+        found, problem = uses(sys.argv[1], sys.argv[2] if len(sys.argv) == 3 else None)
     except InputError as error:
         sys.exit(f"ctseg: {error}")
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    for row in table:
+    rows = table(found)
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
-    if len(table) == 1:
-        print("no DICOM file in it")
+    if problem:
+        sys.exit(f"ctseg: {problem}")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,16 +24,17 @@ def predict(given: argparse.Namespace) -> None:
     from ctseg.engines import load_engine
     from ctseg.findings import Findings, hash_of
     from ctseg.predict import predict
-    from ctseg.scan import read_scan
+    from ctseg.scan import passed_over, read_scan
     from ctseg.volume import write_nifti
 
-    stem = without_suffix(given.output)
+    paths = outputs(given)
     if given.dicom and is_volume_file(given.scan):
         raise InputError(f"--dicom needs a DICOM series to refer to; {given.scan} is a file of another format")
+    refuse_overwriting(given.scan, paths.values())
     engine = load_engine(given.model, given.threads, given.engine)
     scan = read_scan(given.scan, given.series_uid, irregular="resample" if given.interpolate else "refuse")
-    for warning in scan.facts["warnings"]:
-        print(f"ctseg: {warning}", file=sys.stderr)
+    for line in passed_over(scan.facts) + scan.facts["warnings"]:
+        print(f"ctseg: {line}", file=sys.stderr)
     with tqdm(desc=engine.name, unit="row", disable=None, leave=False) as bar:
 
         def progress(done: int, rows: int) -> None:
@@ -41,9 +43,9 @@ def predict(given: argparse.Namespace) -> None:
 
         found = predict(scan.volume, engine, given.memory_gib, given.uncertainty, progress)
     write_nifti(found.segmentation, given.output)
-    write_components(found.components, list(engine.card.labels), stem.with_name(f"{stem.name}.tsv"))
+    write_components(found.components, list(engine.card.labels), paths["table"])
     if found.entropy:
-        write_nifti(found.entropy, stem.with_name(f"{stem.name}_uncertainty.nii.gz"))
+        write_nifti(found.entropy, paths["uncertainty"])
     if given.dicom:
         write_dicom(given, Findings(found.segmentation, engine.card.labels, found.components, hash_of(given.model)))
     volume_cm3 = sum(row["volume_cm3"] for row in found.components)
@@ -56,6 +58,23 @@ def write_dicom(given: argparse.Namespace, findings: "Findings") -> None:
     from ctseg.dicom_series import choose_stack
 
     write_objects(given.dicom, choose_stack(given.scan, given.series_uid), findings)
+
+
+def outputs(given: argparse.Namespace) -> dict[str, Path]:
+    """What will be written where; of DICOM objects, their folder."""
+    stem = without_suffix(given.output)
+    paths = {"mask": given.output, "table": stem.with_name(f"{stem.name}.tsv")}
+    if given.uncertainty:
+        paths["uncertainty"] = stem.with_name(f"{stem.name}_uncertainty.nii.gz")
+    return paths | ({"dicom": given.dicom} if given.dicom else {})
+
+
+def refuse_overwriting(scan: Path, paths: Iterable[Path]) -> None:
+    """Raise InputError if anything would be written over the scan or among its slices."""
+    place = scan.resolve()
+    for path in paths:
+        if place in (path.resolve(), *path.resolve().parents):
+            raise InputError(f"{path} would be written over the scan {scan} or into its folder; give another output")
 
 
 def without_suffix(output: Path) -> Path:

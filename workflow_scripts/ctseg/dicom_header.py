@@ -1,9 +1,12 @@
 """Finding the DICOM files of a folder and reading their headers.
 
-Of a header only the elements in `TAGS` are read: a patient's name, number or dates are not loaded.
+Of a header only the elements in `TAGS` are kept: a patient's name, number or dates are not loaded. One thing more is
+asked of it, whether two images are of one patient, and answered by a keyed hash that means nothing to anybody else.
 """
 
-from dataclasses import dataclass
+import hashlib
+import os
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +16,12 @@ from pydicom.tag import BaseTag, Tag
 from pydicom.uid import UID
 
 from ctseg.errors import InputError
+from ctseg.formats import DICOM_SUFFIXES
 
 # Values that break the standard are common, and the warnings of pydicom would quote them in the logs.
 pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
 
 DICOMDIR_CLASS = "1.2.840.10008.1.3.10"
-DICOM_SUFFIXES = {".dcm", ".dicom", ".ima"}
 TAGS = [
     "AcquisitionNumber",
     "BitsAllocated",
@@ -57,6 +60,8 @@ TAGS = [
     "TriggerTime",
 ]
 TAG_NUMBERS = [Tag(keyword) for keyword in TAGS]  # looked up once, not once a file
+PATIENT_ID = Tag("PatientID")
+PATIENT_KEY = os.urandom(32)  # gone with this process, and with it every way back to a patient
 
 
 @dataclass(frozen=True)
@@ -65,7 +70,7 @@ class Header:
 
     `is_directory` tells a DICOMDIR; `pixels_at` is the byte at which the element of the pixels begins, if the file has
     it and is not deflated. `frame` counts the images of a multi-frame file from 0; it is None for a file that holds one
-    image.
+    image. `patient` stands for the patient as long as this process runs; it is empty where the file names none.
     """
 
     path: Path
@@ -76,6 +81,7 @@ class Header:
     little_endian: bool
     pixels_at: int
     frame: int | None = None
+    patient: str = ""
 
     def value(self, keyword: str) -> Any:
         """The value of an element, None when it is missing, empty or damaged: values are only parsed when asked for."""
@@ -153,7 +159,7 @@ def read_header(path: Path) -> Header | None:
 
     Raises InputError for a file that should be DICOM and is damaged: it might be a slice, so it cannot be ignored.
     """
-    header = open_dicom(path, TAG_NUMBERS)
+    header = open_dicom(path, [*TAG_NUMBERS, PATIENT_ID])
     if header is None:
         if path.suffix.lower() in DICOM_SUFFIXES:
             raise InputError(f"{path} is empty or damaged: its name says DICOM, its content does not")
@@ -161,10 +167,18 @@ def read_header(path: Path) -> Header | None:
     if path.name.upper() == "DICOMDIR" or header.is_directory:
         return None
     if header.text("Modality"):
-        return header
+        return replace(header, patient=_forget_patient(header.dataset))
     if header.dataset.preamble is None and path.suffix.lower() not in DICOM_SUFFIXES:
         return None
     raise InputError(f"{path} is a DICOM file without a modality: it is cut or damaged; replace or remove it")
+
+
+def _forget_patient(dataset: pydicom.Dataset) -> str:
+    """Take the patient's number out of a header, and give what stands for it in this process."""
+    element = dataset.pop(PATIENT_ID, None)
+    number = getattr(element, "value", None) or b""
+    number = (number if isinstance(number, bytes) else str(number).encode()).strip(b" \0")
+    return hashlib.blake2b(number, key=PATIENT_KEY).hexdigest() if number else ""
 
 
 def list_headers(folder: str | Path) -> list[Header]:

@@ -64,6 +64,11 @@ class Stack:
         """Where the images come from: ORIGINAL or DERIVED, PRIMARY or SECONDARY, AXIAL …"""
         return self.headers[0].texts("ImageType")
 
+    @property
+    def patient(self) -> str:
+        """What stands for the patient as long as this process runs; empty where the images name none."""
+        return self.headers[0].patient
+
     def facts(self) -> dict[str, Any]:
         """What tells stacks apart and identifies nobody, in plain JSON types."""
         first = self.headers[0]
@@ -94,7 +99,7 @@ def choose_stack(folder: str | Path, series_uid: str | None = None, kernels: Ite
 
     Original before derived images, primary before secondary, axial before reformats, long before short, then the
     kernels in the order of `kernels` (patterns with `*`), thin slices before thick ones. Raises InputError when no
-    stack can be a volume or the series asked for is not there.
+    stack can be a volume, the series asked for is not there, or none is asked for and they are of several patients.
     """
     root = Path(folder)
     stacks = find_stacks(root)
@@ -108,6 +113,12 @@ def choose_stack(folder: str | Path, series_uid: str | None = None, kernels: Ite
     usable = [stack for stack in candidates if not stack.problem]
     if not usable:
         raise InputError(_why_none(root, candidates))
+    n_patients = len({stack.patient for stack in usable} - {""})
+    if n_patients > 1:
+        raise InputError(
+            f"{root} holds CT series of {n_patients} patients, so which of them is meant is not clear; give the folder "
+            "of one patient, or the series_uid of a series"
+        )
     chosen, passed_over = _best(usable, tuple(kernels))
     passed_over += [(stack, stack.problem) for stack in candidates if stack.problem]
     passed_over += [(stack, "another series was asked for") for stack in stacks if stack not in candidates]

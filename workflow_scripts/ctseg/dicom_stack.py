@@ -113,7 +113,10 @@ def _gaps(steps_mm: np.ndarray) -> list[tuple[int, float]]:
 
 def _uneven_message(choice: Choice, slices: list[Slice], steps_mm: np.ndarray) -> str:
     """What is wrong with an uneven stack: slices that are missing, or distances that differ."""
-    advice = "complete the series, or set convert.irregular to resample to interpolate between its slices"
+    advice = (
+        "complete the series, or interpolate between its slices with convert.irregular: resample (--interpolate on the "
+        "command line)"
+    )
     usual = usual_step_mm(steps_mm)
     ratios = steps_mm / usual
     wide = np.flatnonzero(ratios > 1.5)

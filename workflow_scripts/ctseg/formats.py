@@ -3,6 +3,7 @@
 from pathlib import Path
 
 NIFTI_SUFFIXES = (".nii", ".nii.gz")
+DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")  # where a slice has one at all
 SITK_SUFFIXES = (".nrrd", ".nhdr", ".mha", ".mhd")
 
 

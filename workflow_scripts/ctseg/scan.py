@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ctseg.errors import InputError
-from ctseg.formats import NIFTI_SUFFIXES, SITK_SUFFIXES, is_volume_file, volume_format
+from ctseg.formats import DICOM_SUFFIXES, NIFTI_SUFFIXES, SITK_SUFFIXES, is_volume_file, volume_format
 from ctseg.volume import AIR_HU, Grid, Volume, nifti_qform_off_mm, read_nifti
 
 INT16_MAX = 32767
@@ -42,6 +42,8 @@ def read_scan(
         from ctseg.dicom import read_dicom  # pydicom takes 0.3 s to import
 
         volume, facts = read_dicom(source, series_uid, kernels, irregular)
+    elif source.exists() and source.suffix.lower() in DICOM_SUFFIXES:
+        raise InputError(f"{source} is one file of a DICOM series; give the folder that holds all its slices")
     elif source.exists():
         raise InputError(
             f"{source} is no scan that ctseg reads: give the folder of a DICOM series, or a file that ends in "
@@ -64,6 +66,12 @@ def warnings_of(facts: dict[str, Any]) -> list[str]:
         "gaps": "slices were missing or unevenly spaced: voxels are interpolated, labels are not; see `gaps`",
     }
     return [text.format(facts[key]) for key, text in known.items() if facts.get(key)]
+
+
+def passed_over(facts: dict[str, Any]) -> list[str]:
+    """A line for each stack of images that lay beside the scan and was not taken, with the reason."""
+    others = facts.get("series", {}).get("others", [])
+    return [f"not used: {other['images']} x {other['modality']}: {other['reason']}" for other in others]
 
 
 def read_volume_file(path: Path) -> Volume:
