@@ -1,6 +1,7 @@
 import pytest
 
-from ctseg.history import Board, History
+from ctseg.board import Board
+from ctseg.history import History
 
 
 def after(*dice):
@@ -29,6 +30,8 @@ def test_nothing_found_is_noticed_when_patience_has_run_out():
     assert after(0, 0, 0).learns_nothing(3)
     assert not after(0, 0).learns_nothing(3)
     assert not after(0, 0.01, 0).learns_nothing(3)
+    assert after(0).found_nothing
+    assert not after().found_nothing
 
 
 def test_it_goes_on_from_its_plain_rows_and_is_written_as_a_table(tmp_path):
@@ -50,6 +53,6 @@ def test_tensorboard_shows_each_validation_where_it_is_installed(tmp_path):
 
 
 def test_without_tensorboard_nothing_is_written(tmp_path, monkeypatch):
-    monkeypatch.setattr("ctseg.history.find_spec", lambda name: None)
+    monkeypatch.setattr("ctseg.board.find_spec", lambda name: None)
     Board(tmp_path).add(after(0.2).rows[0])
     assert not list(tmp_path.iterdir())

@@ -72,12 +72,19 @@ def test_the_front_page_speaks_of_held_out_cases_with_their_own_numbers(cases):
     assert tiles["Dice"]["value"] == "0.35"
     assert tiles["Surface Dice at 2 mm"]["value"] == "0.35"
     assert tiles["HD95"]["value"] == "3 mm"
+    undefined = headline(summary.assign(mean=NAN), "test")["nodule"]
+    assert {tile["value"] for tile in undefined} == {"–"}
     row = summary[(summary["metric"] == "dice") & (summary["split"] == "test")].iloc[0]
     assert tiles["Dice"]["interval"] == f"{row['mean_low']:.3g} to {row['mean_high']:.3g}; 4 of 5 cases"
 
 
 def told(cases, cohort, **changes):
-    settings = {"split": "test", "source": "folder", "n_networks": 5, "plausible": {"a": True}} | changes
+    settings = {
+        "split": "test",
+        "source": "folder",
+        "networks": dict.fromkeys("01234", 0.8),
+        "plausible": {"a": True},
+    } | changes
     return " ".join(cautions(cases, cohort, **settings))
 
 
@@ -85,16 +92,17 @@ def test_cautions_follow_from_the_study(cases, cohort):
     text = told(cases, cohort)
     assert "In 2 of 5 comparisons" in text
     assert "b, e" in text
-    assert "5 cases were measured" in text
-    assert "1 scans come with a warning" in text
-    for absent in ("phantoms", "No case was held out", "One network", "lung field"):
+    assert "Only 5 cases measured" in text
+    assert "Of 6 scans, 1 with a warning" in text
+    for absent in ("phantoms", "No case was held out", "One network", "lung field", "learnt nothing"):
         assert absent not in text
     assert "phantoms" in told(cases, cohort, source="phantom")
     assert "No case was held out" in told(cases, cohort, split="val")
-    assert "One network" in told(cases, cohort, n_networks=1)
+    assert "One network" in told(cases, cohort, networks={"0": 0.8})
+    assert "Network 0-repeat2 learnt nothing" in told(cases, cohort, networks={"0": 0.8, "0-repeat2": 0.0})
     assert "not plausible in a;" in told(cases, cohort, plausible={"a": False})
-    assert "trained elsewhere" in told(cases, cohort, n_networks=None)
-    unlabelled = told(None, cohort, n_networks=None)
+    assert "trained elsewhere" in told(cases, cohort, networks=None)
+    unlabelled = told(None, cohort, networks=None)
     assert "No scan has a label" in unlabelled
     assert "comparisons" not in unlabelled
 

@@ -250,6 +250,14 @@ def test_a_run_that_finds_nothing_is_stopped_with_what_to_try(tmp_path):
         run.run(tmp_path / "checkpoint.pt", progress=False)
 
 
+def test_a_run_that_ends_without_having_found_anything_says_so(tmp_path, caplog):
+    run = trainer(replace(SETTINGS, steps=2, validate_every=1, patience=3))
+    run._validation_dice = lambda: 0.0
+    run.run(tmp_path / "checkpoint.pt", progress=False)
+    (warning,) = (record.getMessage() for record in caplog.records if record.levelname == "WARNING")
+    assert "after all 2 steps nothing is found in any validation case; look whether" in warning
+
+
 def test_a_loss_that_is_no_number_is_told_with_what_to_try(tmp_path):
     run = trainer()
     with torch.no_grad():

@@ -8,8 +8,8 @@ import sys
 from ctseg.dicom_series import Stack, choose_stack, find_stacks
 from ctseg.errors import InputError
 
-COLUMNS = ["patient", "modality", "images", "length_mm", "slice_distance_mm", "kernel", "image_type", "part"]
-COLUMNS += ["series_uid", "use"]
+COLUMNS = ["patient", "modality", "images", "first_to_last_mm", "slice_distance_mm", "kernel", "image_type"]
+COLUMNS += ["part", "series_uid", "use"]
 
 
 def table(uses: list[tuple[Stack, str]]) -> list[list[str]]:

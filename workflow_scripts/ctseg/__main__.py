@@ -26,6 +26,7 @@ def predict(given: argparse.Namespace) -> None:
     from ctseg.predict import predict
     from ctseg.scan import passed_over, read_scan
     from ctseg.volume import write_nifti
+    from ctseg.wording import counted
 
     paths = outputs(given)
     if given.dicom and is_volume_file(given.scan):
@@ -49,7 +50,7 @@ def predict(given: argparse.Namespace) -> None:
     if given.dicom:
         write_dicom(given, Findings(found.segmentation, engine.card.labels, found.components, hash_of(given.model)))
     volume_cm3 = sum(row["volume_cm3"] for row in found.components)
-    print(f"{given.output}: {len(found.components)} components, {volume_cm3:.2f} cm³ ({engine.name})")
+    print(f"{given.output}: {counted(len(found.components), 'component')}, {volume_cm3:.2f} cm³ ({engine.name})")
 
 
 def write_dicom(given: argparse.Namespace, findings: "Findings") -> None:

@@ -78,7 +78,7 @@ class Stack:
             "image_type": self.image_type,
             "part": self.part or None,
             "images": len(self.headers),
-            "length_mm": round(self.length_mm, 2),
+            "first_to_last_mm": round(self.length_mm, 2),
             "slice_distance_mm": round(self.length_mm / (positions - 1), 3) if positions > 1 else None,
             "slice_thickness_mm": optional_number(first, "SliceThickness"),
             "kernel": " ".join(first.texts("ConvolutionKernel")) or None,

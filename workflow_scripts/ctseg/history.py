@@ -1,8 +1,7 @@
-"""The validations of a training run: what they found, when to stop, and where to watch them."""
+"""The validations of a training run: what they found, and when to stop."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -52,9 +51,14 @@ class History:
         values = [row.smoothed_dice for row in self.rows]
         return bool(values) and len(values) - 1 - values.index(max(values)) >= patience
 
+    @property
+    def found_nothing(self) -> bool:
+        """Whether no validation found any of the target."""
+        return bool(self.rows) and self.best_dice < LEARNT_NOTHING
+
     def learns_nothing(self, patience: int) -> bool:
         """Whether after `patience` validations nothing was ever found."""
-        return len(self.rows) >= patience and self.best_dice < LEARNT_NOTHING
+        return len(self.rows) >= patience and self.found_nothing
 
     def plain(self) -> list[dict[str, Any]]:
         """The rows as dicts of numbers."""
@@ -69,22 +73,3 @@ class History:
             for row in self.rows
         ]
         write_text(path, "\n".join(lines) + "\n")
-
-
-class Board:
-    """TensorBoard files in `folder`, where tensorboard is installed; nothing otherwise."""
-
-    def __init__(self, folder: Path) -> None:
-        """Open the files; curves of several runs in one folder go on in one picture."""
-        self._writer: Any = None
-        if find_spec("tensorboard"):
-            from torch.utils.tensorboard import SummaryWriter
-
-            self._writer = SummaryWriter(str(folder))
-
-    def add(self, row: HistoryRow) -> None:
-        """Write one validation."""
-        if self._writer:
-            for name in ("loss", "learning_rate", "validation_dice", "smoothed_dice"):
-                self._writer.add_scalar(name, getattr(row, name), row.step)
-            self._writer.flush()

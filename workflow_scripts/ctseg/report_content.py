@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ctseg.history import LEARNT_NOTHING
 from ctseg.tables import ALL
+from ctseg.wording import counted
 
 FEW_CASES = 30  # below which the interval of a mean is wide, whatever it is
 FAILED = ("missed", "false_alarm")
@@ -55,7 +57,8 @@ def headline(summary: pd.DataFrame, split: str) -> dict[str, list[dict[str, Any]
             for column in _shown(by_metric.index, [metric]):
                 row = by_metric.loc[column]
                 at = f" at {column.removeprefix('surface_dice_').removesuffix('mm')} mm" if column != metric else ""
-                tiles.append({"name": name + at, "value": f"{row['mean']:.3g}{unit}", "interval": _interval(row)})
+                value = "–" if np.isnan(row["mean"]) else f"{row['mean']:.3g}{unit}"
+                tiles.append({"name": name + at, "value": value, "interval": _interval(row)})
         labels[str(label)] = tiles
     return labels
 
@@ -119,13 +122,15 @@ def cautions(
     cohort: pd.DataFrame,
     split: str,
     source: str,
-    n_networks: int | None,
+    networks: Mapping[str, float] | None,
     plausible: Mapping[str, bool],
 ) -> list[str]:
     """What a reader should know before believing the figures, in sentences.
 
-    `cases` is None where none has a label, `n_networks` where the model was trained elsewhere.
+    `cases` is None where none has a label. `networks` has the validation Dice of each network; it is None where the
+    model was trained elsewhere.
     """
+    blind = [name for name, dice in (networks or {}).items() if dice < LEARNT_NOTHING]
     implausible = sorted(case for case, good in plausible.items() if not good)
     warned = cohort["warnings"].notna().sum()
     found = {
@@ -134,15 +139,17 @@ def cautions(
         ),
         "No scan has a label: whether the segmentations are right was not measured.": cases is None,
         "The model was trained elsewhere; scans of the same patients would flatter it.": (
-            n_networks is None and cases is not None
+            networks is None and cases is not None
         ),
         "One network was trained: how much of the result is chance is not known (see train.repeats and split.folds).": (
-            n_networks == 1
+            networks is not None and len(networks) == 1
         ),
+        f"Network {', '.join(blind)} learnt nothing: it finds the target in no validation case. The log of training "
+        "says what to try.": bool(blind),
         f"The lung field is not plausible in {', '.join(implausible)}; these were segmented in the whole scan.": (
             bool(implausible)
         ),
-        f"{warned} scans come with a warning; see the cohort's table.": warned > 0,
+        f"Of {counted(len(cohort), 'scan')}, {warned} with a warning; see the cohort's table.": warned > 0,
     }
     on_metrics = [] if cases is None else _cautions_on_metrics(cases[cases["split"] == split], split)
     always = "The model is research software, not a medical device. It knows scans like those of the cohort alone."
@@ -155,7 +162,7 @@ def _cautions_on_metrics(measured: pd.DataFrame, split: str) -> list[str]:
     found = {
         "No case was held out: the figures come from cases by which weights, threshold and postprocessing were chosen, "
         "which flatters them.": split != "test",
-        f"{n_cases} cases were measured; with so few, the intervals are wide and subgroups say nothing.": (
+        f"Only {counted(n_cases, 'case')} measured: the intervals are wide, and subgroups say nothing.": (
             n_cases < FEW_CASES
         ),
         f"In {len(failed)} of {len(measured)} comparisons the target was missed altogether, or seen where there is "

@@ -32,6 +32,7 @@ from ctseg.report_content import (
 )
 from ctseg.tables import read_tables
 from ctseg.volume import read_nifti
+from ctseg.wording import counted
 
 SECTIONS = {
     "summary": "Summary",
@@ -136,34 +137,39 @@ def _front_page(
     facts = source.get("lungs_facts", []) if card["preparation"]["region"] == "lungs" else []
     plausible = {Path(path).stem: bool(read_json(path)["plausible"]) for path in facts}
     split = "" if cases is None else headline_split(cases)
-    given = not source.get("members")
+    networks = _networks(source.members) if source.get("members") else None
     origin = step["config"]["cases"]["source"]
     return {
-        "summary": _summary(cohort, card, cases, split, given),
+        "summary": _summary(cohort, card, cases, split, networks is None),
         "headline": {} if cases is None else headline(read_tables([source.summary]), split),
         "headline_split": split,
-        "cautions": cautions(cases, cohort, split, origin, None if given else card["n_networks"], plausible),
+        "cautions": cautions(cases, cohort, split, origin, networks, plausible),
     }
+
+
+def _networks(path: str) -> dict[str, float]:
+    """The validation Dice of each network of the study."""
+    members = pd.read_csv(path, sep="\t", dtype={"network": str})
+    alone = members[members["fold"].notna()]  # not the rows of their mean and spread
+    return dict(zip(alone["network"], alone["validation_dice"], strict=True))
 
 
 def _summary(cohort: pd.DataFrame, card: Mapping[str, Any], cases: pd.DataFrame | None, split: str, given: bool) -> str:
     """What was done, in a sentence or two."""
     networks = "A 3-D network" if card["n_networks"] == 1 else f"An ensemble of {card['n_networks']} 3-D networks"
-    targets, patients = ", ".join(card["labels"]), cohort["patient"].nunique()
-    done = (
-        f"{networks} was trained on {card['training_cases']} of {len(cohort)} CT scans of {patients} patients to "
-        f"segment {targets}."
-    )
+    targets = ", ".join(card["labels"])
+    scans, patients = counted(len(cohort), "CT scan"), counted(cohort["patient"].nunique(), "patient")
+    done = f"{networks} was trained on {card['training_cases']} of {scans} of {patients} to segment {targets}."
     if given:
         done = (
-            f"{len(cohort)} CT scans of {patients} patients were segmented for {targets} with a model that was trained "
-            f"on {card['training_cases']} other scans."
+            f"A model that was trained on {card['training_cases']} other scans segmented {targets} in {scans} of "
+            f"{patients}."
         )
     if cases is None:
         return f"{done} None of them has a label, so nothing was measured."
-    measured = cases.loc[cases["split"] == split, "case"].nunique()
+    measured = counted(cases.loc[cases["split"] == split, "case"].nunique(), "scan")
     return (
-        f"{done} It was measured on {measured} scans of the split “{split}”, on the grid of each scan, with the very "
+        f"{done} It was measured on {measured} of the split “{split}”, on the grid of each scan, with the very "
         "model file that is shipped."
     )
 
@@ -171,7 +177,8 @@ def _summary(cohort: pd.DataFrame, card: Mapping[str, Any], cases: pd.DataFrame 
 def _cohort_text(cohort: pd.DataFrame) -> str:
     """How many scans and patients each split has."""
     parts = [
-        f"{split}: {len(rows)} scans of {rows['patient'].nunique()} patients" for split, rows in cohort.groupby("split")
+        f"{split}: {counted(len(rows), 'scan')} of {counted(rows['patient'].nunique(), 'patient')}"
+        for split, rows in cohort.groupby("split")
     ]
     return "; ".join(parts) + ". No patient is in two splits."
 

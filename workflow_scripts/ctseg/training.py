@@ -20,10 +20,11 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
 from ctseg.batches import Share, batch_maker, batches
+from ctseg.board import Board
 from ctseg.errors import InputError
 from ctseg.files import atomic_path
 from ctseg.hardware import processor_name
-from ctseg.history import Board, History
+from ctseg.history import History
 from ctseg.losses import SegmentationLoss
 from ctseg.network import SegmentationModel, build_parts
 from ctseg.optimisation import build_optimiser, learning_rate_at
@@ -35,6 +36,11 @@ logger = logging.getLogger(__name__)
 
 GRADIENT_NORM = 12.0  # nnU-Net's limit; it is reached in the first steps and after outliers only
 PRECISIONS = {"bfloat16": torch.bfloat16, "float16": torch.float16}
+ADVICE = (
+    "look whether labels and images belong together and plan.window_hu shows the target, then try more train.steps, "
+    "a larger plan.patch_size, train.foreground_probability near 1, train.loss tversky_bce, or another "
+    "train.learning_rate"
+)
 SHRINKABLE = ("batch_size", "accumulate", "patch_zyx")
 
 
@@ -136,6 +142,8 @@ class Trainer:
                     last = self.history.rows[-1]
                     bar.set_postfix(loss=f"{last.loss:.3f}", dice=f"{last.validation_dice:.3f}")
         self._tell_speed(self.step - done, time.perf_counter() - start)
+        if self.history.found_nothing:
+            logger.warning("after all %d steps nothing is found in any validation case; %s", self.step, ADVICE)
 
     def _tell_speed(self, steps: int, seconds: float) -> None:
         """Log what this run did in which time, and on what."""
@@ -217,10 +225,7 @@ class Trainer:
         )
         if self.history.learns_nothing(self.settings.patience):
             raise InputError(
-                f"after {self.step} steps nothing is found in any validation case, so training was stopped; look "
-                "whether labels and images belong together and plan.window_hu shows the target, then try a larger "
-                "plan.patch_size, train.foreground_probability near 1, train.loss tversky_bce, or another "
-                "train.learning_rate"
+                f"after {self.step} steps nothing is found in any validation case, so training was stopped; {ADVICE}"
             )
 
     def _validation_dice(self) -> float:

@@ -43,7 +43,7 @@ for (const table of document.querySelectorAll("table.sortable")) {
   });
   const field = document.createElement("input");
   field.type = "search";
-  field.placeholder = "Filter, as: test missed";
+  field.placeholder = "Rows with these words";
   field.setAttribute("aria-label", "Filter the rows");
   field.addEventListener("input", () => filterRows(table, field.value.trim()));
   table.parentElement.before(field);
@@ -57,7 +57,7 @@ function startViewer() {
   const overlays = [
     { box: "viewer-reference", colour: "#56b4e9", shown: true, has: (value) => (value & 1) !== 0 },
     { box: "viewer-prediction", colour: "#e69f00", shown: true, has: (value) => (value & 2) !== 0 },
-  ];
+  ].filter((overlay) => document.getElementById(overlay.box)); // without labels there is no box for them
   const viewer = new Viewer(document.querySelector("#viewer .planes"), overlays);
   viewer.show(volumes[0]);
   chosen.addEventListener("change", () => viewer.show(volumes[chosen.selectedIndex]));
