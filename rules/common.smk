@@ -15,6 +15,7 @@ from ctseg.code_hash import code_hash
 from ctseg.config import resolve_config
 from ctseg.errors import InputError
 from ctseg.formats import is_volume_file
+from ctseg.notices import notices
 from ctseg.splits import assign_splits, fold_cases, without_training
 
 try:
@@ -45,6 +46,11 @@ try:
         }
 except InputError as error:
     raise WorkflowError(str(error)) from None
+if workflow.is_main_process:
+    for line in notices(
+        CASES.values(), config["cases"]["key_file"], not config["model"]
+    ):
+        print(f"ctseg: {line}", file=sys.stderr)
 
 LABELS = list(config["target"]["labels"])
 # The model that is used, and what goes with it, wherever it comes from.

@@ -187,7 +187,12 @@ def other_metrics(wildcards):
         raise WorkflowError(
             "name the study to compare with: snakemake compare --config compare_with=NAME"
         )
-    return f"results/{config['compare_with']}/metrics/cases.tsv"
+    metrics = f"results/{config['compare_with']}/metrics/cases.tsv"
+    if not Path(metrics).is_file():
+        raise WorkflowError(
+            f"compare_with: {metrics} does not exist; run that study to its end first, or correct the name"
+        )
+    return metrics
 
 
 # Figures of the metrics, and what they are called.

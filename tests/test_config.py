@@ -24,7 +24,7 @@ def resolve(config: Any, given: Any = None) -> dict:
 
 
 def changed(key: str, value: Any) -> dict:
-    config = copy.deepcopy(DEFAULT)
+    config = copy.deepcopy(DEFAULT) | {"study": "mine"}
     section = config
     *path, last = key.split(".")
     for name in path:
@@ -213,6 +213,14 @@ def test_an_archive_of_nodules_has_one_label(source):
     assert resolve(config)["cases"]["folder"] == "data"
     config["target"]["labels"] = {"nodule": 1, "tumour": 2}
     assert "target.labels: nodule and tumour are too many" in complaint(config)
+
+
+def test_only_the_phantom_may_be_called_so():
+    config = changed("cases.source", "table")
+    config["cases"]["table"] = "cases.tsv"
+    assert resolve(config)["study"] == "mine"
+    config["study"] = "phantom"
+    assert "study: is missing: name your study" in complaint(config)
 
 
 def test_leftovers_of_another_source_do_not_disturb():

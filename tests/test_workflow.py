@@ -146,6 +146,9 @@ def test_a_study_is_compared_with_another(folder, results):
     run = snakemake(folder, STUDY, "--", "compare")
     assert run.returncode != 0
     assert "compare_with=NAME" in run.stdout
+    run = snakemake(folder, STUDY | {"compare_with": "other"}, "--", "compare")
+    assert run.returncode != 0
+    assert "results/other/metrics/cases.tsv does not exist; run that study" in run.stdout
     other = folder / "results" / "other" / "metrics" / "cases.tsv"
     other.parent.mkdir(parents=True)
     cases = pd.read_csv(results / "metrics" / "cases.tsv", sep="\t")

@@ -16,6 +16,7 @@ from ctseg.structure_names import bad_pattern
 from ctseg.topology import plan_strides, size_multiple
 
 Config = dict[str, Any]
+PHANTOM = "phantom"  # the source of the built-in cases, and the name of their study
 
 
 def resolve_config(config: Mapping, schema_path: str | Path, given: Mapping | None = None) -> Config:
@@ -58,6 +59,12 @@ def _source(config: Config) -> Iterator[Problem]:
         for key in ("image", "label"):
             if cases[key] is not None:
                 yield from _pattern(f"cases.{key}", cases[key])
+
+
+def _name_of_study(config: Config) -> Iterator[Problem]:
+    source = config["cases"]["source"]
+    if source != PHANTOM and config["study"] == PHANTOM:
+        yield Problem("study", f"is missing: name your study, or the results of source {source} mix with the phantom's")
 
 
 def _pattern(key: str, pattern: str) -> Iterator[Problem]:
@@ -203,6 +210,7 @@ def _engine(config: Config) -> Iterator[Problem]:
 # A check is left out where the schema already found fault with one of the keys that it reads.
 CHECKS: list[tuple[tuple[str, ...], Callable[[Config], Iterator[Problem]]]] = [
     (("cases.source", "cases.table", "cases.image", "cases.label", "cases.folder"), _source),
+    (("study", "cases.source"), _name_of_study),
     (("cases.source", "target.labels"), _nodules_alone),
     (("cases.source", "cases.phantom"), _phantom_ranges),
     (("target.labels",), _label_values),

@@ -17,6 +17,7 @@ from ctseg.files import atomic_path
 
 LOOKUP = "pseudonyms.tsv"
 PSEUDONYM_LETTERS = 12  # 60 bits: a thousand billion to one against two equal ones among a thousand cases
+PSEUDONYM = re.compile(rf"case-[a-z2-7]{{{PSEUDONYM_LETTERS}}}")
 # A study's own codes: letters with at most four digits after them, and perhaps more such parts (STS_001, lung-12_b).
 STUDY_CODE = re.compile(r"\d{0,2}[A-Za-z]+(?:[-_.]?[A-Za-z]+)*[-_.]?\d{1,4}(?:[-_.][A-Za-z]{0,3}\d{0,3})*")
 YEAR_OF_BIRTH = re.compile(r"[A-Za-z][-_.]?(?:19|20)\d\d(?!\d)")
@@ -40,6 +41,11 @@ def safe_names(names: Iterable[str], key_file: str | Path, always: bool) -> dict
 def looks_personal(name: str) -> bool:
     """Whether a name may be that, the number or the birth date of a patient, or a UID: anything but a study's code."""
     return not STUDY_CODE.fullmatch(name) or bool(YEAR_OF_BIRTH.search(name))
+
+
+def is_pseudonym(name: str) -> bool:
+    """Whether a name has the form of a pseudonym."""
+    return bool(PSEUDONYM.fullmatch(name))
 
 
 def pseudonym(name: str, key: bytes) -> str:

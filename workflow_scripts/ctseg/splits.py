@@ -69,7 +69,7 @@ def fold_cases(assignments: dict[str, Assignment], fold: int) -> tuple[list[str]
     if not training and not validation:
         raise InputError(
             "no case has a label and is not held out for testing, so no model can be trained; "
-            "without labels, only prediction with a model that is already there works"
+            "to segment with a model that is there, give it: --config model=PATH/model.onnx"
         )
     if not training or not validation:
         missing = "validation" if training else "training"

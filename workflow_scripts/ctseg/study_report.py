@@ -46,7 +46,7 @@ SECTIONS = {
 FIGURES = {
     "dice": "Dice of each case, by split and by the size of the target.",
     "volumes": "Volumes: equal on the line; and their difference with its mean and 95 % limits of agreement.",
-    "froc": "Lesions found against false ones as the threshold moves.",
+    "froc": "Lesions found against false ones as the threshold moves; at high ones too little of each is left.",
     "calibration": "Share of target voxels at each probability, within 10 mm of the target's box.",
 }
 
