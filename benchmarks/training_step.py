@@ -29,6 +29,7 @@ sys.path[:0] = [str(ROOT / "workflow_scripts")]
 
 from ctseg.batches import Prefetch, Share, batch_maker  # noqa: E402
 from ctseg.foreground_search import find_foreground  # noqa: E402
+from ctseg.memory import keep_freed_memory  # noqa: E402
 from ctseg.sampling import TrainingCase  # noqa: E402
 from ctseg.training import Trainer  # noqa: E402
 from ctseg.training_settings import TrainSettings, training_settings  # noqa: E402
@@ -94,6 +95,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=60)
     parser.add_argument("--compile", action="store_true", help="also time torch.compile, which takes minutes")
     given = parser.parse_args()
+    keep_freed_memory()
     cases = [make_case(seed) for seed in range(4)]
     settings = settings_for(given.patch, given.batch)
 

@@ -21,7 +21,8 @@ def ball(size, spacing):
 
 def run(settings, seed=0, spacing=CUBES, deformed=True):
     size = settings.source_patch(PATCH, spacing) if deformed else PATCH
-    return augment(*ball(size, spacing), PATCH, spacing, WINDOW_HU, settings, np.random.default_rng(seed))
+    batch = torch.cat(ball(size, spacing), dim=1)
+    return augment(batch, PATCH, spacing, WINDOW_HU, settings, np.random.default_rng(seed))
 
 
 def test_nothing_changes_when_all_is_switched_off():
@@ -84,7 +85,8 @@ def test_flips_happen_only_along_the_axes_that_allow_them():
     seen = set()
     for seed in range(20):
         rng = np.random.default_rng(seed)
-        changed, _ = augment(images, images, (4, 4, 4), CUBES, WINDOW_HU, AugmentSettings(("x",)), rng)
+        batch = torch.cat([images, images], dim=1)
+        changed, _ = augment(batch, (4, 4, 4), CUBES, WINDOW_HU, AugmentSettings(("x",)), rng)
         assert torch.equal(changed, images) or torch.equal(changed, images.flip(4))
         seen.add(torch.equal(changed, images))
     assert seen == {True, False}
@@ -103,6 +105,16 @@ def test_brightness_and_noise_stay_within_their_limits():
     assert all(0 < (images - source).std() < 12 for images in noisy)
 
 
+def test_noise_is_normal_and_new_for_each_patch():
+    source, noisy = changes(noise_hu=10)
+    noises = [(image / image.std()).ravel() for batch in noisy for image in batch - source]
+    together = torch.cat(noises)
+    assert together.mean().abs() < 0.02
+    assert (together.abs() < 1).float().mean() == pytest.approx(0.683, abs=0.01)
+    likeness = torch.corrcoef(torch.stack(noises)) - torch.eye(len(noises))
+    assert likeness.abs().max() < 0.15  # patches of 3072 voxels; chance alone reaches 0.07
+
+
 def test_contrast_keeps_the_mean_and_changes_the_range():
     source, images = changes(contrast=0.3)
     ranges = {round((image.max() - image.min()).item()) for batch in images for image in batch}
@@ -115,7 +127,8 @@ def test_contrast_keeps_the_mean_and_changes_the_range():
 def test_gamma_keeps_the_ends_of_the_window_and_the_order():
     settings = AugmentSettings((), gamma=0.4)
     ramp = torch.linspace(-1000, 400, 64).reshape(1, 1, 4, 4, 4)
-    seen = [augment(ramp, ramp, (4, 4, 4), CUBES, WINDOW_HU, settings, np.random.default_rng(i))[0] for i in range(30)]
+    batch = torch.cat([ramp, ramp], dim=1)
+    seen = [augment(batch, (4, 4, 4), CUBES, WINDOW_HU, settings, np.random.default_rng(i))[0] for i in range(30)]
     for changed in seen:
         values = changed.ravel()
         assert (values.diff() > 0).all()

@@ -49,9 +49,10 @@ def batch_maker(
         rng = np.random.default_rng([settings.seed, index, number])
         deformed = augmentation.deforms and rng.random() < SPATIAL_PROBABILITY
         hu, label = sampler.patch(rng, source_zyx if deformed else patch_zyx)
-        image = torch.from_numpy(hu).to(device).float()[None, None]
-        target = (torch.from_numpy(label).to(device) == classes).float()
-        return augment(image, target, patch_zyx, spacing_xyz_mm, window_hu, augmentation, rng)
+        patch = torch.empty(1, 1 + settings.n_classes, *hu.shape, device=device)
+        patch[:, 0] = torch.from_numpy(hu)
+        patch[:, 1:] = torch.from_numpy(label).to(device) == classes
+        return augment(patch, patch_zyx, spacing_xyz_mm, window_hu, augmentation, rng)
 
     def make(index: int) -> Batch:
         numbers = range(share.rank, settings.batch_size, share.processes)

@@ -12,6 +12,7 @@ from ctseg.errors import InputError
 from ctseg.files import atomic_path, read_json
 from ctseg.finetuning import starter
 from ctseg.history import History
+from ctseg.memory import keep_freed_memory
 from ctseg.training import Trainer
 from ctseg.training_cases import read_cases, run_identity, training_hash
 from ctseg.training_settings import training_settings
@@ -40,6 +41,7 @@ class FoldTask:
 
 def train_fold(task: FoldTask, share: Share = Share()) -> None:  # noqa: B008 (frozen)
     """Train, resuming from the checkpoint if a run was cut short; the first process writes weights and history."""
+    keep_freed_memory()
     torch.set_num_threads(max(1, task.threads // share.processes))
     torch.use_deterministic_algorithms(True, warn_only=True)
     settings = training_settings(task.step, read_json(task.plan))

@@ -13,6 +13,7 @@ from monai.networks.nets import DynUNet, SegResNet, UNet
 from torch import nn
 from torch.nn import functional as F
 
+from ctseg.activation import PReLU
 from ctseg.intensity import Scaling
 from ctseg.topology import Axes, size_multiple
 
@@ -84,6 +85,7 @@ def _unet(settings: NetworkSettings, n_classes: int) -> Parts:
         channels=settings.channels,
         strides=settings.strides_zyx,  # type: ignore[arg-type]  # one number a level, or one an axis
         num_res_units=settings.residual_units,
+        act=(PReLU, {}),
         norm=settings.norm,
         dropout=settings.dropout,
     )
