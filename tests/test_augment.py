@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from ctseg.augment import AugmentSettings, affine_matrix, augment, deform, rotation_xyz
+from ctseg.augment import AugmentSettings, affine_matrix, augment, deform_masks
+from ctseg.deformation import PlaneDeformation, deform_freely, rotation_xyz
 
 NOTHING = AugmentSettings(())
 PATCH = (12, 16, 16)
@@ -12,24 +13,23 @@ RADIUS_MM = 5
 
 
 def ball(size, spacing):
-    """A ball of soft tissue in lung, in the middle of a batch of two."""
+    """HU and label of a ball of soft tissue in lung, in the middle."""
     axes = [(torch.arange(n) - (n - 1) / 2) * mm for n, mm in zip(size, spacing[::-1], strict=True)]
     z, y, x = torch.meshgrid(*axes, indexing="ij")
-    targets = ((z**2 + y**2 + x**2).sqrt() < RADIUS_MM).float()[None, None].repeat(2, 1, 1, 1, 1)
-    return targets * 600 - 500, targets
+    label = ((z**2 + y**2 + x**2).sqrt() < RADIUS_MM).to(torch.uint8)
+    return label.to(torch.int16) * 600 - 500, label
 
 
 def run(settings, seed=0, spacing=CUBES, deformed=True):
     size = settings.source_patch(PATCH, spacing) if deformed else PATCH
-    batch = torch.cat(ball(size, spacing), dim=1)
-    return augment(batch, PATCH, spacing, WINDOW_HU, settings, np.random.default_rng(seed))
+    return augment(*ball(size, spacing), 1, PATCH, spacing, WINDOW_HU, settings, np.random.default_rng(seed))
 
 
 def test_nothing_changes_when_all_is_switched_off():
     assert not NOTHING.deforms
     assert NOTHING.source_patch(PATCH, CUBES) == PATCH
     for changed, source in zip(run(NOTHING), ball(PATCH, CUBES), strict=True):
-        torch.testing.assert_close(changed, source)
+        torch.testing.assert_close(changed, source[None, None].float())
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_image_and_target_move_together_and_a_ball_keeps_about_its_size(settings
     expected = 4 / 3 * np.pi * RADIUS_MM**3 / np.prod(spacing)
     for seed in range(15):
         images, targets = run(settings, seed, spacing)
-        assert images.shape == targets.shape == (2, 1, *PATCH)
+        assert images.shape == targets.shape == (1, 1, *PATCH)
         assert set(targets.unique().tolist()) <= {0.0, 1.0}
         assert (targets.bool() == (images > -200)).float().mean() > 0.97
         share = targets.sum(dim=(1, 2, 3, 4)).numpy() / expected
@@ -72,30 +72,58 @@ def test_what_is_cut_reaches_beyond_every_deformed_patch():
 @pytest.mark.parametrize("seed", range(5))
 def test_planes_that_stay_planes_are_interpolated_as_any_volume(seed):
     rng = np.random.default_rng(seed)
-    volume = torch.from_numpy(rng.standard_normal((1, 2, 9, 14, 13), dtype=np.float32))
+    volume = torch.from_numpy(rng.standard_normal((9, 14, 13), dtype=np.float32))
     settings = AugmentSettings((), rotate_degrees=40, scale=0.3)
     matrix = affine_matrix(rng, settings, (9, 14, 13), (7, 9, 8), (1.0, 1.5, 2.0))
-    nowhere = torch.zeros(1, 7, 9, 8, 3)
-    expected = deform(volume, matrix, (7, 9, 8), nowhere)
-    torch.testing.assert_close(deform(volume, matrix, (7, 9, 8)), expected, rtol=1e-4, atol=1e-4)
+    in_planes = PlaneDeformation.of(matrix, (9, 14, 13), (7, 9, 8))
+    expected = deform_freely(volume, matrix, (7, 9, 8))
+    torch.testing.assert_close(in_planes(volume), expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(("first", "stop"), [(0, 9), (3, 5), (8, 9)])
+def test_planes_that_are_empty_need_not_be_given(first, stop):
+    rng = np.random.default_rng(first)
+    volume = torch.zeros(9, 14, 13)
+    volume[first:stop] = torch.from_numpy(rng.standard_normal((stop - first, 14, 13), dtype=np.float32))
+    settings = AugmentSettings((), rotate_degrees=40, scale=0.3)
+    deform = PlaneDeformation.of(affine_matrix(rng, settings, (9, 14, 13), (7, 9, 8), CUBES), (9, 14, 13), (7, 9, 8))
+    torch.testing.assert_close(deform(volume[first:stop], first), deform(volume), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("elastic_mm", [0, 1])
+def test_each_class_has_a_mask_that_is_moved_like_any_other(elastic_mm):
+    settings = AugmentSettings((), rotate_degrees=20, elastic_mm=elastic_mm)
+    size = settings.source_patch(PATCH, CUBES)
+    _, label = ball(size, CUBES)
+    label[:, :, size[2] // 2 :] *= 2
+    both = [
+        augment(label, part, n, PATCH, CUBES, WINDOW_HU, settings, np.random.default_rng(3))[1][0]
+        for part, n in ((label, 2), ((label == 2).to(torch.uint8), 1))
+    ]
+    torch.testing.assert_close(both[0][1:], both[1], rtol=0, atol=0)
+    assert both[0].sum(dim=(1, 2, 3)).min() > 50
+    assert not deform_masks(torch.zeros(PATCH, dtype=torch.uint8), 2, PATCH, None).any()
 
 
 def test_flips_happen_only_along_the_axes_that_allow_them():
-    images = torch.arange(2 * 4 * 4 * 4, dtype=torch.float32).reshape(2, 1, 4, 4, 4)
+    image = torch.arange(4 * 4 * 4).reshape(4, 4, 4)
+    label = (image % 2).to(torch.uint8)
     seen = set()
     for seed in range(20):
         rng = np.random.default_rng(seed)
-        batch = torch.cat([images, images], dim=1)
-        changed, _ = augment(batch, (4, 4, 4), CUBES, WINDOW_HU, AugmentSettings(("x",)), rng)
-        assert torch.equal(changed, images) or torch.equal(changed, images.flip(4))
-        seen.add(torch.equal(changed, images))
+        changed, target = augment(image, label, 1, (4, 4, 4), CUBES, WINDOW_HU, AugmentSettings(("x",)), rng)
+        assert torch.equal(changed[0, 0], image.float()) or torch.equal(changed[0, 0], image.flip(2).float())
+        assert torch.equal(target, changed % 2)
+        seen.add(torch.equal(changed[0, 0], image.float()))
     assert seen == {True, False}
 
 
 def changes(**settings):
     """What many seeds make of the ball's intensities, the geometry untouched."""
     source, _ = ball(PATCH, CUBES)
-    return source, [run(AugmentSettings((), **settings), seed, deformed=False)[0] for seed in range(40)]
+    return source[None, None].float(), [
+        run(AugmentSettings((), **settings), seed, deformed=False)[0] for seed in range(40)
+    ]
 
 
 def test_brightness_and_noise_stay_within_their_limits():
@@ -107,7 +135,7 @@ def test_brightness_and_noise_stay_within_their_limits():
 
 def test_noise_is_normal_and_new_for_each_patch():
     source, noisy = changes(noise_hu=10)
-    noises = [(image / image.std()).ravel() for batch in noisy for image in batch - source]
+    noises = [((image - source) / (image - source).std()).ravel() for image in noisy]
     together = torch.cat(noises)
     assert together.mean().abs() < 0.02
     assert (together.abs() < 1).float().mean() == pytest.approx(0.683, abs=0.01)
@@ -126,9 +154,11 @@ def test_contrast_keeps_the_mean_and_changes_the_range():
 
 def test_gamma_keeps_the_ends_of_the_window_and_the_order():
     settings = AugmentSettings((), gamma=0.4)
-    ramp = torch.linspace(-1000, 400, 64).reshape(1, 1, 4, 4, 4)
-    batch = torch.cat([ramp, ramp], dim=1)
-    seen = [augment(batch, (4, 4, 4), CUBES, WINDOW_HU, settings, np.random.default_rng(i))[0] for i in range(30)]
+    ramp = torch.linspace(-1000, 400, 64).reshape(4, 4, 4)
+    label = torch.zeros(4, 4, 4, dtype=torch.uint8)
+    seen = [
+        augment(ramp, label, 1, (4, 4, 4), CUBES, WINDOW_HU, settings, np.random.default_rng(i))[0] for i in range(60)
+    ]
     for changed in seen:
         values = changed.ravel()
         assert (values.diff() > 0).all()

@@ -3,11 +3,13 @@
 import threading
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
 from ctseg.augment import AugmentSettings
-from ctseg.batches import FEW_THREADS, Prefetch, Share, batch_maker, batches
+from ctseg.batches import FEW_THREADS, PatchCutter, Prefetch, Share, batch_maker, batches, holds_volumes
+from ctseg.sampling import PatchSampler
 from test_training import SETTINGS
 from training_data import make_case
 
@@ -23,6 +25,32 @@ def test_a_batch_follows_from_seed_and_number_alone():
             torch.testing.assert_close(one, other, rtol=0, atol=0)
     assert (first(0)[0] != first(1)[0]).any()
     assert (first(0)[0] != batch_maker(CASES, replace(FOUR, seed=2), CPU, Share())(0)[0]).any()
+
+
+def test_patches_of_volumes_on_the_device_are_those_of_the_files():
+    case, sampler = make_case(2, size=9), PatchSampler([make_case(2, size=9)], 0.5, 1.0, -1000)
+    cut = PatchCutter([case], CPU)
+    for number in range(10):
+        size = (8, 12, 8)
+        expected = sampler.patch(np.random.default_rng(number), size)
+        found = cut(*sampler.place(np.random.default_rng(number), size), size, -1000)
+        for one, other in zip(expected, found, strict=True):
+            np.testing.assert_array_equal(other.numpy(), one)
+
+
+@pytest.mark.parametrize(
+    ("device", "data_on", "free_bytes", "there"),
+    [
+        ("cpu", "gpu", 1e9, False),
+        ("cuda", "disk", 1e9, False),
+        ("cuda", "gpu", 0, True),
+        ("cuda", "auto", 1e9, True),
+        ("cuda", "auto", 1e5, False),
+    ],
+)
+def test_cases_lie_on_the_gpu_where_they_leave_the_network_enough(monkeypatch, device, data_on, free_bytes, there):
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (free_bytes, 2 * free_bytes))
+    assert holds_volumes(torch.device(device), CASES, data_on) is there
 
 
 def test_shares_of_two_processes_are_the_batch_of_one():

@@ -42,7 +42,8 @@ def task(tmp_path):
     train |= {
         "foreground_probability": 0.7,
         "volume_exponent": 0.5,
-        "precision": "auto",
+        "precision": "float32",
+        "data_on": "auto",
         "on_oom": "error",
         "freeze_encoder": False,
     }

@@ -9,9 +9,10 @@ import pytest
 import torch
 
 from ball_model import CARD, NETWORK, balls, write_int8
-from ctseg.engines import has_bfloat16, load_engine, lower_precisions, mirrored
+from ctseg.engines import load_engine, lower_precisions, mirrored
 from ctseg.errors import InputError
 from ctseg.export import window_bytes
+from ctseg.hardware import has_bfloat16
 from ctseg.model import InferSettings
 from ctseg.network import SegmentationModel, build_network
 from ctseg.predict import infer

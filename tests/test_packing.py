@@ -7,7 +7,15 @@ from torch import nn
 from torch.nn import functional as F
 
 from ctseg.network import NetworkSettings, build_network
-from ctseg.packing import PackedTop, pack, pack_top_level, packed_transposed_weight, packed_weight, unpack
+from ctseg.packing import (
+    PackedTop,
+    TrainablePackedTop,
+    pack,
+    pack_top_level,
+    packed_transposed_weight,
+    packed_weight,
+    unpack,
+)
 
 STRIDES = [(2, 2, 2), (1, 2, 2), (2, 1, 2)]
 
@@ -65,6 +73,27 @@ def test_a_trained_u_net_gives_the_same_logits(strides, norm, units, classes):
         torch.testing.assert_close(packed.eval()(image), expected, atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.parametrize(("strides", "norm", "classes"), [*product(STRIDES, ["batch", "instance"], [1, 2])])
+def test_a_u_net_in_training_has_the_same_gradients_of_the_same_weights(strides, norm, classes):
+    torch.manual_seed(0)
+    plain = build_network(settings((strides, (2, 2, 2)), norm), classes)
+    for parameter in plain.parameters():
+        nn.init.normal_(parameter, 0.1, 0.3)
+    packed = build_network(settings((strides, (2, 2, 2)), norm), classes)
+    packed.load_state_dict(plain.state_dict())
+    pack_top_level(packed, trained=False)
+    assert isinstance(packed.model[2], TrainablePackedTop)
+    image = torch.randn(2, 1, 8, 12, 16)
+    for network in (plain, packed):
+        network.train()(image.contiguous(memory_format=torch.channels_last_3d)).square().mean().backward()
+    for (name, one), other in zip(plain.named_parameters(), packed.parameters(), strict=True):
+        torch.testing.assert_close(other.grad, one.grad, atol=1e-4, rtol=1e-3, msg=lambda text, n=name: f"{n}: {text}")
+    for (name, one), (same, other) in zip(plain.state_dict().items(), packed.state_dict().items(), strict=True):
+        assert name == same
+        torch.testing.assert_close(other, one)
+    torch.testing.assert_close(packed.eval()(image), plain.eval()(image), atol=1e-4, rtol=1e-4)
+
+
 @pytest.mark.parametrize(
     ("network", "classes"),
     [
@@ -76,4 +105,5 @@ def test_a_trained_u_net_gives_the_same_logits(strides, norm, units, classes):
 def test_other_networks_stay_as_they_are(network, classes):
     built = build_network(network, classes)
     names = [type(module) for module in built.modules()]
-    assert [type(module) for module in pack_top_level(built).modules()] == names
+    for trained in (True, False):
+        assert [type(module) for module in pack_top_level(built, trained).modules()] == names

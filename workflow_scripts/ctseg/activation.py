@@ -36,6 +36,8 @@ class _VectorisedPReLU(torch.autograd.Function):
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """The gradient of the values; the slope's is the sum over all values below 0."""
         values, slope = ctx.saved_tensors
+        # A skip connection's gradient is half of another tensor's channels; the passes below are faster on a copy.
+        gradient = gradient.contiguous(memory_format=torch.channels_last_3d)
         of_values = torch.ops.aten.leaky_relu_backward(gradient, values, slope.item(), False)
         of_slope = (gradient * values.clamp(max=0)).sum()
         return of_values, of_slope.reshape(slope.shape).to(slope.dtype)

@@ -1,27 +1,29 @@
-"""Random changes of training patches, in batches on the training device.
+"""Random changes of training patches, on the training device.
 
 Geometry first (rotation, zoom, elastic deformation, flips), then what a scanner and its reconstruction vary (sharpness,
 resolution, contrast, gamma, brightness, noise). Every draw follows from one NumPy generator, and so a step's changes
-from the seed and the step alone. All voxels of a batch are interpolated once, image and masks together.
+from the seed and the step alone. A patch is interpolated once, whatever moves it.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import product
 
 import numpy as np
 import torch
 from torch.nn import functional as F
 
+from ctseg.deformation import PlaneDeformation, deform_freely, rotation_xyz
 from ctseg.volume import Shape, Triple
 
-SPATIAL_PROBABILITY = 0.5  # a batch is deformed this often: interpolation also smooths the noise away
+SPATIAL_PROBABILITY = 0.5  # a patch is deformed this often: interpolation also smooths the noise away
 PATCH_PROBABILITY = (
     0.25  # that a patch's sharpness, resolution, contrast or gamma change; brightness and noise always do
 )
 ELASTIC_SPACING_MM = 32.0  # of the points that an elastic deformation moves; it is smooth between them
 SMALLEST_STOCK = 2**22  # normal values, 16 MiB
-AXES = {"z": 2, "y": 3, "x": 4}  # of a batch [batch, channel, z, y, x]
+AXES = "zyx"  # of a volume
 
 
 @dataclass(frozen=True)
@@ -61,15 +63,6 @@ class AugmentSettings:
         return int(depth), int(height), int(width)
 
 
-def rotation_xyz(about_x: float, about_y: float, about_z: float) -> np.ndarray:
-    """The matrix of a rotation by three angles in degrees, about z last, for x, y, z vectors."""
-    (cx, cy, cz), (sx, sy, sz) = (function(np.deg2rad([about_x, about_y, about_z])) for function in (np.cos, np.sin))
-    around_x = np.array([[1, 0, 0], [0, cx, -sx], [0, sx, cx]])
-    around_y = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
-    around_z = np.array([[cz, -sz, 0], [sz, cz, 0], [0, 0, 1]])
-    return around_z @ around_y @ around_x
-
-
 def affine_matrix(
     rng: np.random.Generator, settings: AugmentSettings, source_zyx: Shape, patch_zyx: Shape, spacing_xyz_mm: Triple
 ) -> np.ndarray:
@@ -100,63 +93,69 @@ def elastic_shifts(
     return smooth.permute(0, 2, 3, 4, 1) * torch.from_numpy(2 / source_mm).float()
 
 
-def deform(
-    volume: torch.Tensor, matrix: np.ndarray, patch_zyx: Shape, shifts: torch.Tensor | None = None
-) -> torch.Tensor:
-    """Interpolate [1, channel, z, y, x] linearly at the places that `matrix` and `shifts` give each voxel of a patch.
+def draw_deformation(
+    rng: np.random.Generator,
+    settings: AugmentSettings,
+    source_zyx: Shape,
+    patch_zyx: Shape,
+    spacing_xyz_mm: Triple,
+    device: torch.device,
+) -> Callable[..., torch.Tensor]:
+    """A random deformation: a function from volumes [z, y, x] of `source_zyx` voxels to float32 patches."""
+    sizes = source_zyx, patch_zyx, spacing_xyz_mm
+    matrix = affine_matrix(rng, settings, *sizes)
+    shifts = elastic_shifts(rng, settings, *sizes) if settings.elastic_mm else None
+    if shifts is None and not settings.tilt_degrees:
+        return PlaneDeformation.of(matrix, source_zyx, patch_zyx).to(device)
+    return partial(deform_freely, matrix=matrix, patch_zyx=patch_zyx, shifts=shifts)
 
-    Without shifts and tilt the planes stay planes, and are interpolated first in the plane and then along z: the same
-    result in a quarter of the time, since torch's 2-D sampling is vectorised and its 3-D one is not.
+
+def deform_masks(
+    label: torch.Tensor, n_classes: int, patch_zyx: Shape, deform: Callable[..., torch.Tensor] | None
+) -> torch.Tensor:
+    """A mask of 0 and 1 for each class of a label [z, y, x]: float32 [class, z, y, x], deformed if told how.
+
+    Most planes of most labels are empty, and cost nothing where planes stay planes.
     """
-    tilted = bool(np.abs(matrix[[0, 1, 2, 2], [2, 2, 0, 1]]).max() > 0)
-    affine = torch.from_numpy(np.hstack([matrix, np.zeros((3, 1), np.float32)]))
-    if shifts is not None or tilted:
-        grid = F.affine_grid(affine[None], [1, 1, *patch_zyx], align_corners=False)
-        grid = grid if shifts is None else grid + shifts
-        return F.grid_sample(volume, grid.to(volume.device), padding_mode="border", align_corners=False)
-    _, channels, depth, height, width = volume.shape
-    in_plane = F.affine_grid(affine[:2, [0, 1, 3]][None], [1, 1, *patch_zyx[1:]], align_corners=False)
-    planes = volume.reshape(1, channels * depth, height, width)
-    planes = F.grid_sample(planes, in_plane.to(volume.device), padding_mode="border", align_corners=False)
-    # Voxel centres of the patch, in planes of the source, and the share of each plane in each of them.
-    centres = (2 * torch.arange(patch_zyx[0]) + 1) / patch_zyx[0] - 1
-    places = (((float(matrix[2, 2]) * centres + 1) * depth - 1) / 2).clamp(0, depth - 1)
-    shares = (1 - (places[:, None] - torch.arange(depth)).abs()).clamp(min=0).to(volume.device)
-    return (shares @ planes.reshape(channels, depth, -1)).reshape(1, channels, *patch_zyx)
+    masks = torch.zeros(n_classes, *patch_zyx, device=label.device)
+    filled = torch.nonzero(label.flatten(1).amax(dim=1))[:, 0]
+    if len(filled):
+        first, stop = int(filled[0]), int(filled[-1]) + 1
+        for value, mask in enumerate(masks, start=1):
+            if deform is None:
+                mask[first:stop] = label[first:stop] == value
+            elif isinstance(deform, PlaneDeformation):
+                mask.copy_(deform(label[first:stop] == value, first) >= 0.5)
+            else:
+                mask.copy_(deform(label == value) >= 0.5)
+    return masks
 
 
 def augment(
-    batch: torch.Tensor,
+    hu: torch.Tensor,
+    label: torch.Tensor,
+    n_classes: int,
     patch_zyx: Shape,
     spacing_xyz_mm: Triple,
     window_hu: tuple[float, float],
     settings: AugmentSettings,
     rng: np.random.Generator,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Change a batch at random; patches larger than `patch_zyx` are deformed and cut to it.
+    """Change a patch at random; one larger than `patch_zyx` is deformed and cut to it.
 
-    `batch` is float32 [batch, 1 + class, z, y, x], HU and a mask of 0 and 1 for each class, of the size of
-    `AugmentSettings.source_patch` where it shall be deformed. Images [batch, 1, z, y, x] and masks [batch, class, z, y,
-    x] come back at `patch_zyx`, the masks still 0 or 1.
+    `hu` [z, y, x] and `label` (0, or a class from 1 to `n_classes`) may have any type, and are of the size of
+    `AugmentSettings.source_patch` where they shall be deformed. The image [1, 1, z, y, x] and the masks [1, class, z,
+    y, x], 0 or 1, come back at `patch_zyx`, both float32.
     """
-    images, targets = batch[:, :1], batch[:, 1:]
-    source: Shape = tuple(batch.shape[2:])  # type: ignore[assignment]
-    if source != tuple(patch_zyx):
-        sizes = source, patch_zyx, spacing_xyz_mm
-        parts = []
-        for volume in batch.split(1):
-            matrix = affine_matrix(rng, settings, *sizes)
-            parts.append(
-                deform(
-                    volume, matrix, patch_zyx, elastic_shifts(rng, settings, *sizes) if settings.elastic_mm else None
-                )
-            )
-        deformed = torch.cat(parts) if len(parts) > 1 else parts[0]
-        images, targets = deformed[:, :1], (deformed[:, 1:] >= 0.5).float()
-    flips = [AXES[axis] for axis in settings.flip_axes if rng.random() < 0.5]
+    flips = [AXES.index(axis) for axis in settings.flip_axes if rng.random() < 0.5]
     if flips:
-        images, targets = images.flip(flips), targets.flip(flips)
-    return vary_intensity(images, spacing_xyz_mm, window_hu, settings, rng), targets
+        hu, label = hu.flip(flips), label.flip(flips)
+    source: Shape = tuple(hu.shape)  # type: ignore[assignment]
+    deform = None
+    if source != tuple(patch_zyx):
+        deform = draw_deformation(rng, settings, source, patch_zyx, spacing_xyz_mm, hu.device)
+    image, targets = deform(hu) if deform else hu.float(), deform_masks(label, n_classes, patch_zyx, deform)
+    return vary_intensity(image[None, None], spacing_xyz_mm, window_hu, settings, rng), targets[None]
 
 
 def vary_intensity(

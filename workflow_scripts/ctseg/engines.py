@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from ctseg.errors import InputError
-from ctseg.hardware import gpu_memory_mib
+from ctseg.hardware import gpu_memory_mib, has_bfloat16
 from ctseg.model import METADATA_KEY, ModelCard, read_card
 
 GPU_PROVIDERS = ("TensorrtExecutionProvider", "CUDAExecutionProvider")
@@ -180,15 +180,6 @@ def lower_precisions(engine: str) -> list[str]:
     if engine == "torch":
         return ["bfloat16"] if gpu_memory_mib() else []
     return ["int8", *(["bfloat16"] if engine == "openvino" and has_bfloat16() else [])]
-
-
-def has_bfloat16() -> bool:
-    """Whether the processor computes in bfloat16 itself; otherwise it would be emulated, slowly."""
-    if find_spec("openvino") is None:
-        return False
-    import openvino as ov
-
-    return "BF16" in ov.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 def mirrored(network: Callable[[np.ndarray], np.ndarray], axes: str) -> Callable[[np.ndarray], np.ndarray]:

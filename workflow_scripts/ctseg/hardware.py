@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 SHARE = 0.5  # of the main memory that a training step may take
+BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}  # of x86 and of ARM
 GPU_SHARE = 0.8  # of a GPU's: nothing else runs there, but memory is fragmented
 
 
@@ -23,6 +24,13 @@ def processor_name() -> str:
     known = Path("/proc/cpuinfo")
     found = re.search(r"^model name\s*: (.+)$", known.read_text(), re.MULTILINE) if known.exists() else None
     return found[1] if found else "an unknown processor"
+
+
+def has_bfloat16() -> bool:
+    """Whether the processor computes in bfloat16 itself, as Linux tells it; otherwise it would be emulated, slowly."""
+    known = Path("/proc/cpuinfo")
+    found = re.search(r"^(?:flags|Features)\s*: (.+)$", known.read_text(), re.MULTILINE) if known.exists() else None
+    return bool(found and BFLOAT16_FLAGS & set(found[1].split()))
 
 
 def gpu_memory_mib() -> list[int]:

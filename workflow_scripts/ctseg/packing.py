@@ -8,6 +8,7 @@ places and zeros between them. A transposed convolution with stride 2 becomes a 
 already. The result is the same up to rounding.
 """
 
+from collections.abc import Callable
 from math import prod
 from typing import Any
 
@@ -24,17 +25,62 @@ from ctseg.topology import Axes
 MOST_CLASSES = 2
 
 
-def pack_top_level(network: nn.Module) -> nn.Module:
+def pack_top_level(network: nn.Module, trained: bool = True) -> nn.Module:
     """The network with the layers after its last upsampling packed, where it is a U-Net to which that applies.
 
-    The network is changed in place, and returned. It has to be trained already: norms are taken as in evaluation.
+    The network is changed in place, and returned. One that is `trained` already has its norms taken as in evaluation,
+    and other weights; one that is not keeps all weights and their names.
     """
     if isinstance(network, UNet) and isinstance(network.model, nn.Sequential) and len(network.model) == 3:
-        up = network.model[2]
-        convolutions = [layer for layer in up.modules() if isinstance(layer, nn.Conv3d | nn.ConvTranspose3d)]
+        up: Any = network.model[2]
+        convolutions = _convolutions(up)
         if len(convolutions) == 2 and convolutions[0].out_channels <= MOST_CLASSES:
-            network.model[2] = PackedTop(up)
+            network.model[2] = PackedTop(up) if trained else TrainablePackedTop(*up)
     return network
+
+
+def _convolutions(layers: nn.Module) -> list[Any]:
+    """All convolutions, plain and transposed, in their order."""
+    return [layer for layer in layers.modules() if isinstance(layer, nn.Conv3d | nn.ConvTranspose3d)]
+
+
+class TrainablePackedTop(nn.Sequential):
+    """The top of MONAI's U-Net as it is, but computed on packed voxels: the same gradients of the same weights."""
+
+    def __init__(self, *layers: nn.Module) -> None:
+        """Take over the layers."""
+        super().__init__(*layers)
+        transposed, unit = _convolutions(self)
+        self.strides: Axes = tuple(transposed.stride)
+        self.up_places = places_of(packed_transposed_weight, transposed.weight, self.strides)
+        self.unit_places = places_of(packed_weight, unit.weight, self.strides)
+
+    def forward(self, coarse: torch.Tensor) -> torch.Tensor:
+        """From features [batch, channel, z, y, x] to logits [batch, class, z, y, x] of the finer level."""
+        transposed, unit = _convolutions(self)
+        copies = prod(self.strides)
+        up_weight, unit_weight = (
+            F.pad(layer.weight.flatten(), (1, 0))[places]
+            for layer, places in ((transposed, self.up_places), (unit, self.unit_places))
+        )
+        packed = F.conv3d(coarse, up_weight, transposed.bias.repeat_interleave(copies), padding=1)
+        # Along a halved axis the first row is that before the volume.
+        packed = packed[:, :, *(slice(1 if stride == 2 else 0, None) for stride in self.strides)]
+        batch, channels = packed.shape[:2]
+        by_channel = packed.unflatten(1, (channels // copies, copies)).movedim(2, -1)
+        norm_and_activation: Any = self[0].adn
+        moved = norm_and_activation(by_channel.reshape(batch, channels // copies, -1, 1, 1))
+        packed = moved.reshape(by_channel.shape).movedim(-1, 2).flatten(1, 2)
+        found = F.conv3d(packed, unit_weight, unit.bias.repeat_interleave(copies), padding="same")
+        return unpack(found + packed, self.strides)
+
+
+def places_of(
+    packing: Callable[[torch.Tensor, Axes], torch.Tensor], weight: torch.Tensor, strides: Axes
+) -> torch.Tensor:
+    """For each number of a packed weight, the place of the one that it is in the plain weight, from 1; 0 is a zero."""
+    numbers = torch.arange(1, weight.numel() + 1, dtype=torch.float64).view(weight.shape)
+    return packing(numbers, strides).long()
 
 
 class PackedTop(nn.Module):
@@ -43,10 +89,8 @@ class PackedTop(nn.Module):
     def __init__(self, up: Any) -> None:
         """Take over the weights of `up`."""
         super().__init__()
-        transposed, unit = (
-            next(layer for layer in part.modules() if isinstance(layer, nn.Conv3d | nn.ConvTranspose3d)) for part in up
-        )
-        self.strides: Axes = tuple(transposed.stride)  # type: ignore[assignment]
+        transposed, unit = _convolutions(up)
+        self.strides: Axes = tuple(transposed.stride)
         copies = prod(self.strides)
         # Along a halved axis an output voxel pair needs the input voxel at its place and the one after it.
         self.margins = [margin for stride in reversed(self.strides) for margin in ((0, 1) if stride == 2 else (1, 1))]

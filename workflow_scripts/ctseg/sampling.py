@@ -35,8 +35,8 @@ class PatchSampler:
         if foreground_probability > 0 and not self.targets:
             raise ValueError("no training case has a voxel of any target")
 
-    def patch(self, rng: np.random.Generator, size_zyx: Shape) -> tuple[np.ndarray, np.ndarray]:
-        """HU (int16) and labels (uint8) [z, y, x] of one patch.
+    def place(self, rng: np.random.Generator, size_zyx: Shape) -> tuple[TrainingCase, np.ndarray]:
+        """The case and the first voxel (z, y, x) of one patch.
 
         It holds a voxel of a target with the set probability, and lies anywhere in a random case otherwise.
         """
@@ -49,12 +49,14 @@ class PatchSampler:
             # Off-centre by up to a quarter patch: a network must not learn that targets sit in the middle.
             quarter = size // 4
             centred = voxel - size // 2 + rng.integers(-quarter, quarter + 1)
-            start = np.clip(centred, 0, np.maximum(np.array(case.image_zyx.shape) - size, 0))
-        else:
-            case = self.cases[int(rng.integers(len(self.cases)))]
-            start = rng.integers(0, np.maximum(np.array(case.image_zyx.shape) - size, 0) + 1)
-        image = cut_patch(case.image_zyx, start, size_zyx, self.fill_hu)
-        return image, cut_patch(case.label_zyx, start, size_zyx, 0)
+            return case, np.clip(centred, 0, np.maximum(np.array(case.image_zyx.shape) - size, 0))
+        case = self.cases[int(rng.integers(len(self.cases)))]
+        return case, rng.integers(0, np.maximum(np.array(case.image_zyx.shape) - size, 0) + 1)
+
+    def patch(self, rng: np.random.Generator, size_zyx: Shape) -> tuple[np.ndarray, np.ndarray]:
+        """HU (int16) and labels (uint8) [z, y, x] of one patch."""
+        case, start = self.place(rng, size_zyx)
+        return cut_patch(case.image_zyx, start, size_zyx, self.fill_hu), cut_patch(case.label_zyx, start, size_zyx, 0)
 
 
 def draw_voxel(foreground: Foreground, rng: np.random.Generator, volume_exponent: float) -> int:
@@ -68,10 +70,17 @@ def draw_voxel(foreground: Foreground, rng: np.random.Generator, volume_exponent
 def cut_patch(volume_zyx: np.ndarray, start_zyx: np.ndarray, patch_zyx: Shape, fill: float) -> np.ndarray:
     """A copy of the patch that begins at `start_zyx`, filled with `fill` where it leaves the volume."""
     patch = np.full(patch_zyx, fill, dtype=volume_zyx.dtype)
-    begin = np.clip(start_zyx, 0, volume_zyx.shape)
-    end = np.clip(np.asarray(start_zyx) + patch_zyx, 0, volume_zyx.shape)
-    if (end > begin).all():
-        source = tuple(slice(int(a), int(b)) for a, b in zip(begin, end, strict=True))
-        into = tuple(slice(int(a - s), int(b - s)) for a, b, s in zip(begin, end, start_zyx, strict=True))
-        patch[into] = volume_zyx[source]
+    source, into = common_part(volume_zyx.shape, start_zyx, patch_zyx)
+    patch[into] = volume_zyx[source]
     return patch
+
+
+def common_part(
+    shape_zyx: tuple[int, ...], start_zyx: np.ndarray, patch_zyx: Shape
+) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
+    """Where a patch and a volume lie over each other: in the volume, and in the patch; empty where they do not."""
+    begin = np.clip(start_zyx, 0, shape_zyx)
+    end = np.maximum(begin, np.clip(np.asarray(start_zyx) + patch_zyx, 0, shape_zyx))
+    source = tuple(slice(int(a), int(b)) for a, b in zip(begin, end, strict=True))
+    into = tuple(slice(int(a - s), int(b - s)) for a, b, s in zip(begin, end, start_zyx, strict=True))
+    return source, into

@@ -23,11 +23,12 @@ from ctseg.batches import Share, batch_maker, batches
 from ctseg.board import Board
 from ctseg.errors import InputError
 from ctseg.files import atomic_path
-from ctseg.hardware import processor_name
+from ctseg.hardware import has_bfloat16, processor_name
 from ctseg.history import History
 from ctseg.losses import SegmentationLoss
 from ctseg.network import SegmentationModel, build_parts
 from ctseg.optimisation import build_optimiser, learning_rate_at
+from ctseg.packing import pack_top_level
 from ctseg.sampling import TrainingCase
 from ctseg.training_settings import TrainSettings, memory_advice
 from ctseg.validation import validation_dice
@@ -42,6 +43,14 @@ ADVICE = (
     "train.learning_rate"
 )
 SHRINKABLE = ("batch_size", "accumulate", "patch_zyx")
+
+
+def resolved_precision(wanted: str, device: torch.device) -> str:
+    """The precision of convolutions on this device: `auto` is bfloat16 where it is computed in, float16 is for GPUs."""
+    on_gpu = device.type == "cuda"
+    if wanted == "auto":
+        return "bfloat16" if on_gpu or has_bfloat16() else "float32"
+    return "float32" if wanted == "float16" and not on_gpu else wanted
 
 
 class Trainer:
@@ -73,6 +82,8 @@ class Trainer:
         self.frozen = parts.encoder if settings.freeze_encoder else []
         for module in self.frozen:
             module.requires_grad_(False)
+        if self.device.type == "cpu":
+            pack_top_level(parts.network, trained=False)
         # oneDNN's and cuDNN's 3-D convolutions are faster on channels-last memory.
         self.network = parts.network.to(self.device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
         self.forward = self._parallel()
@@ -83,7 +94,7 @@ class Trainer:
         self.model = SegmentationModel([self.average.module], settings.scaling, settings.network.exclusive)
         self.loss = SegmentationLoss(settings.loss)
         self.optimiser = build_optimiser((p for p in self.network.parameters() if p.requires_grad), settings)
-        self.autocast = self._autocast_type()
+        self.autocast = PRECISIONS.get(resolved_precision(settings.precision, self.device))
         self.scaler = torch.GradScaler(self.device.type, enabled=self.autocast == torch.float16)
         self.step = 0
         self.losses: list[float] = []
@@ -103,14 +114,6 @@ class Trainer:
         if self.device.type == "cuda":
             self.network = nn.SyncBatchNorm.convert_sync_batchnorm(self.network)
         return nn.parallel.DistributedDataParallel(self.network)
-
-    def _autocast_type(self) -> torch.dtype | None:
-        """The type of convolutions in mixed precision; float16 is for GPUs alone."""
-        on_gpu = self.device.type == "cuda"
-        wanted = self.settings.precision
-        if wanted == "auto":
-            wanted = "bfloat16" if on_gpu else "float32"
-        return None if wanted == "float16" and not on_gpu else PRECISIONS.get(wanted)
 
     @property
     def finished(self) -> bool:

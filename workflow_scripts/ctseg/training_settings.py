@@ -29,6 +29,7 @@ class TrainSettings:
     foreground_probability: float
     volume_exponent: float
     precision: str
+    data_on: str
     on_oom: str
     freeze_encoder: bool
     batch_size: int
