@@ -14,7 +14,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -32,21 +32,65 @@ STEPS_WITHOUT_END = 20_000  # the schedule falls over them
 
 
 def minutes_until(
-    goal: float, limit: float, step: Callable[[], object], dice: Callable[[], float]
+    goal: float,
+    limit: float,
+    step: Callable[[], object],
+    dice: Callable[[], float],
+    every_s: float = 60,
+    wait: Callable[[], object] = lambda: None,
 ) -> list[list[float]]:
-    """Rows of minutes trained and validation Dice, one a minute, until the goal or the limit."""
+    """Rows of minutes trained, validation Dice and steps, one every `every_s`, until the goal or the limit.
+
+    `wait` returns once the device has done all steps; the clock stops after it.
+    """
     rows: list[list[float]] = []
-    spent_s = 0.0
+    spent_s, steps = 0.0, 0
     while not rows or (rows[-1][1] < goal and spent_s < 60 * limit):
-        minute_s = 0.0
-        while minute_s < 60:
-            start = time.perf_counter()
+        start = time.perf_counter()
+        while time.perf_counter() - start < every_s:
             step()
-            minute_s += time.perf_counter() - start
-        spent_s += minute_s
-        rows.append([round(spent_s / 60, 2), dice()])
+            steps += 1
+        wait()
+        spent_s += time.perf_counter() - start
+        rows.append([round(spent_s / 60, 3), dice(), steps])
         print(f"  {rows[-1][0]:6.2f} min  Dice {rows[-1][1]:.3f}", flush=True)
     return rows
+
+
+def endless(loader: Iterable[dict]) -> Iterator[dict]:
+    """Batches of a loader, epoch after epoch."""
+    while True:
+        yield from loader
+
+
+def monai_dice(
+    network: torch.nn.Module, loader: Iterable[dict], window: tuple[int, ...], device: torch.device
+) -> float:
+    """Mean Dice of the foreground by MONAI's sliding window and metric, as its tutorials validate."""
+    from monai.data import decollate_batch
+    from monai.inferers import sliding_window_inference
+    from monai.metrics import DiceMetric
+    from monai.transforms import AsDiscrete
+
+    network.eval()
+    metric = DiceMetric(include_background=False)
+    to_pred, to_label = AsDiscrete(argmax=True, to_onehot=2), AsDiscrete(to_onehot=2)
+    with torch.no_grad():
+        for batch in loader:
+            found = sliding_window_inference(batch["image"].to(device), window, 4, network)
+            found = [to_pred(one) for one in decollate_batch(found)]
+            metric(found, [to_label(one) for one in decollate_batch(batch["label"].to(device))])
+    return float(np.mean(metric.aggregate().item()))
+
+
+def step_and_dice(trainer: Trainer) -> tuple[Callable[[], None], Callable[[], float]]:
+    """One step and the validation of a ctseg training."""
+
+    def dice() -> float:
+        trainer.average.eval()
+        return trainer._validation_dice()
+
+    return trainer._train_step, dice
 
 
 def ctseg(results: Path, names: dict[str, list[str]], device: torch.device) -> tuple[Callable, Callable]:
@@ -57,22 +101,14 @@ def ctseg(results: Path, names: dict[str, list[str]], device: torch.device) -> t
     plan = json.loads((results / "plan.json").read_text())
     settings = training_settings(step | {"labels": ["nodule"], "fold": 0, "repeat": 0}, plan)
     training, validation = (read_cases(results / "preprocessed", names[split]) for split in ("train", "val"))
-    trainer = Trainer(training, validation, settings, "benchmark", device)
-
-    def dice() -> float:
-        trainer.average.eval()
-        return trainer._validation_dice()
-
-    return trainer._train_step, dice
+    return step_and_dice(Trainer(training, validation, settings, "benchmark", device))
 
 
 def tutorial(results: Path, names: dict[str, list[str]], device: torch.device) -> tuple[Callable, Callable]:
     """One step and the validation of MONAI's tutorial."""
     from monai import transforms as mt
-    from monai.data import CacheDataset, DataLoader, decollate_batch
-    from monai.inferers import sliding_window_inference
+    from monai.data import CacheDataset, DataLoader
     from monai.losses import DiceLoss
-    from monai.metrics import DiceMetric
     from monai.networks.nets import UNet
     from monai.utils import set_determinism
 
@@ -103,12 +139,7 @@ def tutorial(results: Path, names: dict[str, list[str]], device: torch.device) -
     network = UNet(3, 1, 2, (16, 32, 64, 128, 256), (2, 2, 2, 2), num_res_units=2, norm="batch").to(device)
     loss_of = DiceLoss(to_onehot_y=True, softmax=True)
     optimiser = torch.optim.Adam(network.parameters(), 1e-4)
-
-    def endless() -> Iterator[dict]:
-        while True:
-            yield from loader
-
-    batches = endless()
+    batches = endless(loader)
 
     def step() -> None:
         batch = next(batches)
@@ -118,15 +149,7 @@ def tutorial(results: Path, names: dict[str, list[str]], device: torch.device) -
         optimiser.step()
 
     def dice() -> float:
-        network.eval()
-        metric = DiceMetric(include_background=False)
-        to_pred, to_label = mt.AsDiscrete(argmax=True, to_onehot=2), mt.AsDiscrete(to_onehot=2)
-        with torch.no_grad():
-            for batch in DataLoader(validating, batch_size=1):
-                found = sliding_window_inference(batch["image"].to(device), (96, 96, 96), 4, network)
-                found = [to_pred(one) for one in decollate_batch(found)]
-                metric(found, [to_label(one) for one in decollate_batch(batch["label"].to(device))])
-        return float(np.mean(metric.aggregate().item()))
+        return monai_dice(network, DataLoader(validating, batch_size=1), (96, 96, 96), device)
 
     return step, dice
 
@@ -148,7 +171,7 @@ def main() -> None:
         print(program, flush=True)
         step, dice = make(given.results, names, device)
         last[program] = minutes_until(given.dice, given.limit, step, dice)[-1]
-    for program, (minutes, dice) in last.items():
+    for program, (minutes, dice, _) in last.items():
         reached = "reached" if dice >= given.dice else "not reached"
         print(f"{program:10} {minutes:6.2f} min, Dice {dice:.3f}: {given.dice} {reached}")
     print(f"ratio of minutes: {last['tutorial'][0] / last['ctseg'][0]:.1f}")
