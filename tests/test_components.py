@@ -1,4 +1,5 @@
 import csv
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from ctseg.components import (
     row_ends,
     write_components,
 )
+from ctseg.runs import find_runs
 from ctseg.volume import Grid, Volume
 from grids import grids
 
@@ -120,7 +122,7 @@ def test_the_longest_distance_is_exact_in_a_line_and_a_plane_too(axes):
 @settings(max_examples=50, deadline=None)
 @given(mask=arrays(bool, (3, 5, 6)).filter(np.any), grid=grids())
 def test_the_ends_of_rows_tell_hull_and_extent_of_all_voxels(mask, grid):
-    ends, all_voxels = row_ends(mask), np.argwhere(mask)
+    ends, all_voxels = row_ends(find_runs(mask)), np.argwhere(mask)
     assert {tuple(place) for place in ends} <= {tuple(place) for place in all_voxels}
     few, many = grid.points_xyz_mm(ends), grid.points_xyz_mm(all_voxels)
     np.testing.assert_allclose(few.min(axis=0), many.min(axis=0))
@@ -165,3 +167,61 @@ def test_as_many_single_voxels_as_fit_are_components_of_their_own(shape):
     mask = np.zeros(shape, bool)
     mask[::2, ::2, ::2] = True
     assert label_components(mask).max() == mask.sum()
+
+
+@given(grids(), st.data())
+@settings(max_examples=60, deadline=None)
+def test_measures_are_those_of_the_voxels(grid, data):
+    voxels = data.draw(arrays(np.uint8, grid.shape_zyx, elements=st.sampled_from([0, 0, 0, 1, 2])))
+    hu = data.draw(arrays(np.int16, grid.shape_zyx))
+    bits = data.draw(arrays(np.uint8, grid.shape_zyx))
+    rows = measure_components(Volume(voxels, grid), Volume(hu, grid), Volume(bits, grid))
+    pieces = {1: label_components(voxels == 1), 2: label_components(voxels == 2)}
+    assert len(rows) == sum(numbers.max() for numbers in pieces.values())
+    for row in rows:
+        (first,) = np.rint(grid.indices_zyx(np.array([row["voxel_xyz_mm"]]))).astype(int)
+        numbers = pieces[row["label"]]
+        mask = numbers == numbers[tuple(first)]
+        assert row["voxels"] == mask.sum()
+        assert (row["min_hu"], row["max_hu"]) == (hu[mask].min(), hu[mask].max())
+        assert row["mean_hu"] == pytest.approx(hu[mask].mean(dtype=float), rel=1e-9, abs=1e-9)
+        assert row["sd_hu"] == pytest.approx(hu[mask].std(dtype=float), rel=1e-6, abs=1e-9)
+        assert row["mean_entropy_bits"] == pytest.approx(bits[mask].mean() / 255)
+        centroid = grid.points_xyz_mm(np.argwhere(mask).mean(axis=0))[0]
+        assert [row[f"centroid_{axis}_mm"] for axis in "xyz"] == pytest.approx(centroid.tolist())
+        points = grid.points_xyz_mm(np.argwhere(mask))
+        half = np.abs(grid.affine[:3, :3]).sum(axis=1) / 2
+        np.testing.assert_allclose(row["box_xyz_mm"], [points.min(axis=0) - half, points.max(axis=0) + half])
+
+
+def test_the_spread_of_a_large_component_is_exact():
+    segmentation, image = scan((64, 256, 256))
+    segmentation.voxels_zyx[:] = 1
+    image.voxels_zyx[:] = 32767
+    image.voxels_zyx[0, 0, 0] = 32766
+    (row,) = measure_components(segmentation, image)
+    n = 64 * 256 * 256
+    assert row["mean_hu"] == 32767 - 1 / n
+    assert row["sd_hu"] == pytest.approx((n - 1) ** 0.5 / n, rel=1e-12)
+
+
+def test_an_image_of_real_numbers_is_measured_too():
+    segmentation, image = scan()
+    segmentation.voxels_zyx[3, 3, 3:5] = 1
+    image = image.with_voxels(np.full(image.grid.shape_zyx, 0.5, np.float32))
+    image.voxels_zyx[3, 3, 4] = 1.5
+    (row,) = measure_components(segmentation, image)
+    assert [row[f"{name}_hu"] for name in ("mean", "sd", "min", "max")] == [1, 0.5, 0.5, 1.5]
+
+
+def test_measuring_takes_no_array_of_the_scans_size():
+    segmentation, image = scan((256, 256, 256))
+    for start in (10, 90, 170):
+        ball = np.linalg.norm(np.indices((61, 61, 61)) - 30, axis=0) <= 30
+        segmentation.voxels_zyx[start : start + 61, start : start + 61, start : start + 61] = ball
+    tracemalloc.start()
+    rows = measure_components(segmentation, image)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(rows) == 3
+    assert peak < segmentation.voxels_zyx.nbytes / 4

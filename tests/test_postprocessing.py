@@ -1,3 +1,6 @@
+import tracemalloc
+from unittest.mock import patch
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -123,3 +126,36 @@ def test_cleaning_what_is_clean_changes_nothing(voxels, choice):
     once, _ = postprocess(Volume(voxels, GRID), choice, RIGHT_HALF, region_plausible=True)
     twice, _ = postprocess(once, choice, RIGHT_HALF, region_plausible=True)
     np.testing.assert_array_equal(twice.voxels_zyx, once.voxels_zyx)
+
+
+def test_of_equally_large_components_the_first_stays():
+    settings = PostprocessSettings(0, keep_largest=True, restrict_to_region=False)
+    twice = segmented((1, np.s_[2, 2, 0:3]), (1, np.s_[7, 7, 0:3]), OTHER)
+    cleaned, _ = postprocess(twice, settings, None, False)
+    np.testing.assert_array_equal(cleaned.voxels_zyx, segmented((1, np.s_[2, 2, 0:3]), OTHER).voxels_zyx)
+
+
+@given(segmentations, arrays(bool, GRID.shape_zyx, elements=st.sampled_from([False] * 99 + [True])))
+@settings(max_examples=40, deadline=None)
+def test_distances_to_the_region_are_the_same_slab_by_slab(voxels, region):
+    volumes = Volume(voxels, GRID), INSIDE_ONLY, Volume(region.astype(np.uint8), GRID), True
+    whole, facts = postprocess(*volumes)
+    with patch("ctseg.postprocessing.DISTANCE_VOXELS", 1):
+        by_slices, same_facts = postprocess(*volumes)
+    np.testing.assert_array_equal(by_slices.voxels_zyx, whole.voxels_zyx)
+    assert same_facts == facts
+
+
+def test_cleaning_takes_one_array_of_the_scans_size():
+    grid = Grid((256, 256, 256), (1.0, 1.0, 1.0), (0.0, 0.0, 0.0), IDENTITY)
+    voxels, region = np.zeros(grid.shape_zyx, np.uint8), np.zeros(grid.shape_zyx, np.uint8)
+    voxels[:, 100:103, 20:30] = voxels[30:60, 200:230, 20:50] = 1
+    region[:, :, 200:] = 1
+    region[:64, 97:106, 18:32] = 1
+    tracemalloc.start()
+    cleaned, facts = postprocess(Volume(voxels, grid), INSIDE_ONLY, Volume(region, grid), region_plausible=True)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert facts["removed_outside_components"] == 1
+    assert cleaned.voxels_zyx.sum() == 256 * 3 * 10
+    assert peak < 1.5 * voxels.nbytes

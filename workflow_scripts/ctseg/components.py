@@ -1,18 +1,21 @@
 """Connected components: what a segmentation found, piece by piece."""
 
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Literal
 
 import cc3d
 import numpy as np
 from scipy.spatial import ConvexHull, QhullError
-from scipy.spatial.distance import pdist
+from scipy.spatial.distance import cdist
 
 from ctseg.files import write_table
-from ctseg.resample import bounding_box
+from ctseg.runs import Runs, component_sizes, find_runs, number_components, read_runs, split_runs
 from ctseg.volume import Grid, Volume
 
 CONNECTIVITY: Literal[26] = 26  # voxels that share a face, an edge or a corner belong together
+PAIR_ROWS = 64  # points whose distances to the others are measured in one go
 
 COLUMNS = {
     "component": "d",
@@ -54,66 +57,83 @@ def measure_components(segmentation: Volume, image: Volume, entropy: Volume | No
     and the keys of `COLUMNS`; positions are LPS millimetres, `extent` is the box along the patient's axes, whose lowest
     and highest corner stand in `box_xyz_mm`, as does one of its voxels in `voxel_xyz_mm`, and the longest diameter is
     the largest distance between voxel centres, plus the shortest edge of a voxel. The mean entropy is that of an
-    `entropy` map in 255ths of a bit, and None without one.
+    `entropy` map in 255ths of a bit, and None without one. Memory grows with the surface of what was found: of the
+    volumes, which may be mapped from files, a slab is read at a time.
     """
-    rows: list[dict[str, Any]] = []
-    around = bounding_box(segmentation.voxels_zyx > 0)
-    if around is None:
-        return rows
-    segmentation, image = segmentation.cropped(around), image.cropped(around)
-    entropy = entropy.cropped(around) if entropy else None
-    for value in range(1, int(segmentation.voxels_zyx.max()) + 1):
-        components = label_components(segmentation.voxels_zyx == value)
-        boxes = cc3d.statistics(components)["bounding_boxes"]
-        measured = [
-            _measure(components[box] == number, image.cropped(box), entropy.cropped(box) if entropy else None)
-            for number, box in enumerate(boxes)
-            if number > 0
-        ]
-        measured.sort(key=lambda row: (-row["voxels"], *(round(row[f"centroid_{axis}_mm"], 3) for axis in "zyx")))
-        rows += [{"label": int(value), "component": number, **row} for number, row in enumerate(measured, start=1)]
+    runs = find_runs(segmentation.voxels_zyx)
+    components = number_components(runs)
+    hu = _statistics(runs, components, image.voxels_zyx)
+    bits = _statistics(runs, components, entropy.voxels_zyx) if entropy else [None] * len(hu)
+    rows = [
+        {"label": int(piece.value[0]), "component": 0}
+        | _place_and_size(piece, image.grid)
+        | {f"{name}_hu": value for name, value in of_hu.items()}
+        | {"mean_entropy_bits": of_bits["mean"] / 255 if of_bits else None}
+        for piece, of_hu, of_bits in zip(split_runs(runs, components), hu, bits, strict=True)
+    ]
+    rows.sort(key=lambda row: (row["label"], -row["voxels"], *(round(row[f"centroid_{axis}_mm"], 3) for axis in "zyx")))
+    for _, of_class in groupby(rows, key=itemgetter("label")):
+        for number, row in enumerate(of_class, start=1):
+            row["component"] = number
     return rows
 
 
-def _measure(mask_zyx: np.ndarray, image: Volume, entropy: Volume | None) -> dict[str, Any]:
-    """All measures of the one component that `mask_zyx` holds; everything is cropped to its box."""
-    grid, hu = image.grid, image.voxels_zyx[mask_zyx]
-    centroid = grid.points_xyz_mm(_mean_place(mask_zyx))[0]
-    points = grid.points_xyz_mm(row_ends(mask_zyx))
+def _place_and_size(runs: Runs, grid: Grid) -> dict[str, Any]:
+    """Where the one component of these runs lies, and how large it is."""
+    voxels = int(runs.length.sum())
+    centroid = grid.points_xyz_mm(_mean_place(runs))[0]
+    points = grid.points_xyz_mm(row_ends(runs))
     # Half a voxel on each side, along the patient's axes.
     voxel_xyz_mm = np.abs(grid.affine[:3, :3]).sum(axis=1)
     lowest, highest = points.min(axis=0) - voxel_xyz_mm / 2, points.max(axis=0) + voxel_xyz_mm / 2
     return {
-        "voxels": int(hu.size),
-        "volume_cm3": hu.size * grid.voxel_volume_mm3 / 1000,
+        "voxels": voxels,
+        "volume_cm3": voxels * grid.voxel_volume_mm3 / 1000,
         **{f"centroid_{axis}_mm": float(value) for axis, value in zip("xyz", centroid, strict=True)},
         **{f"extent_{axis}_mm": float(value) for axis, value in zip("xyz", highest - lowest, strict=True)},
         "box_xyz_mm": [lowest.tolist(), highest.tolist()],
         "voxel_xyz_mm": points[0].tolist(),
         "longest_diameter_mm": longest_distance_mm(points) + min(grid.spacing_xyz_mm),
-        "mean_hu": float(hu.mean(dtype=np.float64)),
-        "sd_hu": float(hu.std(dtype=np.float64)),
-        "min_hu": float(hu.min()),
-        "max_hu": float(hu.max()),
-        "mean_entropy_bits": float(entropy.voxels_zyx[mask_zyx].mean()) / 255 if entropy else None,
     }
 
 
-def _mean_place(mask_zyx: np.ndarray) -> np.ndarray:
-    """The mean z, y, x index of the true voxels, from how many lie in each plane across an axis."""
-    across = [np.count_nonzero(mask_zyx, axis=plane) for plane in ((1, 2), (0, 2), (0, 1))]
-    return np.array([counts @ np.arange(counts.size) / counts.sum() for counts in across])
+def _mean_place(runs: Runs) -> np.ndarray:
+    """The mean z, y, x index of the voxels."""
+    length = runs.length
+    z, y = np.divmod(runs.row, runs.shape_zyx[1])
+    return np.array([z @ length, y @ length, (runs.start + runs.stop - 1) @ length / 2]) / length.sum()
 
 
-def row_ends(mask_zyx: np.ndarray) -> np.ndarray:
-    """The z, y, x indices (n, 3) of the first and then of the last true voxel of each row along x.
+def _statistics(runs: Runs, components: np.ndarray, voxels_zyx: np.ndarray) -> list[dict[str, float]]:
+    """Mean, standard deviation, least and largest value of the voxels of each component."""
+    count = int(components.max(initial=-1)) + 1
+    kind = np.result_type(voxels_zyx.dtype, np.int64)  # sums of integers are exact
+    sums, squares = np.zeros(count, kind), np.zeros(count, kind)
+    least, largest = np.full(count, np.inf), np.full(count, -np.inf)
+    for part, values, begins in read_runs(runs, voxels_zyx):
+        values, numbers = values.astype(kind), components[part]
+        np.minimum.at(least, numbers, np.minimum.reduceat(values, begins).astype(float))
+        np.maximum.at(largest, numbers, np.maximum.reduceat(values, begins).astype(float))
+        np.add.at(sums, numbers, np.add.reduceat(values, begins))
+        np.add.at(squares, numbers, np.add.reduceat(values * values, begins))
+    sizes = component_sizes(runs, components)
+    columns = (sizes.tolist(), sums.tolist(), squares.tolist(), least.tolist(), largest.tolist())
+    return [
+        # Python's integers are exact at any size.
+        {"mean": total / n, "sd": max(n * square - total * total, 0) ** 0.5 / n, "min": low, "max": high}
+        for n, total, square, low, high in zip(*columns, strict=True)
+    ]
 
-    The convex hull of a mask and its extent in any direction are those of its row ends, which are far fewer.
+
+def row_ends(runs: Runs) -> np.ndarray:
+    """The z, y, x indices (n, 3) of the first and then of the last voxel of each row along x in which there are runs.
+
+    The convex hull of a component and its extent in any direction are those of its row ends, which are far fewer.
     """
-    zy = np.argwhere(mask_zyx.any(axis=2))
-    rows = mask_zyx[tuple(zy.T)]
-    last = mask_zyx.shape[2] - 1 - rows[:, ::-1].argmax(axis=1)
-    return np.concatenate([np.column_stack([zy, rows.argmax(axis=1)]), np.column_stack([zy, last])])
+    first = np.flatnonzero(np.diff(runs.row, prepend=-1))
+    last = np.append(first[1:], runs.row.size) - 1
+    zy = np.column_stack(np.divmod(runs.row[first], runs.shape_zyx[1]))
+    return np.concatenate([np.column_stack([zy, runs.start[first]]), np.column_stack([zy, runs.stop[last] - 1])])
 
 
 def longest_distance_mm(points_xyz_mm: np.ndarray) -> float:
@@ -131,7 +151,9 @@ def longest_distance_mm(points_xyz_mm: np.ndarray) -> float:
                 corners = points_xyz_mm[ConvexHull(flat).vertices]
             except QhullError:  # a line: its two ends
                 corners = points_xyz_mm[[flat[:, 0].argmin(), flat[:, 0].argmax()]]
-    return float(pdist(corners).max())
+    # Not all pairs at once: a smooth organ has ten thousand corners.
+    firsts = range(0, len(corners), PAIR_ROWS)
+    return float(max(cdist(corners[first : first + PAIR_ROWS], corners[first:]).max() for first in firsts))
 
 
 def write_components(rows: list[dict[str, Any]], names: list[str], path: str | Path) -> None:

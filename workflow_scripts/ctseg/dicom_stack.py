@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ctseg import scratch
 from ctseg.dicom_series import SAME_POSITION_MM, Choice
 from ctseg.dicom_slice import Slice, read_hu
 from ctseg.errors import InputError
@@ -146,9 +147,10 @@ def _read_in_place(slices: list[Slice]) -> Volume:
     index = np.arange(len(slices)) - (len(slices) - 1) / 2
     step = index @ positions / (index @ index)
     origin = positions.mean(axis=0) + index[0] * step
-    voxels = np.empty((len(slices), *slices[0].shape_yx), dtype=np.int16)
-    for place, part in enumerate(slices):
-        voxels[place] = read_hu(part)
+    voxels = scratch.zeros((len(slices), *slices[0].shape_yx), np.int16)
+    for part in scratch.by_slab(voxels):
+        for place in range(part.start, part.stop):
+            voxels[place] = read_hu(slices[place])
     return Volume(voxels, _grid(slices[0], step, origin, voxels.shape))
 
 
@@ -159,7 +161,7 @@ def _read_resampled(slices: list[Slice], places: Placement) -> Volume:
     low_xy = np.floor(places.shifts_xy.min(axis=0) + 1e-6)
     more_xy = np.ceil(places.shifts_xy.max(axis=0) - low_xy - 1e-6).astype(int)
     shape_yx = slices[0].shape_yx[0] + int(more_xy[1]), slices[0].shape_yx[1] + int(more_xy[0])
-    voxels = np.empty((len(planes_mm), *shape_yx), dtype=np.int16)
+    voxels = scratch.zeros((len(planes_mm), *shape_yx), np.int16)
     shifted: dict[int, np.ndarray] = {}  # the two slices around a plane, in place
     for place, depth_mm in enumerate(planes_mm):
         upper = int(np.clip(np.searchsorted(places.depths_mm, depth_mm - 1e-6), 1, len(slices) - 1))

@@ -11,6 +11,7 @@ import cc3d
 import numpy as np
 from scipy import ndimage
 
+from ctseg import scratch
 from ctseg.files import read_json
 from ctseg.resample import Box, bounding_box, grow_box, orient, resample
 from ctseg.volume import AIR_HU, Grid, Volume, read_nifti
@@ -51,7 +52,7 @@ def segment_lungs(image: Volume) -> Volume:
 
 def _on_grid(lungs: np.ndarray, coarse: Grid, grid: Grid) -> np.ndarray:
     """The coarse field at the voxels of `grid` (uint8), interpolated only in the box where it can be."""
-    field = np.zeros(grid.shape_zyx, dtype=np.uint8)
+    field = scratch.zeros(grid.shape_zyx, np.uint8)
     box = bounding_box(lungs)
     if box is None:
         return field
@@ -64,7 +65,11 @@ def _on_grid(lungs: np.ndarray, coarse: Grid, grid: Grid) -> np.ndarray:
     low = np.clip(np.floor(corners.min(axis=0)).astype(int), 0, grid.shape_zyx)
     high = np.clip(np.ceil(corners.max(axis=0)).astype(int) + 1, 0, grid.shape_zyx)
     z, y, x = (slice(int(first), int(stop)) for first, stop in zip(low, high, strict=True))
-    field[z, y, x] = resample(scaled, grid.cropped((z, y, x)), fill=0).voxels_zyx >= HALF
+    part = Volume(field, grid).cropped((z, y, x))
+    _, height, width = part.grid.shape_zyx
+    for some in scratch.by_slab(part.voxels_zyx):
+        slab = part.grid.cropped((some, slice(0, height), slice(0, width)))
+        part.voxels_zyx[some] = resample(scaled, slab, fill=0).voxels_zyx >= HALF
     return field
 
 
@@ -89,10 +94,10 @@ def _block_mean(voxels_zyx: np.ndarray, factors: list[int]) -> np.ndarray:
         return voxels_zyx.astype(np.float32)
     (fz, fy, fx), shape = factors, [size // factor for size, factor in zip(voxels_zyx.shape, factors, strict=True)]
     total = np.zeros(shape, dtype=np.float32)
-    for z in range(fz):
-        for y in range(fy):
-            for x in range(fx):
-                total += voxels_zyx[z : shape[0] * fz : fz, y : shape[1] * fy : fy, x : shape[2] * fx : fx]
+    for number, plane in enumerate(total):
+        for z, y, x in np.ndindex(fz, fy, fx):
+            plane += voxels_zyx[number * fz + z, y : shape[1] * fy : fy, x : shape[2] * fx : fx]
+        scratch.let_go(voxels_zyx)
     return total / (fz * fy * fx)
 
 
@@ -216,9 +221,12 @@ def check_lungs(lungs: Volume, image: Volume) -> dict[str, Any]:
     `volume_cm3`, `mean_hu`, `cut_fraction` (share of the scan's first and last slice that is lung, at most: lungs that
     the scan cuts), `plausible` and `reason`.
     """
-    mask = lungs.voxels_zyx > 0
-    volume_cm3 = float(np.count_nonzero(mask)) * lungs.grid.voxel_volume_mm3 / 1000
-    mean_hu = float(image.voxels_zyx[mask].mean()) if mask.any() else None
+    voxels, hu_sum = 0, 0
+    for part in scratch.by_slab(lungs.voxels_zyx, image.voxels_zyx):
+        hu = image.voxels_zyx[part][lungs.voxels_zyx[part] > 0]
+        voxels, hu_sum = voxels + hu.size, hu_sum + int(hu.sum(dtype=np.int64))
+    volume_cm3 = voxels * lungs.grid.voxel_volume_mm3 / 1000
+    mean_hu = hu_sum / voxels if voxels else None
     reason = _implausible(volume_cm3, mean_hu)
     ends = orient(lungs).voxels_zyx[[0, -1]]
     return {

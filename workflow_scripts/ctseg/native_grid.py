@@ -6,6 +6,7 @@ from itertools import pairwise, product
 
 import numpy as np
 
+from ctseg import scratch
 from ctseg.resample import Box, resample
 from ctseg.segmentation import label_map
 from ctseg.volume import Grid, Volume
@@ -46,7 +47,7 @@ def to_native_grid(
     below the threshold, linear interpolation stays below it.
     """
     names = ["labels", *(["candidates", "certainty"] if certainty else []), *(["entropy"] if entropy else [])]
-    maps = {name: np.zeros(target.shape_zyx, dtype=np.uint8) for name in names}
+    maps = {name: scratch.zeros(target.shape_zyx, np.uint8) for name in names}
     lowest = min(threshold, MATTERS_FROM) if certainty or entropy else threshold
     before: np.ndarray | None = None
     for first, slab in slabs:
@@ -63,6 +64,8 @@ def to_native_grid(
             if block.max() >= lowest:
                 _decide(block, (z, y, x), own, grid, target, threshold, maps)
         before = slab[:, -1:].copy()
+        for voxels in maps.values():
+            scratch.let_go(voxels)
     return Maps(**{name: Volume(voxels, target) for name, voxels in maps.items()})
 
 

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from typing import Any
 
-import cc3d
 import numpy as np
-from scipy.ndimage import distance_transform_edt, find_objects
+from scipy.ndimage import distance_transform_edt
 
-from ctseg.components import label_components, voxels_in
-from ctseg.resample import bounding_box, grow_box
+from ctseg.components import voxels_in
+from ctseg.resample import grow_box
+from ctseg.runs import Runs, component_sizes, fill, find_runs, number_components, read_runs, slabs, split_runs
 from ctseg.volume import Volume
 
 
@@ -23,6 +23,7 @@ class PostprocessSettings:
 
 REACH_MM = 5.0  # around the region that still counts: a lung field ends where a lesion on the pleura begins
 REGION_SHARE = 0.05  # of a component that has to lie within reach; a lesion that grows out of the lung is kept whole
+DISTANCE_VOXELS = 2**19  # of a slab whose distances to the region are measured in one go
 
 
 def postprocess(
@@ -41,41 +42,56 @@ def postprocess(
         facts["region_reason"] = "the lung field is not plausible"
     for step in ("outside", "small", "other"):
         facts |= {f"removed_{step}_components": 0, f"removed_{step}_voxels": 0}
-    box = bounding_box(segmentation.voxels_zyx > 0)
-    asked_for = settings.min_volume_mm3 > 0 or settings.keep_largest or facts["region_used"]
-    if box is None or not asked_for:
+    if not (settings.min_volume_mm3 > 0 or settings.keep_largest or facts["region_used"]):
         return segmentation, facts
-    whole = segmentation.voxels_zyx.copy()
-    # Only what is near enough to judge a component by is looked at: most of a scan is empty.
-    box = grow_box(box, REACH_MM, segmentation.grid)
-    voxels, region = whole[box], region.cropped(box) if region else None
-    smallest_voxels = voxels_in(settings.min_volume_mm3, segmentation.grid)
-    for value in range(1, int(voxels.max()) + 1):
-        components = label_components(voxels == value)
-        sizes = cc3d.statistics(components)["voxel_counts"]
-        alive = np.arange(sizes.size) > 0
-        if facts["region_used"] and region is not None:
-            alive = _drop(alive, _in_reach(components, sizes, region), sizes, "outside", facts)
-        alive = _drop(alive, sizes >= smallest_voxels, sizes, "small", facts)
-        if settings.keep_largest and alive.any():
-            largest = int(np.where(alive, sizes, 0).argmax())
-            alive = _drop(alive, np.arange(sizes.size) == largest, sizes, "other", facts)
-        alive[0] = True
-        voxels *= alive[components]
-    return segmentation.with_voxels(whole), facts
+    runs = find_runs(segmentation.voxels_zyx)
+    components = number_components(runs)
+    sizes = component_sizes(runs, components)
+    alive = np.ones(sizes.size, bool)
+    if facts["region_used"] and region is not None:
+        alive = _drop(alive, _in_reach(runs, components, sizes, region), sizes, "outside", facts)
+    alive = _drop(alive, sizes >= voxels_in(settings.min_volume_mm3, segmentation.grid), sizes, "small", facts)
+    if settings.keep_largest:
+        alive = _drop(alive, _largest(runs, components, np.where(alive, sizes, 0)), sizes, "other", facts)
+    return segmentation.with_voxels(fill(runs.chosen(alive[components]))), facts
 
 
-def _in_reach(components: np.ndarray, sizes: np.ndarray, region: Volume) -> np.ndarray:
+def _largest(runs: Runs, components: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """For each component whether it is the largest of its class, of equal ones the first."""
+    classes, largest = np.empty(sizes.size, runs.value.dtype), np.zeros(sizes.size, bool)
+    classes[components] = runs.value
+    for value in np.unique(classes):
+        of_class = np.flatnonzero(classes == value)
+        largest[of_class[sizes[of_class].argmax()]] = True
+    return largest
+
+
+def _in_reach(runs: Runs, components: np.ndarray, sizes: np.ndarray, region: Volume) -> np.ndarray:
     """For each component whether enough of it lies in the region or not farther than `REACH_MM` from it."""
-    enough = np.bincount(components[region.voxels_zyx > 0], minlength=sizes.size) >= REGION_SHARE * sizes
+    inside = np.zeros(sizes.size, np.int64)
+    for part, values, begins in read_runs(runs, region.voxels_zyx):
+        np.add.at(inside, components[part], np.add.reduceat((values > 0).astype(np.int64), begins))
+    enough = inside >= REGION_SHARE * sizes
     # Distances are only measured around the few components that the region itself does not hold.
-    boxes = find_objects(components)
-    for number in np.flatnonzero(~enough[1:]) + 1:
-        box = grow_box(boxes[number - 1], REACH_MM, region.grid)
-        near_mm = distance_transform_edt(region.voxels_zyx[box] == 0, sampling=region.grid.spacing_zyx_mm)
-        if region.voxels_zyx[box].any():
-            enough[number] = (near_mm[components[box] == number] <= REACH_MM).mean() >= REGION_SHARE
+    few = ~enough[components]
+    for number, piece in zip(np.flatnonzero(~enough), split_runs(runs.chosen(few), components[few]), strict=True):
+        enough[number] = _near_voxels(piece, region) / sizes[number] >= REGION_SHARE
     return enough
+
+
+def _near_voxels(runs: Runs, region: Volume) -> int:
+    """How many voxels of the runs are not farther than `REACH_MM` from the region, measured a slab at a time."""
+    around = grow_box(runs.box, REACH_MM, region.grid)
+    runs, region = runs.cropped(around), region.cropped(around)
+    near = 0
+    for _, part in slabs(runs, DISTANCE_VOXELS):
+        some = runs.chosen(part)
+        box = grow_box(some.box, REACH_MM, region.grid)
+        outside = region.voxels_zyx[box] == 0
+        if not outside.all():
+            distance_mm = distance_transform_edt(outside, sampling=region.grid.spacing_zyx_mm)
+            near += int((distance_mm[fill(some.cropped(box)) > 0] <= REACH_MM).sum())
+    return near
 
 
 def _drop(alive: np.ndarray, keep: np.ndarray, sizes: np.ndarray, step: str, facts: dict[str, Any]) -> np.ndarray:

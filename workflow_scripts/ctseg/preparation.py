@@ -6,10 +6,11 @@ import numpy as np
 
 from ctseg.intensity import clip_hu
 from ctseg.resample import Box, bounding_box, grow_box, orient, resample, resample_labels
+from ctseg.scratch import let_go
 from ctseg.volume import Grid, Triple, Volume
 
 BODY_HU = -500  # between air and the lightest tissue outside the lungs
-ROWS_AT_ONCE = 64  # of the network's grid; resampling takes several times the memory of its result
+ROWS_AT_ONCE = 32  # of the network's grid; resampling takes several times the memory of its result
 
 
 @dataclass(frozen=True)
@@ -27,10 +28,10 @@ def region_box(image: Volume, lungs: Volume | None, margin_mm: float) -> Box:
 
     A scan in which nothing is found gives the whole scan.
     """
-    mask = image.voxels_zyx > BODY_HU if lungs is None else lungs.voxels_zyx > 0
-    box = bounding_box(mask)
+    voxels, above = (image.voxels_zyx, BODY_HU) if lungs is None else (lungs.voxels_zyx, 0)
+    box = bounding_box(voxels, above)
     if box is None:
-        return slice(0, mask.shape[0]), slice(0, mask.shape[1]), slice(0, mask.shape[2])
+        return slice(0, voxels.shape[0]), slice(0, voxels.shape[1]), slice(0, voxels.shape[2])
     return grow_box(box, margin_mm, image.grid)
 
 
@@ -50,22 +51,28 @@ def prepare_rows(part: Volume, grid: Grid, first: int, stop: int, window_hu: tup
 
     Both are those of `network_input`, with parallel axes, so that few slices of the scan are needed.
     """
-    rows = (slice(first, stop), slice(0, grid.shape_zyx[1]), slice(0, grid.shape_zyx[2]))
-    wanted = grid.cropped(rows)
+    prepared = np.empty((stop - first, *grid.shape_zyx[1:]), dtype=np.int16)
+    for row in range(first, stop, ROWS_AT_ONCE):
+        end = min(row + ROWS_AT_ONCE, stop)
+        wanted = grid.cropped((slice(row, end), slice(0, grid.shape_zyx[1]), slice(0, grid.shape_zyx[2])))
+        moved = resample(_slices_around(part, wanted), wanted, fill=window_hu[0])
+        prepared[row - first : end - first] = clip_hu(moved.voxels_zyx, window_hu)
+        let_go(part.voxels_zyx)
+    return prepared
+
+
+def _slices_around(part: Volume, wanted: Grid) -> Volume:
+    """The slices of `part` between which the voxels of `wanted` lie."""
     around = part.grid.indices_zyx(wanted.corners_xyz_mm())[:, 0]
     low = int(np.clip(np.floor(around.min()), 0, part.grid.shape_zyx[0] - 1))
     high = int(np.clip(np.ceil(around.max()) + 1, low + 1, part.grid.shape_zyx[0]))
-    slices = part.cropped((slice(low, high), *(slice(0, size) for size in part.grid.shape_zyx[1:])))  # type: ignore[arg-type]
-    return clip_hu(resample(slices, wanted, fill=window_hu[0]).voxels_zyx, window_hu)
+    return part.cropped((slice(low, high), *(slice(0, size) for size in part.grid.shape_zyx[1:])))  # type: ignore[arg-type]
 
 
 def prepare_image(image: Volume, lungs: Volume | None, preparation: Preparation) -> Volume:
     """The whole network's input of a scan, int16 HU with its own grid."""
     part, grid = network_input(image, lungs, preparation)
-    starts = range(0, grid.shape_zyx[0], ROWS_AT_ONCE)
-    ends = [min(start + ROWS_AT_ONCE, grid.shape_zyx[0]) for start in starts]
-    rows = [prepare_rows(part, grid, *span, preparation.window_hu) for span in zip(starts, ends, strict=True)]
-    return Volume(np.concatenate(rows), grid)
+    return Volume(prepare_rows(part, grid, 0, grid.shape_zyx[0], preparation.window_hu), grid)
 
 
 def prepare_label(label: Volume, prepared_image: Volume, n_classes: int) -> Volume:

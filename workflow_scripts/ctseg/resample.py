@@ -4,6 +4,7 @@ import nibabel as nib
 import numpy as np
 import SimpleITK as sitk
 
+from ctseg.scratch import by_slab
 from ctseg.volume import AIR_HU, Grid, Volume
 
 Box = tuple[slice, slice, slice]
@@ -78,15 +79,19 @@ def orient(volume: Volume) -> Volume:
     return Volume(voxels_xyz.T, Grid.from_affine(affine, voxels_xyz.T.shape))
 
 
-def bounding_box(mask_zyx: np.ndarray) -> Box | None:
-    """The smallest box that holds every true voxel of a 3-D mask, or None when there is none."""
-    spans = []
-    for axis in range(3):
-        hits = np.flatnonzero(mask_zyx.any(axis=tuple(other for other in range(3) if other != axis)))
-        if hits.size == 0:
-            return None
-        spans.append(slice(int(hits[0]), int(hits[-1]) + 1))
-    return spans[0], spans[1], spans[2]
+def bounding_box(voxels_zyx: np.ndarray, above: float = 0) -> Box | None:
+    """The smallest box that holds every voxel above a value, or None when there is none; of a mask, every true one."""
+    hits = [np.zeros(size, dtype=bool) for size in voxels_zyx.shape]
+    for part in by_slab(voxels_zyx):
+        mask = np.greater(voxels_zyx[part], above)
+        columns = mask.any(axis=0)
+        hits[0][part] = mask.any(axis=(1, 2))
+        hits[1] |= columns.any(axis=1)
+        hits[2] |= columns.any(axis=0)
+    if not hits[0].any():
+        return None
+    z, y, x = (np.flatnonzero(along) for along in hits)
+    return slice(int(z[0]), int(z[-1]) + 1), slice(int(y[0]), int(y[-1]) + 1), slice(int(x[0]), int(x[-1]) + 1)
 
 
 def grow_box(box_zyx: Box, margin_mm: float, grid: Grid) -> Box:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ctseg import scratch
 from ctseg.errors import InputError
 from ctseg.formats import DICOM_SUFFIXES, NIFTI_SUFFIXES, SITK_SUFFIXES, is_volume_file, volume_format
 from ctseg.volume import AIR_HU, Grid, Volume, nifti_qform_off_mm, read_nifti
@@ -83,15 +84,18 @@ def to_hu(voxels_zyx: np.ndarray, name: str) -> np.ndarray:
     """Real numbers as int16 HU: rounded, NaN and all below −1024 as −1024. Raises InputError for other types."""
     if voxels_zyx.dtype.kind not in "iuf":
         raise InputError(f"{name} holds values of type {voxels_zyx.dtype}, not CT numbers")
-    hu = np.empty(voxels_zyx.shape, dtype=np.int16)
-    for index, values in enumerate(voxels_zyx):  # slice by slice: no second copy of a large float volume
+    if voxels_zyx.dtype == np.int16 and all(voxels_zyx[part].min() >= AIR_HU for part in scratch.by_slab(voxels_zyx)):
+        return voxels_zyx
+    hu = scratch.zeros(voxels_zyx.shape, np.int16)
+    for part in scratch.by_slab(voxels_zyx, hu):
+        values = voxels_zyx[part]
         if values.dtype.kind == "f":
             values = np.rint(np.nan_to_num(values, nan=AIR_HU, posinf=INT16_MAX, neginf=AIR_HU))
         low, high = AIR_HU, INT16_MAX
         if values.dtype.kind != "f":
             limits = np.iinfo(values.dtype)
             low, high = max(low, limits.min), min(high, limits.max)
-        hu[index] = np.clip(values, low, high)
+        hu[part] = np.clip(values, low, high)
     return hu
 
 
@@ -127,7 +131,9 @@ def _read_sitk(path: Path) -> Volume:
 
 def volume_facts(volume: Volume, name: str) -> dict[str, Any]:
     """Size, spacing, shear and range of the values; raises InputError when the range cannot be that of a CT in HU."""
-    lowest, highest = int(volume.voxels_zyx.min()), int(volume.voxels_zyx.max())
+    voxels = volume.voxels_zyx
+    ranges = [(voxels[part].min(), voxels[part].max()) for part in scratch.by_slab(voxels)]
+    lowest, highest = int(min(low for low, _ in ranges)), int(max(high for _, high in ranges))
     narrow = highest - lowest < SMALLEST_PLAUSIBLE_RANGE_HU
     if lowest >= 0 or highest < LOWEST_PLAUSIBLE_MAXIMUM_HU or narrow:
         raise InputError(

@@ -13,16 +13,22 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import IO, cast
 
 import nibabel as nib
 import numpy as np
 from isal import igzip
+from isal.igzip import IGzipFile
+from nibabel.arrayproxy import ArrayProxy
+from nibabel.volumeutils import apply_read_scaling
 
+from ctseg import scratch
 from ctseg.errors import InputError
 from ctseg.files import atomic_path
 
 AIR_HU = -1024
 LPS_FROM_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
+VOXELS_FROM = 352  # byte of a NIfTI-1 file without extensions
 GZIP_LEVEL = 2  # of ISA-L's four: as small as level 1 of zlib in a third of its time
 
 Triple = tuple[float, float, float]
@@ -174,8 +180,8 @@ def read_nifti(path: str | Path) -> Volume:
         if str(path).lower().endswith(".gz"):
             with igzip.open(path) as stream:
                 image = nib.Nifti1Image.from_stream(stream)
-                voxels = np.asanyarray(image.dataobj)
-                stream.read()  # the checksum is compared at the end of the file, which nibabel does not reach
+                voxels = _decompressed(cast(ArrayProxy, image.dataobj), stream)
+                stream.read()  # the checksum is compared at the end of the file, which the voxels do not reach
         else:
             image = nib.Nifti1Image.from_filename(str(path), mmap="r")
             voxels = np.asanyarray(image.dataobj)
@@ -184,6 +190,18 @@ def read_nifti(path: str | Path) -> Volume:
     if voxels.ndim != 3 or 0 in voxels.shape or voxels.dtype.fields is not None:
         raise InputError(f"{path} holds no single 3-D volume of numbers: shape {voxels.shape}, type {voxels.dtype}")
     return Volume(voxels.T, _nifti_grid(image, path))
+
+
+def _decompressed(stored: ArrayProxy, stream: IGzipFile) -> np.ndarray:
+    """The voxels [x, y, z, …] of a compressed file, scaled as its header says, and read a slab at a time."""
+    stream.seek(stored.offset)
+    kind = apply_read_scaling(np.zeros(1, stored.dtype), stored.slope, stored.inter).dtype
+    voxels = scratch.zeros(stored.shape[::-1], kind)
+    for part in scratch.by_slab(voxels):
+        raw = stream.read(voxels[part].size * stored.dtype.itemsize)
+        slab = np.frombuffer(raw, stored.dtype).reshape(voxels[part].shape)
+        voxels[part] = apply_read_scaling(slab, stored.slope, stored.inter)
+    return voxels.T
 
 
 def read_nifti_grid(path: str | Path) -> Grid:
@@ -249,7 +267,17 @@ def write_nifti(volume: Volume, path: str | Path) -> None:
     image.set_qform(affine_ras, code="scanner" if orthogonal else "unknown")
     with atomic_path(path) as partial:
         if partial.suffix == ".gz":
-            with partial.open("wb") as raw, igzip.IGzipFile("", "wb", GZIP_LEVEL, raw, mtime=0) as stream:
-                image.to_stream(stream)
+            with partial.open("wb") as raw, IGzipFile("", "wb", GZIP_LEVEL, raw, mtime=0) as stream:
+                _write(image, stream)
         else:
-            image.to_filename(partial)
+            with partial.open("wb") as stream:
+                _write(image, stream)
+
+
+def _write(image: nib.Nifti1Image, stream: IO[bytes] | IGzipFile) -> None:
+    """Header and voxels, a slab at a time."""
+    voxels_zyx = np.asanyarray(image.dataobj).T
+    image.header.set_data_offset(VOXELS_FROM)
+    stream.write(image.header.binaryblock.ljust(VOXELS_FROM, b"\0"))  # no extensions
+    for part in scratch.by_slab(voxels_zyx):
+        stream.write(np.ascontiguousarray(voxels_zyx[part], image.header.get_data_dtype()).data)
