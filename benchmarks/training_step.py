@@ -7,6 +7,8 @@ Made-up cases, the default network and augmentation. Steps of all variants are i
 * `step` is a whole one as in training, `network` the same on one batch that is there already; their ratio is the share.
 * `loader` is the time that making a batch takes by itself; `made beside` is a step with the next batch made in a thread
   beside the network, as with a GPU or many cores.
+* `float32` and `bfloat16` are the network in either, whichever `auto` takes here; `not packed` computes a U-Net's top
+  level as it is written; `torch.compile` is tried with both memory layouts, and what keeps it from working is told.
 * The limit is that of one large convolution, forward and backward; a step's FLOPs are counted by torch.
 """
 
@@ -27,7 +29,7 @@ from torch.utils.flop_counter import FlopCounterMode
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "workflow_scripts")]
 
-from ctseg.batches import Prefetch, Share, batch_maker  # noqa: E402
+from ctseg.batches import Batch, Prefetch, Share, batch_maker  # noqa: E402
 from ctseg.foreground_search import find_foreground  # noqa: E402
 from ctseg.memory import keep_freed_memory  # noqa: E402
 from ctseg.sampling import TrainingCase  # noqa: E402
@@ -87,6 +89,21 @@ def peak_gflops() -> float:
     return flop / statistics.median(times[2:]) / 1e9
 
 
+def compiled(trainers: dict[str, Trainer], ready: Batch) -> dict[str, Trainer]:
+    """Those of the trainers whose network torch can compile; of the others, what it says."""
+    able = {}
+    for name, one in trainers.items():
+        if "not channels-last" in name:
+            one.network.to(memory_format=torch.contiguous_format)
+        one.forward, one.batch = torch.compile(one.network), lambda index: ready
+        try:
+            one._train_step()
+            able[name] = one
+        except Exception as error:  # torch.compile fails in many ways, and this is to tell in which
+            print(f"{name}: {type(error).__name__}: {str(error).strip().splitlines()[0][:200]}")
+    return able
+
+
 def main() -> None:
     """Time the steps and print medians and ratios."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -102,29 +119,28 @@ def main() -> None:
     def trainer(**changes: object) -> Trainer:
         return Trainer(cases[:3], cases[3:], replace(settings, **changes), "benchmark")
 
-    whole, beside, fixed, plain, bfloat = trainer(), trainer(), trainer(), trainer(), trainer(precision="bfloat16")
+    whole, beside, fixed = trainer(), trainer(), trainer()
     loader = batch_maker(cases[:3], settings, whole.device, Share())
     whole.batch, beside.batch = loader, Prefetch(loader)
     ready = loader(0)
-    contiguous = tuple(part.contiguous() for part in ready)
-    for one in (fixed, bfloat):
-        one.batch = lambda index: ready
-    plain.network.to(memory_format=torch.contiguous_format)
-    plain.batch = lambda index: contiguous
+    fixed.batch = lambda index: ready
     numbers = count()
     parts: dict[str, Callable[[], object]] = {
         "step": whole._train_step,
         "network": fixed._train_step,
         "loader": lambda: loader(next(numbers)),
         "made beside": beside._train_step,
-        "not channels-last": plain._train_step,
-        "bfloat16": bfloat._train_step,
     }
+    plain, unpacked = trainer(), trainer()
+    plain.network.to(memory_format=torch.contiguous_format)
+    unpacked.network.model[2] = torch.nn.Sequential(*unpacked.network.model[2])  # type: ignore[index, operator]
+    variants = {"float32": trainer(precision="float32"), "bfloat16": trainer(precision="bfloat16")}
+    variants |= {"not packed": unpacked, "not channels-last": plain}
     if given.compile:
-        compiled = trainer()
-        compiled.batch = lambda index: ready
-        compiled.forward = torch.compile(compiled.network)
-        parts["torch.compile"] = compiled._train_step
+        variants |= compiled({"compiled": trainer(), "compiled, not channels-last": trainer()}, ready)
+    for name, variant in variants.items():
+        variant.batch = lambda index: ready
+        parts[name] = variant._train_step
     times: dict[str, list[float]] = {name: [] for name in parts}
     for turn in range(given.steps // BLOCK + 1):
         for name, part in parts.items():
@@ -132,7 +148,7 @@ def main() -> None:
             times[name] += block[1:] if turn else []  # the first still has the other part's batch in the background
     medians = {name: statistics.median(values) for name, values in times.items()}
     for name, median in medians.items():
-        print(f"{name:18} {1000 * median:7.1f} ms  {median / medians['network']:.2f} x network")
+        print(f"{name:28} {1000 * median:7.1f} ms  {median / medians['network']:.2f} x network")
     with FlopCounterMode(display=False) as counter:
         fixed._train_step()
     reached, peak = counter.get_total_flops() / medians["step"] / 1e9, peak_gflops()

@@ -5,7 +5,7 @@ resolution, contrast, gamma, brightness, noise). Every draw follows from one Num
 from the seed and the step alone. A patch is interpolated once, whatever moves it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import product
@@ -99,88 +99,90 @@ def draw_deformation(
     source_zyx: Shape,
     patch_zyx: Shape,
     spacing_xyz_mm: Triple,
+    flips: Sequence[bool],
     device: torch.device,
 ) -> Callable[..., torch.Tensor]:
-    """A random deformation: a function from volumes [z, y, x] of `source_zyx` voxels to float32 patches."""
+    """A random deformation: a function from volumes [z, y, x] of `source_zyx` voxels to float32 patches.
+
+    `flips` tells of z, y and x whether the patch is mirrored along them, too.
+    """
     sizes = source_zyx, patch_zyx, spacing_xyz_mm
-    matrix = affine_matrix(rng, settings, *sizes)
+    matrix = affine_matrix(rng, settings, *sizes) * np.where(flips, np.float32(-1), np.float32(1))[::-1]
     shifts = elastic_shifts(rng, settings, *sizes) if settings.elastic_mm else None
     if shifts is None and not settings.tilt_degrees:
         return PlaneDeformation.of(matrix, source_zyx, patch_zyx).to(device)
     return partial(deform_freely, matrix=matrix, patch_zyx=patch_zyx, shifts=shifts)
 
 
-def deform_masks(
-    label: torch.Tensor, n_classes: int, patch_zyx: Shape, deform: Callable[..., torch.Tensor] | None
-) -> torch.Tensor:
-    """A mask of 0 and 1 for each class of a label [z, y, x]: float32 [class, z, y, x], deformed if told how.
-
-    Most planes of most labels are empty, and cost nothing where planes stay planes.
-    """
-    masks = torch.zeros(n_classes, *patch_zyx, device=label.device)
-    filled = torch.nonzero(label.flatten(1).amax(dim=1))[:, 0]
-    if len(filled):
-        first, stop = int(filled[0]), int(filled[-1]) + 1
-        for value, mask in enumerate(masks, start=1):
-            if deform is None:
-                mask[first:stop] = label[first:stop] == value
-            elif isinstance(deform, PlaneDeformation):
-                mask.copy_(deform(label[first:stop] == value, first) >= 0.5)
-            else:
-                mask.copy_(deform(label == value) >= 0.5)
-    return masks
-
-
 def augment(
     hu: torch.Tensor,
     label: torch.Tensor,
-    n_classes: int,
-    patch_zyx: Shape,
     spacing_xyz_mm: Triple,
     window_hu: tuple[float, float],
     settings: AugmentSettings,
     rng: np.random.Generator,
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Change a patch at random; one larger than `patch_zyx` is deformed and cut to it.
+    image: torch.Tensor,
+    masks: torch.Tensor,
+) -> None:
+    """Change a patch at random, and write it to `image` [z, y, x] and its classes to `masks` [class, z, y, x], all 0.
 
-    `hu` [z, y, x] and `label` (0, or a class from 1 to `n_classes`) may have any type, and are of the size of
-    `AugmentSettings.source_patch` where they shall be deformed. The image [1, 1, z, y, x] and the masks [1, class, z,
-    y, x], 0 or 1, come back at `patch_zyx`, both float32.
+    `hu` [z, y, x] and `label` (0, or a class from 1 on) may have any type, and are of the size of
+    `AugmentSettings.source_patch` where they shall be deformed. The masks become 0 and 1.
     """
-    flips = [AXES.index(axis) for axis in settings.flip_axes if rng.random() < 0.5]
-    if flips:
-        hu, label = hu.flip(flips), label.flip(flips)
-    source: Shape = tuple(hu.shape)  # type: ignore[assignment]
-    deform = None
-    if source != tuple(patch_zyx):
-        deform = draw_deformation(rng, settings, source, patch_zyx, spacing_xyz_mm, hu.device)
-    image, targets = deform(hu) if deform else hu.float(), deform_masks(label, n_classes, patch_zyx, deform)
-    return vary_intensity(image[None, None], spacing_xyz_mm, window_hu, settings, rng), targets[None]
+    flips = [axis in settings.flip_axes and rng.random() < 0.5 for axis in AXES]
+    patch_zyx: Shape = tuple(image.shape)  # type: ignore[assignment]
+    if hu.shape == image.shape:
+        flipped = [axis for axis, flip in enumerate(flips) if flip]
+        changed = hu.flip(flipped).float()
+        _write_masks(label.flip(flipped), masks, None)
+    else:
+        source: Shape = tuple(hu.shape)  # type: ignore[assignment]
+        deform = draw_deformation(rng, settings, source, patch_zyx, spacing_xyz_mm, flips, hu.device)
+        changed = deform(hu)
+        _write_masks(label, masks, deform)
+    image.copy_(vary_intensity(changed, spacing_xyz_mm, window_hu, settings, rng))
+
+
+def _write_masks(label: torch.Tensor, masks: torch.Tensor, deform: Callable[..., torch.Tensor] | None) -> None:
+    """Write where a label [z, y, x], deformed if told how, has each class.
+
+    Most planes of most labels are empty, and cost nothing where planes stay planes.
+    """
+    filled = torch.nonzero(label.flatten(1).amax(dim=1))[:, 0]
+    if not len(filled):
+        return
+    first, stop = int(filled[0]), int(filled[-1]) + 1
+    for value, mask in enumerate(masks, start=1):
+        if deform is None:
+            mask[first:stop] = label[first:stop] == value
+        elif isinstance(deform, PlaneDeformation):
+            planes = deform.planes_of(first, stop)
+            mask[planes] = deform(label[first:stop] == value, first) >= 0.5
+        else:
+            mask.copy_(deform(label == value) >= 0.5)
 
 
 def vary_intensity(
-    images: torch.Tensor,
+    image: torch.Tensor,
     spacing_xyz_mm: Triple,
     window_hu: tuple[float, float],
     settings: AugmentSettings,
     rng: np.random.Generator,
 ) -> torch.Tensor:
-    """Change each patch's sharpness, resolution, contrast, gamma, brightness and noise; HU in, HU out."""
+    """Change a patch's sharpness, resolution, contrast, gamma, brightness and noise; HU in, HU out, maybe in place."""
     if settings.blur_mm or settings.low_resolution:
-        images = torch.cat([_soften(image[None], spacing_xyz_mm, settings, rng) for image in images])
+        image = _soften(image[None, None], spacing_xyz_mm, settings, rng)[0, 0]
     if settings.contrast:
-        means = images.mean((1, 2, 3, 4), keepdim=True)
-        images = (images - means) * _factors(images, settings.contrast, rng) + means
+        mean = image.mean()
+        image = (image - mean) * _factor(settings.contrast, rng) + mean
     if settings.gamma:
         low, high = window_hu
-        exponents = _factors(images, settings.gamma, rng)
-        images = ((images - low) / (high - low)).clamp(0, 1) ** exponents * (high - low) + low
+        image = ((image - low) / (high - low)).clamp(0, 1) ** _factor(settings.gamma, rng) * (high - low) + low
     if settings.shift_hu:
-        images = images + _each(images, rng.uniform(-settings.shift_hu, settings.shift_hu, len(images)))
+        image += rng.uniform(-settings.shift_hu, settings.shift_hu)
     if settings.noise_hu:
-        strength = _each(images, rng.uniform(0, settings.noise_hu, len(images)))
-        images = torch.addcmul(images, _noise(images, rng), strength)
-    return images
+        image.add_(_noise(image, rng), alpha=rng.uniform(0, settings.noise_hu))
+    return image
 
 
 def _soften(
@@ -212,26 +214,20 @@ def _blur(image: torch.Tensor, axis: int, sigma: float) -> torch.Tensor:
     return F.conv3d(F.pad(image, padding, mode="replicate"), (weights / weights.sum()).view(shape))
 
 
-def _factors(images: torch.Tensor, spread: float, rng: np.random.Generator) -> torch.Tensor:
-    """A factor around 1 for each patch that is to change, and 1 for the others."""
-    factors = rng.uniform(1 - spread, 1 + spread, len(images))
-    return _each(images, np.where(rng.random(len(images)) < PATCH_PROBABILITY, factors, 1.0))
+def _factor(spread: float, rng: np.random.Generator) -> float:
+    """A factor around 1 if the patch is to change, else 1."""
+    factor = rng.uniform(1 - spread, 1 + spread)
+    return factor if rng.random() < PATCH_PROBABILITY else 1.0
 
 
-def _noise(images: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
+def _noise(image: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
     """Normal values for each voxel, out of a stock from a random place on: drawing took a quarter of a batch's time."""
-    n_voxels = images[0].numel()
-    stock = _stock_of_noise(max(SMALLEST_STOCK, 2 * n_voxels), images.device)
-    parts = [stock[start : start + n_voxels] for start in rng.integers(0, len(stock) - n_voxels, len(images))]
-    return torch.stack(parts).view_as(images) if len(parts) > 1 else parts[0].view_as(images)
+    stock = _stock_of_noise(max(SMALLEST_STOCK, 2 * image.numel()), image.device)
+    start = int(rng.integers(0, len(stock) - image.numel()))
+    return torch.as_strided(stock, image.shape, image.stride(), start)
 
 
 @lru_cache(maxsize=1)
 def _stock_of_noise(n_values: int, device: torch.device) -> torch.Tensor:
     """The same normal values each time."""
     return torch.empty(n_values, device=device).normal_(generator=torch.Generator(device).manual_seed(0))
-
-
-def _each(images: torch.Tensor, values: np.ndarray) -> torch.Tensor:
-    """One number a patch, to combine with a batch."""
-    return torch.from_numpy(values.astype(np.float32)).to(images.device).view(-1, 1, 1, 1, 1)

@@ -47,7 +47,7 @@ def batch_maker(
     source_zyx = augmentation.source_patch(patch_zyx, spacing_xyz_mm)
     window_hu = settings.scaling.low_hu, settings.scaling.high_hu
 
-    def make_patch(index: int, number: int) -> Batch:
+    def make_patch(index: int, number: int, image: torch.Tensor, masks: torch.Tensor) -> None:
         rng = np.random.default_rng([settings.seed, index, number])
         deformed = augmentation.deforms and rng.random() < SPATIAL_PROBABILITY
         size_zyx = source_zyx if deformed else patch_zyx
@@ -55,12 +55,15 @@ def batch_maker(
             hu, label = cut(*sampler.place(rng, size_zyx), size_zyx, sampler.fill_hu)
         else:
             hu, label = (torch.from_numpy(part).to(device) for part in sampler.patch(rng, size_zyx))
-        return augment(hu, label, settings.n_classes, patch_zyx, spacing_xyz_mm, window_hu, augmentation, rng)
+        augment(hu, label, spacing_xyz_mm, window_hu, augmentation, rng, image, masks)
 
     def make(index: int) -> Batch:
         numbers = range(share.rank, settings.batch_size, share.processes)
-        images, targets = zip(*(make_patch(index, number) for number in numbers), strict=True)
-        return normalise(torch.cat(images), settings.scaling), torch.cat(targets)
+        images = torch.empty(len(numbers), 1, *patch_zyx, device=device)
+        targets = torch.zeros(len(numbers), settings.n_classes, *patch_zyx, device=device)
+        for number, image, masks in zip(numbers, images, targets, strict=True):
+            make_patch(index, number, image[0], masks)
+        return normalise(images, settings.scaling), targets
 
     return make
 
