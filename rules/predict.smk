@@ -25,6 +25,8 @@ rule infer:
         mem_mb=memory_mb(3 + config["infer"]["memory_gib"]),
         runtime=minutes(30),
         gpu=config["infer"]["gpus"],
+        # No param: how many cases share a process changes no result.
+        cases_per_job=config["infer"]["cases_per_job"],
     params:
         step=step(
             batch_size=config["infer"]["batch_size"],

@@ -34,6 +34,7 @@ def study(tmp_path_factory, model_folder):
     changes = {
         "cases": {"image": "data/{case}/image.nii.gz"},
         "target": {"region": "body"},
+        "infer": {"cases_per_job": 3},
         "resources": {"threads": 2},
     }
     config = merged(yaml.safe_load((ROOT / "studies/predict.yaml").read_text()), changes)
@@ -49,6 +50,14 @@ def test_nothing_is_trained_and_a_second_run_has_nothing_to_do(study):
     rules = {path.name for path in (folder / RESULTS / "logs").iterdir()}
     assert not rules & {"plan", "preprocess", "train", "tune", "measure"}
     assert {"adopt_model", "infer", "postprocess", "report"} <= rules
+
+
+def test_cases_shared_a_process_and_need_not_do_so_again(study):
+    folder, config = study
+    logs = [path.read_text() for path in (folder / RESULTS / "logs" / "infer").iterdir()]
+    assert len(logs) == 3
+    assert all("OpenVINO" in log and "without a shared process" not in log for log in logs)
+    assert "infer" not in planned_jobs(folder, merged(config, {"infer": {"cases_per_job": 1}}))
 
 
 def test_scans_are_segmented_as_the_command_does(study, model_folder):

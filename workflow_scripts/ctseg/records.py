@@ -114,11 +114,20 @@ def write_records(job: Any, started: str) -> None:
         write_text(record_path(study, output), text)
 
 
+def add_software(versions: dict[str, str]) -> None:
+    """Note what another process loaded that did this one's work, as of `software`."""
+    _elsewhere.update(versions)
+
+
 def software() -> dict[str, str]:
-    """Versions of Python and of those pinned packages that this process has loaded."""
+    """Versions of Python and of those pinned packages that this process has loaded, or another one for it."""
     loaded = {package_of(name): name for name in sys.modules if "." not in name}
     used = sorted(loaded.keys() & pins(REQUIREMENTS).keys())
-    return {"python": platform.python_version(), **{package: _version(package, loaded[package]) for package in used}}
+    found = {"python": platform.python_version(), **{package: _version(package, loaded[package]) for package in used}}
+    return dict(sorted((found | _elsewhere).items()))
+
+
+_elsewhere: dict[str, str] = {}
 
 
 def _version(package: str, module: str) -> str:

@@ -1,0 +1,74 @@
+"""One case from file to file: what the rule infer does, in the job's own process or in one that jobs share."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from ctseg.decisions import decided
+from ctseg.engines import Engine, load_engine
+from ctseg.files import read_json
+from ctseg.lungs import plausible_lungs
+from ctseg.predict import Progress, infer
+from ctseg.volume import read_nifti, write_nifti
+
+
+@dataclass(frozen=True)
+class CaseTask:
+    """What to segment and how, as plain values that another process can be told.
+
+    An empty path stands for what is not there. `inference` is the file of the choices how to infer, and `int8` the
+    model of 8-bit integers; `candidates`, `certainty` and `uncertainty` are written where they have a path.
+    """
+
+    image: str
+    model: str
+    inference: str
+    prediction: str
+    threads: int
+    engine: str
+    memory_gib: float
+    batch_size: int
+    int8: str = ""
+    lungs: str = ""
+    lungs_facts: str = ""
+    candidates: str = ""
+    certainty: str = ""
+    uncertainty: str = ""
+
+
+def segment_case(task: CaseTask, progress: Progress | None = None) -> str:
+    """Segment the case, write its maps, and tell which engine found how much. Raises InputError for bad input."""
+    engine = _engine_for(task)
+    maps = infer(
+        read_nifti(task.image),
+        plausible_lungs(task.lungs or None, task.lungs_facts or None),
+        engine,
+        memory_gib=task.memory_gib,
+        certainty=bool(task.candidates),
+        entropy=bool(task.uncertainty),
+        batch_size=task.batch_size,
+        progress=progress,
+    )
+    for volume, path in (
+        (maps.labels, task.prediction),
+        (maps.candidates, task.candidates),
+        (maps.certainty, task.certainty),
+        (maps.entropy, task.uncertainty),
+    ):
+        if volume and path:
+            write_nifti(volume, path)
+    return f"{engine.name}: {(maps.labels.voxels_zyx > 0).sum()} voxels of a target"
+
+
+def _engine_for(task: CaseTask) -> Engine:
+    """The engine with the model that the choices ask for."""
+    int8 = decided(read_json(task.inference), "precision") == "int8"
+    # A model that was trained elsewhere may be one of 8-bit integers itself.
+    path = Path(task.int8 if int8 and task.int8 else task.model)
+    return _loaded(path, path.stat().st_mtime_ns, task.threads, task.engine)
+
+
+@lru_cache(maxsize=1)
+def _loaded(path: Path, changed_ns: int, threads: int, choice: str) -> Engine:
+    """The engine, which stays for the next case with the same model."""
+    return load_engine(path, threads, choice)
