@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ctseg.native_grid import binary_entropy, to_native_grid
+from ctseg.native_grid import binary_entropy, interpolated, places_along, to_native_grid
 from ctseg.resample import resample
 from ctseg.segmentation import label_map
 from ctseg.volume import Grid, Volume
@@ -48,6 +48,31 @@ def test_deciding_slab_by_slab_in_boxes_equals_deciding_everywhere(target, cuts,
     bits = binary_entropy(moved.max(axis=0)) * 255
     sure = np.abs(moved.max(axis=0) - 0.05) > 1e-5
     np.testing.assert_allclose(maps.entropy.voxels_zyx[sure], bits[sure], atol=0.6)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_parallel_axes_are_interpolated_as_any_others(seed):
+    rng = np.random.default_rng(seed)
+    grid = Grid((5, 7, 9), (1.7, 1.3, 2.1), (1.0, -2.0, 3.0), IDENTITY)
+    direction = tuple(map(tuple, np.diag(rng.choice([-1.0, 1.0], 3))))
+    shape = tuple(rng.integers(1, 20, 3).tolist())
+    spacing = tuple(rng.uniform(0.3, 3, 3).tolist())
+    middle = grid.points_xyz_mm((np.array(grid.shape_zyx) - 1) / 2)[0] + rng.uniform(-4, 4, 3)
+    origin = middle - np.diag(direction) * (np.array(shape[::-1]) - 1) / 2 * spacing
+    target = Grid(shape, spacing, tuple(origin.tolist()), direction)
+    block = rng.random((2, *grid.shape_zyx), dtype=np.float32)
+    whole = tuple(slice(0, size) for size in shape)
+    found = interpolated(block, [places_along(axis, target, grid, whole) for axis in range(3)], target)
+    assert found is not None
+    expected = [resample(Volume(channel, grid), target, fill=0).voxels_zyx for channel in block]
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_turned_axes_are_left_to_the_general_way():
+    turned = ((0.8, -0.6, 0.0), (0.6, 0.8, 0.0), (0.0, 0.0, 1.0))
+    grid, target = Grid((4, 4, 4), (1, 1, 1), (0, 0, 0), IDENTITY), Grid((4, 4, 4), (1, 1, 1), (0, 0, 0), turned)
+    places = [places_along(axis, target, grid, (slice(0, 4),) * 3) for axis in range(3)]
+    assert interpolated(np.zeros((1, 4, 4, 4), np.float32), places, target) is None
 
 
 def test_slabs_on_an_aligned_grid_lose_no_voxel_between_them():

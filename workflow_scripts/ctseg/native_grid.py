@@ -105,14 +105,17 @@ def _decide(
     if (first >= stop).any():
         return
     z, y, x = (slice(int(a), int(b)) for a, b in zip(first, stop, strict=True))
+    places = [places_along(axis, target, grid, (z, y, x)) for axis in range(3)]
     mine = np.ones((1, 1, 1), dtype=bool)
-    for axis, (start, end) in enumerate(own):
-        places = places_along(axis, target, grid, (z, y, x))
-        mine = mine & ((places >= start) | (start == 0)) & ((places < end) | (end == grid.shape_zyx[axis]))
+    for axis, ((start, end), along) in enumerate(zip(own, places, strict=True)):
+        mine = mine & ((along >= start) | (start == 0)) & ((along < end) | (end == grid.shape_zyx[axis]))
     if not mine.any():
         return
-    place, window = grid.cropped(known), target.cropped((z, y, x))
-    moved = np.stack([resample(Volume(channel, place), window, fill=0).voxels_zyx for channel in block])
+    window = target.cropped((z, y, x))
+    moved = interpolated(block, [along - part.start for along, part in zip(places, known, strict=True)], window)
+    if moved is None:
+        place = grid.cropped(known)
+        moved = np.stack([resample(Volume(channel, place), window, fill=0).voxels_zyx for channel in block])
     values = {"labels": label_map(moved, threshold)}
     if "certainty" in maps:
         values["candidates"] = label_map(moved, MATTERS_FROM)
@@ -121,6 +124,37 @@ def _decide(
         values["entropy"] = np.rint(binary_entropy(moved.max(axis=0)) * 255)
     for name, voxels in values.items():
         np.copyto(maps[name][z, y, x], voxels, where=mine, casting="unsafe")
+
+
+def interpolated(block: np.ndarray, places: list[np.ndarray], window: Grid) -> np.ndarray | None:
+    """Values [class, z, y, x] of a block at the voxels of a grid, linearly, 0 outside; None if its axes are turned.
+
+    `places` are their fractional indices in the block, as of `places_along`. Along parallel axes interpolation is a
+    product with a matrix for each, which takes a third of the time of SimpleITK's.
+    """
+    axes = []
+    for axis, (size, along) in enumerate(zip(block.shape[1:], places, strict=True)):
+        if along.size not in (1, along.shape[axis]):
+            return None
+        axes.append(_shares(np.broadcast_to(along.ravel(), window.shape_zyx[axis]), size))
+    z, y, x = axes
+    in_plane = y @ (block @ x.T)
+    return (z @ in_plane.reshape(*in_plane.shape[:2], -1)).reshape(len(block), *window.shape_zyx)
+
+
+def _shares(places: np.ndarray, size: int) -> np.ndarray:
+    """What each of `size` voxels along an axis counts at each place: float32 [place, voxel], two of them in a row.
+
+    Up to half a voxel beyond the first and the last one their values hold; farther away all are 0.
+    """
+    inside = (places >= -0.5) & (places < size - 0.5)
+    clipped = np.clip(places, 0, size - 1)
+    before = np.floor(clipped).astype(int)
+    shares = np.zeros((places.size, size), dtype=np.float32)
+    rows = np.arange(places.size)
+    shares[rows, before] = inside * (before + 1 - clipped)
+    shares[rows, np.minimum(before + 1, size - 1)] += inside * (clipped - before)
+    return shares
 
 
 def places_along(axis: int, target: Grid, grid: Grid, box_zyx: Box) -> np.ndarray:
