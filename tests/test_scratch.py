@@ -13,7 +13,7 @@ from ctseg import scratch
 SCRIPTS = Path(__file__).resolve().parents[1] / "workflow_scripts"
 # What a prediction does with a scan beside the network, on as many slices as are asked for.
 PROGRAM = """
-import resource, sys
+import sys
 sys.path.insert(0, {scripts!r})
 import numpy as np
 from ctseg import scratch
@@ -33,7 +33,8 @@ for part in scratch.by_slab(labels, image.voxels_zyx):
 cleaned, _ = postprocess(image.with_voxels(labels), PostprocessSettings(1.0, True, False), None, False)
 print(len(measure_components(cleaned, image)))
 write_nifti(cleaned, sys.argv[2])
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+# Not by getrusage, which remembers the peak of the process that started this one.
+print(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")))
 """
 
 

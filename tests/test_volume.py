@@ -7,6 +7,7 @@ import SimpleITK as sitk
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ctseg import scratch
 from ctseg.errors import InputError
 from ctseg.volume import Grid, Volume, read_nifti, require_same_grid, write_nifti
 from grids import grids
@@ -44,6 +45,25 @@ def test_simpleitk_and_nibabel_see_the_same_world(tmp_path_factory, grid):
     expected = grid.points_xyz_mm(np.array([last[::-1]]))[0]
     np.testing.assert_allclose(image.TransformIndexToPhysicalPoint(last), expected, atol=1e-3)
     np.testing.assert_allclose(nib.load(path).affine @ [*last, 1], [*(expected * [-1, -1, 1]), 1], atol=1e-3)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16, ">i2", np.float32])
+@pytest.mark.parametrize(("slope", "intercept"), [(1, 0), (1, -1024), (0.5, 3)])
+@pytest.mark.parametrize("large", [False, True])
+def test_compressed_files_are_scaled_like_others(tmp_path, monkeypatch, dtype, slope, intercept, large):
+    monkeypatch.setattr(scratch, "LARGE_BYTES", 64 if large else 2**30)
+    monkeypatch.setattr(scratch, "SLAB_BYTES", 64)
+    voxels = np.arange(4 * 5 * 6).reshape(4, 5, 6).astype(dtype)
+    plain = nib.Nifti1Image(voxels, np.eye(4)).to_bytes()
+    header = bytearray(plain)
+    # Bytes 112 to 119 of a NIfTI-1 header are slope and intercept.
+    header[112:120] = np.array([slope, intercept], ">f4" if header[:4] == b"\0\0\x01\x5c" else "<f4").tobytes()
+    (tmp_path / "a.nii").write_bytes(header)
+    (tmp_path / "a.nii.gz").write_bytes(gzip.compress(header))
+    expected, found = read_nifti(tmp_path / "a.nii").voxels_zyx, read_nifti(tmp_path / "a.nii.gz").voxels_zyx
+    assert found.dtype == expected.dtype
+    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_allclose(found, voxels.T.astype(float) * slope + intercept)
 
 
 def test_the_same_volume_gives_the_same_bytes(tmp_path):

@@ -29,6 +29,7 @@ from ctseg.files import atomic_path
 AIR_HU = -1024
 LPS_FROM_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 VOXELS_FROM = 352  # byte of a NIfTI-1 file without extensions
+READ_BYTES = 2**20
 GZIP_LEVEL = 2  # of ISA-L's four: as small as level 1 of zlib in a third of its time
 
 Triple = tuple[float, float, float]
@@ -197,11 +198,23 @@ def _decompressed(stored: ArrayProxy, stream: IGzipFile) -> np.ndarray:
     stream.seek(stored.offset)
     kind = apply_read_scaling(np.zeros(1, stored.dtype), stored.slope, stored.inter).dtype
     voxels = scratch.zeros(stored.shape[::-1], kind)
+    scaled = (stored.slope, stored.inter) != (1, 0)
     for part in scratch.by_slab(voxels):
-        raw = stream.read(voxels[part].size * stored.dtype.itemsize)
-        slab = np.frombuffer(raw, stored.dtype).reshape(voxels[part].shape)
-        voxels[part] = apply_read_scaling(slab, stored.slope, stored.inter)
+        slab = np.empty(voxels[part].shape, stored.dtype) if scaled else voxels[part]
+        _fill(slab, stream)
+        if scaled:
+            voxels[part] = apply_read_scaling(slab, stored.slope, stored.inter)
     return voxels.T
+
+
+def _fill(array: np.ndarray, stream: IGzipFile) -> None:
+    """Read an array's bytes, in pieces that stay in the processor's cache. Raises EOFError where too few follow."""
+    rest = memoryview(array.reshape(-1).view(np.uint8))  # type: ignore[arg-type]
+    while rest:
+        read = stream.readinto(rest[:READ_BYTES])
+        if not read:
+            raise EOFError("the voxels end too early")
+        rest = rest[read:]
 
 
 def read_nifti_grid(path: str | Path) -> Grid:
