@@ -25,6 +25,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from math import prod
 from pathlib import Path
 
@@ -32,86 +33,22 @@ import numpy as np
 import torch
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT / "workflow_scripts")]
+sys.path[:0] = [str(ROOT), str(ROOT / "workflow_scripts")]
 
+from benchmarks.bones import BONE_HU, LARGE, PATCH, centre, dice, train, write_models  # noqa: E402
 from ctseg.engines import Engine, load_engine  # noqa: E402
-from ctseg.export import export_onnx, export_torchscript, shipped, window_bytes  # noqa: E402
-from ctseg.intensity import Scaling  # noqa: E402
-from ctseg.model import REFERENCE, InferSettings, ModelCard  # noqa: E402
-from ctseg.network import NetworkSettings, SegmentationModel, build_network  # noqa: E402
+from ctseg.hardware import has_bfloat16  # noqa: E402
+from ctseg.model import REFERENCE, InferSettings  # noqa: E402
+from ctseg.network import SegmentationModel  # noqa: E402
 from ctseg.phantom import Phantom, PhantomSettings, make_phantom  # noqa: E402
-from ctseg.postprocessing import PostprocessSettings  # noqa: E402
 from ctseg.predict import infer, windows_for  # noqa: E402
-from ctseg.preparation import BODY_HU, Preparation, region_box  # noqa: E402
+from ctseg.preparation import BODY_HU, region_box  # noqa: E402
 from ctseg.resample import resample  # noqa: E402
 from ctseg.volume import Volume, read_nifti, write_nifti  # noqa: E402
 from ctseg.windows import slabs  # noqa: E402
 
-PATCH = (96, 96, 96)
 GFLOP_OF_A_PATCH = 9.904  # counted by torch
-BONE_HU = 250
-LARGE = InferSettings("large", 0.25)
 LOOPS = {"256 x 256 x 100": (100, 256, 256), "300 x 300 x 250": (250, 300, 300)}
-
-
-def dice(a: np.ndarray, b: np.ndarray) -> float:
-    """Dice of two masks."""
-    return float(2 * np.count_nonzero(a & b) / max(1, np.count_nonzero(a) + np.count_nonzero(b)))
-
-
-def centre(volume: Volume, shape: tuple[int, ...]) -> Volume:
-    """The middle of a volume, repeated at its border where it is too small."""
-    missing = [max(0, want - have) for want, have in zip(shape, volume.grid.shape_zyx, strict=True)]
-    voxels = np.pad(volume.voxels_zyx, [(0, n) for n in missing], mode="edge")
-    starts = [(have - want) // 2 for want, have in zip(shape, voxels.shape, strict=True)]
-    cut = voxels[tuple(slice(a, a + n) for a, n in zip(starts, shape, strict=True))]
-    return Volume(cut, replace(volume.grid, shape_zyx=cut.shape))
-
-
-def train(image: Volume, steps: int = 120) -> SegmentationModel:
-    """The network after a minute of looking for bones."""
-    torch.manual_seed(0)
-    rng = np.random.default_rng(0)
-    settings = NetworkSettings((16, 32, 64, 128, 256), 2, "batch", 0.0, ((2, 2, 2),) * 4, ((3, 3, 3),) * 5)
-    network, scaling = build_network(settings, 1), Scaling.of_window(-1000.0, 400.0)
-    model = SegmentationModel([network], scaling)
-    optimiser = torch.optim.AdamW(network.parameters(), 0.004)
-    bones = np.argwhere(image.voxels_zyx > BONE_HU)
-    for _ in range(steps):
-        picked = bones[rng.integers(len(bones), size=2)]
-        starts = np.clip(picked - 32, 0, np.array(image.grid.shape_zyx) - 64)
-        parts = [image.voxels_zyx[z : z + 64, y : y + 64, x : x + 64] for z, y, x in starts]
-        hu = torch.from_numpy(np.stack(parts)[:, None].astype(np.float32))
-        target = (hu > BONE_HU).float()
-        found = model.train()(hu)
-        loss = 1 - 2 * (found * target).sum() / (found.sum() + target.sum())
-        loss = loss + torch.nn.functional.binary_cross_entropy(found, target)
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-    return model.eval()
-
-
-def write_models(model: SegmentationModel, out: Path) -> None:
-    """The model as ctseg ships it, and as exported without packing."""
-    fast = shipped(model)
-    card = ModelCard(
-        labels=("bone",),
-        preparation=Preparation((1.0, 1.0, 1.0), (-1000.0, 400.0), "body", 10.0),
-        patch_zyx=PATCH,
-        multiple_zyx=(16, 16, 16),
-        window_bytes=window_bytes(fast, PATCH),
-        infer=LARGE,
-        threshold=0.5,
-        postprocess=PostprocessSettings(0.0, False, False),
-        n_networks=1,
-        training_cases=1,
-        training_hash="0" * 64,
-        versions={},
-    )
-    export_onnx(fast, card, out / "model.onnx")
-    export_onnx(model, card, out / "plain.onnx")
-    export_torchscript(model, card, out / "plain.ts")
 
 
 def looped(engine: Engine, voxels: np.ndarray, settings: InferSettings) -> np.ndarray:
@@ -200,7 +137,7 @@ def command(out: Path, scan: Path, threads: int) -> dict[str, float]:
     return {"seconds": round(time.perf_counter() - start, 2), "peak_gib": round(peak_kib / 2**20, 3)}
 
 
-def outside_network(engine: Engine, scan: Path, out: Path) -> dict[str, float]:
+def outside_network(engine: Engine, scan: Path, out: Path, settings: InferSettings) -> dict[str, float]:
     """Seconds of one scan from file to file, and the share of them that is not the network's."""
     spent = 0.0
 
@@ -213,7 +150,7 @@ def outside_network(engine: Engine, scan: Path, out: Path) -> dict[str, float]:
 
     timed.card = engine.card  # type: ignore[attr-defined]
     start = time.perf_counter()
-    maps = infer(read_nifti(scan), None, timed)  # type: ignore[arg-type]
+    maps = infer(read_nifti(scan), None, timed, settings)  # type: ignore[arg-type]
     write_nifti(maps.labels, out / "segmented.nii.gz")
     whole = time.perf_counter() - start
     return {"seconds": round(whole, 2), "network": round(spent, 2), "share_outside": round(1 - spent / whole, 3)}
@@ -239,6 +176,8 @@ def main() -> None:
         "openvino": load_engine(given.out / "plain.onnx", given.threads, "openvino"),
         "onnxruntime": load_engine(given.out / "plain.onnx", given.threads, "onnxruntime"),
     }
+    if has_bfloat16():
+        engines["ctseg bfloat16"] = load_engine(given.out / "model.onnx", given.threads, "openvino", "bfloat16")
     limit = peak_gflops(given.threads)
     result: dict = {"limit_gflops": round(limit), "loop": {}, "command": {}, "outside_network": {}}
     for name, shape in LOOPS.items():
@@ -246,12 +185,13 @@ def main() -> None:
         voxels = centre(image, shape).voxels_zyx
         rows = compared(
             {
-                "monai, torch": lambda voxels=voxels: by_monai(model, voxels),  # type: ignore[misc]
+                "monai, torch": partial(by_monai, model, voxels),
+                **{f"{key}, patch 0.5": partial(looped, engine, voxels, REFERENCE) for key, engine in engines.items()},
                 **{
-                    f"{key}, patch 0.5": lambda voxels=voxels, engine=engine: looped(engine, voxels, REFERENCE)  # type: ignore[misc]
+                    f"{key}, large 0.25": partial(looped, engine, voxels, LARGE)
                     for key, engine in engines.items()
+                    if key.startswith("ctseg")
                 },
-                "ctseg, large 0.25": lambda voxels=voxels: looped(engines["ctseg"], voxels, LARGE),  # type: ignore[misc]
             },
             given.rounds,
             "monai, torch",
@@ -297,7 +237,10 @@ def main() -> None:
         scans |= {path.parent.name: path for path in sorted(given.chest.glob("*/image.nii.gz"))}
     for name, path in scans.items():
         result["command"][name] = command(given.out, path, given.threads)
-        result["outside_network"][name] = outside_network(engines["ctseg"], path, given.out)
+        result["outside_network"][name] = {
+            f"{settings.window} {settings.overlap}": outside_network(engines["ctseg"], path, given.out, settings)
+            for settings in (REFERENCE, LARGE)
+        }
         print(name, result["command"][name], result["outside_network"][name], flush=True)
     (given.out / "inference.json").write_text(json.dumps(result, indent=2) + "\n")
 

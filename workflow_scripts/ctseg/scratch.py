@@ -20,10 +20,11 @@ SLAB_BYTES = 2**25  # of a volume that is touched between letting go of it
 def zeros(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
     """An array of zeros; a large one lies in a temporary file without a name, which is gone with the array.
 
-    The file is in the folder that TMPDIR names. Where it has no room the array is in memory.
+    The file is in the folder that TMPDIR names. Where it has no room, and on systems that cannot promise room, the
+    array is in memory.
     """
     n_bytes = prod(shape) * np.dtype(dtype).itemsize
-    if n_bytes >= LARGE_BYTES:
+    if n_bytes >= LARGE_BYTES and hasattr(os, "posix_fallocate"):
         try:
             with tempfile.TemporaryFile() as file:
                 # Room that is missing must be told now: a mapped file would end the process when it is written to.
@@ -40,7 +41,7 @@ def let_go(volume: np.ndarray) -> None:
     while isinstance(array, np.ndarray) and not isinstance(array, np.memmap):
         array = array.base  # what a view shows
     # A private copy of a file ("c") would lose what was written to it.
-    if isinstance(array, np.memmap) and array.mode in ("r", "r+"):
+    if isinstance(array, np.memmap) and array.mode in ("r", "r+") and hasattr(mmap, "MADV_DONTNEED"):
         array._mmap.madvise(mmap.MADV_DONTNEED)  # type: ignore[attr-defined]
 
 

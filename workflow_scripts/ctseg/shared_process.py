@@ -5,7 +5,6 @@ a folder that only the user can enter, and waits. The process ends after so many
 seconds; where it cannot be reached, or dies, a job does its work itself.
 """
 
-import fcntl
 import hashlib
 import json
 import logging
@@ -74,6 +73,8 @@ def _shared(task: dict[str, Any], cases: int, kind: str) -> str:
 
 def _own_folder() -> Path:
     """The folder of the sockets, which belongs to the user alone."""
+    if not hasattr(socket, "AF_UNIX"):
+        raise NotReached("this system has no sockets between processes")
     folder = Path(tempfile.gettempdir()) / f"ctseg-{os.getuid()}"
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
@@ -88,6 +89,8 @@ def _own_folder() -> Path:
 @contextmanager
 def _free_slot(folder: Path, name: str) -> Iterator[Path]:
     """The socket of a process that no other job talks to, until the block ends."""
+    import fcntl  # Windows has none, and no job shares a process there
+
     for slot in range(SLOTS):
         with (folder / f"{name}-{slot}.lock").open("w") as lock:
             try:

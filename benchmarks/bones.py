@@ -1,0 +1,83 @@
+"""A network that finds the bones of the built-in phantom, and scans of that phantom: what inference.py measures on."""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT / "workflow_scripts")]
+
+from ctseg.export import export_onnx, export_torchscript, shipped, window_bytes  # noqa: E402
+from ctseg.intensity import Scaling  # noqa: E402
+from ctseg.model import InferSettings, ModelCard  # noqa: E402
+from ctseg.network import NetworkSettings, SegmentationModel, build_network  # noqa: E402
+from ctseg.postprocessing import PostprocessSettings  # noqa: E402
+from ctseg.preparation import Preparation  # noqa: E402
+from ctseg.volume import Volume  # noqa: E402
+
+PATCH = (96, 96, 96)
+BONE_HU = 250
+LARGE = InferSettings("large", 0.25)
+
+
+def dice(a: np.ndarray, b: np.ndarray) -> float:
+    """Dice of two masks."""
+    return float(2 * np.count_nonzero(a & b) / max(1, np.count_nonzero(a) + np.count_nonzero(b)))
+
+
+def centre(volume: Volume, shape: tuple[int, ...]) -> Volume:
+    """The middle of a volume, repeated at its border where it is too small."""
+    missing = [max(0, want - have) for want, have in zip(shape, volume.grid.shape_zyx, strict=True)]
+    voxels = np.pad(volume.voxels_zyx, [(0, n) for n in missing], mode="edge")
+    starts = [(have - want) // 2 for want, have in zip(shape, voxels.shape, strict=True)]
+    cut = voxels[tuple(slice(a, a + n) for a, n in zip(starts, shape, strict=True))]
+    return Volume(cut, replace(volume.grid, shape_zyx=cut.shape))
+
+
+def train(image: Volume, steps: int = 120) -> SegmentationModel:
+    """The network after a minute of looking for bones."""
+    torch.manual_seed(0)
+    rng = np.random.default_rng(0)
+    settings = NetworkSettings((16, 32, 64, 128, 256), 2, "batch", 0.0, ((2, 2, 2),) * 4, ((3, 3, 3),) * 5)
+    network, scaling = build_network(settings, 1), Scaling.of_window(-1000.0, 400.0)
+    model = SegmentationModel([network], scaling)
+    optimiser = torch.optim.AdamW(network.parameters(), 0.004)
+    bones = np.argwhere(image.voxels_zyx > BONE_HU)
+    for _ in range(steps):
+        picked = bones[rng.integers(len(bones), size=2)]
+        starts = np.clip(picked - 32, 0, np.array(image.grid.shape_zyx) - 64)
+        parts = [image.voxels_zyx[z : z + 64, y : y + 64, x : x + 64] for z, y, x in starts]
+        hu = torch.from_numpy(np.stack(parts)[:, None].astype(np.float32))
+        target = (hu > BONE_HU).float()
+        found = model.train()(hu)
+        loss = 1 - 2 * (found * target).sum() / (found.sum() + target.sum())
+        loss = loss + torch.nn.functional.binary_cross_entropy(found, target)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    return model.eval()
+
+
+def write_models(model: SegmentationModel, out: Path) -> None:
+    """The model as ctseg ships it, and as exported without packing."""
+    fast = shipped(model)
+    card = ModelCard(
+        labels=("bone",),
+        preparation=Preparation((1.0, 1.0, 1.0), (-1000.0, 400.0), "body", 10.0),
+        patch_zyx=PATCH,
+        multiple_zyx=(16, 16, 16),
+        window_bytes=window_bytes(fast, PATCH),
+        infer=LARGE,
+        threshold=0.5,
+        postprocess=PostprocessSettings(0.0, False, False),
+        n_networks=1,
+        training_cases=1,
+        training_hash="0" * 64,
+        versions={},
+    )
+    export_onnx(fast, card, out / "model.onnx")
+    export_onnx(model, card, out / "plain.onnx")
+    export_torchscript(model, card, out / "plain.ts")
