@@ -30,7 +30,7 @@ import sys
 sys.path.insert(0, sys.argv[1])
 from ctseg.files import write_json
 from ctseg.scan import read_scan
-from ctseg.volume import write_nifti
+from ctseg.nifti import write_nifti
 scan = read_scan(sys.argv[2])
 write_nifti(scan.volume, sys.argv[3] + "/ctseg.nii.gz")
 write_json(sys.argv[3] + "/ctseg.json", scan.facts)

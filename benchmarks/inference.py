@@ -40,11 +40,12 @@ from ctseg.engines import Engine, load_engine  # noqa: E402
 from ctseg.hardware import has_bfloat16  # noqa: E402
 from ctseg.model import REFERENCE, InferSettings  # noqa: E402
 from ctseg.network import SegmentationModel  # noqa: E402
+from ctseg.nifti import read_nifti, write_nifti  # noqa: E402
 from ctseg.phantom import Phantom, PhantomSettings, make_phantom  # noqa: E402
 from ctseg.predict import infer, windows_for  # noqa: E402
 from ctseg.preparation import BODY_HU, region_box  # noqa: E402
 from ctseg.resample import resample  # noqa: E402
-from ctseg.volume import Volume, read_nifti, write_nifti  # noqa: E402
+from ctseg.volume import Volume  # noqa: E402
 from ctseg.windows import slabs  # noqa: E402
 
 GFLOP_OF_A_PATCH = 9.904  # counted by torch

@@ -22,6 +22,7 @@ from ctseg.files import read_json, write_json  # noqa: E402
 from ctseg.fingerprint import fingerprint  # noqa: E402
 from ctseg.foreground import write_foreground  # noqa: E402
 from ctseg.foreground_search import find_foreground  # noqa: E402
+from ctseg.nifti import read_nifti, write_nifti  # noqa: E402
 from ctseg.phantom import PhantomSettings, make_phantom  # noqa: E402
 from ctseg.phantom_cases import phantom_case  # noqa: E402
 from ctseg.plan import plan  # noqa: E402
@@ -29,7 +30,7 @@ from ctseg.preparation import Preparation, prepare_image, prepare_label  # noqa:
 from ctseg.sampling import TrainingCase  # noqa: E402
 from ctseg.training_cases import read_cases  # noqa: E402
 from ctseg.training_settings import TrainSettings, training_settings  # noqa: E402
-from ctseg.volume import Volume, read_nifti, write_nifti  # noqa: E402
+from ctseg.volume import Volume  # noqa: E402
 
 PLANNED = ("architecture", "channels", "strides", "kernel_sizes")  # of the network
 MOST_FOREGROUND_VOXELS = 20_000  # as the workflow lists

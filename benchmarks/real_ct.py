@@ -28,12 +28,13 @@ sys.path[:0] = [str(ROOT / "workflow_scripts")]
 
 from ctseg.files import read_json  # noqa: E402
 from ctseg.native_grid import to_native_grid  # noqa: E402
+from ctseg.nifti import read_nifti  # noqa: E402
 from ctseg.postprocessing import PostprocessSettings, postprocess  # noqa: E402
 from ctseg.preparation import Preparation, prepare_image  # noqa: E402
 from ctseg.training import Trainer  # noqa: E402
 from ctseg.training_cases import read_cases  # noqa: E402
 from ctseg.training_settings import training_settings  # noqa: E402
-from ctseg.volume import Volume, read_nifti  # noqa: E402
+from ctseg.volume import Volume  # noqa: E402
 from ctseg.windows import sliding_window  # noqa: E402
 
 LARGEST = PostprocessSettings(0.0, keep_largest=True, restrict_to_region=False)

@@ -16,11 +16,11 @@ from ctseg.components import write_components
 from ctseg.engines import Engine
 from ctseg.errors import InputError
 from ctseg.findings import Findings, hash_of
+from ctseg.nifti import write_nifti
 from ctseg.phantom import PhantomSettings, make_phantom
 from ctseg.predict import Prediction, predict
 from ctseg.quality import quality_flags
 from ctseg.scan import Scan, read_scan, volume_facts
-from ctseg.volume import write_nifti
 from serving.page_view import scene
 from serving.settings import Settings
 from serving.uploads import Refused, told, unpack

@@ -15,7 +15,7 @@ import nibabel as nib
 import numpy as np
 
 from ctseg.errors import InputError
-from ctseg.volume import read_nifti_grid
+from ctseg.nifti import read_nifti_grid
 from serving.settings import MIB, Settings
 
 CHUNK = MIB

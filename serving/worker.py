@@ -20,9 +20,10 @@ from ctseg.engines import Engine, load_engine
 from ctseg.errors import InputError
 from ctseg.files import write_json
 from ctseg.findings import Findings, hash_of
+from ctseg.nifti import write_nifti
 from ctseg.predict import Prediction, predict
 from ctseg.scan import read_scan
-from ctseg.volume import Grid, write_nifti
+from ctseg.volume import Grid
 from serving.settings import Settings
 from serving.uploads import told
 

@@ -34,3 +34,8 @@ def turned(volume: Volume, order_xyz: tuple[int, ...], flips: tuple[bool, ...]) 
     affine[:3, :3] = affine[:3, order_xyz]
     voxels = voxels.transpose(order_xyz).T
     return Volume(voxels, Grid.from_affine(affine, voxels.shape))
+
+
+def counting(grid):
+    """A volume whose voxels are numbered."""
+    return Volume(np.arange(np.prod(grid.shape_zyx), dtype=np.int16).reshape(grid.shape_zyx), grid)

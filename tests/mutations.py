@@ -22,9 +22,10 @@ import SimpleITK as sitk
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "workflow_scripts")]
 
 from ctseg.errors import InputError  # noqa: E402
+from ctseg.nifti import write_nifti  # noqa: E402
 from ctseg.rtstruct import rasterise, read_contours  # noqa: E402
 from ctseg.scan import read_scan  # noqa: E402
-from ctseg.volume import Grid, Volume, write_nifti  # noqa: E402
+from ctseg.volume import Grid, Volume  # noqa: E402
 from dicom_files import body, write_rtstruct, write_series  # noqa: E402
 
 MEMORY_LIMIT = 2**30

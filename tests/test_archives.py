@@ -11,7 +11,8 @@ from archive_trees import CT_UID, X_RAY_UID, make_files, make_lidc, make_luna16,
 from ctseg.archives import ARCHIVES
 from ctseg.cases import Case, find_cases
 from ctseg.errors import InputError
-from ctseg.volume import Grid, Volume, read_nifti, write_nifti
+from ctseg.nifti import read_nifti, write_nifti
+from ctseg.volume import Grid, Volume
 from real_data import FOLDER, ROOT, real_data
 from studies import TINY, merged, planned_jobs, snakemake
 

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from ctseg.volume import Grid, Volume, write_nifti
+from ctseg.nifti import write_nifti
+from ctseg.volume import Grid, Volume
 from dicom_files import body, write_series
 from studies import snakemake
 

@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 
 from ctseg.labels import LabelSettings, read_label
-from ctseg.volume import Grid, read_nifti, write_nifti
+from ctseg.nifti import read_nifti, write_nifti
+from ctseg.volume import Grid
 from dicom_files import REFERABLE, write_series
 
 SCRIPTS = Path(__file__).resolve().parents[1] / "workflow_scripts"

@@ -8,7 +8,8 @@ from dcm2niix import bin as DCM2NIIX
 from scipy.ndimage import map_coordinates
 
 from ctseg.dicom import read_dicom
-from ctseg.volume import AIR_HU, Volume, read_nifti
+from ctseg.nifti import read_nifti
+from ctseg.volume import AIR_HU, Volume
 from real_data import real_data
 
 pytestmark = [pytest.mark.dcm2niix, pytest.mark.realdata]

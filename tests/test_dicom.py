@@ -14,7 +14,8 @@ from scipy.spatial.transform import Rotation
 from ctseg.dicom import read_dicom
 from ctseg.dicom_header import TAGS
 from ctseg.errors import InputError
-from ctseg.volume import AIR_HU, Grid, read_nifti
+from ctseg.nifti import read_nifti
+from ctseg.volume import AIR_HU, Grid
 from dicom_files import INTERCEPT, body, ct_slice, write, write_rtstruct, write_series
 from real_data import real_data
 

@@ -12,8 +12,9 @@ from scipy.ndimage import map_coordinates
 from ctseg.dicom import read_dicom
 from ctseg.dicom_stack import usual_step_mm
 from ctseg.errors import InputError
+from ctseg.nifti import read_nifti
 from ctseg.rtstruct import rasterise
-from ctseg.volume import AIR_HU, Volume, read_nifti
+from ctseg.volume import AIR_HU, Volume
 from dicom_files import CENTRE_XYZ_MM, SPACING_MM, smooth_hu, write_stack
 from real_data import real_data
 

@@ -11,7 +11,8 @@ from ctseg.distributed import train_in_processes
 from ctseg.errors import InputError
 from ctseg.fold_training import FoldTask, train_fold
 from ctseg.foreground import write_foreground
-from ctseg.volume import Grid, Volume, write_nifti
+from ctseg.nifti import write_nifti
+from ctseg.volume import Grid, Volume
 from training_data import make_case
 
 IDENTITY = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from ctseg.engines import OnnxRuntimeEngine
-from ctseg.volume import read_nifti
+from ctseg.nifti import read_nifti
 from studies import TINY, merged, planned, snakemake
 
 pytestmark = pytest.mark.slow

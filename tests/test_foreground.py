@@ -6,8 +6,9 @@ from hypothesis.extra.numpy import arrays
 from ctseg.components import label_components
 from ctseg.foreground import write_foreground
 from ctseg.foreground_search import find_foreground
+from ctseg.nifti import write_nifti
 from ctseg.training_cases import read_cases
-from ctseg.volume import Grid, Volume, write_nifti
+from ctseg.volume import Grid, Volume
 
 labels = arrays(np.uint8, (6, 7, 8), elements=st.sampled_from([0, 0, 0, 0, 1, 2]))
 

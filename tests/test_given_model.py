@@ -10,8 +10,9 @@ import yaml
 from ball_model import balls
 from ctseg.engines import load_engine
 from ctseg.labels import LabelSettings, read_label
+from ctseg.nifti import read_nifti, write_nifti
 from ctseg.predict import predict
-from ctseg.volume import Grid, Volume, read_nifti, write_nifti
+from ctseg.volume import Grid, Volume
 from dicom_files import REFERABLE, write_series
 from real_data import ROOT
 from studies import merged, planned_jobs, snakemake

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from ctseg.errors import InputError
 from ctseg.label_files import aligned
 from ctseg.labels import LabelSettings, read_label
+from ctseg.nifti import read_nifti, read_nifti_grid, write_nifti
 from ctseg.resample import to_sitk
 from ctseg.scan import read_scan
-from ctseg.volume import Grid, Volume, read_nifti, read_nifti_grid, write_nifti
+from ctseg.volume import Grid, Volume
 from dicom_files import body, ct_slice, write, write_rtstruct
 from grids import turned
 from jobs import LOG, handed_over

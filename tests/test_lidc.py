@@ -10,9 +10,10 @@ from scipy import ndimage
 
 from ctseg.errors import InputError
 from ctseg.lidc import read_lidc
+from ctseg.nifti import read_nifti
 from ctseg.resample import orient, resample_labels
 from ctseg.scan import read_scan
-from ctseg.volume import Grid, Volume, read_nifti
+from ctseg.volume import Grid, Volume
 from real_data import real_data
 
 IDENTITY = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))

@@ -3,7 +3,8 @@ import pytest
 
 from ctseg.errors import InputError
 from ctseg.lung_masks import read_lungs
-from ctseg.volume import Grid, Volume, write_nifti
+from ctseg.nifti import write_nifti
+from ctseg.volume import Grid, Volume
 
 IDENTITY = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
 GRID = Grid((4, 5, 6), (1.0, 1.5, 2.0), (10.0, -20.0, 30.0), IDENTITY)

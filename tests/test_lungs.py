@@ -5,9 +5,10 @@ import pytest
 
 from ctseg.files import write_json
 from ctseg.lungs import check_lungs, plausible_lungs, segment_lungs
+from ctseg.nifti import read_nifti, write_nifti
 from ctseg.phantom import PhantomSettings, make_phantom
 from ctseg.postprocessing import REGION_SHARE
-from ctseg.volume import Grid, Volume, read_nifti, write_nifti
+from ctseg.volume import Grid, Volume
 from real_data import real_data
 
 IDENTITY = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))

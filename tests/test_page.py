@@ -10,9 +10,10 @@ from ctseg.components import measure_components
 from ctseg.engines import load_engine
 from ctseg.errors import InputError
 from ctseg.labels import LabelSettings, read_label
+from ctseg.nifti import read_nifti, write_nifti
 from ctseg.predict import predict
 from ctseg.scan import read_scan
-from ctseg.volume import Grid, Volume, read_nifti, write_nifti
+from ctseg.volume import Grid, Volume
 from dicom_files import REFERABLE, write_series
 from hostile import zip_of
 from serving.page_texts import TEXTS

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from ctseg.engines import load_engine
+from ctseg.nifti import write_nifti
 from ctseg.predict import predict
 from ctseg.scan import read_scan
-from ctseg.volume import write_nifti
 from dicom_files import REFERABLE, write_series
 from real_data import ROOT, real_data
 from service import free_port

@@ -11,8 +11,9 @@ from ball_model import balls
 from crates import problems_of
 from ctseg.errors import InputError
 from ctseg.manifest import model_difference, read_manifest, trace
+from ctseg.nifti import write_nifti
 from ctseg.records import describe
-from ctseg.volume import Grid, Volume, write_nifti
+from ctseg.volume import Grid, Volume
 from studies import merged, snakemake
 
 pytestmark = pytest.mark.timeout(300)

@@ -10,10 +10,11 @@ from skimage.measure import find_contours
 
 from ctseg.errors import InputError
 from ctseg.labels import LabelSettings, read_label
+from ctseg.nifti import read_nifti
 from ctseg.polygons import fill_even_odd
 from ctseg.rtstruct import rasterise, read_contours
 from ctseg.scan import read_scan
-from ctseg.volume import Grid, read_nifti
+from ctseg.volume import Grid
 from dicom_files import body, ct_slice, write, write_rtstruct
 from grids import grids
 from real_data import real_data

@@ -12,9 +12,10 @@ import SimpleITK as sitk
 
 from ctseg.errors import InputError
 from ctseg.files import read_json
+from ctseg.nifti import read_nifti, write_nifti
 from ctseg.resample import to_sitk
 from ctseg.scan import read_scan, to_hu
-from ctseg.volume import AIR_HU, Grid, Volume, read_nifti, write_nifti
+from ctseg.volume import AIR_HU, Grid, Volume
 from dicom_files import body, ct_slice, write, write_series
 from jobs import LOG, handed_over
 from real_data import ROOT, real_data

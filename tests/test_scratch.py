@@ -22,7 +22,7 @@ from ctseg.components import measure_components
 from ctseg.postprocessing import PostprocessSettings, postprocess
 from ctseg.preparation import Preparation, network_input, prepare_rows
 from ctseg.scan import read_scan
-from ctseg.volume import write_nifti
+from ctseg.nifti import write_nifti
 image = read_scan(sys.argv[1]).volume
 part, grid = network_input(image, None, Preparation((2.0, 2.0, 2.0), (-1000.0, 400.0), "body", 10.0))
 for row in range(0, grid.shape_zyx[0] - 8, 8):
@@ -90,7 +90,8 @@ def test_slabs_are_the_whole_volume_in_order(small, shape):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems count memory otherwise")
 def test_a_longer_scan_takes_hardly_more_memory(tmp_path):
-    from ctseg.volume import Grid, Volume, write_nifti
+    from ctseg.nifti import write_nifti
+    from ctseg.volume import Grid, Volume
 
     def peak_mib(slices: int) -> float:
         voxels = np.full((slices, 256, 256), -1000, np.int16)

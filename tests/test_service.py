@@ -21,9 +21,10 @@ import pytest
 from ctseg.components import measure_components
 from ctseg.engines import load_engine
 from ctseg.labels import LabelSettings, read_label
+from ctseg.nifti import read_nifti, write_nifti
 from ctseg.predict import predict
 from ctseg.scan import read_scan
-from ctseg.volume import Grid, Volume, read_nifti, write_nifti
+from ctseg.volume import Grid, Volume
 from dicom_files import REFERABLE, write_series
 from real_data import real_data
 from service import ROOT, serving, worker_pid

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ctseg.volume import write_nifti
+from ctseg.nifti import write_nifti
 from hostile import hostile
 from real_data import real_data
 from service import serving, worker_pid

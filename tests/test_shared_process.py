@@ -13,8 +13,8 @@ from ctseg import records, shared_process
 from ctseg.case_inference import CaseTask, segment_case
 from ctseg.errors import InputError
 from ctseg.files import write_json
+from ctseg.nifti import write_nifti
 from ctseg.shared_process import segment
-from ctseg.volume import write_nifti
 from studies import TINY, merged, planned_jobs, snakemake
 
 

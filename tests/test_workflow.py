@@ -11,11 +11,11 @@ import pytest
 import SimpleITK as sitk
 
 from ctseg.engines import load_engine
+from ctseg.nifti import read_nifti
 from ctseg.phantom_cases import phantom_case
 from ctseg.predict import predict
 from ctseg.report import number
 from ctseg.tables import read_tables
-from ctseg.volume import read_nifti
 from html_tables import Cells
 from studies import TINY, merged, planned, planned_jobs, snakemake
 

@@ -10,12 +10,12 @@ from ctseg.decisions import values_of
 from ctseg.engines import Engine, fastest_engine, load_engine, lower_precisions
 from ctseg.files import read_json, write_table
 from ctseg.lungs import plausible_lungs
+from ctseg.nifti import read_nifti
 from ctseg.postprocessing import PostprocessSettings, postprocess
 from ctseg.predict import infer, windows_for
 from ctseg.preparation import network_input
 from ctseg.tuning import dice_of
 from ctseg.variants import COLUMNS, variants
-from ctseg.volume import read_nifti
 from job import job
 
 with job(snakemake) as log:

@@ -1,8 +1,8 @@
 """Convert a scan of any accepted format to NIfTI in HU on its own grid, with the facts of its acquisition beside it."""
 
 from ctseg.files import write_json
+from ctseg.nifti import write_nifti
 from ctseg.scan import passed_over, read_scan
-from ctseg.volume import write_nifti
 from job import job
 
 with job(snakemake) as log:

@@ -1,7 +1,7 @@
 """Convert a label of any accepted format to classes 1…n on the grid of its converted image."""
 
 from ctseg.labels import LabelSettings, read_label
-from ctseg.volume import read_nifti_grid, write_nifti
+from ctseg.nifti import read_nifti_grid, write_nifti
 from job import job
 
 with job(snakemake) as log:

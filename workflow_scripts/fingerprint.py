@@ -3,7 +3,7 @@
 from ctseg.files import write_json
 from ctseg.fingerprint import fingerprint
 from ctseg.lungs import plausible_lungs
-from ctseg.volume import read_nifti
+from ctseg.nifti import read_nifti
 from job import job
 
 with job(snakemake):

@@ -5,7 +5,8 @@ from ctseg.decisions import values_of
 from ctseg.files import read_json, write_table
 from ctseg.lungs import plausible_lungs
 from ctseg.metrics import case_metrics, columns
-from ctseg.volume import read_nifti, require_same_grid
+from ctseg.nifti import read_nifti
+from ctseg.volume import require_same_grid
 from job import job
 
 with job(snakemake) as log:

@@ -7,8 +7,9 @@ from ctseg.decisions import values_of
 from ctseg.files import read_json, write_table
 from ctseg.froc import COUNTS, lesion_counts
 from ctseg.lungs import plausible_lungs
+from ctseg.nifti import read_nifti
 from ctseg.postprocessing import PostprocessSettings
-from ctseg.volume import read_nifti, require_same_grid
+from ctseg.volume import require_same_grid
 from job import job
 
 with job(snakemake):

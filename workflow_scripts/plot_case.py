@@ -2,8 +2,8 @@
 
 from ctseg.files import read_json
 from ctseg.lungs import plausible_lungs
+from ctseg.nifti import read_nifti
 from ctseg.overlay import draw_case
-from ctseg.volume import read_nifti
 from job import job
 
 with job(snakemake):

@@ -7,8 +7,8 @@ from ctseg.files import read_json
 from ctseg.foreground import write_foreground
 from ctseg.foreground_search import find_foreground
 from ctseg.lungs import plausible_lungs
+from ctseg.nifti import read_nifti, write_nifti
 from ctseg.preparation import Preparation, prepare_image, prepare_label
-from ctseg.volume import read_nifti, write_nifti
 from job import job
 
 MOST_FOREGROUND_VOXELS = 20_000  # per class: enough to centre patches on, small beside the volumes

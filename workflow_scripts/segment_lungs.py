@@ -3,7 +3,7 @@
 from ctseg.files import write_json
 from ctseg.lung_masks import read_lungs
 from ctseg.lungs import check_lungs, segment_lungs
-from ctseg.volume import read_nifti, write_nifti
+from ctseg.nifti import read_nifti, write_nifti
 from job import job
 
 with job(snakemake) as log:

@@ -6,9 +6,9 @@ from ctseg.decisions import decided
 from ctseg.engines import load_engine
 from ctseg.files import read_json, write_table
 from ctseg.lungs import plausible_lungs
+from ctseg.nifti import read_nifti, write_nifti
 from ctseg.predict import infer
 from ctseg.tuning import KEYS, candidates, scores
-from ctseg.volume import read_nifti, write_nifti
 from job import job
 
 with job(snakemake) as log:

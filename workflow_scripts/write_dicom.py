@@ -7,7 +7,7 @@ from ctseg.dicom_objects import write_objects
 from ctseg.dicom_series import choose_stack
 from ctseg.files import read_json
 from ctseg.findings import Findings, hash_of
-from ctseg.volume import read_nifti
+from ctseg.nifti import read_nifti
 from job import job
 
 with job(snakemake) as log:

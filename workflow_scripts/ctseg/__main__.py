@@ -23,9 +23,9 @@ def predict(given: argparse.Namespace) -> None:
     from ctseg.components import write_components
     from ctseg.engines import load_engine
     from ctseg.findings import Findings, hash_of
+    from ctseg.nifti import write_nifti
     from ctseg.predict import predict
     from ctseg.scan import passed_over, read_scan
-    from ctseg.volume import write_nifti
     from ctseg.wording import counted
 
     paths = outputs(given)

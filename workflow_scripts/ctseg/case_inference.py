@@ -8,8 +8,8 @@ from ctseg.decisions import decided
 from ctseg.engines import Engine, load_engine
 from ctseg.files import read_json
 from ctseg.lungs import plausible_lungs
+from ctseg.nifti import read_nifti, write_nifti
 from ctseg.predict import Progress, infer
-from ctseg.volume import read_nifti, write_nifti
 
 
 @dataclass(frozen=True)

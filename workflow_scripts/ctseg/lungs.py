@@ -13,8 +13,9 @@ from scipy import ndimage
 
 from ctseg import scratch
 from ctseg.files import read_json
+from ctseg.nifti import read_nifti
 from ctseg.resample import Box, bounding_box, grow_box, orient, resample
-from ctseg.volume import AIR_HU, Grid, Volume, read_nifti
+from ctseg.volume import AIR_HU, Grid, Volume
 
 WORKING_SPACING_MM = 2.5
 LUNG_HU = -400  # between aerated lung and soft tissue, well above ground glass

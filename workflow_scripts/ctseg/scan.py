@@ -10,7 +10,8 @@ import numpy as np
 from ctseg import scratch
 from ctseg.errors import InputError
 from ctseg.formats import DICOM_SUFFIXES, NIFTI_SUFFIXES, SITK_SUFFIXES, is_volume_file, volume_format
-from ctseg.volume import AIR_HU, Grid, Volume, nifti_qform_off_mm, read_nifti
+from ctseg.nifti import nifti_qform_off_mm, read_nifti
+from ctseg.volume import AIR_HU, Grid, Volume
 
 INT16_MAX = 32767
 LOWEST_PLAUSIBLE_MAXIMUM_HU = -200  # any part of a body has voxels of fat or more

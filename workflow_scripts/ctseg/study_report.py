@@ -14,6 +14,7 @@ from ctseg.cohort import read_cohort
 from ctseg.decisions import Stored
 from ctseg.files import read_json
 from ctseg.methods import methods
+from ctseg.nifti import read_nifti
 from ctseg.preview import preview
 from ctseg.report import decision_table, photograph, svg, table
 from ctseg.report_content import (
@@ -31,7 +32,6 @@ from ctseg.report_content import (
     worst_first,
 )
 from ctseg.tables import read_tables
-from ctseg.volume import read_nifti
 from ctseg.wording import counted
 
 SECTIONS = {

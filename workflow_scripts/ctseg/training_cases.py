@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from ctseg.foreground import read_foreground
+from ctseg.nifti import read_nifti
 from ctseg.sampling import TrainingCase
 from ctseg.training_settings import TrainSettings
-from ctseg.volume import read_nifti
 
 
 def read_cases(folder: Path, names: list[str]) -> list[TrainingCase]:
