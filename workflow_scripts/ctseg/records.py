@@ -8,19 +8,17 @@ import datetime
 import hashlib
 import json
 import os
-import platform
 import re
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ctseg.code_hash import package_of, pins
 from ctseg.files import read_json, write_text
 from ctseg.hardware import processor_name
+from ctseg.software import software
 
 FOLDER = "provenance/files"  # of the records, below the study's results
-REQUIREMENTS = Path(__file__).parents[2] / "requirements.txt"
 UID = re.compile(r"\d+(?:\.\d+){5,}")
 
 
@@ -112,32 +110,6 @@ def write_records(job: Any, started: str) -> None:
     text = json.dumps(record, indent=1, ensure_ascii=False) + "\n"
     for output in record["outputs"]:
         write_text(record_path(study, output), text)
-
-
-def add_software(versions: dict[str, str]) -> None:
-    """Note what another process loaded that did this one's work, as of `software`."""
-    _elsewhere.update(versions)
-
-
-def software() -> dict[str, str]:
-    """Versions of Python and of those pinned packages that this process has loaded, or another one for it."""
-    loaded = {package_of(name): name for name in sys.modules if "." not in name}
-    used = sorted(loaded.keys() & pins(REQUIREMENTS).keys())
-    found = {"python": platform.python_version(), **{package: _version(package, loaded[package]) for package in used}}
-    return dict(sorted((found | _elsewhere).items()))
-
-
-_elsewhere: dict[str, str] = {}
-
-
-def _version(package: str, module: str) -> str:
-    """The version of a package whose module is loaded; most say it themselves."""
-    told = vars(sys.modules[module]).get("__version__")
-    if told is None:
-        from importlib.metadata import version  # as slow as all the rest of a record
-
-        told = version(package)
-    return str(told)
 
 
 def machine() -> dict[str, Any]:

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from ctseg.errors import InputError
-from ctseg.records import add_software, software
+from ctseg.software import add_software, software
 
 logger = logging.getLogger(__name__)
 
