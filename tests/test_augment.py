@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from ctseg.augment import AugmentSettings, affine_matrix, augment
-from ctseg.deformation import PlaneDeformation, deform_freely, rotation_xyz
+from ctseg.deformation import FreeDeformation, PlaneDeformation, rotation_xyz
 
 NOTHING = AugmentSettings(())
 PATCH = (12, 16, 16)
@@ -83,7 +83,7 @@ def test_planes_that_stay_planes_are_interpolated_as_any_volume(seed):
     settings = AugmentSettings((), rotate_degrees=40, scale=0.3)
     matrix = affine_matrix(rng, settings, (9, 14, 13), (7, 9, 8), (1.0, 1.5, 2.0))
     in_planes = PlaneDeformation.of(matrix, (9, 14, 13), (7, 9, 8))
-    expected = deform_freely(volume, matrix, (7, 9, 8))
+    expected = FreeDeformation.of(matrix, (7, 9, 8))(volume)
     torch.testing.assert_close(in_planes(volume), expected, rtol=1e-4, atol=1e-4)
 
 

@@ -5,16 +5,16 @@ resolution, contrast, gamma, brightness, noise). Every draw follows from one Num
 from the seed and the step alone. A patch is interpolated once, whatever moves it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import lru_cache
 from itertools import product
 
 import numpy as np
 import torch
 from torch.nn import functional as F
 
-from ctseg.deformation import PlaneDeformation, deform_freely, rotation_xyz
+from ctseg.deformation import FreeDeformation, PlaneDeformation, rotation_xyz
 from ctseg.volume import Shape, Triple
 
 SPATIAL_PROBABILITY = 0.5  # a patch is deformed this often: interpolation also smooths the noise away
@@ -24,6 +24,8 @@ PATCH_PROBABILITY = (
 ELASTIC_SPACING_MM = 32.0  # of the points that an elastic deformation moves; it is smooth between them
 SMALLEST_STOCK = 2**22  # normal values, 16 MiB
 AXES = "zyx"  # of a volume
+
+Deformation = PlaneDeformation | FreeDeformation
 
 
 @dataclass(frozen=True)
@@ -101,8 +103,8 @@ def draw_deformation(
     spacing_xyz_mm: Triple,
     flips: Sequence[bool],
     device: torch.device,
-) -> Callable[..., torch.Tensor]:
-    """A random deformation: a function from volumes [z, y, x] of `source_zyx` voxels to float32 patches.
+) -> Deformation:
+    """A random deformation of volumes [z, y, x] of `source_zyx` voxels to float32 patches.
 
     `flips` tells of z, y and x whether the patch is mirrored along them, too.
     """
@@ -111,7 +113,7 @@ def draw_deformation(
     shifts = elastic_shifts(rng, settings, *sizes) if settings.elastic_mm else None
     if shifts is None and not settings.tilt_degrees:
         return PlaneDeformation.of(matrix, source_zyx, patch_zyx).to(device)
-    return partial(deform_freely, matrix=matrix, patch_zyx=patch_zyx, shifts=shifts)
+    return FreeDeformation.of(matrix, patch_zyx, shifts).to(device)
 
 
 def augment(
@@ -143,7 +145,7 @@ def augment(
     image.copy_(vary_intensity(changed, spacing_xyz_mm, window_hu, settings, rng))
 
 
-def _write_masks(label: torch.Tensor, masks: torch.Tensor, deform: Callable[..., torch.Tensor] | None) -> None:
+def _write_masks(label: torch.Tensor, masks: torch.Tensor, deform: Deformation | None) -> None:
     """Write where a label [z, y, x], deformed if told how, has each class.
 
     Most planes of most labels are empty, and cost nothing where planes stay planes.
@@ -172,12 +174,12 @@ def vary_intensity(
     """Change a patch's sharpness, resolution, contrast, gamma, brightness and noise; HU in, HU out, maybe in place."""
     if settings.blur_mm or settings.low_resolution:
         image = _soften(image[None, None], spacing_xyz_mm, settings, rng)[0, 0]
-    if settings.contrast:
+    if (factor := _factor(settings.contrast, rng)) != 1:
         mean = image.mean()
-        image = (image - mean) * _factor(settings.contrast, rng) + mean
-    if settings.gamma:
+        image = (image - mean) * factor + mean
+    if (exponent := _factor(settings.gamma, rng)) != 1:
         low, high = window_hu
-        image = ((image - low) / (high - low)).clamp(0, 1) ** _factor(settings.gamma, rng) * (high - low) + low
+        image = ((image - low) / (high - low)).clamp(0, 1) ** exponent * (high - low) + low
     if settings.shift_hu:
         image += rng.uniform(-settings.shift_hu, settings.shift_hu)
     if settings.noise_hu:
@@ -215,7 +217,7 @@ def _blur(image: torch.Tensor, axis: int, sigma: float) -> torch.Tensor:
 
 
 def _factor(spread: float, rng: np.random.Generator) -> float:
-    """A factor around 1 if the patch is to change, else 1."""
+    """A factor around 1 if the patch is to change, else 1; 1 without a spread, too."""
     factor = rng.uniform(1 - spread, 1 + spread)
     return factor if rng.random() < PATCH_PROBABILITY else 1.0
 

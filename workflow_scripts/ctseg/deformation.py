@@ -35,7 +35,7 @@ class PlaneDeformation:
     @classmethod
     def of(cls, matrix: np.ndarray, source_zyx: Shape, patch_zyx: Shape) -> "PlaneDeformation":
         """The deformation by a matrix that leaves z alone; see `affine_matrix`. Beyond the border lies its voxel."""
-        z, y, x = ((2 * np.arange(size, dtype=np.float32) + 1) / np.float32(size) - 1 for size in patch_zyx)
+        z, y, x = map(_centres, patch_zyx)
         depth, height, width = source_zyx
         columns, of_columns = _neighbours((matrix[0, 1] * y[:, None] + matrix[0, 0] * x).ravel(), width)
         rows, of_rows = _neighbours((matrix[1, 1] * y[:, None] + matrix[1, 0] * x).ravel(), height)
@@ -85,6 +85,11 @@ def _transposed(rows: torch.Tensor) -> torch.Tensor:
     return rows[None, :, None].contiguous(memory_format=torch.channels_last)[0, :, 0].T
 
 
+def _centres(size: int) -> np.ndarray:
+    """Where the centres of `size` voxels lie along an axis from −1 to 1."""
+    return (2 * np.arange(size, dtype=np.float32) + 1) / np.float32(size) - 1
+
+
 def _neighbours(places: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
     """For n places in −1…1 along an axis of `size` voxels: the voxels on both sides [n, 2], and their weights."""
     indices = np.clip(((places + 1) * np.float32(size) - 1) / 2, 0, size - 1)
@@ -94,11 +99,27 @@ def _neighbours(places: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
     return np.stack([before, after], axis=1).astype(np.int64), np.stack([1 - share, share], axis=1)
 
 
-def deform_freely(
-    volume: torch.Tensor, matrix: np.ndarray, patch_zyx: Shape, shifts: torch.Tensor | None = None
-) -> torch.Tensor:
-    """Interpolate [z, y, x] linearly at the places that `matrix` and `shifts` give each voxel of a patch."""
-    affine = torch.from_numpy(np.hstack([matrix, np.zeros((3, 1), np.float32)]))
-    grid = F.affine_grid(affine[None], [1, 1, *patch_zyx], align_corners=False)
-    grid = (grid if shifts is None else grid + shifts).to(volume.device)
-    return F.grid_sample(volume.float()[None, None], grid, padding_mode="border", align_corners=False)[0, 0]
+@dataclass(frozen=True)
+class FreeDeformation:
+    """Any deformation: where each voxel of a patch lies in the source, [z, y, x, 3] with x, y, z in −1…1."""
+
+    places: torch.Tensor
+
+    @classmethod
+    def of(cls, matrix: np.ndarray, patch_zyx: Shape, shifts: torch.Tensor | None = None) -> "FreeDeformation":
+        """The deformation by a matrix, see `affine_matrix`, and by shifts [1, z, y, x, 3] of each voxel."""
+        to_xyz = torch.from_numpy(np.ascontiguousarray(matrix, dtype=np.float32))
+        z, y, x = (torch.from_numpy(_centres(size))[:, None] for size in patch_zyx)
+        in_plane = (y * to_xyz[:, 1])[:, None] + x * to_xyz[:, 0]
+        places = (z * to_xyz[:, 2])[:, None, None] + in_plane
+        return cls(places if shifts is None else places + shifts[0])
+
+    def to(self, device: torch.device) -> "FreeDeformation":
+        """The same on another device."""
+        return FreeDeformation(self.places.to(device))
+
+    def __call__(self, volume: torch.Tensor) -> torch.Tensor:
+        """Interpolate [z, y, x] of any type linearly to a float32 patch. Beyond the border lies its voxel."""
+        # Plane by plane of the patch, since torch shares a batch among the cores, but not the voxels of one of it.
+        planes = volume.float().expand(len(self.places), 1, *volume.shape)
+        return F.grid_sample(planes, self.places[:, None], padding_mode="border", align_corners=False)[:, 0, 0]
