@@ -13,7 +13,8 @@ from ctseg.errors import InputError
 from ctseg.export import build_model, compare, export_onnx, export_torchscript, read_weights, require_parity
 from ctseg.intensity import Scaling
 from ctseg.model import METADATA_KEY, InferSettings, ModelCard
-from ctseg.network import NetworkSettings, SegmentationModel, build_network
+from ctseg.network import SegmentationModel, build_network
+from ctseg.network_settings import NetworkSettings
 from ctseg.postprocessing import PostprocessSettings
 from ctseg.preparation import Preparation
 
@@ -32,6 +33,8 @@ CARD = ModelCard(
     training_cases=3,
     training_hash="0" * 64,
     versions={"torch": torch.__version__},
+    network=NETWORK,
+    scaling=SCALING,
 )
 
 
@@ -131,15 +134,18 @@ def test_other_files_are_refused_by_name(exported, tmp_path):
         load_engine(tmp_path / "bare.onnx", 1, "torch")
 
 
-def test_a_card_without_provenance_is_still_read():
-    older = json.loads(CARD.to_json())
-    del older["provenance"]
-    assert ModelCard.from_json(json.dumps(older | {"format": 3})) == CARD
+@pytest.mark.parametrize(("older", "missing"), [(3, ["provenance", "network", "scaling"]), (4, ["network", "scaling"])])
+def test_a_card_of_an_older_format_is_still_read(older, missing):
+    content = json.loads(CARD.to_json())
+    for name in missing:
+        del content[name]
+    found = ModelCard.from_json(json.dumps(content | {"format": older}))
+    assert found == replace(CARD, network=None, scaling=None)
 
 
 def test_a_card_of_a_newer_format_is_refused():
-    newer = CARD.to_json().replace('"format": 4', '"format": 5')
-    with pytest.raises(InputError, match="format 5"):
+    newer = CARD.to_json().replace('"format": 5', '"format": 6')
+    with pytest.raises(InputError, match="format 6"):
         ModelCard.from_json(newer)
     assert METADATA_KEY == "ctseg"
     assert replace(CARD, threshold=0.25) != CARD

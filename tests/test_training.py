@@ -9,7 +9,7 @@ from ctseg.augment import AugmentSettings
 from ctseg.errors import InputError
 from ctseg.intensity import Scaling
 from ctseg.losses import LossSettings
-from ctseg.network import NetworkSettings
+from ctseg.network_settings import NetworkSettings
 from ctseg.optimisation import learning_rate_at
 from ctseg.training import Trainer
 from ctseg.training_cases import run_identity, training_hash

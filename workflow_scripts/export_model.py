@@ -35,7 +35,7 @@ with job(snakemake) as log:
     provenance = describe(snakemake.input.provenance)["sha256"]
     card = model_card(step, decisions, cleaning, infer, weights, model, trained_on, provenance)
     export_onnx(model, card, snakemake.output.onnx)
-    export_torchscript(model, card, snakemake.output.torchscript)
+    export_torchscript(trained, card, snakemake.output.torchscript)
     rows = compare(trained, snakemake.output.onnx, settings.multiple_zyx, step["seed"])
     for row in rows:
         log.info("parity %s", row)

@@ -25,11 +25,12 @@ from ctseg.errors import InputError
 from ctseg.files import atomic_path
 from ctseg.intensity import Scaling
 from ctseg.model import METADATA_KEY, InferSettings, ModelCard
-from ctseg.network import NetworkSettings, SegmentationModel, build_network
+from ctseg.network import SegmentationModel, build_network
+from ctseg.network_settings import NetworkSettings
 from ctseg.packing import pack_top_level
 from ctseg.postprocessing import PostprocessSettings
 from ctseg.preparation import Preparation
-from ctseg.training_settings import network_settings
+from ctseg.training_settings import network_settings, scaling_of
 from ctseg.volume import Shape
 
 OPSET = 18
@@ -106,6 +107,7 @@ def model_card(
     """The card of a model from the step's params, the plan's decisions, postprocessing, and how to infer with it."""
     # Where one member's memory ran out and its patch was made smaller, that is the largest that all have seen.
     patch_zyx = tuple(min(sizes) for sizes in zip(*(stored["patch_zyx"] for stored in weights), strict=True))
+    network = network_settings(step["network"], decisions)
     return ModelCard(
         labels=tuple(step["labels"]),
         preparation=Preparation(
@@ -115,7 +117,7 @@ def model_card(
             step["margin_mm"],
         ),
         patch_zyx=patch_zyx,
-        multiple_zyx=network_settings(step["network"], decisions).multiple_zyx,
+        multiple_zyx=network.multiple_zyx,
         window_bytes=window_bytes(model, patch_zyx),
         infer=infer,
         threshold=cleaning["threshold"],
@@ -126,6 +128,8 @@ def model_card(
         versions={name: version(name) for name in PACKAGES},
         trained_on=trained_on or {},
         provenance=provenance,
+        network=network,
+        scaling=scaling_of(decisions),
     )
 
 
@@ -168,7 +172,11 @@ def export_onnx(model: SegmentationModel, card: ModelCard, path: str | Path) -> 
 
 
 def export_torchscript(model: SegmentationModel, card: ModelCard, path: str | Path) -> None:
-    """Write the model as TorchScript for libtorch, with the card as its extra file `ctseg.json`, atomically."""
+    """Write the model as TorchScript for libtorch, with the card as its extra file `ctseg.json`, atomically.
+
+    The graph runs on any device: none of its tensors is bound to one, or comes from the arithmetic of shapes, which a
+    trace turns into tensors on the CPU. So it is the model as it was trained that belongs here, not the `shipped` one.
+    """
     with warnings.catch_warnings(), torch.inference_mode():
         warnings.simplefilter("ignore")  # TorchScript announces its successor
         traced = torch.jit.trace(model.eval(), torch.zeros(2, 1, *card.patch_zyx), check_trace=False)

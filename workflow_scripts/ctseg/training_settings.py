@@ -8,7 +8,7 @@ from ctseg.augment import AugmentSettings
 from ctseg.decisions import Stored, decided
 from ctseg.intensity import Scaling
 from ctseg.losses import LossSettings
-from ctseg.network import NetworkSettings
+from ctseg.network_settings import NetworkSettings
 from ctseg.volume import Shape, Triple
 
 
