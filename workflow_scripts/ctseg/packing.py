@@ -157,9 +157,7 @@ def packed_transposed_weight(weight: torch.Tensor, strides: Axes) -> torch.Tenso
     return made.reshape(out * prod(strides), into, *made.shape[-3:])
 
 
-def _convolution(
-    weight: torch.Tensor, bias: torch.Tensor | None, copies: int, padding: int | Axes = 0
-) -> nn.Conv3d:
+def _convolution(weight: torch.Tensor, bias: torch.Tensor | None, copies: int, padding: int | Axes = 0) -> nn.Conv3d:
     """A convolution with these weights; each bias serves the `copies` places of its channel."""
     kernel = (weight.shape[2], weight.shape[3], weight.shape[4])
     made = nn.Conv3d(weight.shape[1], weight.shape[0], kernel, padding=padding, bias=bias is not None)

@@ -40,6 +40,11 @@ class TorchEngine:
         self.precision = precision_on(self.device, precision or self.card.infer.precision)
         self.name = f"torch {torch.__version__} {device_name(self.device)} {self.precision}"
 
+    @property
+    def on_gpu(self) -> bool:
+        """Whether scans are segmented on the device as a whole; see `gpu_inference`."""
+        return self.device.type == "cuda"
+
     def probabilities(self, hu: torch.Tensor) -> torch.Tensor:
         """Float32 probabilities [batch, class, z, y, x] of float32 HU [batch, 1, z, y, x], both on the device."""
         dtype = AUTOCAST.get(self.precision)
