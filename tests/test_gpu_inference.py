@@ -70,7 +70,7 @@ def test_a_scan_gets_the_labels_that_it_gets_on_a_processor(engine, scan, kind, 
 
 
 def test_an_engine_on_a_gpu_takes_this_way(engine, scan, monkeypatch):
-    monkeypatch.setattr(TorchEngine, "on_gpu", True)
+    monkeypatch.setattr(engine, "on_gpu", True)
     told = []
     found = infer(scan[0], None, engine, progress=lambda done, rows: told.append((done, rows)))
     monkeypatch.undo()

@@ -32,7 +32,7 @@ def predict(given: argparse.Namespace) -> None:
     if given.dicom and is_volume_file(given.scan):
         raise InputError(f"--dicom needs a DICOM series to refer to; {given.scan} is a file of another format")
     refuse_overwriting(given.scan, paths.values())
-    engine = load_engine(given.model, given.threads, given.engine)
+    engine = load_engine(given.model, given.threads, given.engine, given.precision)
     scan = read_scan(given.scan, given.series_uid, irregular="resample" if given.interpolate else "refuse")
     for line in passed_over(scan.facts) + scan.facts["warnings"]:
         print(f"ctseg: {line}", file=sys.stderr)
@@ -42,7 +42,7 @@ def predict(given: argparse.Namespace) -> None:
             bar.total = rows
             bar.update(done - bar.n)
 
-        found = predict(scan.volume, engine, given.memory_gib, given.uncertainty, progress)
+        found = predict(scan.volume, engine, given.memory_gib, given.uncertainty, progress, given.gpu_memory_gib)
     write_nifti(found.segmentation, given.output)
     write_components(found.components, list(engine.card.labels), paths["table"])
     if found.entropy:
@@ -99,6 +99,12 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--engine", choices=["auto", "openvino", "onnxruntime", "torch"], default="auto")
     one.add_argument("--threads", type=int, default=os.cpu_count(), help="cores to use (all)")
     one.add_argument("--memory-gib", type=float, default=1.5, help="memory for windows, beside the scan (1.5)")
+    one.add_argument("--gpu-memory-gib", type=float, help="memory of a GPU (8, or 60 %% of a smaller one's)")
+    one.add_argument(
+        "--precision",
+        choices=["float32", "tf32", "float16", "bfloat16"],
+        help="of convolutions, where the engine can (the model's own choice)",
+    )
     one.add_argument("--uncertainty", action="store_true", help="write a map of each voxel's entropy, too")
     one.add_argument(
         "--dicom",

@@ -27,15 +27,28 @@ class Engine(Protocol):
 
     card: ModelCard
     name: str
+    on_gpu: bool  # whether scans are segmented on the GPU as a whole; see `gpu_inference`
+
+    def release_memory(self) -> None:
+        """Give back what is held for the next scan alone."""
 
     def __call__(self, patches: np.ndarray) -> np.ndarray:
         """Probabilities [batch, class, z, y, x] of float32 HU patches [batch, 1, z, y, x]."""
 
 
-class OpenVinoEngine:
+class ProcessorEngine:
+    """What engines have in common that take and give arrays in the processor's memory."""
+
+    on_gpu = False
+
+    def release_memory(self) -> None:
+        """Nothing is held."""
+
+
+class OpenVinoEngine(ProcessorEngine):
     """The fastest on processors: compiled once for each shape of a batch."""
 
-    def __init__(self, path: Path, threads: int, precision: str | None = None) -> None:
+    def __init__(self, path: Path, threads: int, precision: str | None = None, use_gpu: bool = False) -> None:
         """Read `path`; `threads` cores are used. Raises InputError when it is no ctseg model."""
         import openvino as ov  # takes 0.2 s that other engines need not spend
 
@@ -50,7 +63,8 @@ class OpenVinoEngine:
         self.card = read_card(path, said)
         # bfloat16 saves time where the processor computes in it; elsewhere it would be emulated, slowly.
         wanted = precision or self.card.infer.precision
-        precision = "float32" if wanted == "bfloat16" and not has_bfloat16() else wanted
+        able = ["int8", *["bfloat16"] * has_bfloat16()]
+        precision = wanted if wanted in able else "float32"
         self._settings = {
             "INFERENCE_NUM_THREADS": threads,
             "PERFORMANCE_HINT": "LATENCY",
@@ -69,10 +83,10 @@ class OpenVinoEngine:
         return self._compiled[patches.shape](patches, share_inputs=True)[0]
 
 
-class OnnxRuntimeEngine:
+class OnnxRuntimeEngine(ProcessorEngine):
     """Runs everywhere; on a GPU when the installed build has TensorRT or CUDA."""
 
-    def __init__(self, path: Path, threads: int, precision: str | None = None) -> None:
+    def __init__(self, path: Path, threads: int, precision: str | None = None, use_gpu: bool = True) -> None:
         """Load `path`; the CPU uses `threads` cores. Raises InputError when it is no ctseg model.
 
         On a processor the file alone decides the precision: float32, or int8.
@@ -83,7 +97,7 @@ class OnnxRuntimeEngine:
         options.intra_op_num_threads = threads
         # Without spinning, idle threads leave the cores to the job beside this one.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        providers = onnxruntime_providers(ort.get_available_providers(), precision)
+        providers = onnxruntime_providers(ort.get_available_providers() if use_gpu else [], precision)
         try:
             self._session = ort.InferenceSession(str(path), options, providers=providers)
         except Exception as error:  # ONNX Runtime's own exception types share no public base class
@@ -96,42 +110,45 @@ class OnnxRuntimeEngine:
         return self._session.run(None, {"hu": patches})[0]
 
 
-def torch_engine(path: Path, threads: int, precision: str | None = None) -> Engine:
+def torch_engine(path: Path, threads: int, precision: str | None = None, use_gpu: bool = True) -> Engine:
     """The engine torch; see `torch_engine.TorchEngine`."""
     from ctseg.torch_engine import TorchEngine  # torch and MONAI take seconds, which other engines need not spend
 
-    return TorchEngine(path, threads, precision)
+    return TorchEngine(path, threads, precision, None if use_gpu else "cpu")
 
 
-ENGINES: dict[str, Callable[[Path, int, str | None], Engine]] = {
+ENGINES: dict[str, Callable[[Path, int, str | None, bool], Engine]] = {
     "openvino": OpenVinoEngine,
     "onnxruntime": OnnxRuntimeEngine,
     "torch": torch_engine,
 }
 
 
-def load_engine(path: str | Path, threads: int, choice: str = "auto", precision: str | None = None) -> Engine:
+def load_engine(
+    path: str | Path, threads: int, choice: str = "auto", precision: str | None = None, use_gpu: bool = True
+) -> Engine:
     """Load a model file for the engine that is asked for, or the fastest that is there.
 
     The engine torch takes the weights of the .ts file that is exported beside each .onnx. The precision is the model's
-    own if no other is given. Raises InputError when a file is missing or no ctseg model, or the engine is missing.
+    own if no other is given. Without `use_gpu` the processor computes, whatever else is there. Raises InputError when a
+    file is missing or no ctseg model, or the engine is not installed.
     """
     path = Path(path)
     if not path.is_file():
         raise InputError(f"the model {path} does not exist")
     if path.suffix not in (ONNX, TORCHSCRIPT) or (path.suffix == TORCHSCRIPT and choice not in ("auto", "torch")):
         raise InputError(f"{path} is no model for this engine: give model{ONNX}, or model{TORCHSCRIPT} for torch")
-    name = fastest_engine(path) if choice == "auto" else choice
+    name = fastest_engine(path, use_gpu) if choice == "auto" else choice
     if find_spec(name) is None:
         raise InputError(f"the engine {name} is not installed; `pip install {name}`, or set infer.engine to auto")
-    return ENGINES[name](path, threads, precision)
+    return ENGINES[name](path, threads, precision, use_gpu)
 
 
-def fastest_engine(path: Path) -> str:
+def fastest_engine(path: Path, use_gpu: bool = True) -> str:
     """The engine that `auto` stands for: on a GPU torch, else ONNX Runtime if its build can; else OpenVINO."""
     if path.suffix == TORCHSCRIPT:
         return "torch"
-    if gpu_memory_mib():
+    if use_gpu and gpu_memory_mib():
         if find_spec("torch") and "cpu" not in version("torch") and describes_network(path.with_suffix(TORCHSCRIPT)):
             return "torch"
         if onnxruntime_has_gpu():
@@ -145,7 +162,7 @@ def onnxruntime_providers(available: Sequence[str], precision: str | None) -> li
     On CUDA it rounds factors to TF32 unless told otherwise; TensorRT does so always.
     """
     options = {"CUDAExecutionProvider": {"use_tf32": str(int(precision == "tf32"))}}
-    wanted = [name for name in (*GPU_PROVIDERS, "CPUExecutionProvider") if name in available]
+    wanted = [name for name in GPU_PROVIDERS if name in available] + ["CPUExecutionProvider"]
     return [(name, options[name]) if name in options else name for name in wanted]
 
 
@@ -168,10 +185,10 @@ def onnxruntime_has_gpu() -> bool:
     return bool(set(GPU_PROVIDERS) & set(ort.get_available_providers()))
 
 
-def lower_precisions(engine: str) -> list[str]:
+def lower_precisions(engine: str, use_gpu: bool = True) -> list[str]:
     """The precisions below float32 that an engine has on this machine."""
     if engine == "torch":
-        return ["bfloat16"] if gpu_memory_mib() else []
+        return ["tf32", "float16", "bfloat16"] if use_gpu and gpu_memory_mib() else []
     return ["int8", *(["bfloat16"] if engine == "openvino" and has_bfloat16() else [])]
 
 

@@ -37,6 +37,17 @@ class Prediction:
     entropy: Volume | None = None
 
 
+def tiles_for(
+    shape_zyx: Shape, engine: Engine, settings: InferSettings, memory_gib: float, gpu_memory_gib: float | None
+) -> Tiling:
+    """How an engine's windows are laid over a volume on the network's grid; those of a GPU take half of its memory."""
+    if engine.on_gpu:
+        from ctseg.gpu_inference import DeviceSettings  # torch
+
+        memory_gib = DeviceSettings(gpu_memory_gib).memory_on(cast("TorchEngine", engine).device) / 2
+    return windows_for(shape_zyx, engine.card, settings, memory_gib)
+
+
 def windows_for(shape_zyx: Shape, card: ModelCard, settings: InferSettings, memory_gib: float) -> Tiling:
     """How windows are laid over a volume on the network's grid."""
     if settings.window == "patch":
@@ -77,12 +88,12 @@ def infer(
     window_hu = card.preparation.window_hu
     threshold = card.threshold if threshold is None else threshold
     part, grid = network_input(image, lungs, card.preparation)
-    if getattr(engine, "on_gpu", False):
+    tiles = tiles_for(grid.shape_zyx, engine, settings, memory_gib, gpu_memory_gib)
+    if engine.on_gpu:
         from ctseg.gpu_inference import DeviceSettings, MapsWanted, infer_on_device  # torch
 
         on_gpu = cast("TorchEngine", engine)
         device = DeviceSettings(gpu_memory_gib, batch_size)
-        tiles = windows_for(grid.shape_zyx, card, settings, device.memory_on(on_gpu.device) / 2)
         wanted = MapsWanted(threshold, certainty, entropy)
         return infer_on_device(image, part, grid, tiles, on_gpu, settings.mirror_axes, wanted, device, progress)
 
@@ -91,7 +102,7 @@ def infer(
 
     found = slabs(
         read_rows,
-        windows_for(grid.shape_zyx, card, settings, memory_gib),
+        tiles,
         mirrored(engine, settings.mirror_axes),
         len(card.labels),
         batch_size or 1,

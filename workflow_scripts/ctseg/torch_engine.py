@@ -35,15 +35,16 @@ class TorchEngine:
         """
         torch.set_num_threads(threads)
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self.on_gpu = self.device.type == "cuda"
         self.card, weights = read_torchscript(path)
         self.model = built(self.card, weights, self.device)
         self.precision = precision_on(self.device, precision or self.card.infer.precision)
         self.name = f"torch {torch.__version__} {device_name(self.device)} {self.precision}"
 
-    @property
-    def on_gpu(self) -> bool:
-        """Whether scans are segmented on the device as a whole; see `gpu_inference`."""
-        return self.device.type == "cuda"
+    def release_memory(self) -> None:
+        """Give the memory that torch keeps for the next scan back to the GPU, where other programs may need it."""
+        if self.on_gpu:
+            torch.cuda.empty_cache()
 
     def probabilities(self, hu: torch.Tensor) -> torch.Tensor:
         """Float32 probabilities [batch, class, z, y, x] of float32 HU [batch, 1, z, y, x], both on the device."""
