@@ -25,7 +25,8 @@ def _stop(logger: logging.Logger, name: str, message: str, inputs: Any) -> NoRet
 def job(snakemake: Any) -> Iterator[logging.Logger]:
     """Log to the rule's log file, record what was read and written, and tell bad input or a full disk in one line.
 
-    Warnings are shown on the terminal, too. Any other exception is a defect of ctseg: it is logged with its traceback and raised.
+    Warnings are shown on the terminal, too. Any other exception is a defect of ctseg: it is logged with its traceback
+    and raised.
     """
     wildcards = " ".join(str(value) for value in snakemake.wildcards)
     name = f"{snakemake.rule} {wildcards}".strip()
