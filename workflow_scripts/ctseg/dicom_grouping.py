@@ -208,19 +208,19 @@ def _parts(slices: list[Slice]) -> list[tuple[str, list[Slice]]]:
 
 
 def _told_apart(slices: list[Slice], groups: list[list[Slice]], apart_mm: float) -> bool:
-    """Whether groups are acquisitions of one range: none has two slices at one place, and one has nearly all places.
+    """Whether groups are acquisitions of one range: evenly spaced, and each of them covers it.
 
-    Where they lie between each other's slices, each of them is evenly spaced and covers the range.
+    Where slices lie at one place, it is enough that no group has two of these, and one has nearly all places.
     """
     depths_mm = _depths_mm(slices)
     ranges = [np.sort([item.position_xyz_mm @ slices[0].normal for item in group]) for group in groups]
-    if any(len(places_mm(depths, apart_mm)) < len(depths) for depths in ranges):
-        return False
-    everywhere = len(places_mm(depths_mm, apart_mm))
-    if everywhere < len(slices):
-        return everywhere > 1 and max(map(len, groups)) >= WHOLE_ENOUGH * everywhere
     whole_mm = WHOLE_ENOUGH * np.ptp(depths_mm)
-    return all(len(depths) > 2 and np.ptp(depths) >= whole_mm and not gaps(np.diff(depths)) for depths in ranges)
+    if all(len(depths) > 2 and np.ptp(depths) >= whole_mm > 0 and not gaps(np.diff(depths)) for depths in ranges):
+        return True
+    everywhere = len(places_mm(depths_mm, apart_mm))
+    repeated = any(len(places_mm(depths, apart_mm)) < len(depths) for depths in ranges)
+    enough = max(map(len, groups)) >= WHOLE_ENOUGH * everywhere
+    return 1 < everywhere < len(slices) and enough and not repeated
 
 
 def _part_order(item: Slice, keyword: str) -> tuple[float, str]:

@@ -15,7 +15,7 @@ from ctseg.views import view_of
 
 PIECE = 0.2  # of the longest stack's length: a shorter stack is a piece of the patient, whatever its image type
 WIDE_ENOUGH = 0.75  # of the longest stack's length: a short stack is part of a scan, not the scan
-ONE_VIEW_DEG = 20  # slices that are turned by less against each other are no second view of the patient
+ONE_VIEW_COSINE = 0.94  # planes that are tilted by less than 20° against each other are no two views of the patient
 
 
 @dataclass(frozen=True)
@@ -105,21 +105,27 @@ def _left_out(stack: Stack, chosen: Stack) -> LeftOut:
         rows, columns = stack.slices[0].shape_yx
         x_mm, y_mm = stack.slices[0].spacing_xy_mm
         size = f"another size, {columns} x {rows} pixels of {x_mm:g} x {y_mm:g} mm"
-        return LeftOut(count, size, f"{stack.slices[0].path.name} has {size}", not stack.problem)
+        return LeftOut(count, size, f"{stack.slices[0].path.name} has {size}", _other_view(stack, chosen))
     if not same_axes(stack.slices[0], first):
         turned = f"turned by {turned_deg(stack.slices[0], first):.2g}° against those that were taken"
-        return LeftOut(count, turned, f"{stack.slices[0].path.name} is {turned}", not stack.problem)
+        return LeftOut(count, turned, f"{stack.slices[0].path.name} is {turned}", _other_view(stack, chosen))
     return LeftOut(count, stack.part, alternative=True)
 
 
+def _other_view(stack: Stack, chosen: Stack) -> bool:
+    """Whether a stack is a volume of its own that shows the patient from another side."""
+    cosine = abs(float(stack.slices[0].normal @ chosen.slices[0].normal))
+    return not stack.problem and cosine < ONE_VIEW_COSINE
+
+
 def _refuse_turned(root: Path, stack: Stack, chosen: Stack) -> None:
-    """Raise InputError for many slices of the chosen series that lie between its others, turned by a small angle."""
+    """Raise InputError for many slices of the chosen series that lie between its others, in planes of one view."""
     if not stack.slices or same_axes(stack.slices[0], chosen.slices[0]):
         return
     depths_mm = np.array([item.position_xyz_mm @ chosen.slices[0].normal for item in stack.slices])
     inside = (depths_mm > chosen.depths_mm.min()) & (depths_mm < chosen.depths_mm.max())
-    angle = turned_deg(stack.slices[0], chosen.slices[0])
-    if angle < ONE_VIEW_DEG and inside.sum() > ODD_SHARE * len(chosen.slices):
+    if not _other_view(stack, chosen) and inside.sum() > ODD_SHARE * len(chosen.slices):
+        angle = turned_deg(stack.slices[0], chosen.slices[0])
         count, first = len(stack.slices), stack.slices[0].path.name
         raise InputError(
             f"the slices of one series in {root} have different orientations: {count} of {count + len(chosen.slices)} "

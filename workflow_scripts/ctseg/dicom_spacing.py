@@ -11,6 +11,7 @@ USUAL_SHARE = 0.25  # of all distances that must be (nearly) equal to count as a
 NEAR_SHARE = 0.4  # of a wide distance, below which a repeated distance is no slice distance
 TOUCHING_SHARE = 0.15  # of a wide distance, below which a single distance is no slice distance
 MOST_NEAR_MM = 2.5  # slices that lie farther apart show other anatomy
+MOST_ACQUISITIONS = 4  # whose slices lie between each other
 MOST_AT_ONE_PLACE = 3  # slices; finer distances than those elsewhere come in longer runs
 
 
@@ -48,6 +49,8 @@ def near_mm(depths_mm: np.ndarray) -> float:
     wide = steps_mm[steps_mm > SAME_POSITION_MM]
     if wide.size < 2:
         return SAME_POSITION_MM
+    if repeated_mm := _repeated_mm(wide):
+        return repeated_mm
     typical_mm = float(np.percentile(wide, 75, method="higher"))
     narrow_mm = min(NEAR_SHARE * typical_mm, MOST_NEAR_MM)
     narrow = wide < narrow_mm
@@ -55,6 +58,23 @@ def near_mm(depths_mm: np.ndarray) -> float:
     runs = [(start, stop) for start, stop in edges.reshape(-1, 2) if stop - start < MOST_AT_ONE_PLACE]
     touching = any(wide[start:stop].max() < TOUCHING_SHARE * typical_mm for start, stop in runs)
     return narrow_mm if len(runs) > 1 or touching else SAME_POSITION_MM
+
+
+def _repeated_mm(steps_mm: np.ndarray) -> float:
+    """The largest distance within a group of slices where uneven distances repeat exactly, else 0.
+
+    So they do where two to four evenly spaced acquisitions lie between each other.
+    """
+    depths_mm = np.concatenate([[0.0], np.cumsum(steps_mm)])
+    if not gaps(steps_mm):
+        return 0.0
+    for count in range(2, MOST_ACQUISITIONS + 1):
+        each = [depths_mm[first::count] for first in range(count)]
+        if len(each[-1]) > 2 and not any(gaps(np.diff(depths)) for depths in each):
+            widest = max(range(count), key=lambda place: float(np.median(steps_mm[place::count])))
+            within = np.delete(steps_mm, np.s_[widest::count])
+            return float(within.max()) * (1 + 1e-6)
+    return 0.0
 
 
 def places_mm(depths_mm: np.ndarray, apart_mm: float = SAME_POSITION_MM) -> np.ndarray:

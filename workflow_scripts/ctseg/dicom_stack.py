@@ -12,7 +12,7 @@ import numpy as np
 from ctseg import scratch
 from ctseg.dicom_series import Choice
 from ctseg.dicom_slice import Slice, read_hu
-from ctseg.dicom_spacing import SAME_POSITION_MM, gaps, near_mm, usual_step_mm
+from ctseg.dicom_spacing import SAME_POSITION_MM, gaps, near_mm, places_mm, usual_step_mm
 from ctseg.errors import InputError
 from ctseg.volume import AIR_HU, Grid, Volume
 
@@ -49,16 +49,16 @@ def stack_volume(choice: Choice, irregular: str) -> tuple[Volume, dict[str, Any]
     Raises InputError for different slices at (nearly) one place, uneven stacks, and gaps in a series of which images
     cannot be used: these may be what is missing.
     """
+    _refuse_unusable(choice)
     kept = distinct_slices(choice)
     places = placement(kept)
     uneven = gaps(places.steps_mm)
-    unusable = [lost for lost in choice.left_out if not lost.alternative]
-    if uneven and (unusable or irregular != "resample"):
+    if uneven and irregular != "resample":
         raise InputError(_uneven_message(choice, kept, places.steps_mm))
     facts = {
         "duplicates_dropped": len(choice.stack.slices) - len(kept),
         "gaps": [{"after_slice": index + 1, "distance_mm": round(step, 3)} for index, step in uneven],
-        "tilt_deg": _tilt_deg(kept, places),
+        "tilt_deg": 0.0 if places.straight else _tilt_deg(kept, places),
     }
     if not uneven and places.straight:
         return _read_in_place(kept), facts
@@ -91,16 +91,21 @@ def distinct_slices(choice: Choice) -> list[Slice]:
     return kept
 
 
-def _uneven_message(choice: Choice, slices: list[Slice], steps_mm: np.ndarray) -> str:
-    """What is wrong with an uneven stack: slices that cannot be used or are missing, or distances that differ."""
+def _refuse_unusable(choice: Choice) -> None:
+    """Raise InputError for an uneven stack of a series of which images were left out: these may be what is missing."""
+    steps_mm = np.diff(places_mm(choice.stack.depths_mm))
     unusable = [lost for lost in choice.left_out if not lost.alternative]
-    if unusable:
+    if unusable and gaps(steps_mm):
         lost = "; ".join(dict.fromkeys(f"{lost.images} cannot: {lost.fault}" for lost in unusable))
-        return (
+        raise InputError(
             f"not all images of the CT series in {choice.folder} can be used, and the distances of those that can go "
             f"from {steps_mm.min():.2f} to {steps_mm.max():.2f} mm; {lost}; copy the series again from its source, or "
             "remove these files if they are no part of the scan"
         )
+
+
+def _uneven_message(choice: Choice, slices: list[Slice], steps_mm: np.ndarray) -> str:
+    """What is wrong with an uneven stack: slices that are missing, or distances that differ."""
     advice = (
         "complete the series, or interpolate between its slices with convert.irregular: resample (--interpolate on the "
         "command line)"
