@@ -213,7 +213,7 @@ def _told_apart(slices: list[Slice], groups: list[list[Slice]], apart_mm: float)
     Where slices lie at one place, it is enough that no group has two of these, and one has nearly all places.
     """
     depths_mm = _depths_mm(slices)
-    ranges = [np.sort([item.position_xyz_mm @ slices[0].normal for item in group]) for group in groups]
+    ranges = [np.sort(_depths_mm(group)) for group in groups]
     whole_mm = WHOLE_ENOUGH * np.ptp(depths_mm)
     if all(len(depths) > 2 and np.ptp(depths) >= whole_mm > 0 and not gaps(np.diff(depths)) for depths in ranges):
         return True
@@ -229,4 +229,4 @@ def _part_order(item: Slice, keyword: str) -> tuple[float, str]:
 
 
 def _depths_mm(slices: list[Slice]) -> np.ndarray:
-    return np.array([item.position_xyz_mm @ slices[0].normal for item in slices])
+    return np.array([item.position_xyz_mm for item in slices]) @ slices[0].normal

@@ -122,7 +122,7 @@ def _refuse_turned(root: Path, stack: Stack, chosen: Stack) -> None:
     """Raise InputError for many slices of the chosen series that lie between its others, in planes of one view."""
     if not stack.slices or same_axes(stack.slices[0], chosen.slices[0]):
         return
-    depths_mm = np.array([item.position_xyz_mm @ chosen.slices[0].normal for item in stack.slices])
+    depths_mm = np.array([item.position_xyz_mm for item in stack.slices]) @ chosen.slices[0].normal
     inside = (depths_mm > chosen.depths_mm.min()) & (depths_mm < chosen.depths_mm.max())
     if not _other_view(stack, chosen) and inside.sum() > ODD_SHARE * len(chosen.slices):
         angle = turned_deg(stack.slices[0], chosen.slices[0])

@@ -13,6 +13,7 @@ import pydicom
 
 from ctseg.dicom_header import Header
 from ctseg.errors import InputError
+from ctseg.possible import possible_spacing
 from ctseg.volume import AIR_HU
 
 INT16_MAX = 32767
@@ -65,6 +66,8 @@ def parse_slice(header: Header) -> Slice:
         raise InputError(
             f"{header.path} has pixels without a size: {rows} by {columns} of {spacing_y} by {spacing_x} mm"
         )
+    if not possible_spacing(spacing_x, spacing_y):
+        raise InputError(f"{header.path} has pixels of {spacing_x:g} x {spacing_y:g} mm, which no CT has")
     slope = _numbers(header, "RescaleSlope", 1, [1.0])[0]
     intercept = _numbers(header, "RescaleIntercept", 1, [0.0])[0]
     if slope == 0:

@@ -13,7 +13,7 @@ from ctseg.volume import AIR_HU
 
 HIGHEST_TISSUE_HU = 3071  # of 12 bits from −1024 on
 OFFSET = 1024  # what scanners add to HU to store them without a sign
-SAMPLE_VOXELS = 2**16  # of a slice that are counted
+SAMPLE_VOXELS = 2**14  # of a slice that are counted
 SAMPLE_OF_PAIR = 2**12  # of a slice that are compared with the next one
 FEWEST_VOXELS = 256  # of a slice, from which on its distribution says something
 DENSE_SHARE = 0.05  # above the highest tissue, or at the border; metal is less, and seldom at the border
@@ -31,12 +31,14 @@ def hu_facts(voxels_zyx: np.ndarray) -> dict[str, Any]:
     after which all values change by the same amount.
     """
     lowest, highest, counts, border = _counted(voxels_zyx)
+    offset = OFFSET if _shifted(counts) else None
     return {
         "hu_min": lowest,
         "hu_max": highest,
-        "hu_offset": OFFSET if _shifted(counts) else None,
+        "hu_offset": offset,
         "above_tissue": _above_tissue(counts, border),
-        "windowed": _windowed(counts, lowest, highest),
+        # Air that scanners cut off at −1024 HU lies at one value, wherever it was moved to.
+        "windowed": None if offset else _windowed(counts, lowest, highest),
         "jumps": _jumps(voxels_zyx),
     }
 

@@ -12,6 +12,7 @@ from ctseg.errors import InputError
 from ctseg.formats import DICOM_SUFFIXES, NIFTI_SUFFIXES, SITK_SUFFIXES, is_volume_file, volume_format
 from ctseg.hu_check import hu_facts
 from ctseg.nifti import nifti_facts, read_nifti
+from ctseg.possible import require_possible
 from ctseg.scan_warnings import RESCALE, warnings_of
 from ctseg.views import view_by_spacing
 from ctseg.volume import AIR_HU, Grid, Volume
@@ -19,8 +20,6 @@ from ctseg.volume import AIR_HU, Grid, Volume
 INT16_MAX = 32767
 LOWEST_PLAUSIBLE_MAXIMUM_HU = -200  # any part of a body has voxels of fat or more
 SMALLEST_PLAUSIBLE_RANGE_HU = 100  # fat to muscle; the noise alone of a small crop spans as much
-SPACING_MM = 0.01, 50.0  # of voxels, from micro-CT to the distance of overview slices
-LONGEST_MM, WIDEST_MM = 4000.0, 2000.0  # along the longest axis and the second: no table moves, no gantry is wide, more
 
 
 @dataclass(frozen=True)
@@ -90,22 +89,6 @@ def read_volume_file(path: Path) -> Volume:
     volume = read_nifti(path) if path.name.lower().endswith(NIFTI_SUFFIXES) else _read_sitk(path)
     require_possible(volume.grid, str(path))
     return volume
-
-
-def require_possible(grid: Grid, name: str) -> None:
-    """Raise InputError for voxels or an extent that no CT has."""
-    size = " x ".join(f"{value:.3g}" for value in grid.spacing_xyz_mm)
-    if not all(SPACING_MM[0] <= value <= SPACING_MM[1] for value in grid.spacing_xyz_mm):
-        raise InputError(
-            f"{name} has voxels of {size} mm, which no CT has ({SPACING_MM[0]:g} to {SPACING_MM[1]:g} mm): "
-            "correct the voxel size, or the unit that the file gives it in"
-        )
-    lengths_mm = sorted(n * value for n, value in zip(grid.shape_zyx[::-1], grid.spacing_xyz_mm, strict=True))
-    if lengths_mm[2] > LONGEST_MM or lengths_mm[1] > WIDEST_MM:
-        raise InputError(
-            f"{name} covers {' x '.join(f'{value:.0f}' for value in lengths_mm)} mm with voxels of {size} mm, "
-            "more than any CT: correct the voxel size, or the unit that the file gives it in"
-        )
 
 
 def to_hu(voxels_zyx: np.ndarray, name: str) -> np.ndarray:
