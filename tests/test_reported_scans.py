@@ -6,6 +6,7 @@ import runpy
 import numpy as np
 import pytest
 
+from ctseg.engines import load_engine
 from ctseg.errors import InputError
 from ctseg.files import read_json
 from ctseg.label_files import read_label_map
@@ -14,6 +15,8 @@ from ctseg.scan import read_scan
 from jobs import LOG, handed_over
 from real_data import FOLDER, ROOT, real_data, report
 from service import serving
+from serving.page_work import segment_upload
+from serving.settings import Settings
 from test_command import ctseg
 
 SIZE_ZYX, SPACING_MM = (40, 48, 48), [1.0, 1.0, 2.0]
@@ -142,6 +145,13 @@ def test_predict_tells_it_and_takes_the_rescaling(model_folder, not_hu, tmp_path
     run = ctseg(*command, "--rescale", "1", "-1024")
     assert run.returncode == 0, run.stderr
     assert "too high" not in run.stderr
+
+
+def test_the_page_tells_it(model_folder, not_hu):
+    model = model_folder / "model.onnx"
+    scan = (not_hu / "stored_values.nii.gz").read_bytes()
+    shown = segment_upload(scan, load_engine(model, 1), model, Settings(), lambda *_: None)
+    assert any("about 1024 too high" in caution for caution in shown.cautions)
 
 
 def test_the_service_tells_it_and_takes_the_rescaling(model_folder, not_hu, tmp_path):

@@ -11,11 +11,12 @@ from ctseg import scratch
 from ctseg.errors import InputError
 from ctseg.formats import DICOM_SUFFIXES, NIFTI_SUFFIXES, SITK_SUFFIXES, is_volume_file, volume_format
 from ctseg.hu_check import hu_facts
-from ctseg.nifti import nifti_facts, read_nifti
+from ctseg.nifti import nifti_facts
 from ctseg.possible import require_possible
 from ctseg.scan_warnings import RESCALE, warnings_of
 from ctseg.views import view_by_spacing
 from ctseg.volume import AIR_HU, Grid, Volume
+from ctseg.volume_files import read_volume_file
 
 INT16_MAX = 32767
 LOWEST_PLAUSIBLE_MAXIMUM_HU = -200  # any part of a body has voxels of fat or more
@@ -74,32 +75,30 @@ def _in_hu(volume: Volume, rescale: Sequence[float] | None, name: str) -> tuple[
     hu = volume.with_voxels(to_hu(volume.voxels_zyx, name))
     values = hu_facts(hu.voxels_zyx)
     if rescale and (values["hu_offset"] or values["hu_min"] >= 0):
-        slope, intercept = rescale
-        hu = volume.with_voxels(to_hu(volume.voxels_zyx * np.float32(slope) + np.float32(intercept), name))
-        values = hu_facts(hu.voxels_zyx) | {"rescaled": [slope, intercept]}
+        hu = volume.with_voxels(to_hu(volume.voxels_zyx, name, rescale))
+        values = hu_facts(hu.voxels_zyx) | {"rescaled": list(rescale)}
     _require_hu(values, name)
     return hu, values
 
 
-def read_volume_file(path: Path) -> Volume:
-    """Read a NIfTI, NRRD or MetaImage file in the type it has, sizes in mm.
+def to_hu(voxels_zyx: np.ndarray, name: str, rescale: Sequence[float] | None = None) -> np.ndarray:
+    """Real numbers as int16 HU: rounded, NaN and all below −1024 as −1024. Raises InputError for other types.
 
-    Raises InputError when it is no single 3-D volume, or its size is that of no scan.
+    With `rescale` each is multiplied by its first number, and its second is added.
     """
-    volume = read_nifti(path) if path.name.lower().endswith(NIFTI_SUFFIXES) else _read_sitk(path)
-    require_possible(volume.grid, str(path))
-    return volume
-
-
-def to_hu(voxels_zyx: np.ndarray, name: str) -> np.ndarray:
-    """Real numbers as int16 HU: rounded, NaN and all below −1024 as −1024. Raises InputError for other types."""
     if voxels_zyx.dtype.kind not in "iuf":
         raise InputError(f"{name} holds values of type {voxels_zyx.dtype}, not CT numbers")
-    if voxels_zyx.dtype == np.int16 and all(voxels_zyx[part].min() >= AIR_HU for part in scratch.by_slab(voxels_zyx)):
+    if (
+        not rescale
+        and voxels_zyx.dtype == np.int16
+        and all(voxels_zyx[part].min() >= AIR_HU for part in scratch.by_slab(voxels_zyx))
+    ):
         return voxels_zyx
     hu = scratch.zeros(voxels_zyx.shape, np.int16)
     for part in scratch.by_slab(voxels_zyx, hu):
         values = voxels_zyx[part]
+        if rescale:
+            values = values * float(rescale[0]) + float(rescale[1])
         if values.dtype.kind == "f":
             values = np.rint(np.nan_to_num(values, nan=AIR_HU, posinf=INT16_MAX, neginf=AIR_HU))
         low, high = AIR_HU, INT16_MAX
@@ -114,28 +113,6 @@ def _file_facts(path: Path) -> dict[str, Any]:
     """The format, and for NIfTI what the header leaves open of the geometry."""
     name = volume_format(path)
     return {"source_format": name} | (nifti_facts(path) if name == "NIfTI" else {})
-
-
-def _read_sitk(path: Path) -> Volume:
-    """Read a NRRD or MetaImage file; SimpleITK's world is LPS in mm already."""
-    import SimpleITK as sitk  # 0.3 s, and most scans are DICOM or NIfTI
-
-    if not path.exists():
-        raise InputError(f"{path} does not exist")
-    try:
-        image = sitk.ReadImage(str(path))
-    except RuntimeError:
-        raise InputError(f"{path} cannot be read as {volume_format(path)}: it is cut, damaged or incomplete") from None
-    voxels = sitk.GetArrayFromImage(image)
-    if image.GetDimension() != 3 or image.GetNumberOfComponentsPerPixel() != 1:
-        raise InputError(f"{path} holds no single 3-D volume of numbers: shape {voxels.shape}")
-    affine = np.eye(4)
-    affine[:3, :3] = np.reshape(image.GetDirection(), (3, 3)) * image.GetSpacing()
-    affine[:3, 3] = image.GetOrigin()
-    try:
-        return Volume(voxels, Grid.from_affine(affine, voxels.shape))
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from None
 
 
 def volume_facts(volume: Volume, name: str) -> dict[str, Any]:
