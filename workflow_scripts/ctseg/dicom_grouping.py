@@ -5,20 +5,19 @@ several, of one acquisition or time point.
 """
 
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ctseg.dicom_alike import by_orientation, by_size
 from ctseg.dicom_frames import frames_of
 from ctseg.dicom_header import Header, list_headers
 from ctseg.dicom_slice import Slice, optional_number, parse_slice
 from ctseg.dicom_spacing import gaps, near_mm, places_mm
 from ctseg.errors import InputError
 
-SAME_AXES_VOXELS = 0.75  # by which the far corner of a slice may lie elsewhere; rounding to 0.001 moves it by less
-SAME_AXES_COSINE = 0.01  # at most, however small the image
 WHOLE_ENOUGH = 0.9  # of a series' positions or range that one acquisition must have to be a scan of its own
 ODD_SHARE = 0.1  # of the slices that are left: more images that do not fit are no oddity
 # What may tell the acquisitions or time points of one series apart, in this order.
@@ -95,44 +94,22 @@ def find_stacks(folder: str | Path) -> list[Stack]:
     return stacks
 
 
-def turned_deg(first: Slice, second: Slice) -> float:
-    """The angle by which one slice is turned against another."""
-    frames = [np.vstack([item.rows_columns, item.normal]) for item in (first, second)]
-    return float(np.degrees(np.arccos(np.clip((np.trace(frames[0] @ frames[1].T) - 1) / 2, -1, 1))))
-
-
-def same_size(first: Slice, second: Slice) -> bool:
-    """Whether two slices have the same pixels and pixel spacing."""
-    alike = np.allclose(first.spacing_xy_mm, second.spacing_xy_mm, rtol=1e-4)
-    return first.shape_yx == second.shape_yx and bool(alike)
-
-
-def same_axes(first: Slice, second: Slice) -> bool:
-    """Whether two slices of one size run along the same axes, to a fraction of a voxel at their far corner."""
-    moved = first.rows_columns - second.rows_columns
-    rows, columns = first.shape_yx
-    sides_mm = moved * np.array([[columns * first.spacing_xy_mm[0]], [rows * first.spacing_xy_mm[1]]])
-    corners_mm = np.linalg.norm([*sides_mm, sides_mm.sum(axis=0)], axis=1)
-    near = corners_mm.max() <= SAME_AXES_VOXELS * min(first.spacing_xy_mm)
-    return bool(near and np.abs(moved).max() <= SAME_AXES_COSINE)
-
-
 def _stacks_of_series(uid: str, headers: list[Header]) -> list[Stack]:
     """The slices of one series by size, orientation and, where some lie at one place, acquisition or time point."""
     slices, odd, fault = _parsed(headers)
     if len(odd) > ODD_SHARE * len(slices):
         return [Stack(uid, headers, [], problem=DAMAGED, fault=fault)]
-    by_size = _by_size(slices)
-    if sum(map(len, by_size[1:])) > ODD_SHARE * len(by_size[0]):
-        names = f"{by_size[0][0].path.name} and {by_size[1][0].path.name}"
+    sizes = by_size(slices)
+    if sum(map(len, sizes[1:])) > ODD_SHARE * len(sizes[0]):
+        names = f"{sizes[0][0].path.name} and {sizes[1][0].path.name}"
         fault = f"its slices have different sizes ({names}); separate the scans, or remove what is no part of the scan"
         return [_stack(uid, slices, "", "slices of different sizes", fault)]
     stacks = [Stack(uid, odd, [], problem=DAMAGED, fault=fault)] if odd else []
-    for number, group in enumerate(by_size, start=1):
-        size = _one_of(number, by_size, "size")
-        by_axes = _by_orientation(group)
-        for place, alike in enumerate(by_axes, start=1):
-            axes = _one_of(place, by_axes, "orientation")
+    for number, group in enumerate(sizes, start=1):
+        size = _one_of(number, sizes, "size")
+        views = by_orientation(group)
+        for place, alike in enumerate(views, start=1):
+            axes = _one_of(place, views, "orientation")
             stacks += [_stack(uid, part, ", ".join(filter(None, (size, axes, name)))) for name, part in _parts(alike)]
     return stacks
 
@@ -162,32 +139,6 @@ def _stack(uid: str, slices: list[Slice], part: str, problem: str = "", fault: s
     elif not problem and len(places_mm(_depths_mm(slices))) == 1:
         problem = f"its {len(slices)} slices all lie at one position"
     return Stack(uid, [item.header for item in slices], slices, part, problem, fault or problem)
-
-
-def _by_size(slices: list[Slice]) -> list[list[Slice]]:
-    """Slices of the same pixels and pixel spacing, the largest group first."""
-    groups: list[list[Slice]] = []
-    for item in slices:
-        group = next((group for group in groups if same_size(group[0], item)), None)
-        if group is None:
-            groups.append([item])
-        else:
-            group.append(item)
-    return sorted(groups, key=len, reverse=True)
-
-
-def _by_orientation(slices: list[Slice]) -> list[list[Slice]]:
-    """Slices of one size by their axes, the largest group first; a group takes the axes of its middle slice.
-
-    Axes differ by rounding, or since the slices went through other programs, and the same ones must become one volume.
-    """
-    groups, left = [], slices
-    while left:
-        axes = np.array([item.rows_columns for item in left])
-        middle = left[int(np.abs(axes - np.median(axes, axis=0)).sum(axis=(1, 2)).argmin())]
-        groups.append([replace(item, rows_columns=middle.rows_columns) for item in left if same_axes(item, middle)])
-        left = [item for item in left if not same_axes(item, middle)]
-    return sorted(groups, key=len, reverse=True)
 
 
 def _parts(slices: list[Slice]) -> list[tuple[str, list[Slice]]]:

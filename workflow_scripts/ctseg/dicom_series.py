@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ctseg.dicom_grouping import DAMAGED, ODD_SHARE, Stack, find_stacks, same_axes, same_size, turned_deg
+from ctseg.dicom_alike import same_axes, same_size, turned_deg
+from ctseg.dicom_grouping import DAMAGED, ODD_SHARE, Stack, find_stacks
 from ctseg.dicom_header import empty_files
 from ctseg.errors import InputError
 from ctseg.views import view_of
