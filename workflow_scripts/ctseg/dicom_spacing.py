@@ -11,6 +11,7 @@ USUAL_SHARE = 0.25  # of all distances that must be (nearly) equal to count as a
 NEAR_SHARE = 0.4  # of a wide distance, below which a repeated distance is no slice distance
 TOUCHING_SHARE = 0.15  # of a wide distance, below which a single distance is no slice distance
 MOST_NEAR_MM = 2.5  # slices that lie farther apart show other anatomy
+ALIKE_SHARE = 0.96  # of the widest distance, from which on distances differ by rounding and drift alone
 MOST_ACQUISITIONS = 4  # whose slices lie between each other
 MOST_AT_ONE_PLACE = 3  # slices; finer distances than those elsewhere come in longer runs
 
@@ -24,13 +25,19 @@ def usual_step_mm(steps_mm: np.ndarray) -> float:
     return float(np.median(steps_mm))
 
 
-def gaps(steps_mm: np.ndarray) -> list[tuple[int, float]]:
-    """Index and size of each distance that differs from the usual one, none if all lie on a line to 1 % or 0.06 mm."""
+def off_even_mm(steps_mm: np.ndarray) -> tuple[float, float]:
+    """How far slices lie from evenly spaced places at most, and how far they may."""
     depths_mm = np.concatenate([[0.0], np.cumsum(steps_mm)])
     index = np.arange(len(depths_mm)) - (len(depths_mm) - 1) / 2
     step = index @ depths_mm / (index @ index)
     deviation_mm = np.abs(depths_mm - depths_mm.mean() - index * step)
-    if deviation_mm.max() <= max(POSITION_TOLERANCE_MM, 0.01 * step):
+    return float(deviation_mm.max()), max(POSITION_TOLERANCE_MM, 0.01 * float(step))
+
+
+def gaps(steps_mm: np.ndarray) -> list[tuple[int, float]]:
+    """Index and size of each distance that differs from the usual one, none if all lie on a line to 1 % or 0.06 mm."""
+    off_mm, allowed_mm = off_even_mm(steps_mm)
+    if off_mm <= allowed_mm:
         return []
     usual = usual_step_mm(steps_mm)
     unusual = np.flatnonzero(np.abs(steps_mm - usual) > max(2 * POSITION_TOLERANCE_MM, 0.02 * usual))
@@ -71,9 +78,10 @@ def _repeated_mm(steps_mm: np.ndarray) -> float:
     for count in range(2, MOST_ACQUISITIONS + 1):
         each = [depths_mm[first::count] for first in range(count)]
         if len(each[-1]) > 2 and not any(gaps(np.diff(depths)) for depths in each):
-            widest = max(range(count), key=lambda place: float(np.median(steps_mm[place::count])))
-            within = np.delete(steps_mm, np.s_[widest::count])
-            return float(within.max()) * (1 + 1e-6)
+            medians = [float(np.median(steps_mm[place::count])) for place in range(count)]
+            if min(medians) < ALIKE_SHARE * max(medians):
+                within = np.delete(steps_mm, np.s_[int(np.argmax(medians)) :: count])
+                return float(within.max()) * (1 + 1e-6)
     return 0.0
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from ctseg import scratch
 from ctseg.dicom_series import Choice
 from ctseg.dicom_slice import Slice, read_hu
-from ctseg.dicom_spacing import SAME_POSITION_MM, gaps, near_mm, places_mm, usual_step_mm
+from ctseg.dicom_spacing import SAME_POSITION_MM, gaps, near_mm, off_even_mm, places_mm, usual_step_mm
 from ctseg.errors import InputError
 from ctseg.volume import AIR_HU, Grid, Volume
 
@@ -120,9 +120,12 @@ def _uneven_message(choice: Choice, slices: list[Slice], steps_mm: np.ndarray) -
             f"{missing} slice(s) are missing in {choice.folder}, the first between {first} and {second}, which lie "
             f"{steps_mm[wide[0]]:.2f} mm apart, not {usual:.2f} mm; {advice}"
         )
+    off_mm, allowed_mm = off_even_mm(steps_mm)
+    digits = 2 if np.ptp(steps_mm) > 0.02 else 4
     return (
-        f"the slices in {choice.folder} are not evenly spaced: their distances go from {steps_mm.min():.2f} to "
-        f"{steps_mm.max():.2f} mm; {advice}"
+        f"the slices in {choice.folder} are not evenly spaced: their distances go from {steps_mm.min():.{digits}f} to "
+        f"{steps_mm.max():.{digits}f} mm, so that they lie up to {off_mm:.2g} mm off even places, and at most "
+        f"{allowed_mm:.2g} mm are allowed; {advice}"
     )
 
 
