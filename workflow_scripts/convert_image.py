@@ -7,7 +7,8 @@ from job import job
 
 with job(snakemake) as log:
     step = snakemake.params.step
-    scan = read_scan(snakemake.input.scan, step["series_uid"], step["kernels"], step["irregular"])
+    source = snakemake.input
+    scan = read_scan(source.scan, step["series_uid"], step["kernels"], step["irregular"], label=source.get("reference"))
     write_nifti(scan.volume, snakemake.output.image)
     write_json(snakemake.output.facts, scan.facts)
     size = " x ".join(str(n) for n in scan.facts["size_xyz"])

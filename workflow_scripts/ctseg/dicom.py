@@ -8,6 +8,7 @@ from ctseg.dicom_series import Choice, choose_stack
 from ctseg.dicom_slice import Slice, optional_number
 from ctseg.dicom_stack import stack_volume
 from ctseg.errors import InputError
+from ctseg.label_reference import read_reference
 from ctseg.volume import Volume
 
 HEAD = ("HEAD", "BRAIN", "SKULL", "FACE", "ORBIT", "SINUS", "JAW")
@@ -15,16 +16,22 @@ NOT_HU = ("OD", "MGML", "Z_EFF", "ED", "EDW", "PCT")  # PS3.3 C.11.1.1.2: values
 
 
 def read_dicom(
-    folder: str | Path, series_uid: str | None = None, kernels: Iterable[str] = (), irregular: str = "refuse"
+    folder: str | Path,
+    series_uid: str | None = None,
+    kernels: Iterable[str] = (),
+    irregular: str = "refuse",
+    label: str | Path | None = None,
 ) -> tuple[Volume, dict[str, Any]]:
     """Read the CT of a folder: int16 HU `[z, y, x]` and facts that JSON can hold and that identify nobody.
 
-    The best series is taken, or the one with `series_uid`; `kernels` are those to prefer. Slices are sorted along
+    The series with `series_uid` is taken, or the one that the file `label` was drawn on, or the best; `kernels` are
+    those to prefer. How the label relates to it stands in the facts' `label_reference`. Slices are sorted along
     their normal; a tilted gantry is sheared back to an orthogonal grid. Values below −1024 and pixel padding become
     −1024 (air). Raises InputError, naming the file, for anything that is no regular stack: no CT, damaged files,
     missing slices (unless `irregular` is "resample"), different slices at one position.
     """
-    choice = choose_stack(folder, series_uid, kernels)
+    reference = read_reference(label) if label else None
+    choice = choose_stack(folder, series_uid, kernels, reference)
     first = choice.stack.slices[0]
     if first.header.text("RescaleType").upper() in NOT_HU:
         raise InputError(
@@ -32,13 +39,17 @@ def read_dicom(
             "computed from a CT; give the CT itself"
         )
     volume, done = stack_volume(choice, irregular)
-    return volume, _acquisition_facts(first) | done | {"series": _series_facts(choice)}
+    relation = {"label_reference": reference.relation(choice.stack)} if reference else {}
+    return volume, _acquisition_facts(first) | done | {"series": _series_facts(choice)} | relation
 
 
 def _series_facts(choice: Choice) -> dict[str, Any]:
     """The chosen stack and the others, each of these with the reason why it was not chosen."""
     others = [stack.facts() | {"reason": reason} for stack, reason in choice.others]
-    return {"chosen": choice.stack.facts(), "others": sorted(others, key=str)}
+    chosen = choice.stack.facts()
+    if choice.named:
+        chosen["reason"] = f"the label names its {choice.named}"
+    return {"chosen": chosen, "others": sorted(others, key=str)}
 
 
 def _acquisition_facts(part: Slice) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from ctseg.dicom_frames import frames_of
 from ctseg.dicom_header import Header, list_headers
 from ctseg.dicom_slice import Slice, optional_number, parse_slice
 from ctseg.errors import InputError
+from ctseg.label_reference import Reference
 
 COSINE_TOLERANCE = 1e-4  # 0.05 mm at the far end of a 500 mm image
 SAME_POSITION_MM = 0.01
@@ -87,15 +88,24 @@ class Stack:
 
 @dataclass(frozen=True)
 class Choice:
-    """The chosen stack of a folder, and each of the others with the reason why it was not chosen."""
+    """The chosen stack of a folder, and each of the others with the reason why it was not chosen.
+
+    `named` is what the case's label names of it, by which it was chosen: "series", "frame of reference" or "patient".
+    """
 
     folder: Path
     stack: Stack
     others: list[tuple[Stack, str]]
+    named: str = ""
 
 
-def choose_stack(folder: str | Path, series_uid: str | None = None, kernels: Iterable[str] = ()) -> Choice:
-    """Choose the scan of a folder: of the series asked for, or the best of all.
+def choose_stack(
+    folder: str | Path,
+    series_uid: str | None = None,
+    kernels: Iterable[str] = (),
+    reference: Reference | None = None,
+) -> Choice:
+    """Choose the scan of a folder: of the series asked for, or of those that the label names, or the best of all.
 
     Original before derived images, primary before secondary, axial before reformats, long before short, then the
     kernels in the order of `kernels` (patterns with `*`), thin slices before thick ones. Raises InputError when no
@@ -113,16 +123,18 @@ def choose_stack(folder: str | Path, series_uid: str | None = None, kernels: Ite
     usable = [stack for stack in candidates if not stack.problem]
     if not usable:
         raise InputError(_why_none(root, candidates))
-    n_patients = len({stack.patient for stack in usable} - {""})
+    meant, named = reference.narrowed(usable) if reference and not series_uid else (usable, "")
+    n_patients = len({stack.patient for stack in meant} - {""})
     if n_patients > 1:
         raise InputError(
             f"{root} holds CT series of {n_patients} patients, so which of them is meant is not clear; give the folder "
             "of one patient, or the series_uid of a series"
         )
-    chosen, passed_over = _best(usable, tuple(kernels))
+    chosen, passed_over = _best(meant, tuple(kernels))
+    passed_over += [(stack, f"the label names another {named}") for stack in usable if stack not in meant]
     passed_over += [(stack, stack.problem) for stack in candidates if stack.problem]
     passed_over += [(stack, "another series was asked for") for stack in stacks if stack not in candidates]
-    return Choice(root, chosen, passed_over)
+    return Choice(root, chosen, passed_over, named)
 
 
 def find_stacks(folder: str | Path) -> list[Stack]:

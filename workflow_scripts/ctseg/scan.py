@@ -27,12 +27,17 @@ class Scan:
 
 
 def read_scan(
-    path: str | Path, series_uid: str | None = None, kernels: Iterable[str] = (), irregular: str = "refuse"
+    path: str | Path,
+    series_uid: str | None = None,
+    kernels: Iterable[str] = (),
+    irregular: str = "refuse",
+    label: str | Path | None = None,
 ) -> Scan:
     """Read a CT scan: a folder of DICOM slices, or a NIfTI, NRRD, MHA or MHD file.
 
     For a DICOM folder, `series_uid` chooses a series, `kernels` are those to prefer, and `irregular` says what to do
-    with uneven slices ("refuse" or "resample"). Voxels keep their order and their place in the world; values below
+    with uneven slices ("refuse" or "resample"); `label` is a label of the scan, whose series is taken where it names
+    one. Voxels keep their order and their place in the world; values below
     −1024 and NaN become −1024, fractions are rounded. What a user should know of stands in the facts' `warnings`.
     Raises InputError when the file cannot be read, is no single 3-D volume, or its values cannot be HU.
     """
@@ -43,7 +48,7 @@ def read_scan(
     elif source.is_dir():
         from ctseg.dicom import read_dicom  # pydicom takes 0.3 s to import
 
-        volume, facts = read_dicom(source, series_uid, kernels, irregular)
+        volume, facts = read_dicom(source, series_uid, kernels, irregular, label)
     elif source.exists() and source.suffix.lower() in DICOM_SUFFIXES:
         raise InputError(f"{source} is one file of a DICOM series; give the folder that holds all its slices")
     elif source.exists():
@@ -108,16 +113,40 @@ def _file_facts(path: Path) -> dict[str, Any]:
     return facts
 
 
-def _read_sitk(path: Path) -> Volume:
-    """Read a NRRD or MetaImage file; SimpleITK's world is LPS in mm already."""
+def read_layers(path: Path) -> list[Volume]:
+    """Read the layers of a NRRD file that may hold several volumes on one grid; any other file is one layer."""
+    if path.name.lower().endswith(NIFTI_SUFFIXES):
+        return [read_volume_file(path)]
     import SimpleITK as sitk  # 0.3 s, and most scans are DICOM or NIfTI
+
+    image = _open_sitk(path)
+    count = image.GetNumberOfComponentsPerPixel()
+    if count == 1:
+        return [_sitk_volume(image, path)]
+    return [_sitk_volume(sitk.VectorIndexSelectionCast(image, layer), path) for layer in range(count)]
+
+
+def _read_sitk(path: Path) -> Volume:
+    """Read a NRRD or MetaImage file with one volume."""
+    return _sitk_volume(_open_sitk(path), path)
+
+
+def _open_sitk(path: Path) -> Any:
+    """A NRRD or MetaImage file as SimpleITK reads it."""
+    import SimpleITK as sitk
 
     if not path.exists():
         raise InputError(f"{path} does not exist")
     try:
-        image = sitk.ReadImage(str(path))
+        return sitk.ReadImage(str(path))
     except RuntimeError:
         raise InputError(f"{path} cannot be read as {volume_format(path)}: it is cut, damaged or incomplete") from None
+
+
+def _sitk_volume(image: Any, path: Path) -> Volume:
+    """An image of SimpleITK, whose world is LPS in mm already."""
+    import SimpleITK as sitk
+
     voxels = sitk.GetArrayFromImage(image)
     if image.GetDimension() != 3 or image.GetNumberOfComponentsPerPixel() != 1:
         raise InputError(f"{path} holds no single 3-D volume of numbers: shape {voxels.shape}")
