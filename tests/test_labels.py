@@ -93,7 +93,7 @@ def test_a_label_without_a_target(tmp_path):
     write_nifti(Volume(VALUES.astype(np.uint8), GRID), tmp_path / "a.nii")
     with pytest.raises(
         InputError,
-        match=r"a\.nii has no voxel of spleen: it holds 1 and 2 and 3 and 4, .* missing_label to allow",
+        match=r"a\.nii has no voxel of spleen: it holds 1, 2, 3 and 4, .*missing_label to allow",
     ):
         label_of(tmp_path / "a.nii", {"spleen": 9})
     assert not label_of(tmp_path / "a.nii", {"spleen": 9}, missing_ok=True).any()

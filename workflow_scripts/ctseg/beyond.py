@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from ctseg.errors import InputError
 
-ELSEWHERE = 0.5  # share of a structure that lies beyond the scan, from which on it is taken for that of another one
+ELSEWHERE = 0.499  # share of a structure beyond the scan, from which on it is taken for that of another one: half
 POLICIES = ("cut", "refuse")
 
 

@@ -10,12 +10,12 @@ from ctseg import scratch
 from ctseg.alignment import Tolerance, placed, require_aligned
 from ctseg.errors import InputError
 from ctseg.formats import NIFTI_SUFFIXES, SITK_SUFFIXES, is_volume_file
-from ctseg.label_tables import names_in, require_values, values_of
+from ctseg.label_tables import MOST_VALUES, names_in, require_values, values_of
 from ctseg.scan import read_layers, read_volume_file
 from ctseg.structure_names import find_structures
 from ctseg.structures import Structure
 from ctseg.volume import Grid, Volume
-from ctseg.wording import counted
+from ctseg.wording import counted, listed
 
 WHOLE_NUMBER = 1e-3  # by which a label value in floating point may differ from a whole number
 INSIDE = 0.5  # from which a voxel of a mask for one label is inside, so that 255 and a probability mean what they say
@@ -97,12 +97,12 @@ def _absences(
     """A sentence on labels without a voxel: with values that no label has beside them, they are likely mixed up."""
     if not absent or (missing_ok and not unused):
         return []
-    missing = " and ".join(f"{label} (value {labels[label]})" for label in absent)
+    missing = listed([f"{label} (value {labels[label]})" for label in absent])
     has = f"{missing} {'has' if len(absent) == 1 else 'have'} no voxel"
     if not unused:
         return [f"{has} in this label"]
-    beside = ", ".join(f"{value} ({counted(voxels, 'voxel')})" for value, voxels in sorted(unused.items())[:10])
-    more = ", …" if len(unused) > 10 else ""
+    beside = ", ".join(f"{value} ({counted(voxels, 'voxel')})" for value, voxels in list(unused.items())[:MOST_VALUES])
+    more = ", …" if len(unused) > MOST_VALUES else ""
     values = "value is" if len(unused) == 1 else "values are"
     return [f"{has} in this label, while its {values} in no label: {beside}{more}; check target.labels"]
 

@@ -58,7 +58,7 @@ class Reference:
         }
         for what, fits in ways.items():
             meant = [images for images in stacks if fits(images)]
-            if meant:
+            if meant and (what != "patient" or len(meant) < len(stacks)):
                 return meant, what
         return list(stacks), ""
 
@@ -158,8 +158,8 @@ def require_relation(
     if foreign and not allowed:
         raise InputError(
             f"{label_name} was drawn for another {' and another '.join(foreign)} than {image_name}, so it may lie "
-            "anywhere in it; give the label of this scan, or its series by series_uid in the case table. If both are "
-            "of one scan all the same, set convert.foreign_label: allow"
+            "anywhere in it; give scan and label that belong together (a series_uid in the case table is taken before "
+            "the series that the label names). If both are of one scan all the same, set convert.foreign_label: allow"
         )
     told = [f"the label names another {what} than its scan; convert.foreign_label allows it" for what in foreign]
     if relation["series"] == ANOTHER and relation["frame_of_reference"] == NOT_NAMED:

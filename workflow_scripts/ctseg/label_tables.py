@@ -14,7 +14,9 @@ from pathlib import Path
 from ctseg.errors import InputError
 from ctseg.formats import NIFTI_SUFFIXES
 from ctseg.structure_names import find_structures, quoted
+from ctseg.wording import listed
 
+MOST_VALUES = 10  # that a message lists
 SEGMENT_KEY = re.compile(r"Segment(\d+)_(Name|LabelValue|Layer)")
 LAYERED_SUFFIXES = (".nrrd", ".nhdr")
 NO_NAME = re.compile(r"(segment|label|structure|roi)?[ _-]?\d*", re.IGNORECASE)  # as programs number what nobody named
@@ -142,7 +144,8 @@ def _nifti_table(path: Path) -> list[Named]:
 
 def require_values(counts: Mapping[int, int], named: Sequence[Named], labels: Mapping[str, int], path: str) -> None:
     """Raise InputError that names the values of a label map of which no label has any."""
-    there = " and ".join(shown(named, value) for value in sorted(counts)[:10]) or "no value but 0"
+    values = [shown(named, value) for value in sorted(counts)]
+    there = listed([*values[:MOST_VALUES], *(["…"] if len(values) > MOST_VALUES else [])]) or "no value but 0"
     wanted = ", ".join(f"{label}: {value}" for label, value in labels.items())
     raise InputError(
         f"{path} has no voxel of {', '.join(labels)}: it holds {there}, and target.labels is {{{wanted}}}; correct "

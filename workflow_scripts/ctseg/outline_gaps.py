@@ -10,6 +10,7 @@ from scipy.ndimage import find_objects, label
 from ctseg.polygons import between
 
 WIDEST_GAP = 1.5  # of the usual distance of planes: a wider one was left out on purpose
+ROUNDING = 0.05  # in slices, of the distance of planes
 REACH = 30  # slices: planes that lie farther apart do not belong together
 # What two areas must share for slices between them to be filled on which other parts of the structure are outlined.
 SURE_PIXELS, SURE_OVERLAP = 8, 0.3
@@ -35,6 +36,16 @@ class Area:
         """The distance to the nearest area on a side, None where there is none."""
         found = getattr(self, side)
         return abs(found[0].depth - self.depth) if found else None
+
+    @property
+    def outdone(self) -> bool:
+        """Whether an area that overlaps this one lies nearer to the same slice."""
+        number = nearest_slice(self.depth)
+        return any(
+            nearest_slice(other.depth) == number
+            and (abs(other.depth - number), -other.depth) < (abs(self.depth - number), -self.depth)
+            for other in (*self.above, *self.below)
+        )
 
 
 def nearest_slice(depth: float) -> int:
@@ -90,7 +101,7 @@ def filled(areas: Sequence[Area]) -> Iterator[Painted]:
         yield from _between(low, high, joined)
     ends = sorted(gap for area in areas if "above" in area.joined and (gap := area.gap("above")))
     for area in areas:
-        yield from _beyond(area, _median(ends))
+        yield from _beyond(area, drawn, _median(ends))
 
 
 def _belongs(area: Area, above: Area, drawn: set[int], known: list[float]) -> bool:
@@ -113,12 +124,12 @@ def _without(gaps: list[float], gap: float) -> list[float]:
     return gaps[:place] + gaps[place + 1 :]
 
 
-def _around(area: Area, side: str) -> list[float]:
-    """The distances to the next two areas on a side, as far as there are some."""
-    found = []
+def _around(area: Area, side: str, joined: bool = False) -> list[float]:
+    """The distances to the next two areas on a side, as far as there are some, or as far as they are `joined`."""
+    found: list[float] = []
     for _ in range(2):
         gap = area.gap(side)
-        if gap is None:
+        if gap is None or (joined and side not in area.joined):
             break
         found.append(gap)
         area = getattr(area, side)[0]
@@ -154,17 +165,22 @@ def _groups(joined: list[tuple[Area, Area]]) -> list[list[tuple[Area, Area]]]:
     return groups
 
 
-def _beyond(area: Area, usual: float) -> Iterator[Painted]:
-    """The slices beyond an area that ends a structure, up to half of the distance of its planes."""
-    own = [gap for side in ("below", "above") if side in area.joined and (gap := area.gap(side))]
-    half = max(1.0, own[0]) / 2 if own else usual / 2
+def _beyond(area: Area, drawn: set[int], usual: float) -> Iterator[Painted]:
+    """The slices beyond an area that ends a structure, up to half of the distance of its planes.
+
+    Slices on which other parts of the structure are outlined need two distances of planes that agree.
+    """
     nearest = nearest_slice(area.depth)
-    if "above" not in area.joined:
-        for number in range(nearest + 1, int(np.floor(area.depth + half)) + 1):
+    for side, other, step in (("above", "below", 1), ("below", "above", -1)):
+        if side in area.joined:
+            continue
+        own = _around(area, other, joined=True)
+        half = (_median(sorted(own)) if own else usual) / 2 + ROUNDING
+        sure = min(own) / 2 + ROUNDING if len(own) > 1 and area.image.sum() >= SURE_PIXELS else 0.0
+        number = nearest + step
+        while abs(number - area.depth) <= (sure if number in drawn else half):
             yield number, area.box_yx, area.image
-    if "below" not in area.joined:
-        for number in range(int(np.ceil(area.depth - half)), nearest):
-            yield number, area.box_yx, area.image
+            number += step
 
 
 def _shared(first: Area, second: Area) -> int:

@@ -24,9 +24,10 @@ def rasterise(
     """The voxels whose centres are enclosed by closed contours, (n, 3) LPS points in mm each.
 
     An outline belongs to the nearest slice. Of one that is stored twice one counts. In a plane, and a little beside it,
-    an outline inside of another one is a hole, one inside of a hole an island, and others are united; a slice that
-    several planes are nearest to unites them. Where planes are farther apart than slices, those between two planes of
-    usual distance are interpolated, and the outermost reach half of that distance farther; a wider gap stays one.
+    an outline inside of another one is a hole, one inside of a hole an island, and others are united. Of planes of one
+    lesion that are nearest to one slice the nearest is taken. Where planes are farther apart than slices, those between
+    two planes of usual distance are interpolated, and the outermost reach half of that distance farther; a wider gap
+    stays one.
 
     Raises InputError when an outline is not parallel to the slices, or half of the structure lies beyond the image;
     what else lies beyond is cut and told, or refused if `beyond` is "refuse".
@@ -71,7 +72,7 @@ def _paint(mask: np.ndarray, outlines: Sequence[Outline]) -> int:
         link(column_areas)
         areas += [area for plane_areas in column_areas for area in plane_areas]
     last = mask.shape[0] - 1
-    painted = [(_slice_of(area.depth, last), area.box_yx, area.image) for area in areas]
+    painted = [(_slice_of(area.depth, last), area.box_yx, area.image) for area in areas if not area.outdone]
     for number, place, image in [*painted, *filled(areas)]:
         if 0 <= number <= last:
             mask[number][place] |= image
