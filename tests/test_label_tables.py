@@ -1,5 +1,7 @@
 """The names that label maps carry: 3D Slicer's segmentations with values and layers, NIfTI files with label tables."""
 
+import re
+
 import nibabel as nib
 import numpy as np
 import pytest
@@ -50,7 +52,7 @@ def write_table(path, voxels, names, pad=b""):
     entries = "".join(f'\n<Label Key="{value}" Red="1"><![CDATA[{name}]]></Label>' for value, name in names.items())
     content = TABLE.format(entries).encode() + pad
     image.header.extensions.append(nib.nifti1.Nifti1Extension(0, content))
-    nib.save(nib.Nifti1Image(np.array(image.dataobj), image.affine, image.header), path)
+    nib.save(nib.Nifti1Image(np.asanyarray(image.dataobj).copy(), image.affine, image.header), path)
     return path
 
 
@@ -65,6 +67,14 @@ def test_the_layers_of_a_segmentation_overlap(tmp_path):
         read(path, {"kidney": 1, "cyst": 2})
     assert not (read(path, {"kidney": 1, "cyst": 2}, missing_ok=True).voxels_zyx == 2).any()
     assert read(path, {"any": 3}, roi_names={"any": ("/.*/",)}).voxels_zyx.sum() == (KIDNEY | TUMOUR).sum()
+
+
+def test_an_older_segmentation_has_a_layer_for_each_segment(tmp_path):
+    path = write_seg_nrrd(tmp_path / "a.seg.nrrd", [KIDNEY, TUMOUR], [("kidney", 1, 0), ("tumour", 1, 1)])
+    lines = [line for line in path.read_bytes().split(b"\n") if not re.match(rb"Segment\d_(LabelValue|Layer)", line)]
+    path.write_bytes(b"\n".join(lines))
+    label = read(path, {"kidney": 1, "tumour": 2})
+    np.testing.assert_array_equal(label.voxels_zyx, np.where(TUMOUR, 2, np.where(KIDNEY, 1, 0)))
 
 
 def test_names_count_before_values(tmp_path):

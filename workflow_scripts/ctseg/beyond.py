@@ -35,7 +35,7 @@ def require_inside(
     """
     if not beyond.parts:
         return []
-    if beyond.share >= ELSEWHERE:
+    if not beyond.share < ELSEWHERE:  # NaN, of coordinates without bounds, is elsewhere
         raise InputError(
             f"{name} lies outside of {image_name}: {beyond.kind} over {covered}, the image over {image_covers}; "
             f"{beyond.text}, {beyond.share:.0%} of it in all; they must come from the same scan"

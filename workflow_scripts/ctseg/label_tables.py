@@ -110,7 +110,7 @@ def _named_otherwise(labels: Sequence[str]) -> str:
 
 
 def _slicer_segments(path: Path) -> list[Named]:
-    """The segments in the header of a NRRD file; without a name or a value one is none."""
+    """The segments in the header of a NRRD file. Older versions write no value: each segment has a layer of its own."""
     import SimpleITK as sitk  # 0.2 s, and most labels are no NRRD
 
     reader = sitk.ImageFileReader()
@@ -121,9 +121,11 @@ def _slicer_segments(path: Path) -> list[Named]:
         if part := SEGMENT_KEY.fullmatch(key):
             segments.setdefault(int(part[1]), {})[part[2]] = reader.GetMetaData(key)
     return [
-        Named(segment["Name"], int(segment["LabelValue"]), int(segment.get("Layer", 0)))
-        for _, segment in sorted(segments.items())
-        if {"Name", "LabelValue"} <= set(segment)
+        Named(
+            segment["Name"], int(segment.get("LabelValue", 1)), int(segment.get("Layer", number * (len(segment) == 1)))
+        )
+        for number, segment in sorted(segments.items())
+        if "Name" in segment
     ]
 
 

@@ -33,8 +33,9 @@ class Outline:
 
 def shoelace(points_yx: np.ndarray) -> float:
     """The area within a closed polygon, in the square of the points' unit."""
-    y, x = (points_yx - points_yx.mean(axis=0)).T
-    return abs(float((x * np.roll(y, -1) - y * np.roll(x, -1)).sum() / 2))
+    with np.errstate(over="ignore", invalid="ignore"):  # of coordinates without bounds, in damaged files
+        y, x = (points_yx - points_yx.mean(axis=0)).T
+        return abs(float((x * np.roll(y, -1) - y * np.roll(x, -1)).sum() / 2))
 
 
 def distinct(outlines: Sequence[Outline]) -> list[Outline]:
