@@ -10,9 +10,9 @@ import SimpleITK as sitk
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ctseg.axes import aligned
 from ctseg.errors import InputError
 from ctseg.files import read_json
-from ctseg.label_files import aligned
 from ctseg.labels import LabelSettings, read_label
 from ctseg.nifti import read_nifti, read_nifti_grid, write_nifti
 from ctseg.resample import to_sitk
