@@ -154,6 +154,17 @@ def test_a_label_that_names_another_series_than_before_is_not_put_on_the_old_sca
         read()
 
 
+def test_a_label_that_was_damaged_when_the_scan_was_read_is_not_trusted_later(folder):
+    path = rtstruct(folder / "RS.dcm", ["9.1"], ["1.1"])
+    whole = path.read_bytes()
+    path.write_bytes(whole[:400])
+    scan = read_scan(folder / "ct", label=path)
+    path.write_bytes(whole)
+    settings = LabelSettings({"GTV": 1}, {"GTV": ("GTV 0",)})
+    with pytest.raises(InputError, match="convert the scan again"):
+        read_label(path, settings, scan.volume.grid, "image", relation=scan.facts["label_reference"])
+
+
 def test_rois_of_another_frame_of_reference_in_the_same_file_are_refused(folder):
     path = rtstruct(folder / "RS.dcm", ["9.1", "9.7"], ["1.1"], roi_frames=["9.1", "9.7"])
     scan = read_scan(folder / "ct", label=path)

@@ -108,6 +108,15 @@ def test_values_count_where_no_name_is_known(tmp_path):
     np.testing.assert_array_equal(partly.voxels_zyx, voxels)  # the table has no name for 2
 
 
+def test_values_that_the_file_names_are_no_reason_to_suspect_a_mix_up(tmp_path):
+    voxels = np.where(TUMOUR, 3, np.where(KIDNEY, 1, 0))
+    labels = {"kidney": 1, "cyst": 2}
+    named = read(write_table(tmp_path / "a.nii", voxels, {1: "kidney", 3: "tumour"}), labels)
+    assert named.facts["warnings"] == ["cyst (value 2) has no voxel in this label"]
+    unnamed = read(write_table(tmp_path / "b.nii", voxels, {1: "kidney"}), labels)
+    assert "while its value is in no label: 3 (32 voxels); check target.labels" in unnamed.facts["warnings"][0]
+
+
 def test_values_that_are_there_are_told_with_their_names(tmp_path):
     path = write_table(tmp_path / "a.nii", np.where(KIDNEY, 4, 0), {4: "kidney", 5: "spleen"})
     with pytest.raises(InputError, match=r'has no voxel of liver: it holds 4 \("kidney"\), and target.labels is'):

@@ -8,7 +8,7 @@ from ctseg.dicom_series import Choice, choose_stack
 from ctseg.dicom_slice import Slice, optional_number
 from ctseg.dicom_stack import stack_volume
 from ctseg.errors import InputError
-from ctseg.label_reference import read_reference
+from ctseg.label_reference import Reference, read_reference
 from ctseg.volume import Volume
 
 HEAD = ("HEAD", "BRAIN", "SKULL", "FACE", "ORBIT", "SINUS", "JAW")
@@ -30,7 +30,8 @@ def read_dicom(
     −1024 (air). Raises InputError, naming the file, for anything that is no regular stack: no CT, damaged files,
     missing slices (unless `irregular` is "resample"), different slices at one position.
     """
-    reference = read_reference(label) if label else None
+    # Of a label that cannot be read now it must be known that it named nothing.
+    reference = read_reference(label) or Reference() if label else None
     choice = choose_stack(folder, series_uid, kernels, reference)
     first = choice.stack.slices[0]
     if first.header.text("RescaleType").upper() in NOT_HU:

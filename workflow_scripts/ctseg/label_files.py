@@ -56,7 +56,8 @@ def read_label_map(
     unused = _unused(counts, {pair for pairs in values.of_label.values() for pair in pairs})
     if len(absent) == len(labels) and not missing_ok:
         require_values(unused, named, labels, str(path))
-    told += [*values.warnings, *_absences(absent, labels, unused, missing_ok)]
+    strange = {value: voxels for value, voxels in unused.items() if value not in {item.value for item in named}}
+    told += [*values.warnings, *_absences(absent, labels, strange, missing_ok)]
     return LabelMap(_structures(values.of_label, layers), unused, told)
 
 
@@ -93,18 +94,18 @@ def _structures(
 
 
 def _absences(
-    absent: Sequence[str], labels: Mapping[str, int], unused: Mapping[int, int], missing_ok: bool
+    absent: Sequence[str], labels: Mapping[str, int], strange: Mapping[int, int], missing_ok: bool
 ) -> list[str]:
-    """A sentence on labels without a voxel: with values that no label has beside them, they are likely mixed up."""
-    if not absent or (missing_ok and not unused):
+    """A sentence on labels without a voxel; with values beside them that nobody names, they are likely mixed up."""
+    if not absent or (missing_ok and not strange):
         return []
     missing = listed([f"{label} (value {labels[label]})" for label in absent])
     has = f"{missing} {'has' if len(absent) == 1 else 'have'} no voxel"
-    if not unused:
+    if not strange:
         return [f"{has} in this label"]
-    beside = ", ".join(f"{value} ({counted(voxels, 'voxel')})" for value, voxels in list(unused.items())[:MOST_VALUES])
-    more = ", …" if len(unused) > MOST_VALUES else ""
-    values = "value is" if len(unused) == 1 else "values are"
+    beside = ", ".join(f"{value} ({counted(voxels, 'voxel')})" for value, voxels in list(strange.items())[:MOST_VALUES])
+    more = ", …" if len(strange) > MOST_VALUES else ""
+    values = "value is" if len(strange) == 1 else "values are"
     return [f"{has} in this label, while its {values} in no label: {beside}{more}; check target.labels"]
 
 
