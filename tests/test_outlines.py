@@ -119,6 +119,12 @@ def test_dense_and_sparse_lesions_lie_above_each_other():
     assert slices_of(mask[:30, 30:, 30:]) == list(range(2, 29))
 
 
+def test_an_outline_around_no_voxel_interrupts_nothing():
+    sparse = [ring(depth, 6) for depth in (3, 6, 9, 12)]
+    speck = [ring(depth, 0.1, (30.5, 30.5)) for depth in (4.5, 7.5)]
+    np.testing.assert_array_equal(mask_of(sparse + speck), mask_of(sparse))
+
+
 def test_a_lesion_with_a_slice_left_out_stays_so_beside_others():
     left_out = [ring(depth, 6, QUARTERS[0]) for depth in (5, 6, 7, 9, 10, 11)]
     whole = [ring(depth, 6, QUARTERS[3]) for depth in range(4, 14)]

@@ -68,8 +68,8 @@ def link(planes: Sequence[list[Area]]) -> None:
     """Tell the areas of a column, plane by plane and rising, which are nearest above and below them."""
     for index, plane in enumerate(planes):
         for area in plane:
-            for other in planes[index + 1 :]:
-                if not other or other[0].depth - area.depth > REACH:
+            for other in filter(None, planes[index + 1 :]):
+                if other[0].depth - area.depth > REACH:
                     break
                 area.above = [above for above in other if _shared(area, above)]
                 if area.above:
