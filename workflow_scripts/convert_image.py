@@ -2,13 +2,15 @@
 
 from ctseg.files import write_json
 from ctseg.nifti import write_nifti
-from ctseg.scan import passed_over, read_scan
+from ctseg.scan import read_scan
+from ctseg.scan_warnings import passed_over
 from job import job
 
 with job(snakemake) as log:
     step = snakemake.params.step
-    source = snakemake.input
-    scan = read_scan(source.scan, step["series_uid"], step["kernels"], step["irregular"], label=source.get("reference"))
+    source, rescale = snakemake.input, step.get("rescale")
+    label = source.get("reference")
+    scan = read_scan(source.scan, step["series_uid"], step["kernels"], step["irregular"], rescale, label)
     write_nifti(scan.volume, snakemake.output.image)
     write_json(snakemake.output.facts, scan.facts)
     size = " x ".join(str(n) for n in scan.facts["size_xyz"])

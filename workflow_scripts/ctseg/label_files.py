@@ -12,10 +12,10 @@ from ctseg.axes import aligned
 from ctseg.errors import InputError
 from ctseg.formats import NIFTI_SUFFIXES, SITK_SUFFIXES, is_volume_file
 from ctseg.label_tables import MOST_VALUES, names_in, require_values, values_of
-from ctseg.scan import read_layers, read_volume_file
 from ctseg.structure_names import find_structures
 from ctseg.structures import Structure
 from ctseg.volume import Grid, Volume
+from ctseg.volume_files import read_layers, read_volume_file
 from ctseg.wording import counted, listed
 
 WHOLE_NUMBER = 1e-3  # by which a label value in floating point may differ from a whole number
