@@ -161,6 +161,12 @@ def cases_to_report():
     return [case for case in CASES if case in used]
 
 
+def cases_with_label():
+    """Cases of the report whose label is converted, in the order of the case table."""
+    converted = set(cases_to_train()) | set(cases_to_measure())
+    return [case for case in cases_to_report() if case in converted]
+
+
 def places_of(cases):
     """Split, fold and patient of each case, as the cohort's table names them."""
     patients = patients_of(cases)

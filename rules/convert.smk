@@ -4,6 +4,7 @@
 rule convert_image:
     """A scan of any accepted format as NIfTI in HU, on its own grid."""
     input:
+        unpack(reference_of),
         scan=lambda wildcards: CASES[wildcards.case].image,
     output:
         image=f"{RESULTS}/images/{{case}}.nii.gz",
@@ -35,10 +36,12 @@ rule convert_image:
 rule convert_label:
     """A label of any accepted format on its scan's grid."""
     input:
+        unpack(scan_facts_of),
         label=lambda wildcards: CASES[wildcards.case].label,
         image=rules.convert_image.output.image,
     output:
         label=f"{RESULTS}/labels/{{case}}.nii.gz",
+        facts=f"{RESULTS}/labels/{{case}}.json",
     log:
         f"{RESULTS}/logs/convert_label/{{case}}.log",
     benchmark:
@@ -51,12 +54,16 @@ rule convert_label:
         runtime=minutes(15),
     params:
         step=lambda wildcards: step(
+            beyond_scan=config["convert"]["beyond_scan"],
+            foreign_label=config["convert"]["foreign_label"],
+            label_off_mm=config["convert"]["label_off_mm"],
             # A list: the order of the labels sets the model's classes, and Snakemake sorts dicts.
             labels=[
                 [name, value] for name, value in config["target"]["labels"].items()
             ],
             min_readers=config["convert"]["min_readers"],
             missing_label=config["convert"]["missing_label"],
+            overlap=config["target"]["overlap"],
             roi_names={
                 label: [names] if isinstance(names, str) else names
                 for label, names in config["target"]["roi_names"].items()

@@ -1,6 +1,30 @@
 # What rules take: named inputs, and the params that go with them, which depend on the config or on the case.
 
 
+def refers_to_series(case):
+    """Whether the label of a case may name the DICOM series that it was drawn on."""
+    label = CASES[case].label
+    unnamed = label is None or is_volume_file(label) or label.lower().endswith(".csv")
+    return not unnamed and not is_volume_file(CASES[case].image)
+
+
+def reference_of(wildcards):
+    """The label that says which series of the scan's folder is meant as a named input, where it may say so.
+
+    Its time does not count: convert_label tells when a label that was changed names another series than before.
+    """
+    if not refers_to_series(wildcards.case):
+        return {}
+    return {"reference": ancient(CASES[wildcards.case].label)}
+
+
+def scan_facts_of(wildcards):
+    """The facts of a scan as a named input, where they tell how the label relates to it."""
+    if not refers_to_series(wildcards.case):
+        return {}
+    return {"scan_facts": f"{RESULTS}/images/{wildcards.case}.json"}
+
+
 def lungs_of(wildcards):
     """Lung field and its facts for studies inside the lungs; nothing otherwise."""
     if not IN_LUNGS:

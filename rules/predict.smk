@@ -112,6 +112,7 @@ rule tabulate_segmentations:
 rule write_dicom:
     """The segmentation as DICOM SEG, RTSTRUCT and measurement report of the scan's own series, patient and study."""
     input:
+        unpack(reference_of),
         card=CARD,
         image=rules.convert_image.output.image,
         model=MODEL,

@@ -2,9 +2,10 @@
 
 
 rule tabulate_cohort:
-    """The scans of the study, and the series of their folders that were not taken."""
+    """The scans and labels of the study, and the series of their folders that were not taken."""
     input:
         facts=expand(rules.convert_image.output.facts, case=cases_to_report()),
+        labels=expand(rules.convert_label.output.facts, case=cases_with_label()),
     output:
         cohort=report(
             f"{RESULTS}/cohort.tsv",
@@ -13,6 +14,8 @@ rule tabulate_cohort:
             caption="report/cohort.rst",
         ),
         passed_over=f"{RESULTS}/passed_over.tsv",
+        labels=f"{RESULTS}/labels.tsv",
+        label_notes=f"{RESULTS}/labels.txt",
     log:
         f"{RESULTS}/logs/tabulate_cohort/cohort.log",
     benchmark:
@@ -25,10 +28,10 @@ rule tabulate_cohort:
         mem_mb=memory_mb(1),
         runtime=minutes(10),
     params:
-        step=step(places=places_of(cases_to_report())),
+        step=step(labelled=cases_with_label(), places=places_of(cases_to_report())),
         code=code("tabulate_cohort.py"),
     message:
-        "Tabulating the scans"
+        "Tabulating the scans and labels"
     script:
         "../workflow_scripts/tabulate_cohort.py"
 
@@ -162,6 +165,8 @@ rule report:
         cohort=rules.tabulate_cohort.output.cohort,
         cohort_figure=rules.plot_cohort.output.figure,
         passed_over=rules.tabulate_cohort.output.passed_over,
+        label_table=rules.tabulate_cohort.output.labels,
+        label_notes=rules.tabulate_cohort.output.label_notes,
         scans=rules.tabulate_segmentations.output.scans,
         model=MODEL,
         card=CARD,

@@ -23,7 +23,8 @@ sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "wor
 
 from ctseg.errors import InputError  # noqa: E402
 from ctseg.nifti import write_nifti  # noqa: E402
-from ctseg.rtstruct import rasterise, read_contours  # noqa: E402
+from ctseg.outlines import rasterise  # noqa: E402
+from ctseg.rtstruct import read_rois  # noqa: E402
 from ctseg.scan import read_scan  # noqa: E402
 from ctseg.volume import Grid, Volume  # noqa: E402
 from dicom_files import body, write_rtstruct, write_series  # noqa: E402
@@ -113,8 +114,8 @@ def outcome(kind: str, path: Path) -> tuple[str, str]:
     """`error` with its text, `right` for what another reader reads too, `wrong` for anything else."""
     try:
         if kind == "rtstruct":
-            [contours] = read_contours(path, {"GTV": ["GTV"]})["GTV"]
-            return "right", str(rasterise(contours, GRID, "GTV", "image").sum())
+            [roi] = read_rois(path, {"GTV": ["GTV"]})["GTV"]
+            return "right", str(rasterise(roi.contours, GRID, "GTV", "image").mask.sum())
         scan = read_scan(path.parent if kind == "dicom" else path)
     except InputError as error:
         return "error", str(error)

@@ -83,7 +83,7 @@ def test_no_traceback_of_ours_is_shown(converted):
 
 def test_the_good_cases_are_whole_and_the_bad_ones_leave_nothing(folder, converted):
     labels = sorted(path.name for path in (folder / "results" / "bad" / "labels").iterdir())
-    assert labels == ["good1.nii.gz", "good2.nii.gz"]
+    assert labels == ["good1.json", "good1.nii.gz", "good2.json", "good2.nii.gz"]
     assert not list((folder / "results").rglob(".partial-*"))
 
 

@@ -11,6 +11,7 @@ from pydicom.encaps import encapsulate
 from pydicom.uid import HTJ2KLossless
 from scipy.spatial.transform import Rotation
 
+from ctseg.alignment import Tolerance
 from ctseg.dicom import read_dicom
 from ctseg.dicom_seg import read_segments
 from ctseg.errors import InputError
@@ -25,11 +26,13 @@ GRID = Grid(SHAPE, (0.7, 0.9, 2.5), (-9.0, 4.0, 30.0), ((1.0, 0.0, 0.0), (0.0, 1
 RNG = np.random.default_rng(0)
 TUMOUR, NODE = RNG.random(SHAPE) < 0.2, RNG.random(SHAPE) < 0.1
 TUMOUR[1] = NODE[3:] = False  # slices without a frame
+EXACT = Tolerance(0.05, 0.05)
 WANTED = {"tumour": ["Tumour 1"], "node": ["node"]}
 
 
 def read(path, grid=GRID, **options):
-    return read_segments(path, options.pop("wanted", WANTED), grid, "image", 0.05, **options)
+    wanted = options.pop("wanted", WANTED)
+    return {name: found.mask for name, found in read_segments(path, wanted, grid, "image", EXACT, **options)}
 
 
 @pytest.mark.parametrize("kind", ["BINARY", "FRACTIONAL"])
@@ -76,7 +79,7 @@ def test_any_grid_and_any_order_of_its_axes(tmp_path_factory, angles, spacing, o
 def test_several_segments_unite_and_missing_ones_are_told(tmp_path):
     path = write_seg(tmp_path / "seg", {"Tumour 1": TUMOUR, "node": NODE}, GRID)
     np.testing.assert_array_equal(read(path, wanted={"all": ["/.*/"]})["all"], TUMOUR | NODE)
-    with pytest.raises(InputError, match=r"no segment called liver; .* one or more of: Tumour 1, node"):
+    with pytest.raises(InputError, match=r'no segment called "liver"; .* one or more of: "Tumour 1", "node"'):
         read(path, wanted={"liver": ["liver"]})
     assert not read(path, wanted={"liver": ["liver"]}, missing_ok=True)["liver"].any()
 
@@ -84,11 +87,16 @@ def test_several_segments_unite_and_missing_ones_are_told(tmp_path):
 def test_a_segmentation_of_another_scan_is_refused_with_both_boxes(tmp_path):
     path = write_seg(tmp_path / "seg", {"Tumour 1": TUMOUR, "node": NODE}, GRID)
     moved = Grid(SHAPE, GRID.spacing_xyz_mm, (50.0, 4.0, 30.0), GRID.direction)
-    with pytest.raises(InputError, match=r"tumour in .*seg lies outside of image: it covers x -9.* the image x 50"):
+    with pytest.raises(InputError, match=r"tumour in .*seg lies outside of image: pixels over x -9.* image over x 50"):
         read(path, moved)
     finer = Grid((10, 14, 18), (0.35, 0.45, 1.3), GRID.origin_xyz_mm, GRID.direction)
-    with pytest.raises(InputError, match="does not lie on the voxels of image but lies up to"):
+    with pytest.raises(InputError, match=r"does not lie on the voxels of image but has pixels of 0\.9 x 0\.7 mm"):
         read(path, finer)
+    beside = Grid(SHAPE, GRID.spacing_xyz_mm, (-9.0, 4.2, 30.0), GRID.direction)
+    with pytest.raises(
+        InputError, match=r"lies up to 0\.2 mm beside them, and 0\.05 mm .* convert.label_off_mm: 0\.21"
+    ):
+        read(path, beside)
 
 
 def test_a_segmentation_of_coarser_pixels_or_slices_is_refused_though_its_centres_lie_on_voxels(tmp_path):

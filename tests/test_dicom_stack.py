@@ -13,7 +13,7 @@ from ctseg.dicom import read_dicom
 from ctseg.dicom_stack import usual_step_mm
 from ctseg.errors import InputError
 from ctseg.nifti import read_nifti
-from ctseg.rtstruct import rasterise
+from ctseg.outlines import rasterise
 from ctseg.volume import AIR_HU, Volume
 from dicom_files import CENTRE_XYZ_MM, SPACING_MM, smooth_hu, write_stack
 from real_data import real_data
@@ -194,7 +194,7 @@ def test_contours_that_were_drawn_on_tilted_slices_fit_what_became_of_them(tmp_p
         # A circle of 12 mm around the middle of the ball's place in this slice, drawn in the plane of the slice.
         plane = np.array([26 + 12 * np.cos(angle), 29 + 12 * np.sin(angle)]).T
         contours.append(np.array(part.ImagePositionPatient, dtype=float) + plane @ rows_columns)
-    mask = rasterise(contours, volume.grid, "GTV", "image")
+    mask = rasterise(contours, volume.grid, "GTV", "image").mask
     expected_mm3 = np.pi * 12**2 * (np.ptp(heights_mm) * np.cos(np.radians(15)) + volume.grid.spacing_xyz_mm[2])
     assert mask.any(axis=(1, 2)).all()
     assert mask.sum() * volume.grid.voxel_volume_mm3 == pytest.approx(expected_mm3, rel=0.03)

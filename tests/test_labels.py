@@ -10,8 +10,9 @@ import SimpleITK as sitk
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ctseg.axes import aligned
 from ctseg.errors import InputError
-from ctseg.label_files import aligned
+from ctseg.files import read_json
 from ctseg.labels import LabelSettings, read_label
 from ctseg.nifti import read_nifti, read_nifti_grid, write_nifti
 from ctseg.resample import to_sitk
@@ -90,7 +91,10 @@ def test_values_that_are_no_labels_are_refused(tmp_path, value):
 
 def test_a_label_without_a_target(tmp_path):
     write_nifti(Volume(VALUES.astype(np.uint8), GRID), tmp_path / "a.nii")
-    with pytest.raises(InputError, match=r"a\.nii has no voxel of spleen: .* convert.missing_label to allow"):
+    with pytest.raises(
+        InputError,
+        match=r"a\.nii has no voxel of spleen: it holds 1, 2, 3 and 4, .*missing_label to allow",
+    ):
         label_of(tmp_path / "a.nii", {"spleen": 9})
     assert not label_of(tmp_path / "a.nii", {"spleen": 9}, missing_ok=True).any()
 
@@ -109,7 +113,7 @@ def test_rtstruct_and_its_folder(tmp_path):
     expected[2, :2, :2] = 2
     for source in (path, path.parent):
         np.testing.assert_array_equal(label_of(source, roi_names={"tumour": ("gtv 1",)}), expected)
-    with pytest.raises(InputError, match="no ROI called tumour"):
+    with pytest.raises(InputError, match='no ROI called "tumour"'):
         label_of(path)
     np.testing.assert_array_equal(label_of(path, missing_ok=True) == 2, expected == 2)
     write_rtstruct(tmp_path / "plan" / "RS2.dcm", rois)
@@ -123,7 +127,7 @@ def test_rois_that_fit_a_pattern_are_united(tmp_path):
     classes = label_of(path, roi_names={"tumour": ("/gtv .*/",)})
     assert (classes[1] == 1).sum() == 9 + 4 - 1  # they overlap in a voxel, which an odd-even rule would empty
     np.testing.assert_array_equal(classes, label_of(path, roi_names={"tumour": ("GTV 1", "gtv 2")}))
-    with pytest.raises(InputError, match="no ROI called /PTV/"):
+    with pytest.raises(InputError, match='no ROI called "/PTV/"'):
         label_of(path, roi_names={"tumour": ("/PTV/",)})
 
 
@@ -137,7 +141,7 @@ def test_a_folder_with_a_file_for_each_label(tmp_path):
     sitk.WriteImage(to_sitk(Volume((VALUES == 2).astype(np.uint8), GRID)), str(folder / "other.nrrd"))
     np.testing.assert_array_equal(label_of(folder, roi_names={"tumour": ("big",)}), EXPECTED)
     np.testing.assert_array_equal(label_of(folder, roi_names={"tumour": ("big",), "node": ("OTHER",)}), EXPECTED)
-    with pytest.raises(InputError, match=r"masks has no file called tumour; .* one or more of: big, node, other"):
+    with pytest.raises(InputError, match=r'no file called "tumour"; .* one or more of: "big", "node", "other"'):
         label_of(folder)
     assert set(np.unique(label_of(folder, missing_ok=True))) == {0, 2}
 
@@ -178,8 +182,9 @@ def test_the_script_writes_the_label(tmp_path, monkeypatch):
     write_nifti(Volume(VALUES.astype(np.uint8), GRID), tmp_path / "label.nii")
     write_nifti(Volume(body(GRID.shape_zyx), GRID), tmp_path / "image.nii.gz")
     step = {"labels": LABELS, "roi_names": {}, "missing_label": "error", "min_readers": 2, "small_nodules": "ignore"}
+    step |= {"overlap": "later", "label_off_mm": "auto", "beyond_scan": "cut", "foreign_label": "refuse"}
     inputs = {name: str(tmp_path / file) for name, file in (("label", "label.nii"), ("image", "image.nii.gz"))}
-    outputs = {"label": "results/study/labels/a.nii.gz"}
+    outputs = {"label": "results/study/labels/a.nii.gz", "facts": "results/study/labels/a.json"}
     snakemake = handed_over("convert_label", step | {"series_uid": None}, inputs, outputs)
     script = str(ROOT / "workflow_scripts" / "convert_label.py")
     runpy.run_path(script, {"snakemake": snakemake})
@@ -188,6 +193,9 @@ def test_the_script_writes_the_label(tmp_path, monkeypatch):
     np.testing.assert_array_equal(volume.voxels_zyx, EXPECTED)
     assert volume.grid.matches(read_nifti_grid(snakemake.input.image), 1e-6)
     assert f"tumour: {(EXPECTED == 1).sum()} voxels" in LOG.read_text()
+    facts = read_json(snakemake.output.facts)
+    assert facts["labels"]["node"]["voxels"] == (EXPECTED == 2).sum()
+    assert facts["unused_values"] == {str(value): (value == VALUES).sum() for value in (1, 3)}
     snakemake.params.step = snakemake.params.step | {"labels": {"spleen": 9}}
     with pytest.raises(SystemExit):
         runpy.run_path(script, {"snakemake": snakemake})

@@ -1,6 +1,5 @@
 """The outlines of LIDC-IDRI become one mask: just inside of them, by agreement of readers, in any orientation."""
 
-import logging
 from itertools import permutations
 from pathlib import Path
 
@@ -9,7 +8,7 @@ import pytest
 from scipy import ndimage
 
 from ctseg.errors import InputError
-from ctseg.lidc import read_lidc
+from ctseg.lidc import read_lidc as read_structure
 from ctseg.nifti import read_nifti
 from ctseg.resample import orient, resample_labels
 from ctseg.scan import read_scan
@@ -19,6 +18,10 @@ from real_data import real_data
 IDENTITY = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
 GRID = Grid((6, 40, 50), (0.7, 0.7, 2.5), (-20.0, -30.0, -100.0), IDENTITY)  # slices at z −100 … −87.5
 UID = "1.3.6.1.4.1.14519.5.2.1"
+
+
+def read_lidc(*arguments) -> np.ndarray:
+    return read_structure(*arguments).mask
 
 
 def square(low: int, high: int, left: int | None = None) -> list[tuple[int, int]]:
@@ -141,12 +144,12 @@ def test_outlines_between_slices_go_to_the_nearest(tmp_path):
     assert np.flatnonzero(read_lidc(path, GRID, "image", 1).any(axis=(1, 2))).tolist() == [2]
 
 
-def test_outlines_beyond_a_part_of_the_scan_are_left_out_and_counted(tmp_path, caplog):
+def test_outlines_beyond_a_part_of_the_scan_are_left_out_and_told(tmp_path):
     path = write_xml(tmp_path, [[roi(square(10, 20), z) for z in (-90, -87.5, -85)], [roi(square(10, 20), -80)]])
-    with caplog.at_level(logging.INFO, "ctseg"):
-        mask = read_lidc(path, GRID, "image", 1)
-    assert np.flatnonzero(mask.any(axis=(1, 2))).tolist() == [4, 5]
-    assert "2 of 4 outlines lie on slices that the image does not have" in caplog.text
+    found = read_structure(path, GRID, "image", 1)
+    assert np.flatnonzero(found.mask.any(axis=(1, 2))).tolist() == [4, 5]
+    assert found.facts == {"readers": 1, "outlines": 4, "beyond_scan": 2}
+    assert found.warnings == ("2 of 4 outlines lie on slices that the scan does not have",)
 
 
 def test_the_outlines_of_another_scan_are_refused(tmp_path):

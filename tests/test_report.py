@@ -12,7 +12,7 @@ from html_tables import Cells
 NAN = float("nan")
 TEXTS = ("summary", "headline_split", "cohort_text", "pictures_text", "note", "configuration")
 TABLES = ("cohort", "passed_over", "members", "case", "summary", "card", "parity", "cleaning", "inference", "variants")
-TABLES += ("plan", "cost", "software", "scans")
+TABLES += ("plan", "cost", "software", "scans", "label")
 
 
 def cells(page):
@@ -35,6 +35,7 @@ def report(tmp_path):
         "training_speeds": ["9 <fast>"],
         "passed_over": rows,
         "excluded": ["<x>"],
+        "label_notes": ["<b> has no voxel"],
         "pictures": [],
         "previews": "",
         "result_figures": {},

@@ -9,7 +9,7 @@ import pytest
 from ctseg.engines import load_engine
 from ctseg.errors import InputError
 from ctseg.files import read_json
-from ctseg.label_files import read_label_map
+from ctseg.labels import LabelSettings, read_label
 from ctseg.nifti import read_nifti
 from ctseg.scan import read_scan
 from jobs import LOG, handed_over
@@ -108,8 +108,8 @@ def test_nifti_is_read_in_its_unit(tmp_path, unit):
     assert scan.facts["spacing_xyz_mm"] == pytest.approx(SPACING_MM, abs=1e-5)
     assert scan.volume.grid.matches(read_scan(tmp_path / "mm.nii.gz").volume.grid, 1e-3)
     assert scan.facts["warnings"] == []
-    label = read_label_map(path, {"lesion": 400}, read_scan(tmp_path / "mm.nii.gz").volume.grid, "image", 0.05)
-    assert label.sum() == 485
+    grid = read_scan(tmp_path / "mm.nii.gz").volume.grid
+    assert read_label(path, LabelSettings({"lesion": 400}), grid, "image").voxels_zyx.sum() == 485
 
 
 @pytest.mark.parametrize("name", ["nifti1.nii.gz", "nifti2.nii.gz", "nifti2.nii", "plain.nii.gz", "packed.nii"])

@@ -11,13 +11,18 @@ from skimage.measure import find_contours
 from ctseg.errors import InputError
 from ctseg.labels import LabelSettings, read_label
 from ctseg.nifti import read_nifti
+from ctseg.outlines import rasterise
 from ctseg.polygons import fill_even_odd
-from ctseg.rtstruct import rasterise, read_contours
+from ctseg.rtstruct import read_rois
 from ctseg.scan import read_scan
 from ctseg.volume import Grid
 from dicom_files import body, ct_slice, write, write_rtstruct
 from grids import grids
 from real_data import real_data
+
+
+def contours_of(path, wanted: dict[str, list[str]], missing_ok: bool = False) -> dict[str, list[list[np.ndarray]]]:
+    return {label: [roi.contours for roi in rois] for label, rois in read_rois(path, wanted, missing_ok).items()}
 
 
 def circle(radius: float, centre_yx: tuple[float, float], n: int = 400) -> np.ndarray:
@@ -94,7 +99,7 @@ def test_any_polygon_agrees_with_the_crossing_rule(corners):
 def test_contours_find_their_slices_in_any_orientation(angles, mirror):
     grid = grid_of(angles, mirror)
     contours = [on_slice(box(4.5, 14.5), 2, grid), on_slice(box(9.5, 19.5), 4.3, grid)]
-    mask = rasterise(contours, grid, "GTV", "image")
+    mask = rasterise(contours, grid, "GTV", "image").mask
     expected = np.zeros(grid.shape_zyx, dtype=bool)
     expected[2, 5:15, 5:15] = True
     expected[4, 10:20, 10:20] = True
@@ -104,7 +109,7 @@ def test_contours_find_their_slices_in_any_orientation(angles, mirror):
 def test_planes_that_share_a_slice_are_joined():
     grid = grid_of()
     contours = [on_slice(box(4.5, 14.5), 2, grid), on_slice(box(4.5, 14.5), 2.3, grid)]
-    assert rasterise(contours, grid, "GTV", "image").sum() == 100
+    assert rasterise(contours, grid, "GTV", "image").mask.sum() == 100
 
 
 def test_contours_of_another_scan_are_refused_with_both_boxes():
@@ -120,7 +125,7 @@ def test_contours_of_another_scan_are_refused_with_both_boxes():
 def test_rois_are_found_by_name(tmp_path):
     triangle = np.array([[0, 0, 1], [4, 0, 1], [0, 5, 1.0]])
     path = write_rtstruct(tmp_path / "RS", {"GTV": [triangle], "gtv": [triangle, triangle + 1], " Lung L ": []})
-    found = read_contours(path, {"a": ["GTV"], "b": ["gtv"], "c": ["lung l"], "d": ["/gt.*/", "lung l"]})
+    found = contours_of(path, {"a": ["GTV"], "b": ["gtv"], "c": ["lung l"], "d": ["/gt.*/", "lung l"]})
     assert {label: [len(contours) for contours in rois] for label, rois in found.items()} == {
         "a": [1],
         "b": [2],
@@ -128,33 +133,33 @@ def test_rois_are_found_by_name(tmp_path):
         "d": [1, 2, 0],
     }
     np.testing.assert_allclose(found["b"][0][1], triangle + 1)
-    with pytest.raises(InputError, match=r"RS has no ROI called tumour; .* one or more of:  ?Lung L ?, GTV, gtv"):
-        read_contours(path, {"a": ["tumour"]})
-    assert read_contours(path, {"a": ["tumour"]}, missing_ok=True) == {"a": []}
-    with pytest.raises(InputError, match="has 2 ROIs called Gtv"):
-        read_contours(path, {"a": ["Gtv"]})
+    with pytest.raises(InputError, match=r'no ROI called "tumour"; .* one or more of: " ?Lung L ?", "GTV", "gtv"'):
+        read_rois(path, {"a": ["tumour"]})
+    assert contours_of(path, {"a": ["tumour"]}, missing_ok=True) == {"a": []}
+    with pytest.raises(InputError, match='has 2 ROIs called "Gtv"'):
+        read_rois(path, {"a": ["Gtv"]})
 
 
 def test_points_and_open_lines_are_no_area(tmp_path):
     line = np.array([[0, 0, 1], [4, 0, 1], [0, 5, 1.0]])
     path = write_rtstruct(tmp_path / "RS", {"GTV": [line]}, kind="OPEN_PLANAR")
-    assert read_contours(path, {"a": ["GTV"]}) == {"a": [[]]}
+    assert contours_of(path, {"a": ["GTV"]}) == {"a": [[]]}
     path = write_rtstruct(tmp_path / "RS", {"GTV": [line[:1]]})
-    assert read_contours(path, {"a": ["GTV"]}) == {"a": [[]]}
+    assert contours_of(path, {"a": ["GTV"]}) == {"a": [[]]}
 
 
 def test_files_that_are_no_rtstruct(tmp_path):
     wanted = {"a": ["GTV"]}
     image = write(ct_slice(body((1, 5, 6))[0], grid_of(), 0), tmp_path / "image")
     with pytest.raises(InputError, match="image is no RTSTRUCT: CT"):
-        read_contours(image, wanted)
+        read_rois(image, wanted)
     (tmp_path / "text").write_text("nothing")
     with pytest.raises(InputError, match="text is no RTSTRUCT: it is no DICOM file"):
-        read_contours(tmp_path / "text", wanted)
+        read_rois(tmp_path / "text", wanted)
     path = write_rtstruct(tmp_path / "RS", {"GTV": [np.ones((50, 3))]})
     path.write_bytes(path.read_bytes()[:-300])
     with pytest.raises(InputError, match="RS "):
-        read_contours(path, wanted)
+        read_rois(path, wanted)
 
 
 @settings(max_examples=25, deadline=None)
@@ -165,9 +170,9 @@ def test_outlines_of_any_mask_on_any_grid_give_it_back(tmp_path_factory, grid, s
     outlines = [(z, outline) for z, area in enumerate(mask) for outline in find_contours(area.astype(float), 0.5)]
     contours = [grid.points_xyz_mm(np.column_stack([np.full(len(outline), z), outline])) for z, outline in outlines]
     path = write_rtstruct(tmp_path_factory.mktemp("rs") / "RS", {"GTV": contours})
-    [found] = read_contours(path, {"a": ["GTV"]})["a"]
+    [found] = contours_of(path, {"a": ["GTV"]})["a"]
     drawn = np.flatnonzero(mask.any(axis=(1, 2)))
-    filled = rasterise(found, grid, "GTV", "image")
+    filled = rasterise(found, grid, "GTV", "image").mask
     np.testing.assert_array_equal(filled[drawn], mask[drawn])
 
 
@@ -187,7 +192,7 @@ def test_contours_drawn_between_the_slices_keep_the_volume(distance_mm, radii_xy
     heights_mm = np.arange(30.2 - z + distance_mm / 2, 30.2 + z, distance_mm)
     flat = [np.sqrt(1 - ((height - 30.2) / z) ** 2) for height in heights_mm]
     contours = [ellipse(height, (x * part, y * part)) for height, part in zip(heights_mm, flat, strict=True)]
-    mask = rasterise(contours, TALL, "GTV", "image")
+    mask = rasterise(contours, TALL, "GTV", "image").mask
     assert mask.sum() == pytest.approx(4 / 3 * np.pi * x * y * z, rel=0.03)
     filled = np.flatnonzero(mask.any(axis=(1, 2)))
     assert (np.diff(filled) == 1).all()
@@ -195,7 +200,7 @@ def test_contours_drawn_between_the_slices_keep_the_volume(distance_mm, radii_xy
 
 def test_slices_that_were_left_out_stay_empty():
     for heights_mm, empty in [([5, 6, 7, 9, 10], {8}), ([4, 6, 8, 16, 18, 20], {10, 11, 12, 13, 14})]:
-        mask = rasterise([ellipse(height, (8, 8)) for height in heights_mm], TALL, "GTV", "image")
+        mask = rasterise([ellipse(height, (8, 8)) for height in heights_mm], TALL, "GTV", "image").mask
         filled = set(np.flatnonzero(mask.any(axis=(1, 2))).tolist())
         assert not empty & filled
         assert set(heights_mm) <= filled
@@ -209,11 +214,11 @@ def test_a_cut_file_is_refused_wherever_it_is_cut(tmp_path, undefined_length):
         sequence.is_undefined_length = undefined_length
     dataset.save_as(tmp_path / "whole.dcm")
     whole = (tmp_path / "whole.dcm").read_bytes()
-    assert len(read_contours(tmp_path / "whole.dcm", {"GTV": ["GTV"]})["GTV"][0]) == 2
+    assert len(contours_of(tmp_path / "whole.dcm", {"GTV": ["GTV"]})["GTV"][0]) == 2
     for length in range(len(whole)):
         (tmp_path / "cut.dcm").write_bytes(whole[:length])
         with pytest.raises(InputError, match=r"cut\.dcm"):
-            read_contours(tmp_path / "cut.dcm", {"GTV": ["GTV"]})
+            read_rois(tmp_path / "cut.dcm", {"GTV": ["GTV"]})
 
 
 @pytest.mark.realdata
@@ -221,8 +226,8 @@ def test_a_cut_file_is_refused_wherever_it_is_cut(tmp_path, undefined_length):
 def test_masks_equal_those_of_another_program(patient):
     grid = read_scan(real_data(f"sarcoma-dicom/{patient}/CT/image")).volume.grid
     path = real_data(f"sarcoma-dicom/{patient}/CT/mask/RS.dcm")
-    [contours] = read_contours(path, {"tumour": ["gtv_mass_ct"]})["tumour"]
-    mask = rasterise(contours, grid, "GTV", "image")
+    [contours] = contours_of(path, {"tumour": ["gtv_mass_ct"]})["tumour"]
+    mask = rasterise(contours, grid, "GTV", "image").mask
     reference = read_nifti(real_data(f"sarcoma-reference/{patient}/CT_mask.nii.gz")).voxels_zyx > 0
     assert 2 * (mask & reference).sum() / (mask.sum() + reference.sum()) > 0.9999
 

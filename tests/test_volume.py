@@ -27,6 +27,9 @@ def test_grids_that_differ_are_named_with_their_boxes():
     require_same_grid(grid, grid, "a", "b")
     with pytest.raises(InputError, match=r"a and b do not lie on one grid.*z 0\.0…1\.0.*z 50\.0…51\.0"):
         require_same_grid(grid, moved, "a", "b")
+    near = Grid((2, 3, 4), (1, 1, 1), (0, 0, 0.02), ((1, 0, 0), (0, 1, 0), (0, 0, 1)))
+    with pytest.raises(InputError, match=r"one grid: their voxels lie up to 0\.02 mm apart, 0\.01 mm are allowed"):
+        require_same_grid(grid, near, "a", "b", 0.01)
 
 
 @given(grids(), st.tuples(*[st.floats(0.5, 4)] * 3))

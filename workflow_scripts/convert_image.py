@@ -8,8 +8,9 @@ from job import job
 
 with job(snakemake) as log:
     step = snakemake.params.step
-    source = snakemake.input.scan
-    scan = read_scan(source, step["series_uid"], step["kernels"], step["irregular"], step.get("rescale"))
+    source, rescale = snakemake.input, step.get("rescale")
+    label = source.get("reference")
+    scan = read_scan(source.scan, step["series_uid"], step["kernels"], step["irregular"], rescale, label)
     write_nifti(scan.volume, snakemake.output.image)
     write_json(snakemake.output.facts, scan.facts)
     size = " x ".join(str(n) for n in scan.facts["size_xyz"])

@@ -1,23 +1,30 @@
-"""Convert a label of any accepted format to classes 1…n on the grid of its converted image."""
+"""Convert a label of any accepted format to classes 1…n on the grid of its converted image, with facts beside it."""
 
+from ctseg.files import read_json, write_json
 from ctseg.labels import LabelSettings, read_label
 from ctseg.nifti import read_nifti_grid, write_nifti
 from job import job
 
 with job(snakemake) as log:
-    step = snakemake.params.step
-    labels = dict(step["labels"])
+    step, source = snakemake.params.step, snakemake.input
     settings = LabelSettings(
-        labels,
+        dict(step["labels"]),
         {label: tuple(names) for label, names in step["roi_names"].items()},
         step["missing_label"] == "allow",
         step["min_readers"],
         step["small_nodules"],
+        step["overlap"],
+        None if step["label_off_mm"] == "auto" else step["label_off_mm"],
+        step["beyond_scan"],
+        step["foreign_label"] == "allow",
     )
-    image = snakemake.input.image
-    label = read_label(snakemake.input.label, settings, read_nifti_grid(image), image, step["series_uid"])
+    scan_facts = read_json(source.scan_facts) if source.get("scan_facts") else {}
+    grid = read_nifti_grid(source.image)
+    relation = scan_facts.get("label_reference")
+    label = read_label(source.label, settings, grid, source.image, step["series_uid"], relation)
     write_nifti(label, snakemake.output.label)
-    for index, name in enumerate(labels, start=1):
-        n_voxels = int((label.voxels_zyx == index).sum())
-        volume_cm3 = n_voxels * label.grid.voxel_volume_mm3 / 1000
-        log.info("%s: %d voxels, %.3g cm³", name, n_voxels, volume_cm3)
+    write_json(snakemake.output.facts, label.facts)
+    for name, found in label.facts["labels"].items():
+        log.info("%s: %d voxels, %.3g cm³", name, found["voxels"], found["volume_cm3"])
+    for warning in label.facts["warnings"]:
+        log.warning("%s", warning)

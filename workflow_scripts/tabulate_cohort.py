@@ -1,13 +1,18 @@
-"""Tabulate the scans of the study, and the series that were not taken."""
+"""Tabulate the scans and labels of the study, and the series that were not taken."""
 
-from ctseg.cohort import cohort_table, passed_over
+from ctseg.cohort import cohort_table, label_notes, label_table, passed_over
 from ctseg.files import read_json, write_text
 from job import job
 
 with job(snakemake) as log:
-    places = snakemake.params.step["places"]
-    facts = {case: read_json(path) for case, path in zip(places, snakemake.input.facts, strict=True)}
-    cohort = cohort_table(facts, places)
+    step, source = snakemake.params.step, snakemake.input
+    facts = {case: read_json(path) for case, path in zip(step["places"], source.facts, strict=True)}
+    labels = {case: read_json(path) for case, path in zip(step["labelled"], source.get("labels", []), strict=True)}
+    cohort = cohort_table(facts, step["places"], labels)
     log.info("%d scans, %d with a warning", len(cohort), cohort["warnings"].count())
+    for note in label_notes(labels):
+        log.warning("%s", note)
     write_text(snakemake.output.cohort, cohort.to_csv(sep="\t", index=False))
     write_text(snakemake.output.passed_over, passed_over(facts).to_csv(sep="\t", index=False))
+    write_text(snakemake.output.labels, label_table(labels).to_csv(sep="\t", index=False))
+    write_text(snakemake.output.label_notes, "".join(f"{note}\n" for note in label_notes(labels)))

@@ -7,6 +7,7 @@ from ctseg.dicom_objects import write_objects
 from ctseg.dicom_series import choose_stack
 from ctseg.files import read_json
 from ctseg.findings import Findings, hash_of
+from ctseg.label_reference import read_reference
 from ctseg.nifti import read_nifti
 from job import job
 
@@ -20,5 +21,6 @@ with job(snakemake) as log:
         hash_of(source.model),
     )
     folder = Path(snakemake.output.seg).parent
-    write_objects(folder, choose_stack(source.scan, step["series_uid"], step["kernels"]), findings)
+    reference = read_reference(source.reference) if source.get("reference") else None
+    write_objects(folder, choose_stack(source.scan, step["series_uid"], step["kernels"], reference), findings)
     log.info("%d components", len(findings.components))

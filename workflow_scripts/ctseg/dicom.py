@@ -10,6 +10,7 @@ from ctseg.dicom_series import Choice, choose_stack
 from ctseg.dicom_slice import Slice, optional_number, rescaled
 from ctseg.dicom_stack import stack_volume
 from ctseg.errors import InputError
+from ctseg.label_reference import Reference, read_reference
 from ctseg.views import view_of
 from ctseg.volume import Volume
 
@@ -23,16 +24,20 @@ def read_dicom(
     kernels: Iterable[str] = (),
     irregular: str = "refuse",
     rescale: Sequence[float] | None = None,
+    label: str | Path | None = None,
 ) -> tuple[Volume, dict[str, Any]]:
     """Read the CT of a folder: int16 HU `[z, y, x]` and facts that JSON can hold and that identify nobody.
 
-    The best series is taken, or the one with `series_uid`; `kernels` are those to prefer. Slices are sorted along
+    The series with `series_uid` is taken, or the one that the file `label` was drawn on, or the best; `kernels` are
+    those to prefer. How the label relates to it stands in the facts' `label_reference`. Slices are sorted along
     their normal; a tilted gantry is sheared back to an orthogonal grid. Values below −1024 and pixel padding become
     −1024 (air). `rescale` is the slope and intercept of slices that lack theirs. Raises InputError, naming the file,
     for anything that is no regular stack: no CT, damaged files, missing slices (unless `irregular` is "resample"),
     different slices at one position, slices without the RescaleIntercept that others have.
     """
-    choice = choose_stack(folder, series_uid, kernels)
+    # Of a label that cannot be read now it must be known that it named nothing.
+    reference = read_reference(label) or Reference() if label else None
+    choice = choose_stack(folder, series_uid, kernels, reference)
     first = choice.stack.slices[0]
     if first.header.text("RescaleType").upper() in NOT_HU:
         raise InputError(
@@ -42,6 +47,8 @@ def read_dicom(
     choice, values = _with_rescaling(choice, rescale)
     volume, done = stack_volume(choice, irregular)
     done |= values | {"view": view_of(first.normal), "series": _series_facts(choice)}
+    if reference:
+        done["label_reference"] = reference.relation(choice.stack)
     return volume, _acquisition_facts(first) | done
 
 
@@ -73,7 +80,10 @@ def _series_facts(choice: Choice) -> dict[str, Any]:
     """The chosen stack, the others with the reason against each, and images of its series that are not in it."""
     others = [stack.facts() | {"reason": reason} for stack, reason in choice.others]
     left_out = [{"images": lost.images, "reason": lost.reason} for lost in choice.left_out]
-    return {"chosen": choice.stack.facts(), "others": sorted(others, key=str), "left_out": left_out}
+    chosen = choice.stack.facts()
+    if choice.named:
+        chosen["reason"] = f"the label names its {choice.named}"
+    return {"chosen": chosen, "others": sorted(others, key=str), "left_out": left_out}
 
 
 def _acquisition_facts(part: Slice) -> dict[str, Any]:

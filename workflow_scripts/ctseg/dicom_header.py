@@ -1,7 +1,8 @@
 """Finding the DICOM files of a folder and reading their headers.
 
-Of a header only the elements in `TAGS` are kept: a patient's name, number or dates are not loaded. One thing more is
-asked of it, whether two images are of one patient, and answered by a keyed hash that means nothing to anybody else.
+Of a header only the elements in `TAGS` are kept: a patient's name, number or dates are not loaded. More is asked of it,
+whether two objects name one patient, frame of reference or instance, and answered by keyed hashes that mean nothing to
+anybody else.
 """
 
 import hashlib
@@ -61,7 +62,10 @@ TAGS = [
     "TriggerTime",
 ]
 TAG_NUMBERS = [Tag(keyword) for keyword in TAGS]  # looked up once, not once a file
-PATIENT_ID = Tag("PatientID")
+PATIENT_ID, FRAME_OF_REFERENCE, INSTANCE = (
+    Tag(name) for name in ("PatientID", "FrameOfReferenceUID", "SOPInstanceUID")
+)
+FORGOTTEN = [PATIENT_ID, FRAME_OF_REFERENCE, INSTANCE]
 PATIENT_KEY = os.urandom(32)  # gone with this process, and with it every way back to a patient
 
 
@@ -71,7 +75,8 @@ class Header:
 
     `is_directory` tells a DICOMDIR; `pixels_at` is the byte at which the element of the pixels begins, if the file has
     it and is not deflated. `frame` counts the images of a multi-frame file from 0; it is None for a file that holds one
-    image. `patient` stands for the patient as long as this process runs; it is empty where the file names none.
+    image. `patient`, `frame_of_reference` and `instance` stand for what the file names as long as this process runs;
+    they are empty where it names none.
     """
 
     path: Path
@@ -83,6 +88,8 @@ class Header:
     pixels_at: int
     frame: int | None = None
     patient: str = ""
+    frame_of_reference: str = ""
+    instance: str = ""
 
     def value(self, keyword: str) -> Any:
         """The value of an element, None when it is missing, empty or damaged: values are only parsed when asked for."""
@@ -161,7 +168,7 @@ def read_header(path: Path) -> Header | None:
     Raises InputError for a file that should be DICOM and is damaged: it might be a slice, so it cannot be ignored. An
     empty file is none; see `empty_files`.
     """
-    header = open_dicom(path, [*TAG_NUMBERS, PATIENT_ID])
+    header = open_dicom(path, [*TAG_NUMBERS, *FORGOTTEN])
     if header is None:
         if path.suffix.lower() in DICOM_SUFFIXES and path.stat().st_size:
             raise InputError(f"{path} is damaged: its name says DICOM, its content does not; copy it again")
@@ -169,17 +176,23 @@ def read_header(path: Path) -> Header | None:
     if path.name.upper() == "DICOMDIR" or header.is_directory:
         return None
     if header.text("Modality"):
-        return replace(header, patient=_forget_patient(header.dataset))
+        patient, frame_of_reference, instance = (_forget(header.dataset, tag) for tag in FORGOTTEN)
+        return replace(header, patient=patient, frame_of_reference=frame_of_reference, instance=instance)
     if header.dataset.preamble is None and path.suffix.lower() not in DICOM_SUFFIXES:
         return None
     raise InputError(f"{path} is a DICOM file without a modality: it is cut or damaged; replace or remove it")
 
 
-def _forget_patient(dataset: pydicom.Dataset) -> str:
-    """Take the patient's number out of a header, and give what stands for it in this process."""
-    element = dataset.pop(PATIENT_ID, None)
-    number = getattr(element, "value", None) or b""
-    number = (number if isinstance(number, bytes) else str(number).encode()).strip(b" \0")
+def _forget(dataset: pydicom.Dataset, tag: BaseTag) -> str:
+    """Take an identifying element out of a header, and give what stands for it in this process."""
+    element = dataset.pop(tag, None)
+    return stand_in(getattr(element, "value", None))
+
+
+def stand_in(identifier: object) -> str:
+    """What stands for a number or UID as long as this process runs: the same for equal ones, empty for none."""
+    number = identifier if isinstance(identifier, bytes) else str(identifier or "").encode()
+    number = number.strip(b" \0")
     return hashlib.blake2b(number, key=PATIENT_KEY).hexdigest() if number else ""
 
 

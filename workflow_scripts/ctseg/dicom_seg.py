@@ -4,7 +4,7 @@ Each frame is a mask of one segment in one plane; planes without the segment are
 the frames means nothing. Frames are placed by where they lie in the patient, never by their number.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,11 @@ import numpy as np
 import pydicom
 from pydicom.pixels import get_decoder
 
+from ctseg.alignment import Tolerance
+from ctseg.beyond import Beyond, require_inside
 from ctseg.errors import InputError
 from ctseg.structure_names import find_structures
+from ctseg.structures import Structure
 from ctseg.volume import Grid, box_text
 
 # A SEG that steps by less or more than this share of a voxel was drawn on another lattice.
@@ -52,15 +55,16 @@ def read_segments(
     wanted: Mapping[str, Sequence[str]],
     grid: Grid,
     image_name: str,
-    tolerance_mm: float,
+    tolerance: Tolerance,
     missing_ok: bool = False,
-) -> dict[str, np.ndarray]:
-    """Read segments of a DICOM SEG: for each label of `wanted` the bool mask `[z, y, x]` of all segments that it names.
+    beyond: str = "cut",
+) -> Iterator[tuple[str, Structure]]:
+    """Read segments of a DICOM SEG: each label of `wanted` with the voxels of all segments that it names.
 
     Binary and label map objects are read as they are; of a fractional one, what has at least half of the largest
     value is inside. Raises InputError when the file is damaged or compressed in a way that cannot be read, a segment
-    is not there (unless `missing_ok`), its pixels or planes have other distances than the image's voxels, or a pixel
-    lies outside of the image or more than `tolerance_mm` off one of its voxels.
+    is not there (unless `missing_ok`), its pixels or planes have other distances than the image's voxels or lie too far
+    beside them, or half of it lies beyond the image; what else lies beyond is cut, or refused if `beyond` says so.
     """
     path = Path(path)
     try:
@@ -74,39 +78,52 @@ def read_segments(
     except Exception:  # a damaged file can make the parser fail in any way
         raise InputError(f"{path} is a DICOM SEG that cannot be read: it is damaged; export it again") from None
     names = [name for _, name in segments]
-    masks = {}
     for label, patterns in wanted.items():
-        places = find_structures(names, patterns, str(path), "segment", missing_ok)
+        places = find_structures(names, patterns, str(path), "segment", missing_ok, label)
         numbers = {segments[place][0] for place in places}
         chosen = [frame for frame in frames if frame.segment in numbers]
-        masks[label] = _mask(chosen, grid, f"{label} in {path}", image_name, tolerance_mm)
-    return masks
+        name = f"{label} in {path}"
+        yield label, _structure(chosen, len(places), grid, name, image_name, tolerance, beyond)
 
 
-def _mask(frames: list[Frame], grid: Grid, name: str, image_name: str, tolerance_mm: float) -> np.ndarray:
+def _structure(
+    frames: list[Frame], segments: int, grid: Grid, name: str, image_name: str, tolerance: Tolerance, beyond: str
+) -> Structure:
     """The voxels at the pixels of these frames."""
     mask = np.zeros(grid.shape_zyx, dtype=bool)
+    facts = {"segments": segments, "frames": len(frames)}
     if not frames:
-        return mask
+        return Structure(mask, facts, empty="no pixel of its segment is set" if segments else "")
     corners_xyz_mm = np.concatenate([frame.corners_xyz_mm() for frame in frames])
     corners = grid.indices_zyx(corners_xyz_mm)
-    nearest = np.rint(corners).astype(int)
-    if (nearest < 0).any() or (nearest >= grid.shape_zyx).any():
-        raise InputError(
-            f"{name} lies outside of {image_name}: it covers {box_text(corners_xyz_mm)}, the image {grid.box_text()}; "
-            "they must come from the same scan"
-        )
-    off_mm = float((np.abs(corners - nearest) * grid.spacing_zyx_mm).max())
-    problem = f"lies up to {off_mm:.2f} mm beside them" if off_mm > tolerance_mm else _other_lattice(frames, grid)
-    if problem:
-        raise InputError(
-            f"{name} does not lie on the voxels of {image_name} but {problem}: it was drawn on another series or "
-            "resampled; give the one of this scan"
-        )
-    for frame in frames:
-        points_xyz_mm = frame.points_xyz_mm(*np.nonzero(frame.mask))
-        mask[tuple(np.rint(grid.indices_zyx(points_xyz_mm)).astype(int).T)] = True
-    return mask
+    outside, inside = _outside(frames, corners, grid)
+    covered = box_text(corners_xyz_mm)
+    told = require_inside(outside, beyond, name, image_name, covered, grid.box_text())
+    off_mm = float((np.abs(corners - np.rint(corners)) * grid.spacing_zyx_mm).max())
+    beside = f"{name} does not lie on the voxels of {image_name} but"
+    if problem := _other_lattice(frames, grid):
+        raise InputError(f"{beside} {problem}: it was drawn on another series or resampled; give the one of this scan")
+    if tolerance.refuses(off_mm):
+        raise InputError(f"{beside} lies up to {off_mm:.4g} mm beside them, and {tolerance.advice(off_mm)}")
+    for indices in inside:
+        mask[tuple(indices.T)] = True
+    return Structure(mask, facts | {"beyond_scan": outside.parts}, (*told, *tolerance.told(off_mm)))
+
+
+def _outside(frames: list[Frame], corners: np.ndarray, grid: Grid) -> tuple[Beyond, Iterator[np.ndarray]]:
+    """How many pixels lie beyond the grid, and the z, y, x indices of those that lie in it, frame by frame."""
+    size_zyx = np.asarray(grid.shape_zyx)
+
+    def nearest(frame: Frame) -> tuple[np.ndarray, np.ndarray]:
+        indices = np.rint(grid.indices_zyx(frame.points_xyz_mm(*np.nonzero(frame.mask)))).astype(int)
+        return indices, ((indices >= 0) & (indices < size_zyx)).all(axis=1)
+
+    over = np.maximum(-corners, corners - (size_zyx - 1)).clip(0)
+    pixels, lost = sum(int(frame.mask.sum()) for frame in frames), 0
+    if (over > 0.5).any():
+        lost = sum(int((~there).sum()) for _, there in map(nearest, frames))
+    beyond = Beyond(lost, pixels, "pixels", lost / pixels, float((over * grid.spacing_zyx_mm).max()))
+    return beyond, (indices[there] for indices, there in map(nearest, frames))
 
 
 def _other_lattice(frames: list[Frame], grid: Grid) -> str:

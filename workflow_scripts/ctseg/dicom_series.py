@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from ctseg.dicom_alike import same_axes, same_size, turned_deg
 from ctseg.dicom_grouping import DAMAGED, ODD_SHARE, Stack, find_stacks
 from ctseg.dicom_header import empty_files
 from ctseg.errors import InputError
+from ctseg.label_reference import Reference
 from ctseg.views import view_of
 
 PIECE = 0.2  # of the longest stack's length: a shorter stack is a piece of the patient, whatever its image type
@@ -34,16 +35,25 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class Choice:
-    """The chosen stack of a folder, each of the others with the reason against it, and what its own series loses."""
+    """The chosen stack of a folder, each of the others with the reason against it, and what its own series loses.
+
+    `named` is what the case's label names of it, by which it was chosen: "series", "frame of reference" or "patient".
+    """
 
     folder: Path
     stack: Stack
     others: list[tuple[Stack, str]]
     left_out: list[LeftOut] = field(default_factory=list)
+    named: str = ""
 
 
-def choose_stack(folder: str | Path, series_uid: str | None = None, kernels: Iterable[str] = ()) -> Choice:
-    """Choose the scan of a folder: of the series asked for, or the best of all.
+def choose_stack(
+    folder: str | Path,
+    series_uid: str | None = None,
+    kernels: Iterable[str] = (),
+    reference: Reference | None = None,
+) -> Choice:
+    """Choose the scan of a folder: of the series asked for, or of those that the label names, or the best of all.
 
     Axial before other views, original before derived images, primary before secondary and reformats, long before short,
     then the kernels in the order of `kernels` (patterns with `*`), thin slices before thick ones; a small piece comes
@@ -62,16 +72,18 @@ def choose_stack(folder: str | Path, series_uid: str | None = None, kernels: Ite
     usable = [stack for stack in candidates if not stack.problem]
     if not usable:
         raise InputError(_why_none(root, candidates))
-    n_patients = len({stack.patient for stack in usable} - {""})
+    meant, named = reference.narrowed(usable) if reference and not series_uid else (usable, "")
+    n_patients = len({stack.patient for stack in meant} - {""})
     if n_patients > 1:
         raise InputError(
             f"{root} holds CT series of {n_patients} patients, so which of them is meant is not clear; give the folder "
             "of one patient, or the series_uid of a series"
         )
-    chosen, passed_over = _best(usable, tuple(kernels))
+    chosen, passed_over = _best(meant, tuple(kernels))
+    passed_over += [(stack, f"the label names another {named}") for stack in usable if stack not in meant]
     passed_over += [(stack, stack.problem) for stack in candidates if stack.problem]
     passed_over += [(stack, "another series was asked for") for stack in stacks if stack not in candidates]
-    return _checked(root, chosen, passed_over)
+    return replace(_checked(root, chosen, passed_over), named=named)
 
 
 def is_axial(stack: Stack) -> bool:

@@ -5,7 +5,6 @@ The format is described in the archive's "LIDC XML file documentation" and in Ar
 a smaller one has a single point. Pixels are counted from 0 in the axial slices of the DICOM series.
 """
 
-import logging
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,13 +16,13 @@ from ctseg.balls import mark_ball
 from ctseg.errors import InputError
 from ctseg.polygons import fill_even_odd
 from ctseg.resample import orient
+from ctseg.structures import Structure
 from ctseg.volume import Grid, Volume
+from ctseg.wording import counted
 
 LARGEST_FILE_BYTES = 20_000_000  # the files of the archive have less than a tenth of it
 SMALL_NODULE_MM = 3.0  # smaller ones have a point instead of an outline
 AXIS_TOLERANCE = 1e-3  # of a direction cosine: a twentieth of a degree
-
-log = logging.getLogger("ctseg")
 
 
 @dataclass(frozen=True)
@@ -43,14 +42,14 @@ Nodule = list[Outline]
 
 def read_lidc(
     path: str | Path, grid: Grid, image_name: str, min_readers: int = 2, small_nodules: str = "ignore"
-) -> np.ndarray:
-    """The bool mask `[z, y, x]` of the voxels that at least `min_readers` radiologists count to a nodule.
+) -> Structure:
+    """The voxels that at least `min_readers` radiologists count to a nodule.
 
     `grid` is that of the converted scan: its axes may be swapped and flipped, but they run along the patient's. An
     outline's own pixels do not belong to the nodule, nor do those inside or on the outline of a hole. Nodules below
     3 mm, of which the readers give one point, are balls of 3 mm if `small_nodules` is "sphere"; with "ignore" they are
-    left out. The file covers the whole scan: outlines beyond the slices of an image that is a part of it are left out,
-    and the log says how many; the label of the slices that are there is right without them.
+    left out. The file covers the whole scan: outlines beyond the slices of an image that is a part of it are left out
+    and told; the label of the slices that are there is right without them.
 
     Raises InputError for a file that is damaged, too large or no annotation of a CT, for fewer readers than
     `min_readers`, for an oblique grid, and when most outlines lie outside of the image.
@@ -63,12 +62,14 @@ def read_lidc(
     view = orient(Volume(mask, grid))
     _require_axial(view.grid, image_name)
     readers = [_nodules_in(nodules, small_nodules) for nodules in readers]
-    inside = _require_inside(readers, view.grid, str(path), image_name)
+    inside, beyond = _require_inside(readers, view.grid, str(path), image_name)
     votes = np.zeros(view.grid.shape_zyx, dtype=np.uint8)
     for nodules in readers:
         votes += _reader_mask(nodules, view.grid, inside)
     view.voxels_zyx[...] = votes >= min_readers
-    return mask
+    outlines = sum(len(nodule) for nodules in readers for nodule in nodules)
+    told = [f"{beyond} of {counted(outlines, 'outline')} lie on slices that the scan does not have"] if beyond else []
+    return Structure(mask, {"readers": len(readers), "outlines": outlines, "beyond_scan": beyond}, tuple(told))
 
 
 def _nodules_in(nodules: list[Nodule], small_nodules: str) -> list[Nodule]:
@@ -152,8 +153,11 @@ def _require_axial(grid: Grid, image_name: str) -> None:
         )
 
 
-def _require_inside(readers: list[list[Nodule]], grid: Grid, path: str, image_name: str) -> range:
-    """The numbers of the slices that there are; InputError if most outlines, or any pixel, lie outside of the image."""
+def _require_inside(readers: list[list[Nodule]], grid: Grid, path: str, image_name: str) -> tuple[range, int]:
+    """The numbers of the slices that there are, and how many outlines lie on others.
+
+    Raises InputError if most outlines, or any pixel, lie outside of the image.
+    """
     outlines = [outline for nodules in readers for nodule in nodules for outline in nodule]
     slices = range(grid.shape_zyx[0])
     there = [outline for outline in outlines if _slice_of(outline, grid) in slices]
@@ -170,11 +174,7 @@ def _require_inside(readers: list[list[Nodule]], grid: Grid, path: str, image_na
             f"{path} does not belong to {image_name}: its outlines reach row {pixels[:, 0].max()} and column "
             f"{pixels[:, 1].max()}, the image has {grid.shape_zyx[1]} rows and {grid.shape_zyx[2]} columns"
         )
-    if len(there) < len(outlines):
-        log.info(
-            "%d of %d outlines lie on slices that the image does not have", len(outlines) - len(there), len(outlines)
-        )
-    return slices
+    return slices, len(outlines) - len(there)
 
 
 def _slice_of(outline: Outline, grid: Grid) -> int:

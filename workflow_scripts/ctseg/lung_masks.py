@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
+from ctseg.axes import aligned
 from ctseg.errors import InputError
 from ctseg.formats import is_volume_file
-from ctseg.label_files import aligned
 from ctseg.volume import Grid, Volume, require_same_grid
 from ctseg.volume_files import read_volume_file
 

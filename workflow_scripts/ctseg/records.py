@@ -20,6 +20,7 @@ from ctseg.software import software
 
 FOLDER = "provenance/files"  # of the records, below the study's results
 UID = re.compile(r"\d+(?:\.\d+){5,}")
+BESIDE = "reference"  # an input that says which scan is meant: what it is converted to has a record of its own
 
 
 def without_sources(message: str, inputs: Any) -> str:
@@ -98,7 +99,7 @@ def write_records(job: Any, started: str) -> None:
         "sources": {
             name: [describe(path) for path in paths_of(value)]
             for name, value in sorted(job.input.items())
-            if not all(is_result(path, study) for path in paths_of(value))
+            if name != BESIDE and not all(is_result(path, study) for path in paths_of(value))
         },
         "outputs": {os.path.relpath(path, study): describe(path) for path in sorted(job.output)},
         "software": software(),

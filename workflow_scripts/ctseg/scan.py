@@ -37,15 +37,16 @@ def read_scan(
     kernels: Iterable[str] = (),
     irregular: str = "refuse",
     rescale: Sequence[float] | None = None,
+    label: str | Path | None = None,
 ) -> Scan:
     """Read a CT scan: a folder of DICOM slices, or a NIfTI, NRRD, MHA or MHD file.
 
     For a DICOM folder, `series_uid` chooses a series, `kernels` are those to prefer, and `irregular` says what to do
     with uneven slices ("refuse" or "resample"). `rescale` is the slope and intercept of values that are not in HU: of
-    slices without a RescaleIntercept, and of scans whose values show it. Voxels keep their order and their place in the
-    world; values below −1024 and NaN become −1024, fractions are rounded. What a user should know of stands in the
-    facts' `warnings`. Raises InputError when the file cannot be read, is no single 3-D volume, its size is that of no
-    scan, or its values cannot be HU.
+    slices without a RescaleIntercept, and of scans whose values show it. `label` is a label of the scan, whose series
+    is taken where it names one. Voxels keep their order and their place in the world; values below −1024 and NaN become
+    −1024, fractions are rounded. What a user should know of stands in the facts' `warnings`. Raises InputError when the
+    file cannot be read, is no single 3-D volume, its size is that of no scan, or its values cannot be HU.
     """
     source = Path(path)
     if is_volume_file(source):
@@ -54,7 +55,7 @@ def read_scan(
     elif source.is_dir():
         from ctseg.dicom import read_dicom  # pydicom takes 0.3 s to import
 
-        volume, facts = read_dicom(source, series_uid, kernels, irregular, rescale)
+        volume, facts = read_dicom(source, series_uid, kernels, irregular, rescale, label)
         require_possible(volume.grid, str(source))
     elif source.exists() and source.suffix.lower() in DICOM_SUFFIXES:
         raise InputError(f"{source} is one file of a DICOM series; give the folder that holds all its slices")

@@ -89,12 +89,15 @@ def _on_scans(source: Any, step: Mapping[str, Any], cohort: pd.DataFrame, links:
     """The parts on the scans, and on what is unusual about them; those with a flag come first."""
     scans = pd.read_csv(source.scans, sep="\t", dtype={"case": str, "flags": str}, keep_default_na=False)
     over = pd.read_csv(source.passed_over, sep="\t", dtype={"case": str})
+    labels = pd.read_csv(source.label_table, sep="\t", dtype={"case": str, "label": str}, keep_default_na=False)
     return {
         "cohort_text": _cohort_text(cohort),
         "cohort_figure": svg(source.cohort_figure),
         "cohort_table": table(cohort.dropna(axis="columns", how="all"), sortable=True),
         "passed_over": over,
         "passed_over_table": table(over),
+        "label_table": table(labels, sortable=True) if len(labels) else "",
+        "label_notes": Path(source.label_notes).read_text(encoding="utf-8").splitlines(),
         "excluded": step["excluded"],
         "scans_table": table(scans.sort_values("flags", key=lambda flags: flags == "", kind="stable"), links, True),
     }

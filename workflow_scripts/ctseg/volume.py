@@ -148,9 +148,14 @@ class Volume:
 
 def require_same_grid(first: Grid, second: Grid, first_name: str, second_name: str, tolerance_mm: float = 1e-3) -> None:
     """Raise InputError, naming both, unless the two grids match to `tolerance_mm`."""
-    if not first.matches(second, tolerance_mm):
-        raise InputError(
-            f"{first_name} and {second_name} do not lie on one grid: {first.shape_zyx} voxels (z, y, x) over "
-            f"{first.box_text()} against {second.shape_zyx} over {second.box_text()}. "
-            "They must come from the same scan; check that the right pair is given."
-        )
+    if first.matches(second, tolerance_mm):
+        return
+    boxes = [f"{grid.shape_zyx} voxels (z, y, x) over {grid.box_text()}" for grid in (first, second)]
+    difference = [" against ".join(boxes)] if boxes[0] != boxes[1] else []
+    if first.shape_zyx == second.shape_zyx:
+        off_mm = np.abs(first.corners_xyz_mm() - second.corners_xyz_mm()).max()
+        difference.append(f"their voxels lie up to {off_mm:.4g} mm apart, {tolerance_mm:.3g} mm are allowed")
+    raise InputError(
+        f"{first_name} and {second_name} do not lie on one grid: {'; '.join(difference)}. "
+        "They must come from the same scan; check that the right pair is given."
+    )

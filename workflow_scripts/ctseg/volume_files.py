@@ -1,6 +1,7 @@
 """Volume files of any format: scans, labels and lung fields."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -21,16 +22,42 @@ def read_volume_file(path: Path) -> Volume:
     return volume
 
 
-def _read_sitk(path: Path) -> Volume:
-    """Read a NRRD or MetaImage file; SimpleITK's world is LPS in mm already."""
+def read_layers(path: Path) -> list[Volume]:
+    """Read the layers of a NRRD file that may hold several volumes on one grid; any other file is one layer."""
+    if path.name.lower().endswith(NIFTI_SUFFIXES):
+        return [read_volume_file(path)]
     import SimpleITK as sitk  # 0.3 s, and most scans are DICOM or NIfTI
+
+    image = _open_sitk(path)
+    count = image.GetNumberOfComponentsPerPixel()
+    if count == 1:
+        return [read_volume_file(path)]
+    layers = [_sitk_volume(sitk.VectorIndexSelectionCast(image, layer), path) for layer in range(count)]
+    require_possible(layers[0].grid, str(path))
+    return layers
+
+
+def _read_sitk(path: Path) -> Volume:
+    """Read a NRRD or MetaImage file with one volume."""
+    return _sitk_volume(_open_sitk(path), path)
+
+
+def _open_sitk(path: Path) -> Any:
+    """A NRRD or MetaImage file as SimpleITK reads it."""
+    import SimpleITK as sitk
 
     if not path.exists():
         raise InputError(f"{path} does not exist")
     try:
-        image = sitk.ReadImage(str(path))
+        return sitk.ReadImage(str(path))
     except RuntimeError:
         raise InputError(f"{path} cannot be read as {volume_format(path)}: it is cut, damaged or incomplete") from None
+
+
+def _sitk_volume(image: Any, path: Path) -> Volume:
+    """An image of SimpleITK, whose world is LPS in mm already."""
+    import SimpleITK as sitk
+
     voxels = sitk.GetArrayFromImage(image)
     if image.GetDimension() != 3 or image.GetNumberOfComponentsPerPixel() != 1:
         raise InputError(f"{path} holds no single 3-D volume of numbers: shape {voxels.shape}")
