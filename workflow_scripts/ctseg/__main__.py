@@ -11,7 +11,9 @@ from ctseg.errors import InputError
 from ctseg.formats import is_volume_file
 
 if TYPE_CHECKING:  # numpy and all that comes with it are not needed to show the help
+    from ctseg.engines import Engine
     from ctseg.findings import Findings
+    from ctseg.volume import Volume
 
 SUFFIXES = (".nii.gz", ".nii")
 
@@ -47,6 +49,8 @@ def predict(given: argparse.Namespace) -> None:
     write_components(found.components, list(engine.card.labels), paths["table"])
     if found.entropy:
         write_nifti(found.entropy, paths["uncertainty"])
+    if given.stability:
+        write_stability(scan.volume, found.segmentation, engine, given.memory_gib, paths["stability"])
     if given.dicom:
         write_dicom(given, Findings(found.segmentation, engine.card.labels, found.components, hash_of(given.model)))
     volume_cm3 = sum(row["volume_cm3"] for row in found.components)
@@ -61,12 +65,28 @@ def write_dicom(given: argparse.Namespace, findings: "Findings") -> None:
     write_objects(given.dicom, choose_stack(given.scan, given.series_uid), findings)
 
 
+def write_stability(image: "Volume", segmentation: "Volume", engine: "Engine", memory_gib: float, path: Path) -> None:
+    """Write and print how far the segmentation of an image moves when the network's grid does."""
+    from ctseg.files import write_table
+    from ctseg.lungs import check_lungs, segment_lungs
+    from ctseg.stability import COLUMNS, stability, told
+
+    lungs = segment_lungs(image) if engine.card.preparation.region == "lungs" else None
+    plausible = lungs is not None and bool(check_lungs(lungs, image)["plausible"])
+    rows = stability(segmentation, image, lungs, plausible, engine, memory_gib)
+    write_table(path, COLUMNS, rows)
+    for row in rows:
+        print(told(row))
+
+
 def outputs(given: argparse.Namespace) -> dict[str, Path]:
     """What will be written where; of DICOM objects, their folder."""
     stem = without_suffix(given.output)
     paths = {"mask": given.output, "table": stem.with_name(f"{stem.name}.tsv")}
     if given.uncertainty:
         paths["uncertainty"] = stem.with_name(f"{stem.name}_uncertainty.nii.gz")
+    if given.stability:
+        paths["stability"] = stem.with_name(f"{stem.name}_stability.tsv")
     return paths | ({"dicom": given.dicom} if given.dicom else {})
 
 
@@ -100,6 +120,12 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--threads", type=int, default=os.cpu_count(), help="cores to use (all)")
     one.add_argument("--memory-gib", type=float, default=1.5, help="memory for windows, beside the scan (1.5)")
     one.add_argument("--uncertainty", action="store_true", help="write a map of each voxel's entropy, too")
+    one.add_argument(
+        "--stability",
+        action="store_true",
+        help="tell how far the segmentation moves when the network's grid is shifted by half a voxel; takes five times "
+        "as long",
+    )
     one.add_argument(
         "--dicom",
         type=Path,

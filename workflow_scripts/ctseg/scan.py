@@ -53,6 +53,7 @@ def read_scan(
         )
     else:
         raise InputError(f"{source} does not exist")
+    volume = Volume(volume.voxels_zyx, volume.grid.rounded())
     facts |= volume_facts(volume, str(source))
     return Scan(volume, facts | {"warnings": warnings_of(facts)})
 
