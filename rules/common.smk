@@ -13,6 +13,7 @@ from ctseg.archives import LUNG_VALUES
 from ctseg.cases import find_cases
 from ctseg.code_hash import code_hash
 from ctseg.config import resolve_config
+from ctseg.environment import check_environment
 from ctseg.errors import InputError
 from ctseg.formats import is_volume_file
 from ctseg.notices import notices
@@ -28,6 +29,8 @@ try:
     RESULTS = f"results/{STUDY}"
     CASES = {
         case.case: case
+    if workflow.is_main_process:
+        check_environment(sys.executable, RESULTS, config["resources"]["free_disk_gib"])
         for case in find_cases(
             config["cases"],
             Path.cwd(),
