@@ -24,6 +24,7 @@ AIRWAY_CM3 = (4.0, 100.0)  # of trachea and main bronchi; the scan may cut the t
 AIRWAY_HEIGHT_MM = 40.0
 AIRWAY_OFF_MIDLINE_MM = 40.0
 AIRWAY_WALL_MM = TRUNK_RADIUS_MM = 4.0  # a bronchus thinner than this stays with the lung
+TRUNK_REACH_MM = TRUNK_RADIUS_MM + LEEWAY_MM
 CLOSING_MM = 12.0  # a pleural nodule up to about twice this wide is taken in
 # A coarse voxel of the field as a whole number, which takes a quarter of a float's memory to interpolate; and half of
 # it, less one, so that exactly half counts whichever way the interpolation's last digit falls.
@@ -173,9 +174,7 @@ def _trunk(airways: np.ndarray, grid: Grid) -> np.ndarray:
     core = np.zeros_like(airways)
     if airways.any():
         box = _box_around(airways, TRUNK_RADIUS_MM, grid)
-        core[box] = (
-            ndimage.distance_transform_edt(airways[box], sampling=grid.spacing_zyx_mm) > TRUNK_RADIUS_MM + LEEWAY_MM
-        )
+        core[box] = ndimage.distance_transform_edt(airways[box], sampling=grid.spacing_zyx_mm) > TRUNK_REACH_MM
     return airways & _dilated(core, TRUNK_RADIUS_MM, grid)
 
 

@@ -17,8 +17,8 @@ import numpy as np
 from ctseg.errors import InputError
 
 AIR_HU = -1024
-# By how much a size or a length may differ without changing a decision: more than what formats round to, and no fraction
-# that spacings and margins have with each other, so that none of these lies on the edge.
+# By how much a size or a length may differ without changing a decision: more than what formats round to, and no
+# fraction that spacings and margins have with each other, so that none of these lies on the edge.
 LEEWAY_VOXELS = 0.00731592
 LEEWAY_MM = 0.0000314159
 
