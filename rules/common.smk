@@ -17,6 +17,8 @@ from ctseg.environment import check_environment
 from ctseg.errors import InputError
 from ctseg.formats import is_volume_file
 from ctseg.notices import notices
+from ctseg.pseudonyms import shown_names
+from ctseg.refusals import read_refusal
 from ctseg.splits import assign_splits, fold_cases, without_training
 
 try:
@@ -27,10 +29,10 @@ try:
     )
     STUDY = config["study"]
     RESULTS = f"results/{STUDY}"
-    CASES = {
-        case.case: case
     if workflow.is_main_process:
         check_environment(sys.executable, RESULTS, config["resources"]["free_disk_gib"])
+    CASES = {
+        case.case: case
         for case in find_cases(
             config["cases"],
             Path.cwd(),
@@ -40,6 +42,9 @@ try:
             config["measure"]["groups"],
         )
     }
+    EXCLUDED = shown_names(
+        config["cases"]["exclude"], CASES, config["cases"]["key_file"]
+    )
     if config["model"]:
         SPLITS, FOLDS = without_training(list(CASES.values())), {}
     else:
@@ -62,6 +67,11 @@ CARD = f"{RESULTS}/model/card.json"
 CLEANING = f"{RESULTS}/model/postprocess.json"
 INFERENCE = f"{RESULTS}/model/inference.json"
 PROVENANCE = f"{RESULTS}/model/provenance.json"
+# Whether a study ends without the cases that are refused.
+GO_ON = int(
+    config["cases"]["on_refusal"] == "go_on"
+    or (config["cases"]["on_refusal"] == "auto" and bool(config["model"]))
+)
 IN_LUNGS = config["target"]["region"] != "body"
 # The networks of an ensemble: one for each fold and repeat, named 0, 1, … and 0-repeat2, 1-repeat2, …
 MEMBERS = {
@@ -103,6 +113,11 @@ def step(*sections, **more):
         key: value for section in sections for key, value in config[section].items()
     } | more
     return dict(sorted(merged.items()))
+
+
+def stopping(path):
+    """A param that runs a job again whose case was refused, where refusals are to stop the study since."""
+    return {} if GO_ON or not read_refusal(path) else {"on_refusal": "stop"}
 
 
 def passing(path):
@@ -154,6 +169,12 @@ def cases_for_dicom():
 def cases_to_report():
     """All cases that the study uses, in the order of the case table."""
     used = set(cases_to_train()) | set(cases_to_segment())
+    return [case for case in CASES if case in used]
+
+
+def labelled_cases():
+    """Cases of the study whose label is used."""
+    used = set(cases_to_train()) | set(cases_to_measure())
     return [case for case in CASES if case in used]
 
 

@@ -96,8 +96,22 @@ def _on_scans(source: Any, step: Mapping[str, Any], cohort: pd.DataFrame, links:
         "passed_over": over,
         "passed_over_table": table(over),
         "excluded": step["excluded"],
+        "refused_table": _refused_table(source),
         "scans_table": table(scans.sort_values("flags", key=lambda flags: flags == "", kind="stable"), links, True),
     }
+
+
+def _refused(source: Any) -> list[str]:
+    """A caution where cases were refused."""
+    refused = pd.read_csv(source.refused, sep="\t", dtype=str)["case"].nunique()
+    text = f"{counted(refused, 'case')} refused: scan or label could not be used; the cohort's section says why."
+    return [text] if refused else []
+
+
+def _refused_table(source: Any) -> Markup:
+    """The cases that were refused, with the reason of each; empty where there are none."""
+    refused = pd.read_csv(source.refused, sep="\t", dtype=str, keep_default_na=False)
+    return table(refused) if len(refused) else Markup("")
 
 
 def _on_training(source: Any, step: Mapping[str, Any], made: Mapping[str, Stored]) -> dict[str, Any]:
@@ -143,7 +157,7 @@ def _front_page(
         "summary": _summary(cohort, card, cases, split, networks is None),
         "headline": {} if cases is None else headline(read_tables([source.summary]), split),
         "headline_split": split,
-        "cautions": cautions(cases, cohort, split, origin, networks, plausible),
+        "cautions": [*_refused(source), *cautions(cases, cohort, split, origin, networks, plausible)],
     }
 
 
