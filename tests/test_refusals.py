@@ -25,6 +25,7 @@ pytestmark = pytest.mark.timeout(400)
 GRID = Grid((40, 40, 40), (2.0, 2.0, 2.0), (0.0, 0.0, 0.0), ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)))
 REFUSAL = Refusal("a", "convert_image", "“<scan>” is cut")
 OWN = ["convert_image", "convert_label", "infer", "postprocess", "measure", "measure_certainty", "plot_case"]
+OWN += ["measure_stability"]
 TABLES = ["tabulate_cohort", "tabulate_metrics", "tabulate_refusals", "tabulate_segmentations", "plot_cohort"]
 TABLES += ["plot_metrics", "report", "manifest"]
 
@@ -103,6 +104,8 @@ def test_the_study_ends_with_the_tables_of_all_others(study):
     metrics = pd.read_csv(results / "metrics/cases.tsv", sep="\t")
     assert set(metrics["case"]) == {names[letter] for letter in "AB"}
     assert (metrics["dice"] > 0.8).all()
+    assert metrics["stability_dice"].between(0.5, 0.9999).all()
+    assert metrics["stability_volume_percent"].between(0.001, 50).all()
     scans = pd.read_csv(results / "segmentations.tsv", sep="\t")
     assert set(scans["case"]) == {names[letter] for letter in "ABD"}
 
@@ -155,7 +158,7 @@ def test_a_repaired_case_runs_its_own_jobs_and_the_tables(study, tmp_path):
     (whole / f"data/{MARK}_C/ct").touch()
     jobs = planned_jobs(whole, config)
     assert {rule: jobs.get(rule) for rule in OWN} == dict.fromkeys(OWN, 1)
-    assert set(jobs) - {"measure_stability"} == {*OWN, *TABLES}
+    assert set(jobs) == {*OWN, *TABLES}
     run = snakemake(whole, config)
     assert run.returncode == 0, run.stdout
     refused = pd.read_csv(whole / "results/some/refused.tsv", sep="\t")

@@ -7,7 +7,7 @@ from ctseg.engines import load_engine
 from ctseg.nifti import write_nifti
 from ctseg.predict import predict
 from ctseg.preparation import Preparation, network_input
-from ctseg.stability import SHIFTS, Shifted, ShiftedEngine, stability
+from ctseg.stability import SHIFTS, Shifted, ShiftedEngine, stability, told
 from ctseg.volume import Grid, Volume
 from test_command import ctseg
 
@@ -53,10 +53,12 @@ def test_a_thin_sheet_moves_and_a_large_block_hardly_does():
         assert row["smallest_volume_cm3"] <= row["volume_cm3"] <= row["largest_volume_cm3"]
 
 
-def test_nothing_found_on_any_grid_is_stable():
+def test_nothing_found_on_any_grid_has_no_dice():
     image = Volume(np.full((12, 12, 12), -900, np.int16), Grid((12,) * 3, (1.0,) * 3, (0.0,) * 3, IDENTITY))
     (row,) = stability(image.with_voxels(np.zeros((12,) * 3, np.uint8)), image, None, False, Bright(), 1.0)
-    assert (row["volume_range_percent"], row["smallest_dice"], row["largest_volume_cm3"]) == (0.0, 1.0, 0.0)
+    assert np.isnan([row["volume_range_percent"], row["smallest_dice"]]).all()
+    assert row["largest_volume_cm3"] == 0
+    assert told(row) == "ball: nothing is found with the grid of the network shifted by half a voxel, either"
 
 
 def test_the_engine_is_the_same_but_for_the_grid(model_folder):

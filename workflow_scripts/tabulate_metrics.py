@@ -4,7 +4,7 @@ import pandas as pd
 
 from ctseg.files import atomic_path, write_text
 from ctseg.refusals import admitted
-from ctseg.tables import froc_curve, note, read_tables, reliability_curve, summarise, with_calibration
+from ctseg.tables import froc_curve, note, read_tables, reliability_curve, summarise, with_calibration, with_stability
 from job import job
 
 
@@ -22,6 +22,8 @@ with job(snakemake) as log:
         cases = with_calibration(cases, bins)
         write(reliability_curve(bins), output.reliability)
         write(froc_curve(read_tables(admitted(source.froc, "to measure"))), output.froc)
+    if source.get("stability"):
+        cases = with_stability(cases, read_tables(admitted(source.stability, "to measure")))
     summary = summarise(cases, step["patients"], step["groups"])
     write(cases, output.cases)
     write(summary, output.summary)

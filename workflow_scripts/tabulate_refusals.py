@@ -3,7 +3,6 @@
 import sys
 
 from ctseg.files import write_table
-from ctseg.records import paths_of
 from ctseg.refusals import refusals
 from ctseg.wording import counted
 from job import job
@@ -12,10 +11,9 @@ COLUMNS = dict.fromkeys(["case", "split", "refused_by", "reason"], "")
 
 with job(snakemake) as log:
     splits = snakemake.params.step["splits"]
-    paths = [path for _, value in snakemake.input.items() for path in paths_of(value)]
     rows = [
         {"case": found.case, "split": splits[found.case], "refused_by": found.rule, "reason": found.reason}
-        for found in refusals(paths)
+        for found in refusals(snakemake.input)
     ]
     rows.sort(key=lambda row: (row["case"], row["refused_by"]))
     for row in rows:

@@ -74,8 +74,8 @@ def stability(
 
     `segmentation` is that of `image` (HU, the same grid) by the engine, after its postprocessing; `lungs` is the lung
     field where the model works inside the lungs. The range of the volume is that over all grids, the first one too, in
-    percent of the first one's volume, and NaN where that is empty and another is not; `smallest_dice` is the lowest
-    Dice of a shifted one with the first, 1 where all are empty.
+    percent of the first one's volume; `smallest_dice` is the lowest Dice of a shifted one with the first. The former is
+    NaN where the first is empty, the latter where all are.
     """
     moved = []
     for shift in SHIFTS:
@@ -92,23 +92,24 @@ def _row(value: int, name: str, segmentation: Volume, moved: Sequence[Volume]) -
     own, counts, dices = int(np.count_nonzero(first)), [], []
     for other in (volume.voxels_zyx == value for volume in moved):
         counts.append(int(np.count_nonzero(other)))
-        both = own + counts[-1]
-        dices.append(2 * int(np.count_nonzero(first & other)) / both if both else 1.0)
+        if both := own + counts[-1]:
+            dices.append(2 * int(np.count_nonzero(first & other)) / both)
     smallest, largest = min(own, *counts), max(own, *counts)
     voxel_cm3 = segmentation.grid.voxel_volume_mm3 / 1000
-    spread = (largest - smallest) / own * 100 if own else float("nan")
     return {
         "label": name,
         "volume_cm3": own * voxel_cm3,
         "smallest_volume_cm3": smallest * voxel_cm3,
         "largest_volume_cm3": largest * voxel_cm3,
-        "volume_range_percent": spread if largest else 0.0,
-        "smallest_dice": min(dices),
+        "volume_range_percent": (largest - smallest) / own * 100 if own else float("nan"),
+        "smallest_dice": min(dices, default=float("nan")),
     }
 
 
 def told(row: dict[str, Any]) -> str:
     """A row in words, for a terminal."""
+    if not row["largest_volume_cm3"]:
+        return f"{row['label']}: nothing is found with the grid of the network shifted by half a voxel, either"
     return (
         f"{row['label']}: with the grid of the network shifted by half a voxel the volume goes from "
         f"{row['smallest_volume_cm3']:.2f} to {row['largest_volume_cm3']:.2f} cm³, and the Dice with this segmentation "
