@@ -18,7 +18,7 @@ from ctseg.errors import InputError
 from ctseg.formats import is_volume_file
 from ctseg.notices import notices
 from ctseg.pseudonyms import shown_names
-from ctseg.refusals import read_refusal
+from ctseg.refusals import read_refusal, reminder
 from ctseg.splits import assign_splits, fold_cases, without_training
 
 try:
@@ -58,6 +58,8 @@ if workflow.is_main_process:
     for line in notices(
         CASES.values(), config["cases"]["key_file"], not config["model"]
     ):
+        print(f"ctseg: {line}", file=sys.stderr)
+    if line := reminder(f"{RESULTS}/refused.tsv"):
         print(f"ctseg: {line}", file=sys.stderr)
 
 LABELS = list(config["target"]["labels"])

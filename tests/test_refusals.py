@@ -138,10 +138,23 @@ def test_neither_a_refused_nor_an_excluded_case_shows_a_name(study):
     assert f"{MARK}_E" in (folder / "pseudonyms.tsv").read_text()
 
 
-def test_a_second_run_has_nothing_to_do_and_the_mode_alone_runs_nothing(study):
-    folder, config, _ = study
+def test_a_second_run_has_nothing_to_do_but_to_remind_and_the_mode_alone_runs_nothing(study):
+    folder, config, run = study
+    reminder = "ctseg: 2 cases refused when this study last ran; results/some/refused.tsv says why"
+    assert reminder not in run.stdout
+    assert reminder in snakemake(folder, config, "--dry-run").stdout
     assert planned_jobs(folder, config) == {}
     assert planned_jobs(folder, merged(config, {"cases": {"on_refusal": "go_on"}})) == {}
+
+
+def test_what_follows_the_study_takes_it_with_its_refusals(study):
+    folder, config, _ = study
+    run = snakemake(folder, config, "--", "verify")
+    assert run.returncode == 0, run.stdout
+    assert "are as the manifest says" in run.stdout
+    run = snakemake(folder, config, "--report", folder / "own.html")
+    assert run.returncode == 0, run.stdout
+    assert "Refused cases" in (folder / "own.html").read_text()
 
 
 def test_where_refusals_stop_the_study_the_refused_cases_run_again_and_no_other_one(study):
@@ -209,5 +222,6 @@ def test_a_study_that_trains_ends_without_its_refused_cases(tmp_path):
     assert json.loads((results / "model/card.json").read_text())["training_cases"] == 1
     assert pd.read_csv(results / "refused.tsv", sep="\t")["case"].tolist() == ["b", "c", "d", "f"]
     assert set(pd.read_csv(results / "metrics/cases.tsv", sep="\t")["case"]) == {"e", "g"}
+    assert "3 CT scans of 3 patients were split by patient: 1 for training" in (results / "report.html").read_text()
     assert re.search(r"training on 1 cases, validating on 1", (results / "logs/train/0.log").read_text())
     assert planned_jobs(tmp_path, config) == {}

@@ -15,6 +15,7 @@ from typing import Any
 from ctseg.decisions import Stored, decided
 from ctseg.errors import InputError
 from ctseg.files import atomic_path
+from ctseg.wording import counted
 
 HEAD = '{"refused by ctseg": '  # what a record begins with, and no image, table or JSON of a result does
 
@@ -58,6 +59,13 @@ def refusals(paths: Iterable[str | Path]) -> list[Refusal]:
 def refused_cases(paths: Iterable[str | Path]) -> set[str]:
     """The cases of the records among the files."""
     return {refusal.case for refusal in refusals(paths)}
+
+
+def reminder(table: str | Path) -> str:
+    """A line on the cases that an earlier run refused, from their table; empty where there are none."""
+    lines = Path(table).read_text(encoding="utf-8").splitlines()[1:] if Path(table).is_file() else []
+    refused = len({line.partition("\t")[0] for line in lines})
+    return f"{counted(refused, 'case')} refused when this study last ran; {table} says why" if refused else ""
 
 
 def usable(path: str | None) -> str | None:
