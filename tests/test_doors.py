@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -13,9 +14,10 @@ from ctseg.errors import InputError
 from ctseg.nifti import read_nifti, write_nifti
 from ctseg.predict import predict
 from ctseg.preparation import Preparation, network_input
-from ctseg.resample import grow_box
+from ctseg.resample import grow_box, to_sitk
 from ctseg.scan import read_scan
 from ctseg.volume import LEEWAY_VOXELS, Grid, Volume
+from dicom_files import body
 from grids import grids
 from real_data import FOLDER, real_data
 
@@ -26,6 +28,12 @@ spacings = st.one_of(
     st.integers(200, 2000).map(lambda field_mm: field_mm / 512),
 )
 jitters = st.tuples(*[st.floats(-JITTER_MM, JITTER_MM)] * 3)
+
+
+PREPARATIONS = [
+    Preparation((spacing, spacing, slices), (-1000.0, 400.0), "body", margin_mm)
+    for spacing, slices, margin_mm in ((2.0, 2.0, 12.0), (1.5, 3.27, 10.0), (1.953125, 5.0, 7.5))
+]
 
 
 def axial(shape, spacing, jitter=(0, 0, 0)):
@@ -60,6 +68,22 @@ def test_another_spacing_gives_the_same_grid_whatever_the_last_digit(spacing, ji
     assert first.matches(second)
 
 
+@given(st.tuples(*[spacings] * 3), jitters, st.tuples(*[spacings] * 3), st.integers(0, 300))
+@settings(max_examples=200)
+def test_the_network_sees_the_same_grid_whatever_the_last_digit(spacing, jitter, wanted, tenths):
+    margin_mm, shape = tenths / 10, (20, 24, 28)
+    voxels = np.full(shape, -1000, np.int16)
+    voxels[6:13, 8:15, 9:20] = 50
+    preparation = Preparation(wanted, (-1000.0, 400.0), "body", margin_mm)
+    part, first = network_input(Volume(voxels, axial(shape, spacing)), None, preparation)
+    extents = np.array(part.grid.shape_zyx[::-1]) * spacing / wanted
+    assume(all(far_from_the_edge(margin_mm / mm, LEEWAY_VOXELS) for mm in spacing))
+    assume(all(far_from_the_edge(size + 0.5, -LEEWAY_VOXELS) for size in extents))
+    _, second = network_input(Volume(voxels, axial(shape, spacing, jitter)), None, preparation)
+    assert second.shape_zyx == first.shape_zyx
+    assert second.matches(first)
+
+
 @pytest.mark.parametrize("spacing_mm", [0.5, 0.75, 0.8, 1.0, 1.5, 2.0, 2.4, 3.0, 4.0, 12.0])
 @pytest.mark.parametrize("digit", [-1e-6, -6e-16, 6e-16, 1e-6])
 def test_whole_margins_and_half_voxels_are_no_matter_of_digits(spacing_mm, digit):
@@ -81,6 +105,24 @@ def test_a_grid_that_entered_comes_back_from_a_file_to_the_last_digit(tmp_path_f
     assert read_nifti(path).grid == entered
 
 
+@given(grids(sheared=False))
+@settings(max_examples=40, deadline=None)
+def test_every_format_of_a_scan_gives_the_same_grid(tmp_path_factory, grid):
+    scan, folder = Volume(body(grid.shape_zyx), grid), tmp_path_factory.mktemp("formats")
+    write_nifti(scan, folder / "image.nii.gz")
+    for suffix in (".nrrd", ".mha", ".mhd"):
+        sitk.WriteImage(to_sitk(scan), str(folder / f"image{suffix}"))
+    first = read_scan(folder / "image.nii.gz").volume.grid
+    for suffix in (".nrrd", ".mha", ".mhd"):
+        other = read_scan(folder / f"image{suffix}").volume.grid
+        assert other.matches(first, 1e-4)
+        for preparation in PREPARATIONS:
+            wanted = preparation.spacing_xyz_mm
+            extents = np.array(grid.shape_zyx[::-1]) * grid.spacing_xyz_mm / wanted
+            if all(far_from_the_edge(voxels + 0.5, -LEEWAY_VOXELS) for voxels in extents):
+                assert other.with_spacing(wanted).shape_zyx == first.with_spacing(wanted).shape_zyx
+
+
 def test_a_grid_beyond_what_a_file_can_hold_is_refused():
     with pytest.raises(InputError, match="geometry is not usable"):
         Grid((2, 2, 2), (1.0, 1.0, 1.0), (1e300, 0.0, 0.0), IDENTITY).rounded()
@@ -89,12 +131,6 @@ def test_a_grid_beyond_what_a_file_can_hold_is_refused():
 def test_a_shape_changes_with_the_spacing_where_it_should():
     assert axial((25,) * 3, (0.98,) * 3).with_spacing((2, 2, 2)).shape_zyx == (12, 12, 12)
     assert grow_box((slice(15, 16),) * 3, 12, axial((40,) * 3, (0.99,) * 3))[0] == slice(2, 29)
-
-
-PREPARATIONS = [
-    Preparation((spacing, spacing, slices), (-1000.0, 400.0), "body", margin_mm)
-    for spacing, slices, margin_mm in ((2.0, 2.0, 12.0), (1.5, 3.27, 10.0), (1.953125, 5.0, 7.5))
-]
 
 
 def readable():

@@ -157,6 +157,25 @@ def test_an_environment_in_a_folder_with_a_blank_is_told_in_one_line_before_any_
     assert "rule make_phantom" not in run.stdout
 
 
+@pytest.mark.skipif(shutil.which("make") is None, reason="make is not here")
+def test_make_tells_it_before_it_installs_anything(drive):
+    shutil.rmtree(drive / ".other", ignore_errors=True)
+    command = ["make", "demo", "VENV=.other", f"PYTHON={sys.executable}"]
+    run = subprocess.run(command, cwd=drive, capture_output=True, text=True, check=False)
+    assert run.returncode != 0
+    assert "ctseg: the path of the Python environment has a blank" in run.stderr
+    assert not (drive / ".other").exists()
+    plain = subprocess.run(
+        [sys.executable, "-m", "ctseg.environment", "env/bin/python"],
+        cwd="/",
+        env={"PYTHONPATH": str(ROOT / "workflow_scripts")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (plain.returncode, plain.stderr) == (0, "")
+
+
 @pytest.mark.timeout(200)
 def test_an_environment_elsewhere_runs_a_project_in_a_folder_with_a_blank(drive):
     run = run_in(drive, sys.executable)

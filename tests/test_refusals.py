@@ -12,17 +12,20 @@ import pandas as pd
 import pytest
 
 from ball_model import balls
+from ctseg.engines import load_engine
 from ctseg.errors import InputError
-from ctseg.nifti import write_nifti
+from ctseg.nifti import read_nifti, write_nifti
+from ctseg.predict import predict
 from ctseg.pseudonyms import is_pseudonym
 from ctseg.refusals import Refusal, admitted, read_refusal, refused_cases, usable, write_refusal
+from ctseg.scan import read_scan
 from ctseg.volume import Grid, Volume
 from dicom_files import write_series
 from studies import TINY, merged, planned_jobs, snakemake
 from test_privacy import MARK, MARK_UID, found_in
 
 pytestmark = pytest.mark.timeout(400)
-GRID = Grid((40, 40, 40), (2.0, 2.0, 2.0), (0.0, 0.0, 0.0), ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)))
+GRID = Grid((40, 40, 40), (2.0, 2.0, 2.0), (0.1, 0.2, 0.3), ((1.0, 0.0, 0.0), (0.0, 0.8, -0.6), (0.0, 0.6, 0.8)))
 REFUSAL = Refusal("a", "convert_image", "“<scan>” is cut")
 OWN = ["convert_image", "convert_label", "infer", "postprocess", "measure", "measure_certainty", "plot_case"]
 OWN += ["measure_stability"]
@@ -136,6 +139,16 @@ def test_neither_a_refused_nor_an_excluded_case_shows_a_name(study):
     assert found_in(folder / "results") == []
     assert all(map(is_pseudonym, named(folder).values()))
     assert f"{MARK}_E" in (folder / "pseudonyms.tsv").read_text()
+
+
+def test_the_workflow_on_dicom_gives_the_mask_of_the_command(study, model_folder):
+    folder, _, _ = study
+    engine, names = load_engine(model_folder / "model.onnx", 2), named(folder)
+    for letter in "ABD":
+        scan = read_scan(folder / f"data/{MARK}_{letter}/ct").volume
+        stored = read_nifti(folder / f"results/some/segmentations/{names[letter]}.nii.gz")
+        assert stored.grid == scan.grid
+        np.testing.assert_array_equal(predict(scan, engine).segmentation.voxels_zyx, stored.voxels_zyx)
 
 
 def test_a_second_run_has_nothing_to_do_but_to_remind_and_the_mode_alone_runs_nothing(study):

@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -71,3 +72,13 @@ def nearest(path: Path) -> Path:
     while not path.exists() and path != path.parent:
         path = path.parent
     return path
+
+
+def main() -> None:
+    """Say of the interpreter that is to be made at a path whether Snakemake could start jobs with it."""
+    if problems := list(_python(os.path.abspath(sys.argv[1]))):  # noqa: PTH100 (a link is not to be followed)
+        sys.exit(f"ctseg: {problems[0]}")
+
+
+if __name__ == "__main__":
+    main()
