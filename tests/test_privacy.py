@@ -119,6 +119,7 @@ def test_the_basic_profile_is_covered():
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_no_mark_leaves_the_files_of_a_study(tmp_path):
     for index, letter in enumerate("ABCDE"):
         write_patient(tmp_path / "data" / f"{MARK}_{letter}", index)

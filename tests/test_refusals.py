@@ -215,6 +215,7 @@ def test_where_every_case_is_refused_the_study_stops_and_says_so(study, tmp_path
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_a_study_that_trains_ends_without_its_refused_cases(tmp_path):
     rows = ["case\timage\tlabel\tsplit"]
     splits = {"a": "train", "b": "train", "c": "train", "d": "val", "e": "val", "f": "test", "g": "test"}
