@@ -43,7 +43,9 @@ try:
         )
     }
     EXCLUDED = shown_names(
-        config["cases"]["exclude"], CASES, config["cases"]["key_file"]
+        config["cases"]["exclude"],
+        CASES,
+        Path(config["cases"]["key_file"]).expanduser(),
     )
     if config["model"]:
         SPLITS, FOLDS = without_training(list(CASES.values())), {}
