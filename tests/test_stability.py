@@ -44,7 +44,7 @@ def test_a_thin_sheet_moves_and_a_large_block_hardly_does():
     rows = []
     for image in (block, sheet):
         engine = Bright()
-        rows += stability(predict(image, engine).segmentation, image, None, False, engine, 1.0)
+        rows += stability(predict(image, engine).segmentation, image, None, False, engine)
     assert rows[0]["smallest_dice"] > rows[1]["smallest_dice"] + 0.1
     assert rows[0]["smallest_dice"] > 0.85, rows
     assert rows[1]["smallest_dice"] < 0.9
@@ -55,7 +55,7 @@ def test_a_thin_sheet_moves_and_a_large_block_hardly_does():
 
 def test_nothing_found_on_any_grid_has_no_dice():
     image = Volume(np.full((12, 12, 12), -900, np.int16), Grid((12,) * 3, (1.0,) * 3, (0.0,) * 3, IDENTITY))
-    (row,) = stability(image.with_voxels(np.zeros((12,) * 3, np.uint8)), image, None, False, Bright(), 1.0)
+    (row,) = stability(image.with_voxels(np.zeros((12,) * 3, np.uint8)), image, None, False, Bright())
     assert np.isnan([row["volume_range_percent"], row["smallest_dice"]]).all()
     assert row["largest_volume_cm3"] == 0
     assert told(row) == "ball: nothing is found with the grid of the network shifted by half a voxel, either"

@@ -19,7 +19,8 @@ with job(snakemake) as log:
     engine, image, segmentation = engine_for(task), read_nifti(task.image), read_nifti(source.segmentation)
     field = read_nifti(task.lungs) if task.lungs else None
     plausible = plausible_lungs(task.lungs or None, task.lungs_facts or None) is not None
-    rows = stability(segmentation, image, field, plausible, engine, task.memory_gib, task.batch_size)
+    how = {"memory_gib": task.memory_gib, "batch_size": task.batch_size}
+    rows = stability(segmentation, image, field, plausible, engine, **how)
     for row in rows:
         log.info("%s", told(row))
     case = snakemake.wildcards.case

@@ -73,7 +73,7 @@ def write_stability(image: "Volume", segmentation: "Volume", engine: "Engine", m
 
     lungs = segment_lungs(image) if engine.card.preparation.region == "lungs" else None
     plausible = lungs is not None and bool(check_lungs(lungs, image)["plausible"])
-    rows = stability(segmentation, image, lungs, plausible, engine, memory_gib)
+    rows = stability(segmentation, image, lungs, plausible, engine, memory_gib=memory_gib)
     write_table(path, COLUMNS, rows)
     for row in rows:
         print(told(row))

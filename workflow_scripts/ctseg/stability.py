@@ -56,32 +56,30 @@ class ShiftedEngine:
         prepared = Shifted(given.spacing_xyz_mm, given.window_hu, given.region, given.margin_mm, shift_xyz)
         self.card, self.name, self._engine = replace(card, preparation=prepared), engine.name, engine
 
+    def __getattr__(self, name: str) -> Any:
+        """What else the engine has."""
+        return getattr(self._engine, name)
+
     def __call__(self, patches: np.ndarray) -> np.ndarray:
         """Probabilities [batch, class, z, y, x] of float32 HU patches [batch, 1, z, y, x]."""
         return self._engine(patches)
 
 
 def stability(
-    segmentation: Volume,
-    image: Volume,
-    lungs: Volume | None,
-    plausible: bool,
-    engine: Engine,
-    memory_gib: float,
-    batch_size: int = 1,
+    segmentation: Volume, image: Volume, lungs: Volume | None, plausible: bool, engine: Engine, **how: Any
 ) -> list[dict[str, Any]]:
     """One row a label of how far a segmentation (uint8, classes 1…n) moves over `SHIFTS`, with the keys of `COLUMNS`.
 
     `segmentation` is that of `image` (HU, the same grid) by the engine, after its postprocessing; `lungs` is the lung
-    field where the model works inside the lungs. The range of the volume is that over all grids, the first one too, in
-    percent of the first one's volume; `smallest_dice` is the lowest Dice of a shifted one with the first. The former is
-    NaN where the first is empty, the latter where all are.
+    field where the model works inside the lungs, and `how` are further arguments of `predict.infer`. The range of the
+    volume is that over all grids, the first one too, in percent of the first one's volume; `smallest_dice` is the
+    lowest Dice of a shifted one with the first. The former is NaN where the first is empty, the latter where all are.
     """
     moved = []
     for shift in SHIFTS:
         shifted = ShiftedEngine(engine, shift)
         field = lungs if plausible else None
-        labels = infer(image, field, shifted, memory_gib=memory_gib, batch_size=batch_size).labels
+        labels = infer(image, field, shifted, **how).labels
         moved.append(postprocess(labels, engine.card.postprocess, lungs, plausible)[0])
     return [_row(value, name, segmentation, moved) for value, name in enumerate(engine.card.labels, start=1)]
 
