@@ -13,7 +13,8 @@ sys.path[:0] = [str(ROOT / "workflow_scripts")]
 from ctseg.export import export_onnx, export_torchscript, shipped, window_bytes  # noqa: E402
 from ctseg.intensity import Scaling  # noqa: E402
 from ctseg.model import InferSettings, ModelCard  # noqa: E402
-from ctseg.network import NetworkSettings, SegmentationModel, build_network  # noqa: E402
+from ctseg.network import SegmentationModel, build_network  # noqa: E402
+from ctseg.network_settings import NetworkSettings  # noqa: E402
 from ctseg.postprocessing import PostprocessSettings  # noqa: E402
 from ctseg.preparation import Preparation  # noqa: E402
 from ctseg.volume import Volume  # noqa: E402

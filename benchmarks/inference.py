@@ -65,7 +65,7 @@ def torch_engine(model: SegmentationModel, engine: Engine) -> Engine:
     def run(patches: np.ndarray) -> np.ndarray:
         return model(torch.from_numpy(patches)).numpy()
 
-    run.card = engine.card  # type: ignore[attr-defined]
+    run.card, run.on_gpu = engine.card, False  # type: ignore[attr-defined]
     return run  # type: ignore[return-value]
 
 
@@ -149,7 +149,7 @@ def outside_network(engine: Engine, scan: Path, out: Path, settings: InferSettin
         spent += time.perf_counter() - start
         return found
 
-    timed.card = engine.card  # type: ignore[attr-defined]
+    timed.card, timed.on_gpu = engine.card, False  # type: ignore[attr-defined]
     start = time.perf_counter()
     maps = infer(read_nifti(scan), None, timed, settings)  # type: ignore[arg-type]
     write_nifti(maps.labels, out / "segmented.nii.gz")

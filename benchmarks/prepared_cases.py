@@ -17,11 +17,12 @@ import yaml
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "workflow_scripts")]
 
-from ctseg.decisions import Stored, decided  # noqa: E402
+from ctseg.decisions import GIVEN, Decision, Stored, decided  # noqa: E402  # noqa: E402
 from ctseg.files import read_json, write_json  # noqa: E402
 from ctseg.fingerprint import fingerprint  # noqa: E402
 from ctseg.foreground import write_foreground  # noqa: E402
 from ctseg.foreground_search import find_foreground  # noqa: E402
+from ctseg.hardware import training_memory  # noqa: E402
 from ctseg.nifti import read_nifti, write_nifti  # noqa: E402
 from ctseg.phantom import PhantomSettings, make_phantom  # noqa: E402
 from ctseg.phantom_cases import phantom_case  # noqa: E402
@@ -103,8 +104,10 @@ def data_set(
     """Plan from the training cases, prepare what is not prepared by this plan yet, and map it."""
     training, validation = cases[: -given.validation], cases[-given.validation :]
     facts = {case.name: found for case, found in zip(training, run(facts_of, training), strict=True)}
+    given_gib = config["plan"]["memory_gib"]
+    memory = Decision(*training_memory()) if given_gib == "auto" else Decision(given_gib, GIVEN)
     wanted = config["plan"] | {key: config["network"][key] for key in PLANNED}
-    decisions = plan(facts, wanted | {"region": config["target"]["region"]})
+    decisions = plan(facts, wanted | {"region": config["target"]["region"]}, memory)
     folder, planned = given.out / f"{name}_prepared", given.out / f"{name}_plan.json"
     same = planned.exists() and read_json(planned) == decisions
     if not same:

@@ -10,6 +10,7 @@ SCHEMAS = Path(workflow.basedir) / "rules" / "schemas"
 sys.path.insert(0, str(SCRIPTS))
 
 from ctseg.archives import LUNG_VALUES
+from ctseg.case_settings import cases_per_job_of, gpus_of
 from ctseg.cases import find_cases
 from ctseg.code_hash import code_hash
 from ctseg.config import resolve_config
@@ -88,6 +89,12 @@ TUNED = "auto" in [
     config["postprocess"][key]
     for key in ("threshold", "min_volume_mm3", "keep_largest")
 ]
+# The plan is made where training runs if it follows from the memory there, and by the main process otherwise.
+PLAN_FOLLOWS_DEVICE = config["plan"]["memory_gib"] == "auto" and "auto" in [
+    config["plan"][key] for key in ("patch_size", "batch_size")
+]
+# What each job of inference asks for. No params: neither changes a result, but by the engine that it leads to.
+INFER_GPUS, CASES_PER_JOB = gpus_of(config["infer"]), cases_per_job_of(config["infer"])
 CALIBRATION_CASES = 8  # that the ranges of 8-bit integers are measured on
 
 

@@ -92,11 +92,12 @@ rule measure_stability:
     resources:
         mem_mb=memory_mb(3 + config["infer"]["memory_gib"]),
         runtime=minutes(60),
-        gpu=config["infer"]["gpus"],
+        gpu=INFER_GPUS,
     params:
         step=step(
             batch_size=config["infer"]["batch_size"],
             engine=config["infer"]["engine"],
+            gpu_memory_gib=config["infer"]["gpu_memory_gib"],
             memory_gib=config["infer"]["memory_gib"],
         ),
         code=code("measure_stability.py"),

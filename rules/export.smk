@@ -54,6 +54,7 @@ rule export_model:
     resources:
         mem_mb=memory_mb(4),
         runtime=minutes(30),
+        gpu=INFER_GPUS,
     params:
         step=step(
             "export_model",

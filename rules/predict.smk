@@ -24,13 +24,13 @@ rule infer:
     resources:
         mem_mb=memory_mb(3 + config["infer"]["memory_gib"]),
         runtime=minutes(30),
-        gpu=config["infer"]["gpus"],
-        # No param: how many cases share a process changes no result.
-        cases_per_job=config["infer"]["cases_per_job"],
+        gpu=INFER_GPUS,
+        cases_per_job=CASES_PER_JOB,
     params:
         step=step(
             batch_size=config["infer"]["batch_size"],
             engine=config["infer"]["engine"],
+            gpu_memory_gib=config["infer"]["gpu_memory_gib"],
             memory_gib=config["infer"]["memory_gib"],
             probabilities=config["measure"]["probabilities"],
             uncertainty=config["infer"]["uncertainty"],

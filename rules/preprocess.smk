@@ -69,13 +69,14 @@ rule plan:
         f"{RESULTS}/logs/plan/plan.log",
     benchmark:
         f"{RESULTS}/benchmarks/plan/plan.tsv"
-    localrule: True
+    localrule: not PLAN_FOLLOWS_DEVICE
     conda:
         "../envs/preprocess.yaml"
     threads: 1
     resources:
         mem_mb=memory_mb(1),
         runtime=minutes(10),
+        gpu=config["train"]["gpus"] if PLAN_FOLLOWS_DEVICE else 0,
     params:
         step=step(
             "plan",

@@ -55,11 +55,15 @@ rule validate:
     resources:
         mem_mb=memory_mb(4),
         runtime=minutes(30),
+        gpu=INFER_GPUS,
+        cases_per_job=CASES_PER_JOB,
     params:
         step=step(
             batch_size=config["infer"]["batch_size"],
             engine=config["infer"]["engine"],
+            gpu_memory_gib=config["infer"]["gpu_memory_gib"],
             labels=LABELS,
+            memory_gib=config["infer"]["memory_gib"],
             postprocess=config["postprocess"],
         ),
         code=code("validate.py"),
@@ -148,10 +152,12 @@ rule compare_variants:
     resources:
         mem_mb=memory_mb(3 + config["infer"]["memory_gib"]),
         runtime=minutes(60),
-        gpu=config["infer"]["gpus"],
+        gpu=INFER_GPUS,
     params:
         step=step(
+            batch_size=config["infer"]["batch_size"],
             engine=config["infer"]["engine"],
+            gpu_memory_gib=config["infer"]["gpu_memory_gib"],
             flip_axes="".join(config["augment"]["flip_axes"]),
             memory_gib=config["infer"]["memory_gib"],
             overlap=config["infer"]["overlap"],

@@ -30,6 +30,7 @@ class Settings:
     engine: Annotated[str, "auto, openvino, onnxruntime or torch"] = "auto"
     threads: Annotated[int, "cores for the network"] = os.cpu_count() or 1
     memory_gib: Annotated[float, "memory for windows, beside the scan"] = 1.5
+    gpu_memory_gib: Annotated[float, "memory of a GPU for a scan and its windows; 0 for what is usual"] = 0.0
     worker_memory_gib: Annotated[float, "memory that the worker may have in all; 0 for no limit"] = MOST_MEMORY_GIB
     folder: Annotated[Path, "where uploads and results are kept for a while"] = FOLDER
     queue_size: Annotated[int, "scans that may wait or be uploaded at a time; more get 429"] = 8

@@ -68,6 +68,7 @@ def segment(
             engine,
             settings.memory_gib,
             progress=lambda done, rows: pipe.send(("progress", done / rows)),
+            gpu_memory_gib=settings.gpu_memory_gib or None,
         )
         write_nifti(found.segmentation, path.parent / RESULT)
         write_json(path.parent / COMPONENTS, summary(found, engine.card.labels, scan.facts["warnings"]))

@@ -7,7 +7,8 @@ from ctseg.export import export_onnx, export_torchscript, shipped
 from ctseg.foreground_search import find_foreground
 from ctseg.intensity import Scaling
 from ctseg.model import InferSettings, ModelCard
-from ctseg.network import NetworkSettings, SegmentationModel, build_network
+from ctseg.network import SegmentationModel, build_network
+from ctseg.network_settings import NetworkSettings
 from ctseg.postprocessing import PostprocessSettings
 from ctseg.preparation import Preparation
 from ctseg.quantization import calibration_patches, quantize
@@ -28,6 +29,8 @@ CARD = ModelCard(
     training_cases=1,
     training_hash="0" * 64,
     versions={},
+    network=NETWORK,
+    scaling=Scaling.of_window(-1000.0, 400.0),
 )
 
 
@@ -48,7 +51,7 @@ def trained_model():
     torch.manual_seed(0)
     network = build_network(NETWORK, 1)
     optimiser = torch.optim.Adam(network.parameters(), 0.01)
-    scaling = Scaling.of_window(-1000.0, 400.0)
+    scaling = CARD.scaling
     for step in range(40):
         hu, mask = balls(step % 8, 24)
         image = (torch.from_numpy(hu.astype(np.float32))[None, None] - scaling.centre_hu) / scaling.spread_hu
@@ -65,9 +68,8 @@ def trained_model():
 
 def write_model(trained, folder):
     """Its files: .onnx, .ts, and one of 8-bit integers."""
-    model = shipped(trained)
-    export_onnx(model, CARD, folder / "model.onnx")
-    export_torchscript(model, CARD, folder / "model.ts")
+    export_onnx(shipped(trained), CARD, folder / "model.onnx")
+    export_torchscript(trained, CARD, folder / "model.ts")
     write_int8(folder / "model.onnx", folder / "model.int8.onnx")
 
 

@@ -5,7 +5,8 @@ import torch
 from torch import nn
 
 from ctseg.activation import PReLU
-from ctseg.network import NetworkSettings, build_network
+from ctseg.network import build_network
+from ctseg.network_settings import NetworkSettings
 
 
 @pytest.mark.parametrize("slope", [0.25, 0.0, -0.5, 1.5])

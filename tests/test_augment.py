@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 import torch
 
-from ctseg.augment import AugmentSettings, affine_matrix, augment
-from ctseg.deformation import FreeDeformation, PlaneDeformation, rotation_xyz
+from ctseg.augment import augment
+from ctseg.changes import AugmentSettings, affine_matrix, rotation_xyz
+from ctseg.deformation import FreeDeformation, PlaneDeformation
 
 NOTHING = AugmentSettings(())
 PATCH = (12, 16, 16)

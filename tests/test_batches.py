@@ -3,13 +3,11 @@
 import threading
 from dataclasses import replace
 
-import numpy as np
 import pytest
 import torch
 
-from ctseg.augment import AugmentSettings
-from ctseg.batches import FEW_THREADS, PatchCutter, Prefetch, Share, batch_maker, batches, holds_volumes
-from ctseg.sampling import PatchSampler
+from ctseg.batches import FEW_THREADS, Prefetch, Share, batch_maker, batches, holds_volumes
+from ctseg.changes import AugmentSettings
 from test_training import SETTINGS
 from training_data import make_case
 
@@ -25,17 +23,6 @@ def test_a_batch_follows_from_seed_and_number_alone():
             torch.testing.assert_close(one, other, rtol=0, atol=0)
     assert (first(0)[0] != first(1)[0]).any()
     assert (first(0)[0] != batch_maker(CASES, replace(FOUR, seed=2), CPU, Share())(0)[0]).any()
-
-
-def test_patches_of_volumes_on_the_device_are_those_of_the_files():
-    case, sampler = make_case(2, size=9), PatchSampler([make_case(2, size=9)], 0.5, 1.0, -1000)
-    cut = PatchCutter([case], CPU)
-    for number in range(10):
-        size = (8, 12, 8)
-        expected = sampler.patch(np.random.default_rng(number), size)
-        found = cut(*sampler.place(np.random.default_rng(number), size), size, -1000)
-        for one, other in zip(expected, found, strict=True):
-            np.testing.assert_array_equal(other.numpy(), one)
 
 
 @pytest.mark.parametrize(
@@ -90,12 +77,22 @@ def test_the_next_batch_is_made_while_one_is_used():
     assert made.count(1) == made.count(2) == made.count(8) == 1
 
 
-@pytest.mark.parametrize(
-    ("device", "threads", "ahead"), [("cpu", 1, False), ("cpu", FEW_THREADS + 1, True), ("cuda", 1, True)]
-)
-def test_batches_are_made_ahead_only_where_the_network_leaves_a_core(monkeypatch, device, threads, ahead):
+@pytest.mark.parametrize(("threads", "ahead"), [(1, False), (FEW_THREADS + 1, True)])
+def test_batches_are_made_ahead_only_where_the_network_leaves_a_core(monkeypatch, threads, ahead):
     monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
-    assert isinstance(batches(lambda index: index, torch.device(device)), Prefetch) is ahead
+    assert isinstance(batches(lambda index: index, CPU), Prefetch) is ahead
+
+
+def test_on_a_gpu_batches_are_made_ahead_and_handed_over_when_they_are_asked_for(monkeypatch):
+    handed = []
+
+    def as_on_a_stream(make, device):
+        return lambda index: lambda: handed.append(index) or make(index)
+
+    monkeypatch.setattr("ctseg.batches.on_own_stream", as_on_a_stream)
+    batch = batches(lambda index: 10 * index, torch.device("cuda"))
+    assert [batch(0), batch(1)] == [0, 10]
+    assert handed == [0, 1]
 
 
 def test_an_error_in_the_background_is_not_lost():

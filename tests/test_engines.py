@@ -37,7 +37,7 @@ def test_engines_agree_on_all_but_one_voxel_in_100_000(model_folder, scan, train
         with torch.inference_mode():
             return trained(torch.from_numpy(patches)).numpy()
 
-    eager.card = CARD
+    eager.card, eager.on_gpu = CARD, False
     expected = labels(eager, scan, settings=settings)
     for name in ("openvino", "onnxruntime", "torch"):
         found = labels(load_engine(model_folder / "model.onnx", 2, name), scan, settings=settings)

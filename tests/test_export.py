@@ -10,10 +10,12 @@ import torch
 
 from ctseg.engines import load_engine
 from ctseg.errors import InputError
-from ctseg.export import build_model, compare, export_onnx, export_torchscript, read_weights, require_parity
+from ctseg.export import build_model, export_onnx, export_torchscript, read_weights
 from ctseg.intensity import Scaling
 from ctseg.model import METADATA_KEY, InferSettings, ModelCard
-from ctseg.network import NetworkSettings, SegmentationModel, build_network
+from ctseg.network import SegmentationModel, build_network
+from ctseg.network_settings import NetworkSettings
+from ctseg.parity import DIFFERENCE, LIBTORCH, compare, precision_of, require_parity
 from ctseg.postprocessing import PostprocessSettings
 from ctseg.preparation import Preparation
 
@@ -32,6 +34,8 @@ CARD = ModelCard(
     training_cases=3,
     training_hash="0" * 64,
     versions={"torch": torch.__version__},
+    network=NETWORK,
+    scaling=SCALING,
 )
 
 
@@ -49,9 +53,11 @@ def exported(tmp_path_factory):
 
 def test_an_ensemble_is_one_graph_that_equals_torch_at_three_sizes(exported):
     model, folder = exported
-    rows = compare(model, folder / "model.onnx", NETWORK.multiple_zyx, seed=0)
+    torch_on, rows = compare(model, folder / "model.onnx", NETWORK.multiple_zyx, seed=0)
+    assert "CPU float32" in torch_on
+    assert {f"{name}{DIFFERENCE}" for name in ("openvino", "onnxruntime", "torch", LIBTORCH)} < set(rows[0])
     assert len({tuple(row["shape"]) for row in rows}) == 3
-    require_parity(rows, tolerance=1e-4)
+    require_parity(rows, {"float32": 1e-4}, "float32")
 
 
 def test_a_difference_stops_the_export(exported):
@@ -59,11 +65,38 @@ def test_a_difference_stops_the_export(exported):
     changed = copy.deepcopy(model)
     with torch.no_grad():
         next(changed.parameters()).add_(1.0)
-    rows = compare(changed, folder / "model.onnx", NETWORK.multiple_zyx, seed=0)
+    _, rows = compare(changed, folder / "model.onnx", NETWORK.multiple_zyx, seed=0)
     with pytest.raises(InputError, match="must not be used"):
-        require_parity(rows, tolerance=1e-3)
+        require_parity(rows, {"float32": 1e-3}, "float32")
     with pytest.raises(InputError, match="must not be used"):
-        require_parity([{"openvino_max_difference": float("nan"), "torch_max_difference": 0.0}], tolerance=1e-3)
+        require_parity([{"openvino_max_difference": float("nan")}], {"float32": 1e-3}, "float32")
+
+
+@pytest.fixture
+def as_on_a_gpu(monkeypatch):
+    """The engine torch on this processor, but with the precisions of a GPU."""
+    monkeypatch.setattr("ctseg.parity.lower_precisions", lambda engine: ["tf32", "bfloat16"])
+
+    def load(path, threads, name, precision):
+        engine = load_engine(path, threads, name, "float32")
+        engine.on_gpu = name == "torch"
+        if precision != "float32":
+            return lambda hu: engine(hu) + np.float32(0.01 if precision == "tf32" else 0.1)
+        return engine
+
+    monkeypatch.setattr("ctseg.parity.load_engine", load)
+
+
+def test_lower_precisions_of_a_gpu_are_told_and_refused_where_they_are_shipped(exported, as_on_a_gpu, caplog):
+    model, folder = exported
+    _, rows = compare(model, folder / "model.onnx", NETWORK.multiple_zyx, seed=0)
+    assert rows[0]["torch_tf32_max_difference"] == pytest.approx(0.01, abs=1e-4)
+    tolerances = {"float32": 1e-3, "tf32": 0.02, "bfloat16": 0.05}
+    require_parity(rows, tolerances, "tf32")
+    assert "parity_tolerances.bfloat16 = 0.05" in caplog.text
+    with pytest.raises(InputError, match="torch_bfloat16 the exported model differs"):
+        require_parity(rows, tolerances, "bfloat16")
+    assert [precision_of(name) for name in ("openvino", "torch", "torch_tf32")] == ["float32", "float32", "tf32"]
 
 
 def test_the_model_file_describes_itself(exported):
@@ -131,15 +164,18 @@ def test_other_files_are_refused_by_name(exported, tmp_path):
         load_engine(tmp_path / "bare.onnx", 1, "torch")
 
 
-def test_a_card_without_provenance_is_still_read():
-    older = json.loads(CARD.to_json())
-    del older["provenance"]
-    assert ModelCard.from_json(json.dumps(older | {"format": 3})) == CARD
+@pytest.mark.parametrize(("older", "missing"), [(3, ["provenance", "network", "scaling"]), (4, ["network", "scaling"])])
+def test_a_card_of_an_older_format_is_still_read(older, missing):
+    content = json.loads(CARD.to_json())
+    for name in missing:
+        del content[name]
+    found = ModelCard.from_json(json.dumps(content | {"format": older}))
+    assert found == replace(CARD, network=None, scaling=None)
 
 
 def test_a_card_of_a_newer_format_is_refused():
-    newer = CARD.to_json().replace('"format": 4', '"format": 5')
-    with pytest.raises(InputError, match="format 5"):
+    newer = CARD.to_json().replace('"format": 5', '"format": 6')
+    with pytest.raises(InputError, match="format 6"):
         ModelCard.from_json(newer)
     assert METADATA_KEY == "ctseg"
     assert replace(CARD, threshold=0.25) != CARD

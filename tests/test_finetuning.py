@@ -8,7 +8,8 @@ import torch
 from ctseg.errors import InputError
 from ctseg.export import export_torchscript
 from ctseg.finetuning import starter
-from ctseg.network import NetworkSettings, SegmentationModel, build_network
+from ctseg.network import SegmentationModel, build_network
+from ctseg.network_settings import NetworkSettings
 from test_export import CARD, SCALING
 
 SETTINGS = NetworkSettings((4, 8, 8), 1, "instance", 0.0, ((2, 2, 2),) * 2, ((3, 3, 3),) * 3)

@@ -6,7 +6,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from ctseg.network import NetworkSettings, build_network
+from ctseg.network import build_network
+from ctseg.network_settings import NetworkSettings
 from ctseg.packing import (
     PackedTop,
     TrainablePackedTop,

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from ctseg.decisions import Decision
 from ctseg.errors import InputError
 from ctseg.plan import plan
 from ctseg.topology import size_multiple
@@ -32,7 +33,9 @@ def facts(spacing=(0.7, 0.7, 1.0), region=(300, 200, 250), percentiles=(-50.0, 4
 
 
 def made(fingerprints, **given):
-    return plan({str(i): fact for i, fact in enumerate(fingerprints)}, AUTO | given)
+    wanted = AUTO | given
+    memory_gib = Decision(wanted.pop("memory_gib"), "for the test")
+    return plan({str(i): fact for i, fact in enumerate(fingerprints)}, wanted, memory_gib)
 
 
 def values(*arguments, **given):
@@ -127,3 +130,15 @@ def test_the_smallest_component_is_half_of_what_nearly_all_exceed():
     found = values([facts(volumes=range(100, 200)), facts(volumes=range(200, 301))])
     assert found["smallest_component_mm3"] == pytest.approx(np.percentile(range(100, 301), 5) / 2)
     assert values([facts()])["smallest_component_mm3"] == 0
+
+
+def test_the_memory_is_told_where_sizes_follow_from_it():
+    assert made([facts()])["memory_gib"] == {"value": 4, "reason": "for the test"}
+    assert "memory_gib" in made([facts()], batch_size=2)
+    assert "memory_gib" not in made([facts()], batch_size=2, patch_size=[64, 64, 64])
+
+
+def test_a_large_gpu_makes_no_endless_patches():
+    found = values([facts(region=(500, 500, 600))], memory_gib=64)
+    assert 0.8 * 160**3 < np.prod(found["patch_size"]) <= 160**3
+    assert found["batch_size"] == 8

@@ -9,7 +9,8 @@ from ctseg.export import export_onnx
 from ctseg.intensity import Scaling
 from ctseg.labels import LabelSettings, read_label
 from ctseg.model import InferSettings, ModelCard
-from ctseg.network import NetworkSettings, SegmentationModel, build_network
+from ctseg.network import SegmentationModel, build_network
+from ctseg.network_settings import NetworkSettings
 from ctseg.postprocessing import PostprocessSettings
 from ctseg.predict import predict
 from ctseg.preparation import Preparation, prepare_image, prepare_label

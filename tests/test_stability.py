@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from ball_model import CARD
-from ctseg.engines import load_engine
+from ctseg.engines import ProcessorEngine, load_engine
 from ctseg.nifti import write_nifti
 from ctseg.predict import predict
 from ctseg.preparation import Preparation, network_input
@@ -14,7 +14,7 @@ from test_command import ctseg
 IDENTITY = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
 
 
-class Bright:
+class Bright(ProcessorEngine):
     """A network that finds what is brighter than 0 HU."""
 
     card, name = CARD, "bright"

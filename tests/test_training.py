@@ -5,11 +5,11 @@ from dataclasses import replace
 import pytest
 import torch
 
-from ctseg.augment import AugmentSettings
+from ctseg.changes import AugmentSettings
 from ctseg.errors import InputError
 from ctseg.intensity import Scaling
 from ctseg.losses import LossSettings
-from ctseg.network import NetworkSettings
+from ctseg.network_settings import NetworkSettings
 from ctseg.optimisation import learning_rate_at
 from ctseg.training import Trainer
 from ctseg.training_cases import run_identity, training_hash
@@ -193,7 +193,7 @@ def test_accumulated_batches_equal_one_large_batch():
     small.batch = lambda index: parts[index]
     small._train_step()
     large._train_step()
-    assert small.losses == pytest.approx(large.losses, rel=1e-5)
+    torch.testing.assert_close(small.losses, large.losses, rtol=1e-5, atol=0)
     for one, other in zip(small.network.parameters(), large.network.parameters(), strict=True):
         torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-5)
 

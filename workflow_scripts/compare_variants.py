@@ -6,13 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
+from ctseg.case_settings import settings_of
 from ctseg.decisions import values_of
 from ctseg.engines import Engine, fastest_engine, load_engine, lower_precisions
 from ctseg.files import read_json, write_table
 from ctseg.lungs import plausible_lungs
 from ctseg.nifti import read_nifti
 from ctseg.postprocessing import PostprocessSettings, postprocess
-from ctseg.predict import infer, windows_for
+from ctseg.predict import infer, tiles_for
 from ctseg.preparation import network_input
 from ctseg.tuning import dice_of
 from ctseg.variants import COLUMNS, variants
@@ -24,23 +25,36 @@ with job(snakemake) as log:
     settings = PostprocessSettings(*(cleaning[key] for key in ("min_volume_mm3", "keep_largest", "restrict_to_region")))
     image, label = read_nifti(snakemake.input.image), read_nifti(snakemake.input.label)
     lungs = plausible_lungs(snakemake.input.get("lungs"), snakemake.input.get("lungs_facts"))
-    own = fastest_engine(Path(snakemake.input.model)) if step["engine"] == "auto" else step["engine"]
+    how = settings_of(step, snakemake.resources, snakemake.threads)
+    use_gpu, memory = how["use_gpu"], (how["memory_gib"], how["gpu_memory_gib"])
+    own = fastest_engine(Path(snakemake.input.model), use_gpu) if step["engine"] == "auto" else step["engine"]
     others = [name for name in ("openvino", "onnxruntime") if name != own and find_spec(name)]
     engines: dict[tuple[str, str], Engine] = {}
     rows = []
-    for variant in variants(own, others, lower_precisions(own), step["flip_axes"], step["overlap"]):
+    for variant in variants(own, others, lower_precisions(own, use_gpu), step["flip_axes"], step["overlap"]):
         precision = variant.settings.precision
         if (variant.engine, precision) not in engines:
             path = snakemake.input.int8 if precision == "int8" else snakemake.input.model
-            engines[variant.engine, precision] = load_engine(path, snakemake.threads, variant.engine, precision)
+            engines[variant.engine, precision] = load_engine(path, how["threads"], variant.engine, precision, use_gpu)
         engine = engines[variant.engine, precision]
+        if engine.on_gpu:  # what is done once for all scans of a process is no scan's time
+            infer(image, lungs, engine, variant.settings, gpu_memory_gib=memory[1], batch_size=how["batch_size"])
         started = time.perf_counter()
-        found = infer(image, lungs, engine, variant.settings, step["memory_gib"], cleaning["threshold"])
+        found = infer(
+            image,
+            lungs,
+            engine,
+            variant.settings,
+            memory[0],
+            cleaning["threshold"],
+            batch_size=how["batch_size"],
+            gpu_memory_gib=memory[1],
+        )
         seconds = time.perf_counter() - started
         cleaned, _ = postprocess(found.labels, settings, lungs, lungs is not None)
         dice = float(np.mean(dice_of(label.voxels_zyx, cleaned.voxels_zyx, len(engine.card.labels))))
         _, grid = network_input(image, lungs, engine.card.preparation)
-        tiles = windows_for(grid.shape_zyx, engine.card, variant.settings, step["memory_gib"])
+        tiles = tiles_for(grid.shape_zyx, engine, variant.settings, *memory)
         computed = tiles.computed_voxels * 2 ** len(variant.settings.mirror_axes)
         log.info(
             "%s %s: %d windows of %s, %.2f s, Dice %.4f",

@@ -15,8 +15,9 @@ with job(snakemake) as log:
     step = step | {"training_cases": len(trainable(step["training_cases"], decisions, "that was trained on"))}
     weights = read_weights(snakemake.input.weights)
     settings = network_settings(step["network"], decisions)
-    model = shipped(build_model(weights, settings, len(step["labels"]), scaling_of(decisions)))
+    trained = build_model(weights, settings, len(step["labels"]), scaling_of(decisions))
+    model = shipped(trained)
     card = model_card(step, decisions, UNCLEANED, REFERENCE, weights, model)
     export_onnx(model, card, snakemake.output.onnx)
-    export_torchscript(model, card, snakemake.output.torchscript)
+    export_torchscript(trained, card, snakemake.output.torchscript)
     log.info("exported %d networks", len(weights))

@@ -8,16 +8,15 @@ import torch
 from ctseg.decisions import values_of
 from ctseg.export import (
     build_model,
-    compare,
     export_onnx,
     export_torchscript,
     model_card,
     read_weights,
-    require_parity,
     shipped,
 )
 from ctseg.files import read_json, write_json
 from ctseg.model import InferSettings
+from ctseg.parity import compare, require_parity
 from ctseg.quality import ranges
 from ctseg.records import describe
 from ctseg.refusals import trainable
@@ -39,10 +38,11 @@ with job(snakemake) as log:
     provenance = describe(snakemake.input.provenance)["sha256"]
     card = model_card(step, decisions, cleaning, infer, weights, model, trained_on, provenance)
     export_onnx(model, card, snakemake.output.onnx)
-    export_torchscript(model, card, snakemake.output.torchscript)
-    rows = compare(trained, snakemake.output.onnx, settings.multiple_zyx, step["seed"])
+    export_torchscript(trained, card, snakemake.output.torchscript)
+    tolerances = {"float32": step["parity_tolerance"], **step["parity_tolerances"]}
+    torch_on, rows = compare(trained, Path(snakemake.output.onnx), settings.multiple_zyx, step["seed"])
     for row in rows:
-        log.info("parity %s", row)
-    require_parity(rows, step["parity_tolerance"])
+        log.info("parity, torch being %s: %s", torch_on, row)
+    require_parity(rows, tolerances, infer.precision)
     write_json(snakemake.output.card, json.loads(card.to_json()))
-    write_json(snakemake.output.parity, {"tolerance": step["parity_tolerance"], "sizes": rows})
+    write_json(snakemake.output.parity, {"tolerances": tolerances, "torch": torch_on, "sizes": rows})

@@ -2,30 +2,33 @@
 
 from dataclasses import asdict
 
+from ctseg.case_settings import settings_of
 from ctseg.decisions import decided
-from ctseg.engines import load_engine
 from ctseg.files import read_json, write_table
 from ctseg.lungs import plausible_lungs
-from ctseg.nifti import read_nifti, write_nifti
-from ctseg.predict import infer
+from ctseg.nifti import read_nifti
+from ctseg.shared_process import segment
 from ctseg.tuning import KEYS, candidates, scores
 from job import job
 
 with job(snakemake) as log:
-    step = snakemake.params.step
-    decisions = read_json(snakemake.input.plan)
-    tried = candidates(step["postprocess"], decided(decisions, "smallest_component_mm3"))
-    engine = load_engine(snakemake.input.model, snakemake.threads, step["engine"])
-    lungs = plausible_lungs(snakemake.input.get("lungs"), snakemake.input.get("lungs_facts"))
-    image, label = read_nifti(snakemake.input.image), read_nifti(snakemake.input.label)
-    maps = infer(image, lungs, engine, certainty=True, batch_size=step["batch_size"])
-    restrict = step["postprocess"]["restrict_to_region"] and engine.card.preparation.region == "lungs"
+    step, found, written = snakemake.params.step, snakemake.input, snakemake.output
+    task = {
+        **{name: found[name] for name in ("image", "model")},
+        **{name: found.get(name, "") for name in ("lungs", "lungs_facts")},
+        **{name: written[name] for name in ("candidates", "certainty")},
+        **settings_of(step, snakemake.resources, snakemake.threads),
+    }
+    log.info("%s", segment(task, snakemake.resources.cases_per_job, snakemake.params.code))
+    plan = read_json(found.plan)
+    tried = candidates(step["postprocess"], decided(plan, "smallest_component_mm3"))
+    restrict = step["postprocess"]["restrict_to_region"] and decided(plan, "region") == "lungs"
+    lungs = plausible_lungs(found.get("lungs"), found.get("lungs_facts"))
+    maps = (read_nifti(written[name]) for name in ("candidates", "certainty"))
     rows = [
         {**row, "case": snakemake.wildcards.case, "label": step["labels"][row["label"] - 1]}
-        for row in scores(maps.candidates, maps.certainty, label, tried, len(step["labels"]), restrict, lungs)
+        for row in scores(*maps, read_nifti(found.label), tried, len(step["labels"]), restrict, lungs)
     ]
     log.info("%d candidates, from %s on", len(tried), asdict(tried[0]))
-    write_nifti(maps.candidates, snakemake.output.candidates)
-    write_nifti(maps.certainty, snakemake.output.certainty)
     formats = dict.fromkeys(["case", "label", *KEYS], "") | {"dice": ".6f"}
-    write_table(snakemake.output.scores, formats, rows)
+    write_table(written.scores, formats, rows)

@@ -34,7 +34,7 @@ def predict(given: argparse.Namespace) -> None:
     if given.dicom and is_volume_file(given.scan):
         raise InputError(f"--dicom needs a DICOM series to refer to; {given.scan} is a file of another format")
     refuse_overwriting(given.scan, paths.values())
-    engine = load_engine(given.model, given.threads, given.engine)
+    engine = load_engine(given.model, given.threads, given.engine, given.precision)
     scan = read_scan(given.scan, given.series_uid, irregular="resample" if given.interpolate else "refuse")
     for line in passed_over(scan.facts) + scan.facts["warnings"]:
         print(f"ctseg: {line}", file=sys.stderr)
@@ -44,13 +44,14 @@ def predict(given: argparse.Namespace) -> None:
             bar.total = rows
             bar.update(done - bar.n)
 
-        found = predict(scan.volume, engine, given.memory_gib, given.uncertainty, progress)
+        found = predict(scan.volume, engine, given.memory_gib, given.uncertainty, progress, given.gpu_memory_gib)
     write_nifti(found.segmentation, given.output)
     write_components(found.components, list(engine.card.labels), paths["table"])
     if found.entropy:
         write_nifti(found.entropy, paths["uncertainty"])
     if given.stability:
-        write_stability(scan.volume, found.segmentation, engine, given.memory_gib, paths["stability"])
+        how = {"memory_gib": given.memory_gib, "gpu_memory_gib": given.gpu_memory_gib}
+        write_stability(scan.volume, found.segmentation, engine, how, paths["stability"])
     if given.dicom:
         write_dicom(given, Findings(found.segmentation, engine.card.labels, found.components, hash_of(given.model)))
     volume_cm3 = sum(row["volume_cm3"] for row in found.components)
@@ -65,7 +66,9 @@ def write_dicom(given: argparse.Namespace, findings: "Findings") -> None:
     write_objects(given.dicom, choose_stack(given.scan, given.series_uid), findings)
 
 
-def write_stability(image: "Volume", segmentation: "Volume", engine: "Engine", memory_gib: float, path: Path) -> None:
+def write_stability(
+    image: "Volume", segmentation: "Volume", engine: "Engine", how: dict[str, float | None], path: Path
+) -> None:
     """Write and print how far the segmentation of an image moves when the network's grid does."""
     from ctseg.files import write_table
     from ctseg.lungs import check_lungs, segment_lungs
@@ -73,7 +76,7 @@ def write_stability(image: "Volume", segmentation: "Volume", engine: "Engine", m
 
     lungs = segment_lungs(image) if engine.card.preparation.region == "lungs" else None
     plausible = lungs is not None and bool(check_lungs(lungs, image)["plausible"])
-    rows = stability(segmentation, image, lungs, plausible, engine, memory_gib=memory_gib)
+    rows = stability(segmentation, image, lungs, plausible, engine, **how)
     write_table(path, COLUMNS, rows)
     for row in rows:
         print(told(row))
@@ -119,6 +122,12 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--engine", choices=["auto", "openvino", "onnxruntime", "torch"], default="auto")
     one.add_argument("--threads", type=int, default=os.cpu_count(), help="cores to use (all)")
     one.add_argument("--memory-gib", type=float, default=1.5, help="memory for windows, beside the scan (1.5)")
+    one.add_argument("--gpu-memory-gib", type=float, help="memory of a GPU (8, or 60 %% of a smaller one's)")
+    one.add_argument(
+        "--precision",
+        choices=["float32", "tf32", "float16", "bfloat16"],
+        help="of convolutions, where the engine can (the model's own choice)",
+    )
     one.add_argument("--uncertainty", action="store_true", help="write a map of each voxel's entropy, too")
     one.add_argument(
         "--stability",

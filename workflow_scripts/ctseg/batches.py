@@ -7,15 +7,18 @@ again, and several processes can each make their share of one.
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import numpy as np
 import torch
 
-from ctseg.augment import SPATIAL_PROBABILITY, augment
+from ctseg.augment import augment
+from ctseg.changes import SPATIAL_PROBABILITY
+from ctseg.gpu_batches import Batch, DeviceBatches, on_own_stream
+from ctseg.gpu_sources import CasesInFiles, CasesOnDevice, Source
 from ctseg.network import normalise
-from ctseg.sampling import PatchSampler, TrainingCase, common_part
+from ctseg.sampling import PatchSampler, TrainingCase
 from ctseg.training_settings import TrainSettings
-from ctseg.volume import Shape
 
 # The network's threads wait for each other at each layer, so one that has to share its core delays all of them: on two
 # cores a step with batches made in between is 4 to 7 % shorter than with batches made beside it. With more cores than
@@ -23,7 +26,7 @@ from ctseg.volume import Shape
 FEW_THREADS = 4
 FREE_SHARE = 0.25  # of a GPU's free memory that the cases may take; the network needs the rest
 
-Batch = tuple[torch.Tensor, torch.Tensor]
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
@@ -41,52 +44,36 @@ def batch_maker(
 
     Raises ValueError when no case has a voxel of any class but foreground is asked for.
     """
-    augmentation, patch_zyx, spacing_xyz_mm = settings.augment, settings.patch_zyx, settings.spacing_xyz_mm
     sampler = PatchSampler(cases, settings.foreground_probability, settings.volume_exponent, settings.scaling.low_hu)
-    cut = PatchCutter(cases, device) if holds_volumes(device, cases, settings.data_on) else None
+    numbers = range(share.rank, settings.batch_size, share.processes)
+    if device.type == "cpu":
+        return processor_batches(sampler, settings, numbers)
+    source: Source = CasesInFiles(device)
+    if holds_volumes(device, cases, settings.data_on):
+        source = CasesOnDevice(cases, device)
+    return DeviceBatches(sampler, source, settings, numbers, device)
+
+
+def processor_batches(sampler: PatchSampler, settings: TrainSettings, numbers: Sequence[int]) -> Callable[[int], Batch]:
+    """The same on a processor, of the patches with these numbers, one after the other."""
+    augmentation, patch_zyx, spacing_xyz_mm = settings.augment, settings.patch_zyx, settings.spacing_xyz_mm
     source_zyx = augmentation.source_patch(patch_zyx, spacing_xyz_mm)
     window_hu = settings.scaling.low_hu, settings.scaling.high_hu
 
     def make_patch(index: int, number: int, image: torch.Tensor, masks: torch.Tensor) -> None:
         rng = np.random.default_rng([settings.seed, index, number])
         deformed = augmentation.deforms and rng.random() < SPATIAL_PROBABILITY
-        size_zyx = source_zyx if deformed else patch_zyx
-        if cut:
-            hu, label = cut(*sampler.place(rng, size_zyx), size_zyx, sampler.fill_hu)
-        else:
-            hu, label = (torch.from_numpy(part).to(device) for part in sampler.patch(rng, size_zyx))
+        hu, label = map(torch.from_numpy, sampler.patch(rng, source_zyx if deformed else patch_zyx))
         augment(hu, label, spacing_xyz_mm, window_hu, augmentation, rng, image, masks)
 
     def make(index: int) -> Batch:
-        numbers = range(share.rank, settings.batch_size, share.processes)
-        images = torch.empty(len(numbers), 1, *patch_zyx, device=device)
-        targets = torch.zeros(len(numbers), settings.n_classes, *patch_zyx, device=device)
+        images = torch.empty(len(numbers), 1, *patch_zyx)
+        targets = torch.zeros(len(numbers), settings.n_classes, *patch_zyx)
         for number, image, masks in zip(numbers, images, targets, strict=True):
             make_patch(index, number, image[0], masks)
         return normalise(images, settings.scaling), targets
 
     return make
-
-
-class PatchCutter:
-    """Cuts the patches of a sampler out of volumes that lie on a device."""
-
-    def __init__(self, cases: Sequence[TrainingCase], device: torch.device) -> None:
-        """Copy all cases there."""
-        self.volumes = {
-            case.case: tuple(torch.tensor(np.asarray(part), device=device) for part in (case.image_zyx, case.label_zyx))
-            for case in cases
-        }
-
-    def __call__(self, case: TrainingCase, start_zyx: np.ndarray, size_zyx: Shape, fill_hu: float) -> Batch:
-        """HU (int16) and labels (uint8) [z, y, x] of a patch; see `sampling.cut_patch`."""
-        source, into = common_part(case.image_zyx.shape, start_zyx, size_zyx)
-        parts = []
-        for volume, fill in zip(self.volumes[case.case], (fill_hu, 0), strict=True):
-            patch = volume.new_full(size_zyx, int(fill))
-            patch[into] = volume[source]
-            parts.append(patch)
-        return parts[0], parts[1]
 
 
 def holds_volumes(device: torch.device, cases: Sequence[TrainingCase], data_on: str) -> bool:
@@ -99,22 +86,25 @@ def holds_volumes(device: torch.device, cases: Sequence[TrainingCase], data_on: 
 
 def batches(make: Callable[[int], Batch], device: torch.device) -> Callable[[int], Batch]:
     """The same function, made ahead in the background where the network leaves it a core."""
+    if device.type == "cuda":
+        begun = Prefetch(on_own_stream(make, device))
+        return lambda index: begun(index)()
     few_cores = device.type == "cpu" and torch.get_num_threads() <= FEW_THREADS
     return make if few_cores else Prefetch(make)
 
 
-class Prefetch:
+class Prefetch(Generic[Made]):
     """Calls a function of whole numbers, and the next number's in the background at once."""
 
-    def __init__(self, make: Callable[[int], Batch]) -> None:
+    def __init__(self, make: Callable[[int], Made]) -> None:
         """One thread of its own makes what is asked for."""
         self._make = make
         # A second team of OpenMP threads would make libgomp put all threads to sleep at each barrier, since there are
         # more of them than cores: on two cores a step of the default study took 230 instead of 130 ms.
         self._pool = ThreadPoolExecutor(1, "batches", initializer=torch.set_num_threads, initargs=(1,))
-        self._ahead: tuple[int, Future[Batch]] | None = None
+        self._ahead: tuple[int, Future[Made]] | None = None
 
-    def __call__(self, index: int) -> Batch:
+    def __call__(self, index: int) -> Made:
         """What the function gives for `index`."""
         ready = self._ahead is not None and self._ahead[0] == index
         future = self._ahead[1] if self._ahead and ready else self._pool.submit(self._make, index)

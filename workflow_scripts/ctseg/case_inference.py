@@ -16,18 +16,21 @@ from ctseg.predict import Progress, infer
 class CaseTask:
     """What to segment and how, as plain values that another process can be told.
 
-    An empty path stands for what is not there. `inference` is the file of the choices how to infer, and `int8` the
-    model of 8-bit integers; `candidates`, `certainty` and `uncertainty` are written where they have a path.
+    An empty path stands for what is not there. `inference` is the file of the choices how to infer, where they are not
+    the model's own, and `int8` the model of 8-bit integers; each map is written where it has a path. With `use_gpu` the
+    engine may be one on a GPU; `batch_size` and `gpu_memory_gib` are as of `predict.infer`.
     """
 
     image: str
     model: str
-    inference: str
-    prediction: str
     threads: int
     engine: str
     memory_gib: float
-    batch_size: int
+    gpu_memory_gib: float | None = None
+    batch_size: int | None = None
+    use_gpu: bool = True
+    inference: str = ""
+    prediction: str = ""
     int8: str = ""
     lungs: str = ""
     lungs_facts: str = ""
@@ -48,7 +51,9 @@ def segment_case(task: CaseTask, progress: Progress | None = None) -> str:
         entropy=bool(task.uncertainty),
         batch_size=task.batch_size,
         progress=progress,
+        gpu_memory_gib=task.gpu_memory_gib,
     )
+    engine.release_memory()
     for volume, path in (
         (maps.labels, task.prediction),
         (maps.candidates, task.candidates),
@@ -62,13 +67,13 @@ def segment_case(task: CaseTask, progress: Progress | None = None) -> str:
 
 def engine_for(task: CaseTask) -> Engine:
     """The engine with the model that the choices ask for."""
-    int8 = decided(read_json(task.inference), "precision") == "int8"
+    int8 = bool(task.inference) and decided(read_json(task.inference), "precision") == "int8"
     # A model that was trained elsewhere may be one of 8-bit integers itself.
     path = Path(task.int8 if int8 and task.int8 else task.model)
-    return _loaded(path, path.stat().st_mtime_ns, task.threads, task.engine)
+    return _loaded(path, path.stat().st_mtime_ns, task.threads, task.engine, task.use_gpu)
 
 
 @lru_cache(maxsize=1)
-def _loaded(path: Path, changed_ns: int, threads: int, choice: str) -> Engine:
+def _loaded(path: Path, changed_ns: int, threads: int, choice: str, use_gpu: bool) -> Engine:
     """The engine, which stays for the next case with the same model."""
-    return load_engine(path, threads, choice)
+    return load_engine(path, threads, choice, use_gpu=use_gpu)

@@ -16,6 +16,12 @@ from ctseg.structure_names import bad_pattern
 from ctseg.topology import plan_strides, size_multiple
 
 Config = dict[str, Any]
+# What each engine can compute in, where the processor or GPU can.
+PRECISIONS_OF = {
+    "openvino": ("float32", "bfloat16", "int8"),
+    "onnxruntime": ("float32", "tf32", "int8"),
+    "torch": ("float32", "tf32", "float16", "bfloat16"),
+}
 PHANTOM = "phantom"  # the source of the built-in cases, and the name of their study
 
 
@@ -201,10 +207,10 @@ def _model(config: Config) -> Iterator[Problem]:
 
 
 def _engine(config: Config) -> Iterator[Problem]:
-    if config["infer"]["engine"] == "torch" and config["infer"]["precision"] == "int8":
-        yield Problem("infer.precision", "int8 needs the engine openvino or onnxruntime, not torch")
-    if config["infer"]["engine"] == "onnxruntime" and config["infer"]["precision"] == "bfloat16":
-        yield Problem("infer.precision", "bfloat16 needs the engine openvino or torch, not onnxruntime")
+    engine, precision = config["infer"]["engine"], config["infer"]["precision"]
+    able = [name for name, precisions in PRECISIONS_OF.items() if precision in precisions]
+    if precision != "auto" and engine not in ("auto", *able):
+        yield Problem("infer.precision", f"{precision} needs the engine {' or '.join(able)}, not {engine}")
 
 
 # A check is left out where the schema already found fault with one of the keys that it reads.

@@ -26,6 +26,11 @@ def decided(decisions: Stored, name: str) -> Any:
     return decisions[name]["value"]
 
 
+def unless_auto(value: Any) -> Any:
+    """A value of the config, or None where it is auto and whoever takes it has to decide."""
+    return None if value == "auto" else value
+
+
 def values_of(decisions: Stored) -> dict[str, Any]:
     """The values of all decisions from a file."""
     return {name: decision["value"] for name, decision in decisions.items()}

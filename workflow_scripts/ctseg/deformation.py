@@ -9,15 +9,6 @@ from torch.nn import functional as F
 from ctseg.volume import Shape
 
 
-def rotation_xyz(about_x: float, about_y: float, about_z: float) -> np.ndarray:
-    """The matrix of a rotation by three angles in degrees, about z last, for x, y, z vectors."""
-    (cx, cy, cz), (sx, sy, sz) = (function(np.deg2rad([about_x, about_y, about_z])) for function in (np.cos, np.sin))
-    around_x = np.array([[1, 0, 0], [0, cx, -sx], [0, sx, cx]])
-    around_y = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
-    around_z = np.array([[cz, -sz, 0], [sz, cz, 0], [0, 0, 1]])
-    return around_z @ around_y @ around_x
-
-
 @dataclass(frozen=True)
 class PlaneDeformation:
     """A deformation in which planes across z stay planes: interpolation along z, and then in the plane.

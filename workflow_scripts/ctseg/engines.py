@@ -3,8 +3,9 @@
 Another engine is one more class with a name in `ENGINES` and in the config's schema.
 """
 
-import warnings
-from collections.abc import Callable
+import json
+import zipfile
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from importlib.util import find_spec
 from itertools import product
@@ -26,15 +27,28 @@ class Engine(Protocol):
 
     card: ModelCard
     name: str
+    on_gpu: bool  # whether scans are segmented on the GPU as a whole; see `gpu_inference`
+
+    def release_memory(self) -> None:
+        """Give back what is held for the next scan alone."""
 
     def __call__(self, patches: np.ndarray) -> np.ndarray:
         """Probabilities [batch, class, z, y, x] of float32 HU patches [batch, 1, z, y, x]."""
 
 
-class OpenVinoEngine:
+class ProcessorEngine:
+    """What engines have in common that take and give arrays in the processor's memory."""
+
+    on_gpu = False
+
+    def release_memory(self) -> None:
+        """Nothing is held."""
+
+
+class OpenVinoEngine(ProcessorEngine):
     """The fastest on processors: compiled once for each shape of a batch."""
 
-    def __init__(self, path: Path, threads: int, precision: str | None = None) -> None:
+    def __init__(self, path: Path, threads: int, precision: str | None = None, use_gpu: bool = False) -> None:
         """Read `path`; `threads` cores are used. Raises InputError when it is no ctseg model."""
         import openvino as ov  # takes 0.2 s that other engines need not spend
 
@@ -49,7 +63,8 @@ class OpenVinoEngine:
         self.card = read_card(path, said)
         # bfloat16 saves time where the processor computes in it; elsewhere it would be emulated, slowly.
         wanted = precision or self.card.infer.precision
-        precision = "float32" if wanted == "bfloat16" and not has_bfloat16() else wanted
+        able = ["int8", *["bfloat16"] * has_bfloat16()]
+        precision = wanted if wanted in able else "float32"
         self._settings = {
             "INFERENCE_NUM_THREADS": threads,
             "PERFORMANCE_HINT": "LATENCY",
@@ -68,13 +83,13 @@ class OpenVinoEngine:
         return self._compiled[patches.shape](patches, share_inputs=True)[0]
 
 
-class OnnxRuntimeEngine:
+class OnnxRuntimeEngine(ProcessorEngine):
     """Runs everywhere; on a GPU when the installed build has TensorRT or CUDA."""
 
-    def __init__(self, path: Path, threads: int, precision: str | None = None) -> None:
+    def __init__(self, path: Path, threads: int, precision: str | None = None, use_gpu: bool = True) -> None:
         """Load `path`; the CPU uses `threads` cores. Raises InputError when it is no ctseg model.
 
-        The file alone decides the precision: float32, or int8. It has no bfloat16 mode.
+        On a processor the file alone decides the precision: float32, or int8.
         """
         import onnxruntime as ort
 
@@ -82,8 +97,7 @@ class OnnxRuntimeEngine:
         options.intra_op_num_threads = threads
         # Without spinning, idle threads leave the cores to the job beside this one.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        wanted = (*GPU_PROVIDERS, "CPUExecutionProvider")
-        providers = [name for name in wanted if name in ort.get_available_providers()]
+        providers = onnxruntime_providers(ort.get_available_providers() if use_gpu else [], precision)
         try:
             self._session = ort.InferenceSession(str(path), options, providers=providers)
         except Exception as error:  # ONNX Runtime's own exception types share no public base class
@@ -96,74 +110,70 @@ class OnnxRuntimeEngine:
         return self._session.run(None, {"hu": patches})[0]
 
 
-class TorchEngine:
-    """Runs the TorchScript file, on CUDA where there is a GPU, and in bfloat16 if asked to."""
+def torch_engine(path: Path, threads: int, precision: str | None = None, use_gpu: bool = True) -> Engine:
+    """The engine torch; see `torch_engine.TorchEngine`."""
+    from ctseg.torch_engine import TorchEngine  # torch and MONAI take seconds, which other engines need not spend
 
-    def __init__(self, path: Path, threads: int, precision: str | None = None) -> None:
-        """Load `path`, a model.ts; the CPU uses `threads` cores. Raises InputError when it is no ctseg model."""
-        import torch
-
-        path = path.with_suffix(TORCHSCRIPT)
-        if not path.is_file():
-            raise InputError(f"the engine torch needs {path}, which is exported beside the .onnx file")
-        self._torch = torch
-        torch.set_num_threads(threads)
-        self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        extra = {f"{METADATA_KEY}.json": ""}
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # TorchScript announces its successor
-                self._model = torch.jit.load(str(path), map_location=self._device, _extra_files=extra).eval()
-        except RuntimeError as error:
-            raise _not_loadable(path, error) from None
-        text = extra[f"{METADATA_KEY}.json"]
-        self.card = read_card(path, {METADATA_KEY: text} if text else {})
-        precision = precision or self.card.infer.precision
-        self._bfloat16 = precision == "bfloat16"
-        self.name = f"torch {torch.__version__} {self._device.type} {precision}"
-
-    def __call__(self, patches: np.ndarray) -> np.ndarray:
-        """Probabilities [batch, class, z, y, x] of float32 HU patches [batch, 1, z, y, x]."""
-        torch = self._torch
-        with torch.inference_mode(), torch.autocast(self._device.type, torch.bfloat16, enabled=self._bfloat16):
-            found = self._model(torch.from_numpy(patches).to(self._device))
-        return found.float().cpu().numpy()
+    return TorchEngine(path, threads, precision, None if use_gpu else "cpu")
 
 
-ENGINES: dict[str, Callable[[Path, int, str | None], Engine]] = {
+ENGINES: dict[str, Callable[[Path, int, str | None, bool], Engine]] = {
     "openvino": OpenVinoEngine,
     "onnxruntime": OnnxRuntimeEngine,
-    "torch": TorchEngine,
+    "torch": torch_engine,
 }
 
 
-def load_engine(path: str | Path, threads: int, choice: str = "auto", precision: str | None = None) -> Engine:
+def load_engine(
+    path: str | Path, threads: int, choice: str = "auto", precision: str | None = None, use_gpu: bool = True
+) -> Engine:
     """Load a model file for the engine that is asked for, or the fastest that is there.
 
-    The engine torch runs the .ts file that is exported beside each .onnx. The precision is the model's own if no other
-    is given. Raises InputError when a file is missing or no ctseg model, or the engine is not installed.
+    The engine torch takes the weights of the .ts file that is exported beside each .onnx. The precision is the model's
+    own if no other is given. Without `use_gpu` the processor computes, whatever else is there. Raises InputError when a
+    file is missing or no ctseg model, or the engine is not installed.
     """
     path = Path(path)
     if not path.is_file():
         raise InputError(f"the model {path} does not exist")
     if path.suffix not in (ONNX, TORCHSCRIPT) or (path.suffix == TORCHSCRIPT and choice not in ("auto", "torch")):
         raise InputError(f"{path} is no model for this engine: give model{ONNX}, or model{TORCHSCRIPT} for torch")
-    name = fastest_engine(path) if choice == "auto" else choice
+    name = fastest_engine(path, use_gpu) if choice == "auto" else choice
     if find_spec(name) is None:
         raise InputError(f"the engine {name} is not installed; `pip install {name}`, or set infer.engine to auto")
-    return ENGINES[name](path, threads, precision)
+    return ENGINES[name](path, threads, precision, use_gpu)
 
 
-def fastest_engine(path: Path) -> str:
-    """The engine that `auto` stands for: on a GPU ONNX Runtime if its build can, else torch; else OpenVINO."""
+def fastest_engine(path: Path, use_gpu: bool = True) -> str:
+    """The engine that `auto` stands for: on a GPU torch, else ONNX Runtime if its build can; else OpenVINO."""
     if path.suffix == TORCHSCRIPT:
         return "torch"
-    if gpu_memory_mib():
+    if use_gpu and gpu_memory_mib():
+        if find_spec("torch") and "cpu" not in version("torch") and describes_network(path.with_suffix(TORCHSCRIPT)):
+            return "torch"
         if onnxruntime_has_gpu():
             return "onnxruntime"
-        if find_spec("torch") and "cpu" not in version("torch") and path.with_suffix(TORCHSCRIPT).is_file():
-            return "torch"
     return "openvino" if find_spec("openvino") else "onnxruntime"
+
+
+def onnxruntime_providers(available: Sequence[str], precision: str | None) -> list[Any]:
+    """What ONNX Runtime is to compute with, the fastest first, each with its options.
+
+    On CUDA it rounds factors to TF32 unless told otherwise; TensorRT does so always.
+    """
+    options = {"CUDAExecutionProvider": {"use_tf32": str(int(precision == "tf32"))}}
+    wanted = [name for name in GPU_PROVIDERS if name in available] + ["CPUExecutionProvider"]
+    return [(name, options[name]) if name in options else name for name in wanted]
+
+
+def describes_network(path: Path) -> bool:
+    """Whether a TorchScript file is there and says how its network is built; those of an older ctseg do not."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            card = next(name for name in archive.namelist() if name.endswith(f"/extra/{METADATA_KEY}.json"))
+            return bool(json.loads(archive.read(card)).get("network"))
+    except (OSError, zipfile.BadZipFile, StopIteration):
+        return False
 
 
 def onnxruntime_has_gpu() -> bool:
@@ -175,10 +185,10 @@ def onnxruntime_has_gpu() -> bool:
     return bool(set(GPU_PROVIDERS) & set(ort.get_available_providers()))
 
 
-def lower_precisions(engine: str) -> list[str]:
+def lower_precisions(engine: str, use_gpu: bool = True) -> list[str]:
     """The precisions below float32 that an engine has on this machine."""
     if engine == "torch":
-        return ["bfloat16"] if gpu_memory_mib() else []
+        return ["tf32", "float16", "bfloat16"] if use_gpu and gpu_memory_mib() else []
     return ["int8", *(["bfloat16"] if engine == "openvino" and has_bfloat16() else [])]
 
 

@@ -1,4 +1,4 @@
-"""From trained weights to the files that are shipped, and the proof that they compute the same."""
+"""From trained weights to the files that are shipped."""
 
 import copy
 import hashlib
@@ -9,33 +9,29 @@ import zipfile
 from collections.abc import Sequence
 from dataclasses import fields
 from importlib.metadata import version
-from importlib.util import find_spec
 from math import prod
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import onnx
 import torch
 from torch import nn
 
 from ctseg.decisions import Stored, decided
-from ctseg.engines import ENGINES, load_engine
-from ctseg.errors import InputError
 from ctseg.files import atomic_path
 from ctseg.intensity import Scaling
 from ctseg.model import METADATA_KEY, InferSettings, ModelCard
-from ctseg.network import NetworkSettings, SegmentationModel, build_network
+from ctseg.network import SegmentationModel, build_network
+from ctseg.network_settings import NetworkSettings
 from ctseg.packing import pack_top_level
 from ctseg.postprocessing import PostprocessSettings
 from ctseg.preparation import Preparation
-from ctseg.training_settings import network_settings
+from ctseg.training_settings import network_settings, scaling_of
 from ctseg.volume import Shape
 
 OPSET = 18
 PACKAGES = ("torch", "monai", "onnx", "numpy", "SimpleITK")
 DYNAMIC_AXES = (0, 2, 3, 4)  # batch, z, y, x
-DIFFERENCE = "_max_difference"
 WORKSPACE = 1.5  # what an engine takes by what it computes; 1.3 were seen with OpenVINO
 
 
@@ -106,6 +102,7 @@ def model_card(
     """The card of a model from the step's params, the plan's decisions, postprocessing, and how to infer with it."""
     # Where one member's memory ran out and its patch was made smaller, that is the largest that all have seen.
     patch_zyx = tuple(min(sizes) for sizes in zip(*(stored["patch_zyx"] for stored in weights), strict=True))
+    network = network_settings(step["network"], decisions)
     return ModelCard(
         labels=tuple(step["labels"]),
         preparation=Preparation(
@@ -115,7 +112,7 @@ def model_card(
             step["margin_mm"],
         ),
         patch_zyx=patch_zyx,
-        multiple_zyx=network_settings(step["network"], decisions).multiple_zyx,
+        multiple_zyx=network.multiple_zyx,
         window_bytes=window_bytes(model, patch_zyx),
         infer=infer,
         threshold=cleaning["threshold"],
@@ -126,6 +123,8 @@ def model_card(
         versions={name: version(name) for name in PACKAGES},
         trained_on=trained_on or {},
         provenance=provenance,
+        network=network,
+        scaling=scaling_of(decisions),
     )
 
 
@@ -168,7 +167,11 @@ def export_onnx(model: SegmentationModel, card: ModelCard, path: str | Path) -> 
 
 
 def export_torchscript(model: SegmentationModel, card: ModelCard, path: str | Path) -> None:
-    """Write the model as TorchScript for libtorch, with the card as its extra file `ctseg.json`, atomically."""
+    """Write the model as TorchScript for libtorch, with the card as its extra file `ctseg.json`, atomically.
+
+    The graph runs on any device: none of its tensors is bound to one, or comes from the arithmetic of shapes, which a
+    trace turns into tensors on the CPU. So it is the model as it was trained that belongs here, not the `shipped` one.
+    """
     with warnings.catch_warnings(), torch.inference_mode():
         warnings.simplefilter("ignore")  # TorchScript announces its successor
         traced = torch.jit.trace(model.eval(), torch.zeros(2, 1, *card.patch_zyx), check_trace=False)
@@ -187,44 +190,3 @@ def write_without_traces(archive: io.BytesIO, path: Path) -> None:
         for record in source.infolist():
             if not record.filename.endswith((".debug_pkl", "/.data/serialization_id")):
                 target.writestr(zipfile.ZipInfo(record.filename), source.read(record))
-
-
-def parity_sizes(patch_zyx: Shape, multiple_zyx: Shape) -> list[tuple[int, int, int, int]]:
-    """Three input sizes (batch, z, y, x) to compare at: the patch, a smaller and a longer one, of several batches."""
-    depth, height, width = patch_zyx
-    small = [2 * multiple for multiple in multiple_zyx]  # instance norm needs more than one voxel at the coarsest level
-    return [
-        (1, depth, height, width),
-        (3, small[0], small[1], small[2]),
-        (2, depth + multiple_zyx[0], height, small[2]),
-    ]
-
-
-def compare(model: SegmentationModel, onnx_path: str | Path, multiple_zyx: Shape, seed: int) -> list[dict[str, Any]]:
-    """Run the model and its files, the .onnx and the .ts beside it, on random HU of three sizes with each engine.
-
-    One row a size, with the largest difference of a probability from the model's for each engine that is installed.
-    """
-    engines = {name: load_engine(onnx_path, 2, name, "float32") for name in ENGINES if find_spec(name)}
-    card = engines["torch"].card
-    rng = np.random.default_rng(seed)
-    low, high = card.preparation.window_hu
-    rows: list[dict[str, Any]] = []
-    for batch, depth, height, width in parity_sizes(card.patch_zyx, multiple_zyx):
-        hu = rng.uniform(low - 100, high + 100, (batch, 1, depth, height, width)).astype(np.float32)
-        with torch.inference_mode():
-            expected = model.eval()(torch.from_numpy(hu)).numpy()
-        found = {name: float(np.abs(engine(hu) - expected).max()) for name, engine in engines.items()}
-        rows.append({"shape": list(hu.shape), **{f"{name}{DIFFERENCE}": value for name, value in found.items()}})
-    return rows
-
-
-def require_parity(rows: list[dict[str, Any]], tolerance: float) -> None:
-    """Raise InputError when any exported model differs from torch by more than `tolerance`."""
-    for row in rows:
-        for name, difference in row.items():
-            if name.endswith(DIFFERENCE) and not difference <= tolerance:
-                raise InputError(
-                    f"with {name.removesuffix(DIFFERENCE)} the exported model differs from the trained one by "
-                    f"{difference:.2g}, more than export_model.parity_tolerance = {tolerance:g}; it must not be used"
-                )

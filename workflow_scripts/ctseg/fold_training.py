@@ -1,6 +1,7 @@
 """Training the network of one fold, in this process alone or as one of several that share its batches."""
 
 import logging
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,8 @@ class FoldTask:
 def train_fold(task: FoldTask, share: Share = Share()) -> None:  # noqa: B008 (frozen)
     """Train, resuming from the checkpoint if a run was cut short; the first process writes weights and history."""
     keep_freed_memory()
+    # Without it cuBLAS, which a GPU's batches use, does not repeat to the bit; read when CUDA starts.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.set_num_threads(max(1, task.threads // share.processes))
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # 2 % of a step

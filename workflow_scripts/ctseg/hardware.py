@@ -7,16 +7,37 @@ import subprocess
 from pathlib import Path
 
 SHARE = 0.5  # of the main memory that a training step may take
+# And no more than this: larger patches cost a processor time in proportion, and a study trains for minutes there.
+MOST_ON_PROCESSOR_GIB = 3.0
 BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}  # of x86 and of ARM
 GPU_SHARE = 0.8  # of a GPU's: nothing else runs there, but memory is fragmented
+MOST_ON_GPU_GIB = 24.0  # as nnU-Net's largest usual plan; larger steps take longer and are not known to teach more
+DEVICES = Path("/dev")
 
 
-def memory_at_hand_gib() -> float:
-    """The memory for a training step: of the smallest GPU where there is one, else of the machine."""
+def training_memory() -> tuple[float, str]:
+    """The memory in GiB for a training step, and why: of the smallest GPU where there is one, else of the machine."""
     gpus_mib = gpu_memory_mib()
     if gpus_mib:
-        return GPU_SHARE * min(gpus_mib) / 1024
-    return SHARE * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+        whole_gib, share, most_gib, device = min(gpus_mib) / 1024, GPU_SHARE, MOST_ON_GPU_GIB, "a GPU"
+    else:
+        whole_gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+        share, most_gib, device = SHARE, MOST_ON_PROCESSOR_GIB, "a machine without a GPU"
+    memory_gib = round(min(share * whole_gib, most_gib), 1)
+    return memory_gib, f"made for {device} with {whole_gib:.0f} GiB: {share:.0%} of it, at most {most_gib:g} GiB"
+
+
+def gpus_here() -> int:
+    """How many NVIDIA GPUs a process may use, as the system's files tell it: asking the driver takes too long for that.
+
+    On Windows' Linux they have one file together, and count as one.
+    """
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None and visible.strip() in ("", "-1", "NoDevFiles"):
+        return 0
+    found = sum(bool(re.fullmatch(r"nvidia\d+", path.name)) for path in DEVICES.glob("nvidia*"))
+    found = found or int((DEVICES / "dxg").exists() and shutil.which("nvidia-smi") is not None)
+    return min(found, len(visible.split(","))) if visible else found
 
 
 def processor_name() -> str:

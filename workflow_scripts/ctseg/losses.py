@@ -4,7 +4,6 @@ All take logits and 0/1 masks [batch, class, z, y, x]. Regions are summed up her
 since they may lie in the batches of several processes: the sums, not the losses, are what adds up.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -60,6 +59,13 @@ class SegmentationLoss(nn.Module):
         super().__init__()
         self.settings = settings
         self.terms = LOSSES[settings.name]
+        self._weights: torch.Tensor | None = None
+
+    def _weights_for(self, targets: torch.Tensor) -> torch.Tensor:
+        """The weight of each class, on the device of the targets; copied there once."""
+        if self._weights is None or self._weights.device != targets.device:
+            self._weights = targets.new_tensor(self.settings.class_weights or [1.0] * targets.shape[1])
+        return self._weights
 
     def forward(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """The loss as a scalar.
@@ -74,9 +80,12 @@ class SegmentationLoss(nn.Module):
 
     def _of_one(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         settings = self.settings
-        weights = _weights(settings.class_weights, targets)
+        weights = self._weights_for(targets)
         over_voxels = _exclusive_entropy if settings.exclusive else _binary_entropy
-        loss = (1 - settings.dice_weight) * over_voxels(logits, targets, weights, self.terms.focal)
+        # Weights that change nothing are left out; a softmax has the background beside them, which counts 1.
+        like_one = {1.0} if settings.exclusive else set(settings.class_weights[:1])
+        differing = weights if set(settings.class_weights) - like_one else None
+        loss = (1 - settings.dice_weight) * over_voxels(logits, targets, differing, self.terms.focal)
         if settings.dice_weight:
             found = probabilities(logits, settings.exclusive)
             regions = region_loss(found, targets, self.terms.missed, self.terms.false, settings.batch_dice)
@@ -102,25 +111,29 @@ def region_loss(
     return losses if batch_dice else losses.mean(dim=0)
 
 
-def _weights(class_weights: Sequence[float], targets: torch.Tensor) -> torch.Tensor:
-    return targets.new_tensor(class_weights or [1.0] * targets.shape[1])
-
-
 def _focus(cross_entropy: torch.Tensor) -> torch.Tensor:
     """Count a voxel the less, the surer the network is of it already."""
     return (1 - torch.exp(-cross_entropy)) ** FOCUS * cross_entropy
 
 
-def _binary_entropy(logits: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor, focal: bool) -> torch.Tensor:
+def _binary_entropy(
+    logits: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor | None, focal: bool
+) -> torch.Tensor:
     """Binary cross-entropy, a mean over all voxels and, weighted, over the classes."""
-    if not focal and bool((weights == weights[0]).all()):
+    if not focal and weights is None:
         return F.binary_cross_entropy_with_logits(logits, targets)
     entropy = F.binary_cross_entropy_with_logits(logits, targets, reduction="none")
-    return ((_focus(entropy) if focal else entropy).mean((0, *SPACE)) * weights).sum() / weights.sum()
+    by_class = (_focus(entropy) if focal else entropy).mean((0, *SPACE))
+    return by_class.mean() if weights is None else (by_class * weights).sum() / weights.sum()
 
 
-def _exclusive_entropy(logits: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor, focal: bool) -> torch.Tensor:
+def _exclusive_entropy(
+    logits: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor | None, focal: bool
+) -> torch.Tensor:
     """Cross-entropy over the classes and the background, whose weight is 1; a mean over all voxels."""
     classes = torch.cat([targets.sum(1, keepdim=True) < 0.5, targets > 0.5], dim=1).to(torch.uint8).argmax(1)
     entropy = F.cross_entropy(with_background(logits), classes, reduction="none")
-    return ((_focus(entropy) if focal else entropy) * F.pad(weights, (1, 0), value=1.0)[classes]).mean()
+    counted = _focus(entropy) if focal else entropy
+    if weights is not None:
+        counted = counted * F.pad(weights, (1, 0), value=1.0)[classes]
+    return counted.mean()

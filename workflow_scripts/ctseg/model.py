@@ -10,13 +10,19 @@ from pathlib import Path
 from typing import Any
 
 from ctseg.errors import InputError
+from ctseg.intensity import Scaling
+from ctseg.network_settings import NetworkSettings
 from ctseg.postprocessing import PostprocessSettings
 from ctseg.preparation import Preparation
 from ctseg.volume import Shape
 
 METADATA_KEY = "ctseg"
-FORMAT = 4  # of the card; a reader refuses a newer one
-READABLE = (3, 4)  # 3 did not tell what the model was made from
+FORMAT = 5  # of the card; a reader refuses a newer one
+READABLE = (3, 4, 5)  # 3 has no provenance, 3 and 4 do not describe the network
+
+
+# Of convolutions, from the most exact on. On a GPU float32 is IEEE's; tf32 has 10 bits of mantissa in products.
+PRECISIONS = ("float32", "tf32", "float16", "bfloat16", "int8")
 
 
 @dataclass(frozen=True)
@@ -24,8 +30,8 @@ class InferSettings:
     """How a scan is cut into windows, and how exactly these are computed.
 
     `window` is "patch", the training patch's size, or "large", as large as the memory allows; neighbours share at least
-    `overlap` of a patch. `precision` is "float32", "bfloat16" or "int8"; `mirror_axes`, as "xy", are those along which
-    mirror images are segmented too.
+    `overlap` of a patch. `precision` is one of `PRECISIONS`; `mirror_axes`, as "xy", are those along which mirrored
+    copies are segmented too.
     """
 
     window: str
@@ -45,7 +51,8 @@ class ModelCard:
     patches in voxels; any window must be a multiple of `multiple_zyx`, and a voxel of it needs `window_bytes` while the
     network runs. `training_hash` stands for the training data, `versions` for the software; `trained_on` has the
     smallest and largest measures of the training scans, as of `quality.measures_of`. `provenance` is the SHA-256 of the
-    file `provenance.json` that tells what the model was made from, empty where it is not told.
+    file `provenance.json` that tells what the model was made from, empty where it is not told. `network` and `scaling`
+    describe the network, so that it can be built anew for the weights in model.ts; None in cards before format 5.
     """
 
     labels: tuple[str, ...]
@@ -62,6 +69,8 @@ class ModelCard:
     versions: dict[str, str]
     trained_on: dict[str, list[float]] = field(default_factory=dict)
     provenance: str = ""
+    network: NetworkSettings | None = None
+    scaling: Scaling | None = None
 
     def to_json(self) -> str:
         """The card as it stands in the model file: sorted keys, so that equal cards are equal texts."""
@@ -77,6 +86,7 @@ class ModelCard:
         prepared = content.pop("preparation")
         prepared["spacing_xyz_mm"] = tuple(prepared["spacing_xyz_mm"])
         prepared["window_hu"] = tuple(prepared["window_hu"])
+        network, scaling = content.pop("network", None), content.pop("scaling", None)
         return cls(
             labels=tuple(content.pop("labels")),
             preparation=Preparation(**prepared),
@@ -84,6 +94,8 @@ class ModelCard:
             multiple_zyx=tuple(content.pop("multiple_zyx")),
             infer=InferSettings(**content.pop("infer")),
             postprocess=PostprocessSettings(**content.pop("postprocess")),
+            network=NetworkSettings.from_plain(network) if network else None,
+            scaling=Scaling(**scaling) if scaling else None,
             **content,
         )
 

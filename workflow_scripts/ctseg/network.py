@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from ctseg.activation import PReLU
 from ctseg.intensity import Scaling
-from ctseg.topology import Axes, size_multiple
+from ctseg.network_settings import NetworkSettings
 
 PRIOR = 0.01  # share of foreground voxels that an untrained network predicts
 NORMS: dict[str, Any] = {
@@ -23,31 +23,6 @@ NORMS: dict[str, Any] = {
     "instance": ("instance", {"affine": True}),
     "group": ("group", {"num_groups": 4}),
 }
-
-
-@dataclass(frozen=True)
-class NetworkSettings:
-    """A network: features per level, residual units per level, norm, dropout, and how the levels follow one another.
-
-    `strides_zyx` leads from each level to the next, `kernels_zyx` has one size a level. With `deep_supervision` the
-    coarser levels are trained to segment, too; "dynunet" alone can do that, and have kernels that differ. `exclusive`
-    classes share one softmax with the background, others have a sigmoid each.
-    """
-
-    channels: tuple[int, ...]
-    residual_units: int
-    norm: str
-    dropout: float
-    strides_zyx: tuple[Axes, ...]
-    kernels_zyx: tuple[Axes, ...]
-    architecture: str = "unet"
-    deep_supervision: bool = False
-    exclusive: bool = False
-
-    @property
-    def multiple_zyx(self) -> Axes:
-        """Patch sizes must be multiples of this: the factor between the finest and the coarsest level."""
-        return size_multiple(self.strides_zyx)
 
 
 @dataclass(frozen=True)

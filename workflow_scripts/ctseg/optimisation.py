@@ -1,7 +1,9 @@
 """How weights are moved: the optimiser and its learning rate."""
 
+import copy
 import math
 from collections.abc import Iterable
+from itertools import chain
 
 import torch
 from torch import nn
@@ -32,3 +34,29 @@ def build_optimiser(parameters: Iterable[nn.Parameter], settings: TrainSettings)
         nesterov=True,
         fused=True,
     )
+
+
+class MovingAverage(nn.Module):
+    """The exponential moving average of a network's weights and statistics, as the network `module`.
+
+    torch's own copies its counter to the device at each step, and so waits for a GPU twice.
+    """
+
+    def __init__(self, network: nn.Module, decay: float) -> None:
+        """Begin with the weights of `network`; with a decay of 0 the average is always the last ones."""
+        super().__init__()
+        self.module = copy.deepcopy(network)
+        self.decay = decay
+
+    @torch.no_grad()
+    def update(self, network: nn.Module, first: bool) -> None:
+        """Take in the weights after a step; those of the `first` one are taken as they are."""
+        own, new = (list(chain(part.parameters(), part.buffers())) for part in (self.module, network))
+        pairs = list(zip(own, new, strict=True))
+        smooth = [] if first else [pair for pair in pairs if pair[0].is_floating_point()]
+        if smooth:
+            averages, values = (list(side) for side in zip(*smooth, strict=True))
+            torch._foreach_lerp_(averages, values, 1 - self.decay)
+        for average, value in pairs:
+            if first or not average.is_floating_point():
+                average.copy_(value)

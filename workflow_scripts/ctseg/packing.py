@@ -97,7 +97,10 @@ class PackedTop(nn.Module):
         self.up = _convolution(packed_transposed_weight(transposed.weight, self.strides), transposed.bias, copies)
         self.norm = _repeated_norm(up[0].adn.N, copies)
         self.activation = up[0].adn.A
-        self.unit = _convolution(packed_weight(unit.weight, self.strides), unit.bias, copies, padding="same")
+        weight = packed_weight(unit.weight, self.strides)
+        # In numbers: autocast passes over a traced convolution with the padding "same".
+        z, y, x = (size // 2 for size in weight.shape[-3:])
+        self.unit = _convolution(weight, unit.bias, copies, (z, y, x))
 
     def forward(self, coarse: torch.Tensor) -> torch.Tensor:
         """From features [batch, channel, z, y, x] to logits [batch, class, z, y, x] of the finer level."""
@@ -154,7 +157,7 @@ def packed_transposed_weight(weight: torch.Tensor, strides: Axes) -> torch.Tenso
     return made.reshape(out * prod(strides), into, *made.shape[-3:])
 
 
-def _convolution(weight: torch.Tensor, bias: torch.Tensor | None, copies: int, padding: str | int = 0) -> nn.Conv3d:
+def _convolution(weight: torch.Tensor, bias: torch.Tensor | None, copies: int, padding: int | Axes = 0) -> nn.Conv3d:
     """A convolution with these weights; each bias serves the `copies` places of its channel."""
     kernel = (weight.shape[2], weight.shape[3], weight.shape[4])
     made = nn.Conv3d(weight.shape[1], weight.shape[0], kernel, padding=padding, bias=bias is not None)

@@ -16,6 +16,7 @@ WINDOW_MARGIN_HU = 50.0
 STEP_BYTES_PER_VOXEL = 1500
 FEATURES = 16  # of the finest level, where they are auto
 MOST_FEATURES = 256
+MOST_PATCH_VOXELS = 160**3  # more context than that is not known to help; what memory is left holds more patches
 IN_LUNGS = 0.99  # share of a case's targets that must lie in the box around the lungs to crop to it
 
 
@@ -23,15 +24,17 @@ Facts = list[dict[str, Any]]
 Decisions = dict[str, Decision]
 
 
-def plan(fingerprints: dict[str, dict[str, Any]], wanted: dict[str, Any]) -> Stored:
+def plan(fingerprints: dict[str, dict[str, Any]], wanted: dict[str, Any], memory_gib: Decision) -> Stored:
     """Resolve region, spacing, HU window and scaling, levels of the network, patch, batch and smallest component.
 
     `fingerprints` maps each training case to its fingerprint; `wanted` holds the section `plan` of the config, of
-    `network` architecture, channels, strides and kernel_sizes, of `target` the region, and `memory_gib` as a number.
+    `network` architecture, channels, strides and kernel_sizes, and of `target` the region. `memory_gib` is what a
+    training step may take on the device that trains; it is told where patch or batch follow from it.
     Returns {"value", "reason"} per decision; sizes in x, y, z order. Raises InputError when a window is wanted from no
     foreground, or patch and levels do not fit each other.
     """
     facts = list(fingerprints.values())
+    wanted = wanted | {"memory_gib": memory_gib.value}
     made: Decisions = {"region": _region(facts, wanted["region"])}
     made["spacing_mm"] = _spacing(facts) if wanted["spacing_mm"] == "auto" else Decision(wanted["spacing_mm"], GIVEN)
     if wanted["window_hu"] == "auto":
@@ -46,6 +49,8 @@ def plan(fingerprints: dict[str, dict[str, Any]], wanted: dict[str, Any]) -> Sto
     else:
         made["batch_size"] = Decision(wanted["batch_size"], GIVEN)
     made["smallest_component_mm3"] = _smallest_component(facts)
+    if "auto" in (wanted["patch_size"], wanted["batch_size"]):
+        made["memory_gib"] = memory_gib
     return stored(made)
 
 
@@ -109,7 +114,7 @@ def _network_and_patch(facts: Facts, wanted: dict[str, Any], spacing_mm: list[fl
     levels = None if wanted["channels"] == "auto" else len(wanted["channels"])
     size = np.median([fact["region_xyz_mm"][region] for fact in facts], axis=0) / spacing_mm
     if given_patch is None:
-        most = _voxels(wanted, wanted["channels"]) / 2
+        most = min(_voxels(wanted, wanted["channels"]) / 2, MOST_PATCH_VOXELS)
         # What the patch will be about: the region, shrunk evenly to the memory.
         about = size * min(1.0, (most / size.prod()) ** (1 / 3))
     strides = _strides(wanted, spacing_mm, given_patch or (None if levels else about.tolist()), levels)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -15,6 +15,9 @@ from ctseg.postprocessing import postprocess
 from ctseg.preparation import BODY_HU, network_input, prepare_rows
 from ctseg.volume import Shape, Volume
 from ctseg.windows import Tiling, large_windows, slabs, tiling
+
+if TYPE_CHECKING:  # torch
+    from ctseg.torch_engine import TorchEngine
 
 MEMORY_GIB = 1.5  # that windows may take where nothing else is said
 
@@ -32,6 +35,17 @@ class Prediction:
     components: list[dict[str, Any]]
     facts: dict[str, Any]
     entropy: Volume | None = None
+
+
+def tiles_for(
+    shape_zyx: Shape, engine: Engine, settings: InferSettings, memory_gib: float, gpu_memory_gib: float | None
+) -> Tiling:
+    """How an engine's windows are laid over a volume on the network's grid; those of a GPU take half of its memory."""
+    if engine.on_gpu:
+        from ctseg.gpu_inference import DeviceSettings  # torch
+
+        memory_gib = DeviceSettings(gpu_memory_gib).memory_on(cast("TorchEngine", engine).device) / 2
+    return windows_for(shape_zyx, engine.card, settings, memory_gib)
 
 
 def windows_for(shape_zyx: Shape, card: ModelCard, settings: InferSettings, memory_gib: float) -> Tiling:
@@ -58,34 +72,44 @@ def infer(
     threshold: float | None = None,
     certainty: bool = False,
     entropy: bool = False,
-    batch_size: int = 1,
+    batch_size: int | None = None,
     progress: Progress | None = None,
+    gpu_memory_gib: float | None = None,
 ) -> Maps:
     """The network's label map on the image's grid, before postprocessing, with other maps if asked for.
 
     `image` holds HU; `lungs` is its lung field if the model works inside the lungs and the field is plausible. Settings
     and threshold are those of the model if no others are given. A slab at a time is prepared, computed and brought back
-    to the image's grid, so that beside the image and the maps memory is bounded by `memory_gib`.
+    to the image's grid, so that beside the image and the maps memory is bounded by `memory_gib`, and that of a GPU by
+    `gpu_memory_gib`. `batch_size` windows are computed at once: 1, and on a GPU what fits, if it is not given.
     """
     card = engine.card
     settings = settings or card.infer
     window_hu = card.preparation.window_hu
+    threshold = card.threshold if threshold is None else threshold
     part, grid = network_input(image, lungs, card.preparation)
+    tiles = tiles_for(grid.shape_zyx, engine, settings, memory_gib, gpu_memory_gib)
+    if engine.on_gpu:
+        from ctseg.gpu_inference import DeviceSettings, MapsWanted, infer_on_device  # torch
+
+        on_gpu = cast("TorchEngine", engine)
+        device = DeviceSettings(gpu_memory_gib, batch_size)
+        wanted = MapsWanted(threshold, certainty, entropy)
+        return infer_on_device(image, part, grid, tiles, on_gpu, settings.mirror_axes, wanted, device, progress)
 
     def read_rows(first: int, stop: int) -> np.ndarray:
         return prepare_rows(part, grid, first, stop, window_hu)
 
     found = slabs(
         read_rows,
-        windows_for(grid.shape_zyx, card, settings, memory_gib),
+        tiles,
         mirrored(engine, settings.mirror_axes),
         len(card.labels),
-        batch_size,
+        batch_size or 1,
         max(BODY_HU, window_hu[0]),
         window_hu[0],
     )
     told = _telling(found, grid.shape_zyx[0], progress) if progress else found
-    threshold = card.threshold if threshold is None else threshold
     return to_native_grid(told, grid, image.grid, threshold, certainty, entropy)
 
 
@@ -104,6 +128,7 @@ def predict(
     memory_gib: float = MEMORY_GIB,
     entropy: bool = False,
     progress: Progress | None = None,
+    gpu_memory_gib: float | None = None,
 ) -> Prediction:
     """Segment a scan: lung field if the model wants one, network, postprocessing, components.
 
@@ -114,6 +139,14 @@ def predict(
     if card.preparation.region == "lungs":
         lungs = segment_lungs(image)
         plausible = bool(check_lungs(lungs, image)["plausible"])
-    maps = infer(image, lungs if plausible else None, engine, memory_gib=memory_gib, entropy=entropy, progress=progress)
+    maps = infer(
+        image,
+        lungs if plausible else None,
+        engine,
+        memory_gib=memory_gib,
+        entropy=entropy,
+        progress=progress,
+        gpu_memory_gib=gpu_memory_gib,
+    )
     segmentation, facts = postprocess(maps.labels, card.postprocess, lungs, plausible)
     return Prediction(segmentation, measure_components(segmentation, image, maps.entropy), facts, maps.entropy)

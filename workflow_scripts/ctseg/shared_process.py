@@ -40,7 +40,7 @@ def segment(task: dict[str, Any], cases: int, kind: str) -> str:
     """Segment a case in a process that so many jobs share, or in this one, and tell what was found.
 
     `task` has the fields of `case_inference.CaseTask`. Jobs share a process if they run in the same folder with the
-    same Python and have the same `kind`. Raises InputError for bad input.
+    same Python on the same GPU and have the same `kind`. Raises InputError for bad input.
     """
     if cases > 1:
         try:
@@ -54,7 +54,9 @@ def segment(task: dict[str, Any], cases: int, kind: str) -> str:
 
 def _shared(task: dict[str, Any], cases: int, kind: str) -> str:
     """The same by a shared process; raises NotReached without one."""
-    name = hashlib.sha256("\n".join([kind, str(Path.cwd()), sys.executable]).encode()).hexdigest()[:16]
+    # A cluster tells by this variable which of a machine's GPUs is a job's own.
+    alike = [kind, str(Path.cwd()), sys.executable, os.environ.get("CUDA_VISIBLE_DEVICES", "")]
+    name = hashlib.sha256("\n".join(alike).encode()).hexdigest()[:16]
     with _free_slot(_own_folder(), name) as path:
         try:
             answer = _ask(path, task)

@@ -5,10 +5,10 @@ depends on, so a killed run that is resumed goes through the same steps as one t
 """
 
 import logging
-import math
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,22 +16,22 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
 from ctseg.batches import Share, batch_maker, batches
 from ctseg.board import Board
 from ctseg.errors import InputError
 from ctseg.files import atomic_path
+from ctseg.gpu_batches import Batch
 from ctseg.hardware import processor_name
 from ctseg.history import History
 from ctseg.losses import SegmentationLoss
 from ctseg.network import SegmentationModel, build_parts
-from ctseg.optimisation import build_optimiser, learning_rate_at
+from ctseg.optimisation import MovingAverage, build_optimiser, learning_rate_at
 from ctseg.packing import pack_top_level
 from ctseg.sampling import TrainingCase
 from ctseg.training_settings import TrainSettings, memory_advice
-from ctseg.validation import validation_dice
+from ctseg.validation import Windowed, on_gpu, on_processor, validation_dice
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ SHRINKABLE = ("batch_size", "accumulate", "patch_zyx")
 
 
 def resolved_precision(wanted: str, device: torch.device) -> str:
-    """The precision of convolutions on this device; `auto` is bfloat16 on GPUs, and float16 is for these alone.
+    """The precision of convolutions on this device; `auto` is bfloat16 on GPUs; tf32 and float16 are for these alone.
 
     Processors that compute in bfloat16 take two thirds of the time for a step, but not by default: on soft-tissue
     sarcomas two networks had found less after 700 steps in it than one after 400 in float32.
@@ -54,7 +54,7 @@ def resolved_precision(wanted: str, device: torch.device) -> str:
     on_gpu = device.type == "cuda"
     if wanted == "auto":
         return "bfloat16" if on_gpu else "float32"
-    return "float32" if wanted == "float16" and not on_gpu else wanted
+    return "float32" if wanted in ("tf32", "float16") and not on_gpu else wanted
 
 
 class Trainer:
@@ -92,16 +92,17 @@ class Trainer:
         self.network = parts.network.to(self.device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
         self.forward = self._parallel()
         # What is validated and kept is the moving average of the weights: it is steadier than they are.
-        self.average = AveragedModel(
-            self.network, multi_avg_fn=get_ema_multi_avg_fn(settings.ema_decay), use_buffers=True
-        )
+        self.average = MovingAverage(self.network, settings.ema_decay)
         self.model = SegmentationModel([self.average.module], settings.scaling, settings.network.exclusive)
         self.loss = SegmentationLoss(settings.loss)
         self.optimiser = build_optimiser((p for p in self.network.parameters() if p.requires_grad), settings)
-        self.autocast = PRECISIONS.get(resolved_precision(settings.precision, self.device))
+        precision = resolved_precision(settings.precision, self.device)
+        self.autocast = PRECISIONS.get(precision)
+        # What stays in float32 beside a lower precision, validation among it, need not be more exact than TF32.
+        torch.backends.cudnn.allow_tf32 = precision != "float32"
         self.scaler = torch.GradScaler(self.device.type, enabled=self.autocast == torch.float16)
         self.step = 0
-        self.losses: list[float] = []
+        self.losses: list[torch.Tensor] = []  # of the steps since the last validation, on the device
         self.history = History()
         self.best_weights: dict[str, torch.Tensor] = {}
         self._use(settings)
@@ -109,6 +110,7 @@ class Trainer:
     def _use(self, settings: TrainSettings) -> None:
         """Go on with these sizes of batch and patch."""
         self.settings = settings
+        self.batch: Callable[[int], Batch] | None = None  # so that cases on the device are not there twice
         self.batch = batches(batch_maker(self.training, settings, self.device, self.share), self.device)
 
     def _parallel(self) -> nn.Module:
@@ -184,36 +186,44 @@ class Trainer:
         self.network.train()
         for module in self.frozen:
             module.eval()  # keeps the statistics of batch norm, too
-        # Dropout is the only layer that draws numbers; seeding it by the step keeps a resumed run exact.
-        torch.manual_seed((settings.seed * 1_000_003 + self.step) * self.share.processes + self.share.rank)
+        if settings.network.dropout:
+            # It is the only layer that draws numbers; seeding it by the step keeps a resumed run exact.
+            torch.manual_seed((settings.seed * 1_000_003 + self.step) * self.share.processes + self.share.rank)
         self.optimiser.zero_grad(set_to_none=True)
         losses = [self._backward(self.step * settings.accumulate + part) for part in range(settings.accumulate)]
         self.scaler.unscale_(self.optimiser)
         nn.utils.clip_grad_norm_(self.network.parameters(), GRADIENT_NORM)
         self.scaler.step(self.optimiser)
         self.scaler.update()
-        self.average.update_parameters(self.network)
-        self.losses.append(float(np.mean(losses)))
+        self.average.update(self.network, first=self.step == 0)
+        self.losses.append(torch.stack(losses).mean())
         self.step += 1
-        if not math.isfinite(self.losses[-1]):
-            raise InputError(
-                f"training diverged at step {self.step} (the loss is no number); lower train.learning_rate, lengthen "
-                "train.warmup_steps, or set train.precision to float32"
-            )
 
-    def _backward(self, index: int) -> float:
+    def _mean_loss(self) -> float:
+        """The mean loss of the steps since the last validation: the only time that the device is asked for it."""
+        losses = torch.stack(self.losses).double().cpu().numpy()
+        diverged = np.flatnonzero(~np.isfinite(losses))
+        if diverged.size:
+            raise InputError(
+                f"training diverged at step {self.step - len(losses) + int(diverged[0]) + 1} (the loss is no number); "
+                "lower train.learning_rate, lengthen train.warmup_steps, or set train.precision to float32"
+            )
+        return float(losses.mean())
+
+    def _backward(self, index: int) -> torch.Tensor:
         """Add the gradient of the batch with this number, and give its loss."""
+        assert self.batch
         images, targets = self.batch(index)
-        with torch.autocast(self.device.type, self.autocast, enabled=self.autocast is not None):
+        with torch.autocast(self.device.type, self.autocast) if self.autocast else nullcontext():
             logits = self.forward(images)
         loss = self.loss(logits.float(), targets)
         self.scaler.scale(loss / self.settings.accumulate).backward()
-        return loss.item()
+        return loss.detach()
 
     def _validate(self, seconds_per_step: float) -> None:
         """Add a row to the history, and keep the weights if they are the best so far."""
         self.average.eval()
-        loss = float(np.mean(self.losses))
+        loss = self._mean_loss()
         row = self.history.add(self.step, loss, learning_rate_at(self.step - 1, self.settings), self._validation_dice())
         self.losses = []
         if row.best:
@@ -237,20 +247,11 @@ class Trainer:
 
     def _validation_dice(self) -> float:
         """Mean Dice of the validation cases with the averaged weights."""
-
-        def network(patches: np.ndarray) -> np.ndarray:
-            with torch.inference_mode():
-                return self.model(torch.from_numpy(patches).to(self.device)).float().cpu().numpy()
-
         settings = self.settings
-        return validation_dice(
-            self.validation,
-            network,
-            settings.n_classes,
-            settings.patch_zyx,
-            settings.scaling.low_hu,
-            self.share,
-        )
+        window = Windowed(settings.patch_zyx, settings.n_classes, settings.scaling.low_hu)
+        on_device = self.device.type == "cuda"
+        segment = on_gpu(self.model, window, self.device) if on_device else on_processor(self.model, window)
+        return validation_dice(self.validation, segment, settings.n_classes, self.share)
 
     def _save(self, checkpoint: Path) -> None:
         """Write everything that the remaining steps depend on."""

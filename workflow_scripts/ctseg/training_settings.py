@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from ctseg.augment import AugmentSettings
+from ctseg.changes import AugmentSettings
 from ctseg.decisions import Stored, decided
 from ctseg.intensity import Scaling
 from ctseg.losses import LossSettings
-from ctseg.network import NetworkSettings
+from ctseg.network_settings import NetworkSettings
 from ctseg.volume import Shape, Triple
 
 
