@@ -7,41 +7,22 @@ from contextlib import contextmanager
 from typing import Any, NoReturn
 
 from ctseg.errors import InputError, refusal
-from ctseg.records import now, paths_of, without_sources, write_records
-from ctseg.refusals import Refusal, read_refusal, write_refusal
+from ctseg.records import now, write_records
+from ctseg.refused_jobs import goes_on, passed_on, refuse, tell
 
 
 def _stop(logger: logging.Logger, name: str, message: str, inputs: Any) -> NoReturn:
-    """Say what is wrong in the log and on the terminal, and end the job.
-
-    The terminal shows the paths of scans, since whoever starts the workflow knows and needs them; the log does not.
-    """
-    _tell(logger, name, message, inputs)
+    """Say what is wrong in the log and on the terminal, and end the job."""
+    tell(logger, name, message, inputs)
     sys.exit(1)
-
-
-def _tell(logger: logging.Logger, name: str, message: str, inputs: Any) -> str:
-    """Say what is wrong in the log and on the terminal; the message as the log has it."""
-    kept = without_sources(message, inputs, file_names=True)
-    logger.error("%s", kept)
-    print(f"\nctseg: {name}: {message}\n", file=sys.stderr, flush=True)
-    return kept
-
-
-def _refused_before(snakemake: Any, spared: Sequence[str]) -> Refusal | None:
-    """The record among what a job of one case takes, but for the inputs `spared`; None where there is none."""
-    if "case" not in dict(snakemake.wildcards.items()):
-        return None
-    paths = [path for name, value in snakemake.input.items() if name not in spared for path in paths_of(value)]
-    return next((found for found in map(read_refusal, paths) if found), None)
 
 
 @contextmanager
 def job(snakemake: Any, spared: Sequence[str] = ()) -> Iterator[logging.Logger]:
     """Log to the rule's log file, record what was read and written, and tell bad input or a full disk in one line.
 
-    A case that was refused by an earlier job is passed on: its record is all that is written, unless only inputs that
-    are named in `spared` hold it. Where the resource `go_on` is 1, bad input is such a refusal and no failure.
+    Bad input is a refusal and no failure where the study goes on without; later jobs of the case pass it on, unless
+    only inputs that are named in `spared` hold it.
     Any other exception is a defect of ctseg: it is logged with its traceback and raised.
     """
     wildcards = " ".join(str(value) for value in snakemake.wildcards)
@@ -53,19 +34,14 @@ def job(snakemake: Any, spared: Sequence[str] = ()) -> Iterator[logging.Logger]:
     logger.addHandler(handler)
     started = now()
     try:
-        if refused := _refused_before(snakemake, spared):
-            write_refusal(refused, snakemake.output)
-            write_records(snakemake, started)
-            logger.info("the case was refused by %s", refused.rule)
+        if passed_on(snakemake, spared, started):
             sys.exit(0)
         yield logger
         write_records(snakemake, started)
     except InputError as error:
-        if not getattr(snakemake, "resources", {}).get("go_on"):
+        if not goes_on(snakemake):
             _stop(logger, name, str(error), snakemake.input)
-        reason = _tell(logger, name, str(error), snakemake.input)
-        write_refusal(Refusal(snakemake.wildcards.case, snakemake.rule, reason), snakemake.output)
-        write_records(snakemake, started)
+        refuse(snakemake, tell(logger, name, str(error), snakemake.input), started)
     except Exception as error:
         if isinstance(error, OSError) and (message := refusal(error)):
             _stop(logger, name, message, snakemake.input)
