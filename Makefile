@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 CORES ?= all
 
 .DEFAULT_GOAL := help
-.PHONY: help demo report serve app test test-slow test-browser test-slurm lint clean
+.PHONY: help demo report serve app test test-slow test-browser test-slurm test-gpu lint clean
 
 help:  ## list these targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -60,6 +60,9 @@ test-slow: $(VENV)/.installed-dev  ## tests that take longer: whole studies, rea
 test-browser: $(VENV)/.installed-dev $(VENV)/.installed-app  ## tests of the pages in a real browser; needs Chromium
 	$(BIN)/pip install --quiet playwright==1.65.2
 	$(BIN)/python -m pytest -m browser
+
+test-gpu: $(VENV)/.installed-dev  ## the whole study, training and inference on an NVIDIA GPU
+	$(BIN)/python -m pytest -m gpu -p no:randomly
 
 test-slurm: $(VENV)/.installed-dev  ## the workflow on a real Slurm of one node, started for it; Debian, as root
 	command -v slurmctld munged > /dev/null || apt-get install --yes --no-install-recommends slurm-wlm munge

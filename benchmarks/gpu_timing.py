@@ -1,4 +1,4 @@
-"""The time of training steps and how busy they keep a GPU, for gpu_training.py."""
+"""The time of training steps and how busy they keep a GPU, for gpu.py."""
 
 import shutil
 import statistics

@@ -1,39 +1,21 @@
-"""Training on a GPU: what a step costs, minutes to a Dice beside MONAI's fast recipe, and bitwise repeatability.
-
-    CUBLAS_WORKSPACE_CONFIG=:4096:8 python benchmarks/gpu_training.py OUT --data DATA [--phantoms 64] [--minutes 2]
-    python benchmarks/gpu_training.py OUT --device cpu --small
-
-The variable has to be set before CUDA starts: without it no matrix product repeats to the bit. DATA holds
-CASE/image.nii.gz and CASE/label.nii.gz (label 1), and --study says how to train on it; the built-in phantoms are
-resampled to --spacing. The last --validation cases of either validate, the others train. ctseg's own functions prepare
-both under OUT, once. Each part adds its results to OUT/gpu_training.json:
-
-* `steps`: patches a second of whole steps as in training, GPU utilisation (the driver's: the share of time in which
-  anything runs there) and peak memory, for each of --batches, in bfloat16 and float32 (in which cuDNN's convolutions
-  use TF32), with the cases on the GPU and mapped from disk. Blocks of steps of all variants are interleaved, and
-  medians compared; peak memory is that of a variant alone.
-* `dice`: minutes of training until the validation Dice reaches each of --goals, for ctseg and MONAI's recipe (see
-  monai_fast.py), one after the other on the same prepared cases. Both go on until --minutes, over which ctseg's
-  learning rate falls, so that a later collapse shows: the curve is kept, and the best and the last Dice are told. The
-  clock counts training alone: no preparation, caching or validation.
-* `repeat`: whether two short trainings with one seed end in the same weights to the bit, and what a step costs: with
-  torch left free, as ctseg trains (repeatable where torch can), and strictly so, which fails where torch cannot.
-"""
+"""What a training step costs, minutes to a Dice, bitwise repeatability and the processor's share, for gpu.py."""
 
 import argparse
 import gc
 import hashlib
 import math
-import os
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from itertools import product
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import torch
+from torch.profiler import ProfilerActivity, profile
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "workflow_scripts")]
@@ -41,19 +23,18 @@ sys.path[:0] = [str(ROOT), str(ROOT / "workflow_scripts")]
 from benchmarks.gpu_timing import WARM_UP, interleaved, time_block, wait_for  # noqa: E402
 from benchmarks.minutes_to_dice import minutes_until, step_and_dice  # noqa: E402
 from benchmarks.monai_fast import CASES, CROPS, fast_recipe  # noqa: E402
-from benchmarks.prepared_cases import DataSet, data_sets  # noqa: E402
-from ctseg.files import read_json, write_json  # noqa: E402
-from ctseg.hardware import processor_name  # noqa: E402
-from ctseg.memory import keep_freed_memory  # noqa: E402
+from benchmarks.prepared_cases import DataSet  # noqa: E402
+from ctseg.batches import processor_batches  # noqa: E402
+from ctseg.gpu_batches import DeviceBatches  # noqa: E402
+from ctseg.gpu_sources import CasesOnDevice  # noqa: E402
+from ctseg.sampling import PatchSampler  # noqa: E402
 from ctseg.training import Trainer  # noqa: E402
 from ctseg.training_settings import TrainSettings  # noqa: E402
 
-PARTS = ("steps", "dice", "repeat")
 MODES = ("free", "as trained", "strict")  # of torch's repeatability
 STEP_CASES = 8  # in `steps`: each of its variants holds its own on the GPU
-SMALL: dict[str, Any] = {"patch": 32, "channels": [8, 16, 32], "batch": 2, "batches": [2, 4], "repeat_steps": 3}
-SMALL |= {"phantoms": 3, "spacing": 3.0, "most": 3, "validation": 1, "workers": 1}
-SMALL |= {"rounds": 2, "block": 1.0, "minutes": 0.2, "every": 4.0, "goals": [0.01, 0.8]}
+HOST_PATCH = 16  # voxels along an edge, so few that the time is that of the calls
+HOST_BATCHES = 20
 
 
 def use(mode: str) -> None:
@@ -97,7 +78,7 @@ def measure_steps(data: DataSet, given: argparse.Namespace) -> list[dict[str, An
     use("as trained")
     places = ("gpu", "disk") if given.device.type == "cuda" else ("disk",)
     makers = {}
-    for batch, precision, place in product(given.batches, ("bfloat16", "float32"), places):
+    for batch, precision, place in product(given.batches, ("bfloat16", "tf32", "float32"), places):
         sizes = {"patch_zyx": (given.patch,) * 3, "batch_size": batch, "precision": precision, "data_on": place}
         settings = replace(data.settings, **sizes)
         makers[batch, precision, place] = partial(trainer, data, settings, given.device, STEP_CASES)
@@ -187,61 +168,36 @@ def measure_repeat(data: DataSet, given: argparse.Namespace) -> dict[str, Any]:
     return result
 
 
-def parse() -> argparse.Namespace:
-    """What was given; --small changes the defaults."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("out", type=Path)
-    parser.add_argument("--data", type=Path)
-    parser.add_argument("--study", type=Path, default=ROOT / "studies" / "soft_tissue_sarcoma.yaml")
-    parser.add_argument("--most", type=int, help="use the first cases of DATA alone")
-    parser.add_argument("--phantoms", type=int, default=64, help="how many; 0 for none")
-    parser.add_argument("--spacing", type=float, default=1.0, help="of the phantoms, in mm")
-    parser.add_argument("--validation", type=int, default=6, help="how many of the last cases validate")
-    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
-    parser.add_argument("--patch", type=int, default=96, help="in `steps`, and the most that a study may have")
-    parser.add_argument("--batches", type=int, nargs="+", default=[2, 8], help="in `steps`")
-    parser.add_argument("--batch", type=int, default=8, help="of ctseg in `dice` and `repeat`")
-    parser.add_argument("--channels", type=int, nargs="+", default=[16, 32, 64, 128, 256], help="of ctseg's network")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--block", type=float, default=5.0, help="seconds of steps of a variant in a row")
-    parser.add_argument("--minutes", type=float, default=2.0, help="of training, for each program and data set")
-    parser.add_argument("--every", type=float, default=10.0, help="seconds of training between validations")
-    parser.add_argument("--goals", type=float, nargs="+", default=[0.5, 0.6, 0.7, 0.8, 0.9])
-    parser.add_argument("--repeat-steps", type=int, default=50)
-    parser.add_argument("--workers", type=int, default=os.cpu_count(), help="processes that prepare cases")
-    parser.add_argument("--device", type=torch.device, default=torch.device("cuda", 0))
-    parser.add_argument("--small", action="store_true", help="sizes that show in two minutes that it works")
-    if parser.parse_known_args()[0].small:
-        parser.set_defaults(**SMALL)
-    given = parser.parse_args()
-    if given.device.type == "cuda" and not torch.cuda.is_available():
-        parser.error("torch finds no CUDA GPU; --device cpu --small shows that all parts run")
-    return given
+def measure_host(data: DataSet, given: argparse.Namespace) -> list[dict[str, Any]]:
+    """What making a batch costs the processor, patch by patch as for itself, and at once as for a GPU.
 
-
-def main() -> None:
-    """Prepare the cases, and measure the parts that are wanted."""
-    given = parse()
-    keep_freed_memory()
-    sets = data_sets(given)
-    path = given.out / "gpu_training.json"
-    on_gpu = given.device.type == "cuda"
-    found = read_json(path) if path.exists() else {}
-    parts = {"steps": measure_steps, "dice": measure_dice, "repeat": measure_repeat}
-    for part in given.parts:
-        print(part, flush=True)
-        found[part] = {
-            "device": torch.cuda.get_device_name(given.device) if on_gpu else processor_name(),
-            "torch": torch.__version__,
-            "cublas_workspace": os.environ.get("CUBLAS_WORKSPACE_CONFIG"),
-            "given": {key: str(value) for key, value in vars(given).items()},
-        }
-        # A step does not depend on what is in the patches; the phantoms are the larger volumes.
-        for data in sets if part == "dice" else sets[-1:]:
-            found[part][data.name] = parts[part](data, given)
-            write_json(path, found)
-            clear()
-
-
-if __name__ == "__main__":
-    main()
+    Both on this processor with tiny patches: its time is then that of Python and of the calls, and each operation would
+    be a kernel or more on a GPU.
+    """
+    settings = replace(data.settings, patch_zyx=(HOST_PATCH,) * 3, batch_size=max(given.batches))
+    exponents = settings.foreground_probability, settings.volume_exponent
+    sampler = PatchSampler(data.training[:STEP_CASES], *exponents, settings.scaling.low_hu)
+    numbers, cpu = range(settings.batch_size), torch.device("cpu")
+    source = CasesOnDevice(sampler.cases, cpu)
+    makers = {
+        "patch by patch": processor_batches(sampler, settings, numbers),
+        "at once": DeviceBatches(sampler, source, settings, numbers, cpu),
+    }
+    rows = []
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # so that no time of waiting threads is counted
+    for name, make in makers.items():
+        seconds, operations = [], 0
+        for index in range(HOST_BATCHES):
+            start = time.process_time()
+            make(index)
+            seconds.append(time.process_time() - start)
+        with profile(activities=[ProfilerActivity.CPU]) as seen:
+            make(HOST_BATCHES)
+        for event in seen.events():
+            inner = any(child.name.startswith("aten::") for child in event.cpu_children)
+            operations += event.name.startswith("aten::") and not inner
+        rows.append({"batch": name, "host_ms": round(1000 * median(seconds), 2), "operations": operations})
+        print(f"  {rows[-1]}", flush=True)
+    torch.set_num_threads(threads)
+    return rows

@@ -1,4 +1,4 @@
-"""MONAI's recipe for fast training on a GPU, as a peer of gpu_training.py.
+"""MONAI's recipe for fast training on a GPU, as a peer of gpu.py.
 
 After Project-MONAI/tutorials, acceleration/fast_training_tutorial.ipynb: everything that is not random is done once and
 cached on the device (CacheDataset, EnsureTyped), a thread cuts random crops there (RandCropByPosNegLabeld,

@@ -1,4 +1,4 @@
-"""Cases for gpu_training.py: made or read, and prepared by ctseg's own functions, without the workflow."""
+"""Cases for gpu.py: made or read, and prepared by ctseg's own functions, without the workflow."""
 
 import argparse
 import sys
@@ -17,7 +17,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "workflow_scripts")]
 
-from ctseg.decisions import GIVEN, Decision, Stored, decided  # noqa: E402  # noqa: E402
+from ctseg.decisions import GIVEN, Decision, Stored, decided  # noqa: E402
 from ctseg.files import read_json, write_json  # noqa: E402
 from ctseg.fingerprint import fingerprint  # noqa: E402
 from ctseg.foreground import write_foreground  # noqa: E402

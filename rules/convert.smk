@@ -24,6 +24,7 @@ rule convert_image:
         step=lambda wildcards: step(
             irregular=config["convert"]["irregular"],
             kernels=config["convert"]["kernels"],
+            rescale=config["convert"]["rescale"],
             series_uid=CASES[wildcards.case].series_uid,
             **stopping(f"{RESULTS}/images/{wildcards.case}.json"),
         ),

@@ -63,7 +63,6 @@ rule validate:
             engine=config["infer"]["engine"],
             gpu_memory_gib=config["infer"]["gpu_memory_gib"],
             labels=LABELS,
-            memory_gib=config["infer"]["memory_gib"],
             postprocess=config["postprocess"],
         ),
         code=code("validate.py"),

@@ -25,6 +25,7 @@ SWEEP_SECONDS = 1.0
 LOOK_SECONDS = 0.01
 RETRY_SECONDS = 5
 PREFIX = "/v1/segmentations"
+RESCALE = r"^-?\d{1,9}(\.\d{1,9})?,-?\d{1,9}(\.\d{1,9})?$"
 bearer = HTTPBearer(auto_error=False)
 
 
@@ -77,6 +78,12 @@ async def segment(
     response: Response,
     service: Shared,
     dicom: Annotated[bool, Query(description="make DICOM SEG, RTSTRUCT and report as well")] = False,
+    rescale: Annotated[
+        str | None,
+        Query(
+            pattern=RESCALE, description="slope and intercept that give HU where the scan does not say them: 1,-1024"
+        ),
+    ] = None,
 ) -> Segmentation:
     """Send a scan to be segmented.
 
@@ -87,7 +94,7 @@ async def segment(
     if announced.isdigit() and int(announced) > service.settings.max_upload_bytes:
         raise too_large(service.settings.max_upload_bytes)
     try:
-        job = service.jobs.begin(dicom)
+        job = service.jobs.begin(dicom, slope_and_intercept(rescale) if rescale else None)
     except Full:
         raise HTTPException(429, "all places are taken; try again later", {"Retry-After": str(RETRY_SECONDS)}) from None
     try:
@@ -98,6 +105,12 @@ async def segment(
     service.jobs.enqueue(job)
     response.headers["Location"] = f"{PREFIX}/{job.id}"
     return _shown(job)
+
+
+def slope_and_intercept(text: str) -> tuple[float, float]:
+    """The two numbers of a text that fits `RESCALE`."""
+    slope, intercept = map(float, text.split(","))
+    return slope, intercept
 
 
 async def _take(request: Request, job: Job, service: Service) -> None:

@@ -30,12 +30,13 @@ FINAL = (State.DONE, State.FAILED, State.CANCELLED)
 class Job:
     """One scan to segment. `scan` lies in `folder`, where the result goes, too; times are of the monotonic clock.
 
-    `dicom` says whether DICOM objects are wanted as well.
+    `dicom` says whether DICOM objects are wanted as well; `rescale` is that of `ctseg.scan.read_scan`.
     """
 
     id: str
     folder: Path
     dicom: bool = False
+    rescale: tuple[float, float] | None = None
     scan: Path = Path()
     state: State = State.QUEUED
     progress: float = 0.0
@@ -86,14 +87,14 @@ class Jobs:
         self._condition = threading.Condition()
         self._closed = False
 
-    def begin(self, dicom: bool) -> Job:
+    def begin(self, dicom: bool, rescale: tuple[float, float] | None = None) -> Job:
         """A job for an upload that is about to come, which takes a place in the queue. Raises Full."""
         with self._condition:
             if self._closed or self._uploading + len(self._waiting) >= self._settings.queue_size:
                 raise Full
             self._uploading += 1
         job_id = secrets.token_urlsafe(16)  # who does not know it cannot ask for the result
-        job = Job(job_id, self._folder / job_id, dicom)
+        job = Job(job_id, self._folder / job_id, dicom, rescale)
         job.folder.mkdir(mode=0o700)
         return job
 

@@ -57,6 +57,8 @@ def segment_upload(data: bytes, engine: Engine, model: Path, settings: Settings,
             raise InputError(str(error)) from None
         except InputError as error:
             raise InputError(told(error, Path(folder))) from None
+        except MemoryError:
+            raise InputError("the scan needs more memory than this machine has free") from None
         except Exception as error:  # of an odd scan; its message may hold values of the header
             raise InputError(f"the scan could not be processed ({type(error).__name__})") from None
 

@@ -90,7 +90,7 @@ class Runner:
         """Send the job and listen. Raises OSError or EOFError where the worker dies."""
         assert self._pipe is not None
         self._idle = False
-        self._pipe.send((job.scan, job.objects if job.dicom else None))
+        self._pipe.send((job.scan, job.objects if job.dicom else None, job.rescale))
         while True:
             if job.cancelled.is_set():
                 return State.CANCELLED, None

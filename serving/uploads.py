@@ -15,13 +15,12 @@ import nibabel as nib
 import numpy as np
 
 from ctseg.errors import InputError
-from ctseg.nifti import read_nifti_grid
+from ctseg.nifti import HEADER_BYTES, nifti_kind, read_nifti_grid
 from serving.settings import MIB, Settings
 
 CHUNK = MIB
 GZIP, ZIP = b"\x1f\x8b", b"PK\x03\x04"
 EMPTY_ZIP, SPANNED_ZIP = b"PK\x05\x06", b"PK\x07\x08"
-NIFTI_HEADER_BYTES = 348
 RATIO_FREE_BYTES = MIB  # little files of one value compress well without being bombs
 ARCHIVES = (GZIP, ZIP, EMPTY_ZIP, SPANNED_ZIP, b"7z\xbc\xaf", b"Rar!", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")
 
@@ -61,7 +60,7 @@ def unpack(upload: Path, settings: Settings) -> Path:
     large, 415 for another format, and 422 for what is damaged, dangerous or no 3-D scan.
     """
     with upload.open("rb") as stream:
-        head = stream.read(NIFTI_HEADER_BYTES)
+        head = stream.read(HEADER_BYTES)
     folder = upload.parent
     if head.startswith((ZIP, EMPTY_ZIP, SPANNED_ZIP)):
         scan = folder / "dicom"
@@ -132,7 +131,7 @@ def check_entries(entries: list[zipfile.ZipInfo], size: int, settings: Settings)
 
 def check_nifti_head(path: Path, written: int, settings: Settings) -> None:
     """Look at the header as soon as it is there, so that a bomb behind a bad one is never unpacked."""
-    if written >= NIFTI_HEADER_BYTES:
+    if written >= HEADER_BYTES:
         _shape(path, settings)
 
 
@@ -151,11 +150,13 @@ def check_nifti(path: Path, settings: Settings) -> None:
 def _shape(path: Path, settings: Settings) -> tuple[nib.Nifti1Header, list[int]]:
     """The header and the sizes of the three axes. Raises Refused."""
     with path.open("rb") as stream:
-        raw = stream.read(NIFTI_HEADER_BYTES)
-    if len(raw) < NIFTI_HEADER_BYTES or raw[344:347] not in (b"n+1", b"n+2"):
+        raw = stream.read(HEADER_BYTES)
+    kind_of_header = nifti_kind(raw).header_class
+    raw = raw[: kind_of_header.sizeof_hdr]
+    if len(raw) < kind_of_header.sizeof_hdr or b"n+" not in (raw[344:346], raw[4:6]):
         raise Refused(415, "this is no .nii, .nii.gz or zip of DICOM files, by its content")
     try:
-        header = nib.Nifti1Header(raw, check=True)
+        header = kind_of_header(raw, check=True)
         shape, kind, offset = list(header.get_data_shape()), header.get_data_dtype(), float(header["vox_offset"])
     except Exception as error:  # a damaged header can make nibabel fail in many ways
         raise Refused(422, f"the NIfTI header is damaged ({type(error).__name__})") from None

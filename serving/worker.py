@@ -22,6 +22,7 @@ from ctseg.files import write_json
 from ctseg.findings import Findings, hash_of
 from ctseg.nifti import write_nifti
 from ctseg.predict import Prediction, predict
+from ctseg.quality import quality_flags
 from ctseg.scan import read_scan
 from ctseg.volume import Grid
 from serving.settings import Settings
@@ -47,21 +48,27 @@ def work(pipe: Connection, settings: Settings) -> None:
     model_hash = hash_of(settings.model)
     while True:
         try:
-            scan, objects = pipe.recv()
+            scan, objects, rescale = pipe.recv()
         except EOFError:
             return
-        pipe.send(segment(scan, objects, engine, model_hash, settings, pipe))
+        pipe.send(segment(scan, objects, rescale, engine, model_hash, settings, pipe))
 
 
 def segment(
-    path: Path, objects: Path | None, engine: Engine, model_hash: str, settings: Settings, pipe: Connection
+    path: Path,
+    objects: Path | None,
+    rescale: tuple[float, float] | None,
+    engine: Engine,
+    model_hash: str,
+    settings: Settings,
+    pipe: Connection,
 ) -> Message:
     """Segment one scan, and write the results into the folder in which it lies; says how it ended.
 
-    `objects` is the folder for DICOM objects, where they are wanted.
+    `objects` is the folder for DICOM objects, where they are wanted; `rescale` is that of `ctseg.scan.read_scan`.
     """
     try:
-        scan = read_scan(path)
+        scan = read_scan(path, rescale=rescale)
         _require_size(scan.volume.grid, settings)
         found = predict(
             scan.volume,
@@ -71,7 +78,8 @@ def segment(
             gpu_memory_gib=settings.gpu_memory_gib or None,
         )
         write_nifti(found.segmentation, path.parent / RESULT)
-        write_json(path.parent / COMPONENTS, summary(found, engine.card.labels, scan.facts["warnings"]))
+        flags = quality_flags(scan.facts, engine.card, None, found.components)
+        write_json(path.parent / COMPONENTS, summary(found, engine.card.labels, flags))
         if objects:
             _write_dicom(path, objects, Findings(found.segmentation, engine.card.labels, found.components, model_hash))
     except InputError as error:

@@ -5,6 +5,23 @@ from functools import cache
 import pytest
 
 
+def pytest_addoption(parser):
+    """Options of the tests with the marker gpu: where they run, and how large they are."""
+    parser.addoption("--device", default="cuda", help="of the tests with the marker gpu: cuda or cpu")
+    parser.addoption("--small", action="store_true", help="sizes of these tests for a processor")
+
+
+@pytest.fixture(scope="session")
+def device(request):
+    """The device of the tests with the marker gpu; they are skipped, by name, where it is a GPU and there is none."""
+    import torch
+
+    name = request.config.getoption("device")
+    if name == "cuda" and not torch.cuda.is_available():
+        pytest.skip("needs an NVIDIA GPU and torch with CUDA; --device cpu --small runs it on a processor")
+    return torch.device(name)
+
+
 @pytest.fixture(scope="session")
 def trained():
     """A network that finds bright balls."""

@@ -98,8 +98,11 @@ def original(kind: str, folder: Path) -> Path:
         return sorted(write_series(folder / "series", volume.voxels_zyx, GRID).iterdir())[2]
     if kind == "rtstruct":
         return write_rtstruct(folder / "rs.dcm", {"GTV": BALL, "other": BALL})
-    path = folder / {"nii": "a.nii", "nii.gz": "a.nii.gz", "nrrd": "a.nrrd"}[kind]
-    if kind == "nrrd":
+    path = folder / {"nii": "a.nii", "nii.gz": "a.nii.gz", "nifti2": "b.nii", "nrrd": "a.nrrd"}[kind]
+    if kind == "nifti2":
+        affine = np.diag([-1, -1, 1, 1]) @ GRID.affine
+        nib.save(nib.Nifti2Image(volume.voxels_zyx.T, affine, dtype=np.int16), path)
+    elif kind == "nrrd":
         sitk.WriteImage(sitk.GetImageFromArray(volume.voxels_zyx), str(path))
     else:
         write_nifti(volume, path)
@@ -133,7 +136,9 @@ def same_elsewhere(kind: str, path: Path, volume: Volume) -> bool:
         spacing = image.GetSpacing()
     else:
         image = nib.load(path)
-        voxels, affine = np.asarray(image.dataobj).reshape(image.shape[:3]).T, np.diag([-1, -1, 1, 1]) @ image.affine
+        to_mm = {1: 1000.0, 3: 0.001}.get(int(image.header["xyzt_units"]) & 7, 1.0)
+        affine = np.diag([-to_mm, -to_mm, to_mm, 1]) @ image.affine
+        voxels = np.asarray(image.dataobj).reshape(image.shape[:3]).T
         spacing = np.linalg.norm(affine[:3, :3], axis=0)
     clipped = np.rint(np.nan_to_num(voxels.astype(float), nan=-1024)).clip(-1024, 32767)
     return (

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 import torch
 
@@ -179,3 +180,19 @@ def test_a_card_of_a_newer_format_is_refused():
         ModelCard.from_json(newer)
     assert METADATA_KEY == "ctseg"
     assert replace(CARD, threshold=0.25) != CARD
+
+
+def test_plain_onnx_runtime_takes_the_sizes_that_the_graph_names(exported):
+    _, folder = exported
+    model = onnx.load(folder / "model.onnx")
+    for value, channels in ((model.graph.input[0], 1), (model.graph.output[0], 2)):
+        named = [size.dim_param or size.dim_value for size in value.type.tensor_type.shape.dim]
+        assert named == [
+            "batch",
+            channels,
+            *(f"{multiple}*{axis}" for multiple, axis in zip((4, 4, 4), "zyx", strict=True)),
+        ]
+    session = onnxruntime.InferenceSession(folder / "model.onnx")
+    for size in ((8, 8, 8), (4, 16, 12), (48, 8, 20)):
+        hu = np.zeros((1, 1, *size), np.float32)
+        assert session.run(None, {"hu": hu})[0].shape == (1, 2, *size)

@@ -196,6 +196,16 @@ def test_fewer_windows_are_taken_where_the_memory_runs_out(monkeypatch):
         list(none_fits.slabs(lambda a, b: rows[a:b], -500, 0))
 
 
+def test_memory_that_runs_out_beside_the_network_is_told_in_words(engine, scan, monkeypatch):
+    def exhausted(*arguments):
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr(NativeRows, "__call__", exhausted)
+    monkeypatch.setattr(engine, "on_gpu", True)
+    with pytest.raises(InputError, match="too little free memory"):
+        infer(scan[0], None, engine)
+
+
 def test_memory_bounds_the_windows_at_once():
     tiles = tiling((64, 64, 64), (16, 16, 16), (16, 16, 16), 0.5)
     card = replace(CARD, window_bytes=1000.0)

@@ -4,13 +4,14 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from ctseg.changes import AugmentSettings
 from ctseg.errors import InputError
 from ctseg.intensity import Scaling
 from ctseg.losses import LossSettings
 from ctseg.network_settings import NetworkSettings
-from ctseg.optimisation import learning_rate_at
+from ctseg.optimisation import MovingAverage, learning_rate_at
 from ctseg.training import Trainer
 from ctseg.training_cases import run_identity, training_hash
 from ctseg.training_settings import TrainSettings
@@ -287,3 +288,21 @@ def test_a_frozen_encoder_keeps_its_weights_and_statistics(tmp_path):
     assert names
     assert names <= kept
     assert len(kept) < len(before)
+
+
+def test_the_moving_average_is_that_of_torch():
+    torch.manual_seed(0)
+    network = torch.nn.Sequential(torch.nn.Conv3d(1, 3, 3), torch.nn.BatchNorm3d(3))
+    average = MovingAverage(network, 0.9)
+    expected = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(0.9), use_buffers=True)
+    for step in range(4):
+        network(torch.randn(2, 1, 6, 6, 6))
+        with torch.no_grad():
+            network[0].weight += torch.randn_like(network[0].weight)
+        average.update(network, first=step == 0)
+        expected.update_parameters(network)
+    found = average.module.state_dict()
+    for name, one in expected.module.state_dict().items():
+        if one.is_floating_point():
+            torch.testing.assert_close(found[name], one, msg=name)
+    assert average.module[1].num_batches_tracked == 4

@@ -2,12 +2,14 @@
 
 from ctseg.files import write_json
 from ctseg.nifti import write_nifti
-from ctseg.scan import passed_over, read_scan
+from ctseg.scan import read_scan
+from ctseg.scan_warnings import passed_over
 from job import job
 
 with job(snakemake) as log:
     step = snakemake.params.step
-    scan = read_scan(snakemake.input.scan, step["series_uid"], step["kernels"], step["irregular"])
+    source = snakemake.input.scan
+    scan = read_scan(source, step["series_uid"], step["kernels"], step["irregular"], step.get("rescale"))
     write_nifti(scan.volume, snakemake.output.image)
     write_json(snakemake.output.facts, scan.facts)
     size = " x ".join(str(n) for n in scan.facts["size_xyz"])

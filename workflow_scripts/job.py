@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any, NoReturn
 
 from ctseg.errors import InputError, refusal
+from ctseg.logs import handlers
 from ctseg.records import now, write_records
 from ctseg.refused_jobs import goes_on, passed_on, refuse, tell
 
@@ -21,17 +22,16 @@ def _stop(logger: logging.Logger, name: str, message: str, inputs: Any) -> NoRet
 def job(snakemake: Any, spared: Sequence[str] = ()) -> Iterator[logging.Logger]:
     """Log to the rule's log file, record what was read and written, and tell bad input or a full disk in one line.
 
-    Bad input is a refusal and no failure where the study goes on without; later jobs of the case pass it on, unless
-    only inputs that are named in `spared` hold it.
+    Warnings are shown on the terminal, too. Bad input is a refusal and no failure where the study goes on without;
+    later jobs of the case pass it on, unless only inputs that are named in `spared` hold it.
     Any other exception is a defect of ctseg: it is logged with its traceback and raised.
     """
     wildcards = " ".join(str(value) for value in snakemake.wildcards)
     name = f"{snakemake.rule} {wildcards}".strip()
     logger = logging.getLogger("ctseg")
     logger.setLevel(logging.INFO)
-    handler = logging.FileHandler(snakemake.log[0], mode="w", encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S"))
-    logger.addHandler(handler)
+    for handler in (added := handlers(snakemake.log[0], name)):
+        logger.addHandler(handler)
     started = now()
     try:
         if passed_on(snakemake, spared, started):
@@ -45,8 +45,11 @@ def job(snakemake: Any, spared: Sequence[str] = ()) -> Iterator[logging.Logger]:
     except Exception as error:
         if isinstance(error, OSError) and (message := refusal(error)):
             _stop(logger, name, message, snakemake.input)
+        if isinstance(error, MemoryError):
+            _stop(logger, name, "the machine has too little free memory for this", snakemake.input)
         logger.exception("%s failed; this is a defect of ctseg, not of your data", name)
         raise
     finally:
-        logger.removeHandler(handler)
-        handler.close()
+        for handler in added:
+            logger.removeHandler(handler)
+            handler.close()

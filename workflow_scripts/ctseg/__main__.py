@@ -27,7 +27,9 @@ def predict(given: argparse.Namespace) -> None:
     from ctseg.findings import Findings, hash_of
     from ctseg.nifti import write_nifti
     from ctseg.predict import predict
-    from ctseg.scan import passed_over, read_scan
+    from ctseg.quality import quality_flags
+    from ctseg.scan import read_scan
+    from ctseg.scan_warnings import passed_over
     from ctseg.wording import counted
 
     paths = outputs(given)
@@ -35,9 +37,9 @@ def predict(given: argparse.Namespace) -> None:
         raise InputError(f"--dicom needs a DICOM series to refer to; {given.scan} is a file of another format")
     refuse_overwriting(given.scan, paths.values())
     engine = load_engine(given.model, given.threads, given.engine, given.precision)
-    scan = read_scan(given.scan, given.series_uid, irregular="resample" if given.interpolate else "refuse")
-    for line in passed_over(scan.facts) + scan.facts["warnings"]:
-        print(f"ctseg: {line}", file=sys.stderr)
+    irregular = "resample" if given.interpolate else "refuse"
+    scan = read_scan(given.scan, given.series_uid, irregular=irregular, rescale=given.rescale)
+    tell(passed_over(scan.facts) + scan.facts["warnings"])
     with tqdm(desc=engine.name, unit="row", disable=None, leave=False) as bar:
 
         def progress(done: int, rows: int) -> None:
@@ -45,6 +47,8 @@ def predict(given: argparse.Namespace) -> None:
             bar.update(done - bar.n)
 
         found = predict(scan.volume, engine, given.memory_gib, given.uncertainty, progress, given.gpu_memory_gib)
+    flags = quality_flags(scan.facts, engine.card, None, found.components)
+    tell(flag for flag in flags if flag not in scan.facts["warnings"])
     write_nifti(found.segmentation, given.output)
     write_components(found.components, list(engine.card.labels), paths["table"])
     if found.entropy:
@@ -56,6 +60,12 @@ def predict(given: argparse.Namespace) -> None:
         write_dicom(given, Findings(found.segmentation, engine.card.labels, found.components, hash_of(given.model)))
     volume_cm3 = sum(row["volume_cm3"] for row in found.components)
     print(f"{given.output}: {counted(len(found.components), 'component')}, {volume_cm3:.2f} cm³ ({engine.name})")
+
+
+def tell(lines: Iterable[str]) -> None:
+    """Show what a user should know of the scan or of what was found."""
+    for line in lines:
+        print(f"ctseg: {line}", file=sys.stderr)
 
 
 def write_dicom(given: argparse.Namespace, findings: "Findings") -> None:
@@ -143,6 +153,13 @@ def parser() -> argparse.ArgumentParser:
     )
     one.add_argument("--series-uid", help="which series to take, where a DICOM folder holds several")
     one.add_argument("--interpolate", action="store_true", help="accept missing or uneven DICOM slices")
+    one.add_argument(
+        "--rescale",
+        type=float,
+        nargs=2,
+        metavar=("SLOPE", "INTERCEPT"),
+        help="give HU where the scan does not say how: of slices without a RescaleIntercept, or values that are no HU",
+    )
     one.set_defaults(run=predict)
     return whole
 
@@ -154,6 +171,10 @@ def main() -> None:
         given.run(given)
     except InputError as error:
         sys.exit(f"ctseg: {error}")
+    except MemoryError:
+        sys.exit(
+            "ctseg: the machine has too little free memory for this scan; lower --memory-gib, or give a smaller part"
+        )
 
 
 if __name__ == "__main__":

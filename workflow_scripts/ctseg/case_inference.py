@@ -9,7 +9,7 @@ from ctseg.engines import Engine, load_engine
 from ctseg.files import read_json
 from ctseg.lungs import plausible_lungs
 from ctseg.nifti import read_nifti, write_nifti
-from ctseg.predict import Progress, infer
+from ctseg.predict import MEMORY_GIB, Progress, infer
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class CaseTask:
     model: str
     threads: int
     engine: str
-    memory_gib: float
+    memory_gib: float = MEMORY_GIB
     gpu_memory_gib: float | None = None
     batch_size: int | None = None
     use_gpu: bool = True

@@ -25,10 +25,13 @@ def cases_per_job_of(infer: Mapping[str, Any]) -> int:
 
 
 def settings_of(step: Mapping[str, Any], resources: Any, threads: int) -> dict[str, Any]:
-    """The fields of `case_inference.CaseTask` that say how to infer, from what a job was given."""
-    return {
+    """The fields of `case_inference.CaseTask` that say how to infer, from what a job was given.
+
+    `step` are its params; a job that takes windows of patch size alone needs no `memory_gib`.
+    """
+    given = {"memory_gib": step["memory_gib"]} if "memory_gib" in step else {}
+    return given | {
         "engine": step["engine"],
-        "memory_gib": step["memory_gib"],
         "gpu_memory_gib": unless_auto(step["gpu_memory_gib"]),
         "batch_size": unless_auto(step["batch_size"]),
         # `--resources gpu=0` caps the rule's request, and so means: on the CPU.

@@ -1,13 +1,16 @@
 """A folder of DICOM files as one volume in Hounsfield units, with the facts of its acquisition."""
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ctseg.dicom_series import Choice, choose_stack
-from ctseg.dicom_slice import Slice, optional_number
+from ctseg.dicom_slice import Slice, optional_number, rescaled
 from ctseg.dicom_stack import stack_volume
 from ctseg.errors import InputError
+from ctseg.views import view_of
 from ctseg.volume import Volume
 
 HEAD = ("HEAD", "BRAIN", "SKULL", "FACE", "ORBIT", "SINUS", "JAW")
@@ -15,14 +18,19 @@ NOT_HU = ("OD", "MGML", "Z_EFF", "ED", "EDW", "PCT")  # PS3.3 C.11.1.1.2: values
 
 
 def read_dicom(
-    folder: str | Path, series_uid: str | None = None, kernels: Iterable[str] = (), irregular: str = "refuse"
+    folder: str | Path,
+    series_uid: str | None = None,
+    kernels: Iterable[str] = (),
+    irregular: str = "refuse",
+    rescale: Sequence[float] | None = None,
 ) -> tuple[Volume, dict[str, Any]]:
     """Read the CT of a folder: int16 HU `[z, y, x]` and facts that JSON can hold and that identify nobody.
 
     The best series is taken, or the one with `series_uid`; `kernels` are those to prefer. Slices are sorted along
     their normal; a tilted gantry is sheared back to an orthogonal grid. Values below −1024 and pixel padding become
-    −1024 (air). Raises InputError, naming the file, for anything that is no regular stack: no CT, damaged files,
-    missing slices (unless `irregular` is "resample"), different slices at one position.
+    −1024 (air). `rescale` is the slope and intercept of slices that lack theirs. Raises InputError, naming the file,
+    for anything that is no regular stack: no CT, damaged files, missing slices (unless `irregular` is "resample"),
+    different slices at one position, slices without the RescaleIntercept that others have.
     """
     choice = choose_stack(folder, series_uid, kernels)
     first = choice.stack.slices[0]
@@ -31,14 +39,41 @@ def read_dicom(
             f"the series in {choice.folder} holds {first.header.text('RescaleType')}, not Hounsfield units: it was "
             "computed from a CT; give the CT itself"
         )
+    choice, values = _with_rescaling(choice, rescale)
     volume, done = stack_volume(choice, irregular)
-    return volume, _acquisition_facts(first) | done | {"series": _series_facts(choice)}
+    done |= values | {"view": view_of(first.normal), "series": _series_facts(choice)}
+    return volume, _acquisition_facts(first) | done
+
+
+def _with_rescaling(choice: Choice, rescale: Sequence[float] | None) -> tuple[Choice, dict[str, Any]]:
+    """The choice with `rescale` for slices without a RescaleIntercept, and how many these are.
+
+    Without one their values are taken as stored if no slice says otherwise, else InputError is raised.
+    """
+    slices = choice.stack.slices
+    bare = [part for part in slices if not part.says_rescaling]
+    others = Counter((part.slope, part.intercept) for part in slices if part.says_rescaling)
+    if bare and rescale:
+        stack = replace(
+            choice.stack, slices=[part if part.says_rescaling else rescaled(part, *rescale) for part in slices]
+        )
+        return replace(choice, stack=stack), {"rescaled": list(rescale)}
+    if set(others) - {(1.0, 0.0)} and bare:
+        (slope, intercept), _ = others.most_common(1)[0]
+        raise InputError(
+            f"{len(bare)} of the {len(slices)} slices in {choice.folder} have no RescaleIntercept, the first of them "
+            f"{bare[0].path.name}, so their values are no Hounsfield units; copy the series again from its source, or "
+            f"give the slope and intercept of the others: convert.rescale: [{slope:g}, {intercept:g}] "
+            f"(--rescale {slope:g} {intercept:g} on the command line)"
+        )
+    return choice, {"rescale_missing": len(bare)}
 
 
 def _series_facts(choice: Choice) -> dict[str, Any]:
-    """The chosen stack and the others, each of these with the reason why it was not chosen."""
+    """The chosen stack, the others with the reason against each, and images of its series that are not in it."""
     others = [stack.facts() | {"reason": reason} for stack, reason in choice.others]
-    return {"chosen": choice.stack.facts(), "others": sorted(others, key=str)}
+    left_out = [{"images": lost.images, "reason": lost.reason} for lost in choice.left_out]
+    return {"chosen": choice.stack.facts(), "others": sorted(others, key=str), "left_out": left_out}
 
 
 def _acquisition_facts(part: Slice) -> dict[str, Any]:

@@ -6,6 +6,7 @@ asked of it, whether two images are of one patient, and answered by a keyed hash
 
 import hashlib
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -157,12 +158,13 @@ def open_dicom(path: Path, tags: list[BaseTag] | None = None) -> Header | None:
 def read_header(path: Path) -> Header | None:
     """Read the header of a file, or None when it is no DICOM object that belongs to a patient's study.
 
-    Raises InputError for a file that should be DICOM and is damaged: it might be a slice, so it cannot be ignored.
+    Raises InputError for a file that should be DICOM and is damaged: it might be a slice, so it cannot be ignored. An
+    empty file is none; see `empty_files`.
     """
     header = open_dicom(path, [*TAG_NUMBERS, PATIENT_ID])
     if header is None:
-        if path.suffix.lower() in DICOM_SUFFIXES:
-            raise InputError(f"{path} is empty or damaged: its name says DICOM, its content does not")
+        if path.suffix.lower() in DICOM_SUFFIXES and path.stat().st_size:
+            raise InputError(f"{path} is damaged: its name says DICOM, its content does not; copy it again")
         return None
     if path.name.upper() == "DICOMDIR" or header.is_directory:
         return None
@@ -190,6 +192,23 @@ def list_headers(folder: str | Path) -> list[Header]:
     root = Path(folder)
     if not root.is_dir():
         raise InputError(f"{root} is no folder; a DICOM scan is given by the folder that holds its slices")
-    paths = sorted(path for path in root.rglob("*") if not path.name.startswith(".") and path.is_file())
+    paths = _files(root.rglob("*"))
     headers = (read_header(path) for path in paths)
     return [header for header in headers if header is not None]
+
+
+def empty_files(folders: Iterable[Path]) -> list[Path]:
+    """The files of 0 bytes in folders (not below them) that may be slices whose copying failed, by their names."""
+    found = _files(path for folder in folders for path in folder.iterdir())
+    return [path for path in found if _may_be_slice(path) and not path.stat().st_size]
+
+
+def _files(paths: Iterable[Path]) -> list[Path]:
+    """The files among some paths, sorted, without hidden ones."""
+    return sorted(path for path in paths if not path.name.startswith(".") and path.is_file())
+
+
+def _may_be_slice(path: Path) -> bool:
+    """Whether a name ends as those of slices do: as DICOM files, or in a number or nothing at all."""
+    suffix = path.suffix.lower()
+    return suffix in DICOM_SUFFIXES or not any(letter.isalpha() for letter in suffix)

@@ -1,105 +1,54 @@
-"""Which stacks of slices a folder holds, and which of them is the scan.
-
-A stack is what may become one volume: slices of one series, of one orientation and, where a series holds several, of
-one acquisition or time point.
-"""
+"""Which of a folder's stacks is the scan, and what becomes of the others."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from ctseg.dicom_frames import frames_of
-from ctseg.dicom_header import Header, list_headers
-from ctseg.dicom_slice import Slice, optional_number, parse_slice
+from ctseg.dicom_alike import same_axes, same_size, turned_deg
+from ctseg.dicom_grouping import DAMAGED, ODD_SHARE, Stack, find_stacks
+from ctseg.dicom_header import empty_files
 from ctseg.errors import InputError
+from ctseg.views import view_of
 
-COSINE_TOLERANCE = 1e-4  # 0.05 mm at the far end of a 500 mm image
-SAME_POSITION_MM = 0.01
-AXIAL_COSINE = 0.8  # a gantry tilts by up to 30°, whose cosine is 0.87; planes at 45° are no longer axial
+PIECE = 0.2  # of the longest stack's length: a shorter stack is a piece of the patient, whatever its image type
 WIDE_ENOUGH = 0.75  # of the longest stack's length: a short stack is part of a scan, not the scan
-WHOLE_ENOUGH = 0.9  # of a series' positions that one acquisition must have to be a scan of its own
-# What may tell the acquisitions or time points of one series apart, in this order.
-PARTS = {
-    "AcquisitionNumber": "acquisition",
-    "TemporalPositionIdentifier": "time point",
-    "NominalPercentageOfCardiacPhase": "cardiac phase",
-    "TriggerTime": "trigger time",
-    "ImageType": "image type",
-    "ConvolutionKernel": "kernel",
-}
+ONE_VIEW_COSINE = 0.94  # planes that are tilted by less than 20° against each other are no two views of the patient
 
 
 @dataclass(frozen=True)
-class Stack:
-    """Images of one series, sorted along their normal if they are slices; `problem` says why they can be no volume.
+class LeftOut:
+    """Images of the chosen series that are not in its volume: how many, why, and the fault of a file where one has it.
 
-    `part` tells a stack from the others of its series, and is empty when there is no other. `fault` is the problem with
-    the file that has it, for a message to whom the file belongs.
+    `alternative` tells those that are a volume of their own, as another acquisition is.
     """
 
-    series_uid: str
-    headers: list[Header]
-    slices: list[Slice]
-    part: str = ""
-    problem: str = ""
+    images: int
+    reason: str
     fault: str = ""
-
-    @property
-    def depths_mm(self) -> np.ndarray:
-        """The distance of each slice from the origin along the slices' normal."""
-        return np.array([part.position_xyz_mm @ self.slices[0].normal for part in self.slices])
-
-    @property
-    def length_mm(self) -> float:
-        """From the first slice to the last."""
-        return float(np.ptp(self.depths_mm)) if self.slices else 0.0
-
-    @property
-    def image_type(self) -> list[str]:
-        """Where the images come from: ORIGINAL or DERIVED, PRIMARY or SECONDARY, AXIAL …"""
-        return self.headers[0].texts("ImageType")
-
-    @property
-    def patient(self) -> str:
-        """What stands for the patient as long as this process runs; empty where the images name none."""
-        return self.headers[0].patient
-
-    def facts(self) -> dict[str, Any]:
-        """What tells stacks apart and identifies nobody, in plain JSON types."""
-        first = self.headers[0]
-        positions = len(_distinct(self.depths_mm)) if self.slices else 0
-        return {
-            "modality": first.text("Modality"),
-            "image_type": self.image_type,
-            "part": self.part or None,
-            "images": len(self.headers),
-            "first_to_last_mm": round(self.length_mm, 2),
-            "slice_distance_mm": round(self.length_mm / (positions - 1), 3) if positions > 1 else None,
-            "slice_thickness_mm": optional_number(first, "SliceThickness"),
-            "kernel": " ".join(first.texts("ConvolutionKernel")) or None,
-        }
+    alternative: bool = False
 
 
 @dataclass(frozen=True)
 class Choice:
-    """The chosen stack of a folder, and each of the others with the reason why it was not chosen."""
+    """The chosen stack of a folder, each of the others with the reason against it, and what its own series loses."""
 
     folder: Path
     stack: Stack
     others: list[tuple[Stack, str]]
+    left_out: list[LeftOut] = field(default_factory=list)
 
 
 def choose_stack(folder: str | Path, series_uid: str | None = None, kernels: Iterable[str] = ()) -> Choice:
     """Choose the scan of a folder: of the series asked for, or the best of all.
 
-    Original before derived images, primary before secondary, axial before reformats, long before short, then the
-    kernels in the order of `kernels` (patterns with `*`), thin slices before thick ones. Raises InputError when no
-    stack can be a volume, the series asked for is not there, or none is asked for and they are of several patients.
+    Axial before other views, original before derived images, primary before secondary and reformats, long before short,
+    then the kernels in the order of `kernels` (patterns with `*`), thin slices before thick ones; a small piece comes
+    last. Raises InputError when no stack can be a volume, the series asked for is not there, none is asked for and they
+    are of several patients, or the slices of the best series are turned against each other.
     """
     root = Path(folder)
     stacks = find_stacks(root)
@@ -122,114 +71,79 @@ def choose_stack(folder: str | Path, series_uid: str | None = None, kernels: Ite
     chosen, passed_over = _best(usable, tuple(kernels))
     passed_over += [(stack, stack.problem) for stack in candidates if stack.problem]
     passed_over += [(stack, "another series was asked for") for stack in stacks if stack not in candidates]
-    return Choice(root, chosen, passed_over)
+    return _checked(root, chosen, passed_over)
 
 
-def find_stacks(folder: str | Path) -> list[Stack]:
-    """All stacks of images in and below a folder, also those that are no scan; raises InputError for damaged files."""
-    groups: dict[tuple[str, str, str], list[Header]] = defaultdict(list)
-    for header in (frame for file in list_headers(folder) for frame in frames_of(file)):
-        groups[header.text("SeriesInstanceUID"), header.text("Modality"), header.not_a_slice].append(header)
-    stacks = []
-    for (uid, _, problem), headers in groups.items():
-        stacks += [Stack(uid, headers, [], problem=problem)] if problem else _stacks_of_series(uid, headers)
-    return stacks
+def is_axial(stack: Stack) -> bool:
+    """Whether the slices lie across the body, as those of a tilted gantry do."""
+    return view_of(stack.slices[0].normal) == "axial"
 
 
-def _stacks_of_series(uid: str, headers: list[Header]) -> list[Stack]:
-    """The slices of one series by orientation and, if some lie at the same place, by acquisition or time point."""
-    try:
-        slices = [parse_slice(header) for header in headers]
-    except InputError as error:
-        return [Stack(uid, headers, [], problem="a damaged or incomplete header", fault=str(error))]
-    by_orientation = _by_orientation(slices)
-    stacks = []
-    for index, group in enumerate(by_orientation, start=1):
-        view = f"orientation {index} of {len(by_orientation)}" if len(by_orientation) > 1 else ""
-        stacks += [_stack(uid, part, ", ".join(filter(None, (view, name)))) for name, part in _parts(group)]
-    return stacks
+def _checked(root: Path, chosen: Stack, others: list[tuple[Stack, str]]) -> Choice:
+    """The choice with what the chosen series loses. Raises InputError for slices between those that were chosen."""
+    explained, left_out = [], []
+    for stack, reason in others:
+        if stack.series_uid == chosen.series_uid and not stack.headers[0].not_a_slice:
+            lost = _left_out(stack, chosen)
+            _refuse_turned(root, stack, chosen)
+            left_out.append(lost)
+            reason = f"left out of the chosen series: {lost.reason}"
+        explained.append((stack, reason))
+    empty = empty_files({header.path.parent for header in chosen.headers})
+    if len(empty) > ODD_SHARE * len(chosen.slices):
+        raise InputError(f"{empty[0]} is empty, as {len(empty)} of the files in {root} are; copy the series again")
+    if empty:
+        left_out.append(LeftOut(len(empty), "a file of 0 bytes", f"{empty[0].name} is empty"))
+    return Choice(root, chosen, explained, sorted(left_out, key=lambda lost: (lost.reason, lost.images)))
 
 
-def _stack(uid: str, slices: list[Slice], part: str) -> Stack:
-    """A sorted stack; one image, or several of different sizes, are no volume."""
-    normal = slices[0].normal
-    slices = sorted(slices, key=lambda item: (float(item.position_xyz_mm @ normal), item.path, item.header.frame or 0))
-    headers, fault = [item.header for item in slices], ""
-    if len(slices) == 1:
-        problem = "a single image"
-    elif len(_distinct(_depths_mm(slices))) == 1:
-        problem = f"its {len(slices)} slices all lie at one position"
-    else:
-        fault = _different_sizes(slices)
-        problem = "slices of different sizes" if fault else ""
-    return Stack(uid, headers, slices, part, problem, fault or problem)
+def _left_out(stack: Stack, chosen: Stack) -> LeftOut:
+    """Why images of the chosen series are not in its volume."""
+    count, first = len(stack.headers), chosen.slices[0]
+    if not stack.slices:
+        return LeftOut(count, f"{DAMAGED}, as without a position", stack.fault)
+    if not same_size(stack.slices[0], first):
+        rows, columns = stack.slices[0].shape_yx
+        x_mm, y_mm = stack.slices[0].spacing_xy_mm
+        size = f"another size, {columns} x {rows} pixels of {x_mm:g} x {y_mm:g} mm"
+        return LeftOut(count, size, f"{stack.slices[0].path.name} has {size}", _other_view(stack, chosen))
+    if not same_axes(stack.slices[0], first):
+        turned = f"turned by {turned_deg(stack.slices[0], first):.2g}° against those that were taken"
+        return LeftOut(count, turned, f"{stack.slices[0].path.name} is {turned}", _other_view(stack, chosen))
+    return LeftOut(count, stack.part, alternative=True)
 
 
-def _different_sizes(slices: list[Slice]) -> str:
-    """The first two slices that differ in size or pixel spacing, as a fault, or an empty text."""
-    first = slices[0]
-    for other in slices:
-        if other.shape_yx != first.shape_yx or not np.allclose(other.spacing_xy_mm, first.spacing_xy_mm, rtol=1e-4):
-            return f"its slices have different sizes ({first.path.name} and {other.path.name}); separate the scans"
-    return ""
+def _other_view(stack: Stack, chosen: Stack) -> bool:
+    """Whether a stack is a volume of its own that shows the patient from another side."""
+    cosine = abs(float(stack.slices[0].normal @ chosen.slices[0].normal))
+    return not stack.problem and cosine < ONE_VIEW_COSINE
 
 
-def _by_orientation(slices: list[Slice]) -> list[list[Slice]]:
-    """Slices with the same axes, the largest group first."""
-    groups: list[list[Slice]] = []
-    for item in slices:
-        for group in groups:
-            if np.abs(item.rows_columns - group[0].rows_columns).max() <= COSINE_TOLERANCE:
-                group.append(item)
-                break
-        else:
-            groups.append([item])
-    return sorted(groups, key=len, reverse=True)
-
-
-def _parts(slices: list[Slice]) -> list[tuple[str, list[Slice]]]:
-    """The acquisitions or time points of a series with a name each, if its slices lie at the same places repeatedly.
-
-    The first element of `PARTS` counts that gives stacks without repetition of which one has nearly all positions.
-    Otherwise the series stays whole: its repeated slices may be copies of each other.
-    """
-    everywhere = _distinct(_depths_mm(slices))
-    if len(everywhere) in (1, len(slices)):
-        return [("", slices)]
-    for keyword, name in PARTS.items():
-        groups: dict[str, list[Slice]] = defaultdict(list)
-        for item in slices:
-            groups["\\".join(item.header.texts(keyword))].append(item)
-        alone = all(len(_distinct(_depths_mm(group))) == len(group) for group in groups.values())
-        if len(groups) > 1 and alone and max(map(len, groups.values())) >= WHOLE_ENOUGH * len(everywhere):
-            ordered = sorted(groups.values(), key=lambda group: _part_order(group[0], keyword))
-            return [(f"{name} {index} of {len(groups)}", group) for index, group in enumerate(ordered, start=1)]
-    return [("", slices)]
-
-
-def _part_order(item: Slice, keyword: str) -> tuple[float, str]:
-    number = optional_number(item.header, keyword)
-    return (np.inf if number is None else number, "\\".join(item.header.texts(keyword)))
-
-
-def _depths_mm(slices: list[Slice]) -> np.ndarray:
-    return np.array([item.position_xyz_mm @ slices[0].normal for item in slices])
-
-
-def _distinct(depths_mm: np.ndarray) -> np.ndarray:
-    """Depths that differ by more than `SAME_POSITION_MM`, sorted."""
-    ordered = np.sort(depths_mm)
-    return ordered[np.concatenate([[True], np.diff(ordered) > SAME_POSITION_MM])]
+def _refuse_turned(root: Path, stack: Stack, chosen: Stack) -> None:
+    """Raise InputError for many slices of the chosen series that lie between its others, in planes of one view."""
+    if not stack.slices or same_axes(stack.slices[0], chosen.slices[0]):
+        return
+    depths_mm = np.array([item.position_xyz_mm for item in stack.slices]) @ chosen.slices[0].normal
+    inside = (depths_mm > chosen.depths_mm.min()) & (depths_mm < chosen.depths_mm.max())
+    if not _other_view(stack, chosen) and inside.sum() > ODD_SHARE * len(chosen.slices):
+        angle = turned_deg(stack.slices[0], chosen.slices[0])
+        count, first = len(stack.slices), stack.slices[0].path.name
+        raise InputError(
+            f"the slices of one series in {root} have different orientations: {count} of {count + len(chosen.slices)} "
+            f"are turned by {angle:.2g}° against the others, between which they lie, as {first} against "
+            f"{chosen.slices[0].path.name}: they are no one volume; give a folder with one of both alone"
+        )
 
 
 def _best(stacks: list[Stack], kernels: tuple[str, ...]) -> tuple[Stack, list[tuple[Stack, str]]]:
     """Drop stacks by one criterion after the other until one is left; each dropped one comes with the reason."""
     longest_mm = max(stack.length_mm for stack in stacks)
     criteria: list[tuple[str, Callable[[Stack], float]]] = [
+        ("shorter", lambda stack: stack.length_mm >= PIECE * longest_mm),
+        ("not axial", is_axial),
         ("not an original image", lambda stack: "ORIGINAL" in stack.image_type),
         ("a secondary image", lambda stack: "SECONDARY" not in stack.image_type),
         ("a reformat", lambda stack: not {"REFORMATTED", "MPR"} & set(stack.image_type)),
-        ("not axial", lambda stack: abs(stack.slices[0].normal[2]) > AXIAL_COSINE),
         ("shorter", lambda stack: stack.length_mm >= WIDE_ENOUGH * longest_mm),
         ("a kernel that was not preferred", lambda stack: -_kernel_rank(stack, kernels)),
         ("thicker slices", lambda stack: -(stack.facts()["slice_distance_mm"] or np.inf)),
@@ -259,6 +173,9 @@ def _why_none(root: Path, stacks: list[Stack]) -> str:
     for stack in stacks:
         modality = stack.headers[0].text("Modality")
         counts[f"CT ({stack.problem})" if modality == "CT" else modality] += len(stack.headers)
+    folders = {path.parent for path in root.rglob("*")} | {root}
+    if n_empty := len(empty_files(folders)):
+        counts["files of 0 bytes"] = n_empty
     found = ", ".join(f"{count} {kind}" for kind, count in sorted(counts.items()))
     what = f"found {found}" if found else "there is no DICOM file in it"
     return f"{root} holds no CT series of several slices: {what}"

@@ -4,7 +4,7 @@ Geometry follows PS3.3 C.7.6.2.1.1 (Image Plane), values C.11.1.1.2 (Modality LU
 """
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import pydicom
 
 from ctseg.dicom_header import Header
 from ctseg.errors import InputError
+from ctseg.possible import possible_spacing
 from ctseg.volume import AIR_HU
 
 INT16_MAX = 32767
@@ -47,6 +48,11 @@ class Slice:
         """The unit vector across the slice, right-handed with its two axes."""
         return np.cross(self.rows_columns[0], self.rows_columns[1])
 
+    @property
+    def says_rescaling(self) -> bool:
+        """Whether the file has the RescaleIntercept that a CT must have."""
+        return self.header.value("RescaleIntercept") is not None
+
 
 def parse_slice(header: Header) -> Slice:
     """Read the geometry and the meaning of the values from a header; raises InputError when they are missing or odd."""
@@ -60,6 +66,8 @@ def parse_slice(header: Header) -> Slice:
         raise InputError(
             f"{header.path} has pixels without a size: {rows} by {columns} of {spacing_y} by {spacing_x} mm"
         )
+    if not possible_spacing(spacing_x, spacing_y):
+        raise InputError(f"{header.path} has pixels of {spacing_x:g} x {spacing_y:g} mm, which no CT has")
     slope = _numbers(header, "RescaleSlope", 1, [1.0])[0]
     intercept = _numbers(header, "RescaleIntercept", 1, [0.0])[0]
     if slope == 0:
@@ -74,6 +82,12 @@ def parse_slice(header: Header) -> Slice:
         intercept,
         _padding_hu(header, slope, intercept),
     )
+
+
+def rescaled(part: Slice, slope: float, intercept: float) -> Slice:
+    """A slice whose stored values have another slope and intercept."""
+    padding_hu = _padding_hu(part.header, slope, intercept)
+    return replace(part, slope=float(slope), intercept=float(intercept), padding_hu=padding_hu)
 
 
 def read_hu(part: Slice) -> np.ndarray:
@@ -196,7 +210,8 @@ def _decoded_hu(part: Slice) -> np.ndarray:
         raise InputError(f"{part.path} holds an image of another size than its header says: it is damaged")
     hu = hu.reshape(-1)[frame * size : (frame + 1) * size].reshape(part.shape_yx)
     # GDCM takes the narrowest type that holds the values, which need not hold −1024.
-    return hu.astype(np.float64 if hu.dtype.kind == "f" else np.int64)
+    hu = hu.astype(np.float64 if hu.dtype.kind == "f" else np.int64)
+    return hu if part.says_rescaling else _rescaled(hu, part)
 
 
 @lru_cache(maxsize=1)  # the frames of one file follow each other

@@ -10,15 +10,14 @@ from typing import Any
 import numpy as np
 
 from ctseg import scratch
-from ctseg.dicom_series import SAME_POSITION_MM, Choice
+from ctseg.dicom_series import Choice
 from ctseg.dicom_slice import Slice, read_hu
+from ctseg.dicom_spacing import SAME_POSITION_MM, gaps, near_mm, off_even_mm, places_mm, usual_step_mm
 from ctseg.errors import InputError
 from ctseg.volume import AIR_HU, Grid, Volume
 
-POSITION_TOLERANCE_MM = 0.06  # positions that were rounded to 0.1 mm are up to 0.05 mm off
 STRAIGHT_VOXELS = 0.5  # a stack that drifts less than this from end to end is no tilted one
 WOBBLE_VOXELS = 0.2  # by which a slice of a straight stack may lie off the line; rounded positions do
-USUAL_SHARE = 0.25  # of all distances that must be (nearly) equal to count as a usual one
 
 
 @dataclass(frozen=True)
@@ -47,19 +46,21 @@ def stack_volume(choice: Choice, irregular: str) -> tuple[Volume, dict[str, Any]
     Of equal slices at one place one is kept. Slices that are missing or unevenly spaced are refused, or with
     `irregular` = "resample" brought to an even distance. A gantry tilt is sheared back. Facts: `duplicates_dropped`,
     `gaps` (slice from 1 on, and the distance to the next in mm, where it is not the usual one), `tilt_deg`.
-    Raises InputError for different slices at one place and uneven stacks.
+    Raises InputError for different slices at (nearly) one place, uneven stacks, and gaps in a series of which images
+    cannot be used: these may be what is missing.
     """
+    _refuse_unusable(choice)
     kept = distinct_slices(choice)
     places = placement(kept)
-    gaps = _gaps(places.steps_mm)
-    if gaps and irregular != "resample":
+    uneven = gaps(places.steps_mm)
+    if uneven and irregular != "resample":
         raise InputError(_uneven_message(choice, kept, places.steps_mm))
     facts = {
         "duplicates_dropped": len(choice.stack.slices) - len(kept),
-        "gaps": [{"after_slice": index + 1, "distance_mm": round(step, 3)} for index, step in gaps],
-        "tilt_deg": _tilt_deg(kept, places),
+        "gaps": [{"after_slice": index + 1, "distance_mm": round(step, 3)} for index, step in uneven],
+        "tilt_deg": 0.0 if places.straight else _tilt_deg(kept, places),
     }
-    if not gaps and places.straight:
+    if not uneven and places.straight:
         return _read_in_place(kept), facts
     return _read_resampled(kept, places), facts
 
@@ -71,45 +72,36 @@ def placement(slices: list[Slice]) -> Placement:
     return Placement(depths_mm, offsets_mm @ slices[0].rows_columns.T / slices[0].spacing_xy_mm)
 
 
-def usual_step_mm(steps_mm: np.ndarray) -> float:
-    """The smallest distance that a quarter of all neighbours have (to 5 %), or else the median."""
-    for step in np.sort(steps_mm):
-        alike = np.abs(steps_mm - step) <= 0.05 * step
-        if alike.mean() >= USUAL_SHARE:
-            return float(np.median(steps_mm[alike]))
-    return float(np.median(steps_mm))
-
-
 def distinct_slices(choice: Choice) -> list[Slice]:
-    """Keep one of several slices at the same position if their pixels are equal, raise InputError if they are not."""
+    """Keep one of several slices at (nearly) one place if their pixels are equal, raise InputError if they are not."""
     slices = choice.stack.slices
+    apart_mm = near_mm(choice.stack.depths_mm)
     kept = slices[:1]
     for part in slices[1:]:
         distance_mm = float((part.position_xyz_mm - kept[-1].position_xyz_mm) @ part.normal)
-        if distance_mm > SAME_POSITION_MM:
+        if distance_mm > apart_mm:
             kept.append(part)
         elif not np.array_equal(read_hu(part), read_hu(kept[-1])):
+            where = "at the same position" if distance_mm <= SAME_POSITION_MM else f"only {distance_mm:.2f} mm apart"
             raise InputError(
-                f"{kept[-1].path.name} and {part.path.name} in {choice.folder} lie at the same position with different "
+                f"{kept[-1].path.name} and {part.path.name} in {choice.folder} lie {where} with different "
                 "pixels: the series mixes several scans (phases, reconstructions) and nothing in the files tells them "
                 "apart; separate them"
             )
     return kept
 
 
-def _gaps(steps_mm: np.ndarray) -> list[tuple[int, float]]:
-    """Index and size of each distance that differs from the usual one, none if all lie on a line to 1 % or 0.06 mm."""
-    depths_mm = np.concatenate([[0.0], np.cumsum(steps_mm)])
-    index = np.arange(len(depths_mm)) - (len(depths_mm) - 1) / 2
-    step = index @ depths_mm / (index @ index)
-    deviation_mm = np.abs(depths_mm - depths_mm.mean() - index * step)
-    if deviation_mm.max() <= max(POSITION_TOLERANCE_MM, 0.01 * step):
-        return []
-    usual = usual_step_mm(steps_mm)
-    unusual = np.flatnonzero(np.abs(steps_mm - usual) > max(2 * POSITION_TOLERANCE_MM, 0.02 * usual))
-    if not unusual.size:  # each distance is a little off, and together they are too much
-        unusual = np.array([np.argmax(np.abs(steps_mm - usual))])
-    return [(int(place), float(steps_mm[place])) for place in unusual]
+def _refuse_unusable(choice: Choice) -> None:
+    """Raise InputError for an uneven stack of a series of which images were left out: these may be what is missing."""
+    steps_mm = np.diff(places_mm(choice.stack.depths_mm))
+    unusable = [lost for lost in choice.left_out if not lost.alternative]
+    if unusable and gaps(steps_mm):
+        lost = "; ".join(dict.fromkeys(f"{lost.images} cannot: {lost.fault}" for lost in unusable))
+        raise InputError(
+            f"not all images of the CT series in {choice.folder} can be used, and the distances of those that can go "
+            f"from {steps_mm.min():.2f} to {steps_mm.max():.2f} mm; {lost}; copy the series again from its source, or "
+            "remove these files if they are no part of the scan"
+        )
 
 
 def _uneven_message(choice: Choice, slices: list[Slice], steps_mm: np.ndarray) -> str:
@@ -128,9 +120,12 @@ def _uneven_message(choice: Choice, slices: list[Slice], steps_mm: np.ndarray) -
             f"{missing} slice(s) are missing in {choice.folder}, the first between {first} and {second}, which lie "
             f"{steps_mm[wide[0]]:.2f} mm apart, not {usual:.2f} mm; {advice}"
         )
+    off_mm, allowed_mm = off_even_mm(steps_mm)
+    digits = 2 if np.ptp(steps_mm) > 0.02 else 4
     return (
-        f"the slices in {choice.folder} are not evenly spaced: their distances go from {steps_mm.min():.2f} to "
-        f"{steps_mm.max():.2f} mm; {advice}"
+        f"the slices in {choice.folder} are not evenly spaced: their distances go from {steps_mm.min():.{digits}f} to "
+        f"{steps_mm.max():.{digits}f} mm, so that they lie up to {off_mm:.2g} mm off even places, and at most "
+        f"{allowed_mm:.2g} mm are allowed; {advice}"
     )
 
 

@@ -31,7 +31,7 @@ from ctseg.volume import Shape
 
 OPSET = 18
 PACKAGES = ("torch", "monai", "onnx", "numpy", "SimpleITK")
-DYNAMIC_AXES = (0, 2, 3, 4)  # batch, z, y, x
+MOST_SIZE = 2**20  # of a batch, and of a window in multiples of the network's
 WORKSPACE = 1.5  # what an engine takes by what it computes; 1.3 were seen with OpenVINO
 
 
@@ -135,12 +135,16 @@ def training_hash(weights: Sequence[Weights]) -> str:
 
 
 def export_onnx(model: SegmentationModel, card: ModelCard, path: str | Path) -> None:
-    """Write the model as ONNX with free batch and patch sizes and the card in its metadata, atomically.
+    """Write the model as ONNX with free batch and window sizes and the card in its metadata, atomically.
 
-    Input `hu`: float32 [batch, 1, z, y, x]; output `probabilities`: float32 [batch, class, z, y, x].
+    Input `hu`: float32 [batch, 1, z, y, x]; output `probabilities`: float32 [batch, class, z, y, x]. Sizes along z, y
+    and x are multiples of the card's `multiple_zyx`, and the shapes in the graph say so, as `8*z`.
     """
     example = torch.zeros(2, 1, *card.patch_zyx)
-    sizes = dict.fromkeys(DYNAMIC_AXES, torch.export.Dim.DYNAMIC)
+    sizes = {0: torch.export.Dim("batch", min=1, max=MOST_SIZE)}
+    for axis, (name, multiple) in enumerate(zip("zyx", card.multiple_zyx, strict=True), start=2):
+        blocks = torch.export.Dim(name, min=1, max=MOST_SIZE)
+        sizes[axis] = multiple * blocks if multiple > 1 else blocks
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter's remarks on its own internals
         logging.getLogger("torch.onnx").setLevel(logging.ERROR)

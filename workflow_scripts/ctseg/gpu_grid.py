@@ -82,7 +82,9 @@ class RowsOnDevice:
 
     def _copied(self, first: int, stop: int) -> torch.Tensor:
         """Slices of the scan on the device, as they are stored."""
-        return torch.from_numpy(np.ascontiguousarray(self._voxels[first:stop])).to(self._device)
+        slices = np.ascontiguousarray(self._voxels[first:stop])
+        # torch warns of an array that it could write to by mistake, as one that is mapped for reading.
+        return torch.from_numpy(slices if slices.flags.writeable else slices.copy()).to(self._device)
 
     def __call__(self, first: int, stop: int) -> torch.Tensor:
         """The rows from `first` to before `stop`."""

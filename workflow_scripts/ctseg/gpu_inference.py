@@ -5,7 +5,8 @@ on a processor (see `predict.infer`), slab by slab within the memory that is giv
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,8 +14,9 @@ import numpy as np
 import torch
 
 from ctseg import scratch
+from ctseg.errors import InputError
 from ctseg.gpu_grid import NativeRows, RowsOnDevice, parallel_places, reached_box
-from ctseg.gpu_windows import DeviceWindows, mirrored
+from ctseg.gpu_windows import DeviceWindows, memory_advice, mirrored
 from ctseg.model import ModelCard
 from ctseg.native_grid import MATTERS_FROM, Maps
 from ctseg.preparation import BODY_HU
@@ -84,7 +86,7 @@ def infer_on_device(
     """The maps of a scan.
 
     `part` and `grid` are those of `preparation.network_input`, `tiles` the windows over the grid. Raises InputError
-    when the memory runs out with a single window.
+    when the memory runs out, for windows with a single one at once.
     """
     device, card = engine.device, engine.card
     part_bytes = settings.memory_on(device) * 2**30 / SHARE
@@ -101,17 +103,27 @@ def infer_on_device(
     # Views of the maps in the order of the network's axes.
     turned = {name: orient(Volume(voxels, image.grid)).voxels_zyx[box] for name, voxels in maps.items()}
     waiting: Downloads | None = None
-    for first, slab in windows.slabs(read_rows, max(BODY_HU, window_hu[0]), window_hu[0]):
-        made = Downloads([(row, decided(block, wanted)) for row, block in native(first, slab, part_bytes)], device)
-        # The device works on while the maps of the slab before are written.
-        if waiting:
-            waiting.write(turned)
-        waiting = made
-        if progress:
-            progress(first + slab.shape[1], grid.shape_zyx[0])
+    with told_in_words(tiles):
+        for first, slab in windows.slabs(read_rows, max(BODY_HU, window_hu[0]), window_hu[0]):
+            made = Downloads([(row, decided(block, wanted)) for row, block in native(first, slab, part_bytes)], device)
+            # The device works on while the maps of the slab before are written.
+            if waiting:
+                waiting.write(turned)
+            waiting = made
+            if progress:
+                progress(first + slab.shape[1], grid.shape_zyx[0])
     if waiting:
         waiting.write(turned)
     return Maps(**{name: Volume(voxels, image.grid) for name, voxels in maps.items()})
+
+
+@contextmanager
+def told_in_words(tiles: Tiling) -> Iterator[None]:
+    """Make an InputError of memory that runs out elsewhere than in the network, which takes fewer windows by itself."""
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise InputError(memory_advice(tiles.window_zyx)) from None
 
 
 def decided(probabilities: torch.Tensor, wanted: MapsWanted) -> dict[str, torch.Tensor]:

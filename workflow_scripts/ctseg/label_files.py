@@ -7,9 +7,9 @@ import numpy as np
 
 from ctseg.errors import InputError
 from ctseg.formats import NIFTI_SUFFIXES, SITK_SUFFIXES, is_volume_file
-from ctseg.scan import read_volume_file
 from ctseg.structure_names import find_structures
 from ctseg.volume import Grid, Volume, require_same_grid
+from ctseg.volume_files import read_volume_file
 
 WHOLE_NUMBER = 1e-3  # by which a label value in floating point may differ from a whole number
 INSIDE = 0.5  # from which a voxel of a mask for one label is inside, so that 255 and a probability mean what they say

@@ -8,8 +8,8 @@ import numpy as np
 from ctseg.errors import InputError
 from ctseg.formats import is_volume_file
 from ctseg.label_files import aligned
-from ctseg.scan import read_volume_file
 from ctseg.volume import Grid, Volume, require_same_grid
+from ctseg.volume_files import read_volume_file
 
 TOLERANCE_VOXELS = 0.1  # a lung field need not lie as exactly as a label
 

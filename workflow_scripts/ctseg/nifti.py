@@ -13,6 +13,7 @@ import numpy as np
 from isal import igzip
 from isal.igzip import IGzipFile
 from nibabel.arrayproxy import ArrayProxy
+from nibabel.fileholders import FileHolder
 from nibabel.volumeutils import apply_read_scaling
 
 from ctseg import scratch
@@ -21,31 +22,60 @@ from ctseg.files import atomic_path
 from ctseg.volume import Grid, Volume
 
 LPS_FROM_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
+HEADER_BYTES = 540  # of NIfTI-2; a NIfTI-1 header has 348
+GZIP = b"\x1f\x8b"
+OTHER_FORMATS = {
+    b"PK\x03\x04": "a zip archive",
+    b"BZh": "compressed with bzip2",
+    b"\xfd7zXZ": "compressed with xz",
+    b"\x28\xb5\x2f\xfd": "compressed with zstd",
+    b"NRRD": "a NRRD file",
+    b"DICM": "a DICOM file",
+}  # by what they begin with, DICOM at byte 128
+UNITS_MM = {1: 1000.0, 3: 0.001}  # metre and micrometre, by the code in xyzt_units
 VOXELS_FROM = 352  # byte of a NIfTI-1 file without extensions
 READ_BYTES = 2**20
 GZIP_LEVEL = 2  # of ISA-L's four: as small as level 1 of zlib in a third of its time
 
 
 def read_nifti(path: str | Path) -> Volume:
-    """Read a NIfTI file, scaled if its header says so, as stored otherwise.
+    """Read a NIfTI-1 or -2 file, scaled if its header says so, as stored otherwise; sizes in mm, whatever its unit.
 
-    Uncompressed files are memory-mapped, read-only: only what is touched is read. A fourth axis of length one is
-    dropped. Raises InputError for a file that is missing, cut, no NIfTI, or not one volume.
+    Its content tells whether it is compressed, not its name. Uncompressed files are memory-mapped, read-only: only what
+    is touched is read. A fourth axis of length one is dropped. Raises InputError for a file that is missing, cut, no
+    NIfTI, or not one volume.
     """
-    with _nifti_errors(path):
-        if str(path).lower().endswith(".gz"):
-            with igzip.open(path) as stream:
-                image = nib.Nifti1Image.from_stream(stream)
-                voxels = _decompressed(cast(ArrayProxy, image.dataobj), stream)
-                stream.read()  # the checksum is compared at the end of the file, which the voxels do not reach
+    with _nifti_errors(path), _opened(path) as (image, stream):
+        if isinstance(stream, IGzipFile):
+            voxels = _decompressed(cast(ArrayProxy, image.dataobj), stream)
+            stream.read()  # the checksum is compared at the end of the file, which the voxels do not reach
         else:
-            image = nib.Nifti1Image.from_filename(str(path), mmap="r")
             voxels = np.asanyarray(image.dataobj)
     if voxels.ndim > 3 and all(n == 1 for n in voxels.shape[3:]):
         voxels = voxels.reshape(voxels.shape[:3])
     if voxels.ndim != 3 or 0 in voxels.shape or voxels.dtype.fields is not None:
         raise InputError(f"{path} holds no single 3-D volume of numbers: shape {voxels.shape}, type {voxels.dtype}")
     return Volume(voxels.T, _nifti_grid(image, path))
+
+
+@contextmanager
+def _opened(path: str | Path) -> Iterator[tuple[nib.Nifti1Image, IO[bytes] | IGzipFile]]:
+    """The image of a file, without its voxels, and the stream that they are read from."""
+    with Path(path).open("rb") as raw:
+        head = raw.read(HEADER_BYTES)
+    if other := next(
+        (name for start, name in OTHER_FORMATS.items() if start in (head[: len(start)], head[128:132])), ""
+    ):
+        raise InputError(f"{path} is {other}, though its name says NIfTI; give it in the format that its name says")
+    with igzip.open(path) if head.startswith(GZIP) else Path(path).open("rb") as stream:
+        kind = nifti_kind(stream.read(HEADER_BYTES))
+        stream.seek(0)
+        yield kind.from_file_map({"image": FileHolder(fileobj=stream)}, mmap="r"), stream
+
+
+def nifti_kind(head: bytes) -> type[nib.Nifti1Image]:
+    """The class for a file that begins with `head`, at least `HEADER_BYTES` where it has so many: NIfTI-2 or -1."""
+    return nib.Nifti2Image if nib.Nifti2Header.may_contain_header(head) else nib.Nifti1Image
 
 
 def _decompressed(stored: ArrayProxy, stream: IGzipFile) -> np.ndarray:
@@ -74,29 +104,35 @@ def _fill(array: np.ndarray, stream: IGzipFile) -> None:
 
 def read_nifti_grid(path: str | Path) -> Grid:
     """The grid of a 3-D NIfTI file from its header alone; raises InputError as `read_nifti` does."""
-    with _nifti_errors(path):
-        image = nib.Nifti1Image.from_filename(str(path), mmap="r")
+    with _nifti_errors(path), _opened(path) as (image, _):
+        pass
     if len(image.shape) < 3 or any(n != 1 for n in image.shape[3:]):
         raise InputError(f"{path} holds no single 3-D volume: shape {image.shape}")
     return _nifti_grid(image, path)
 
 
-def nifti_qform_off_mm(path: str | Path) -> float | None:
-    """How far the qform puts a corner of a NIfTI file from where its sform does, in mm; None where they agree.
+def nifti_facts(path: str | Path) -> dict[str, float | bool | None]:
+    """What a header leaves open of the geometry: `qform_off_mm` and `no_orientation`.
 
-    Many programs write one and leave another in place. nibabel, and so ctseg, takes the sform; half a percent of a
-    voxel and 0.01 mm are rounding. Raises InputError as `read_nifti` does.
+    The first is how far the qform puts a corner from where the sform does, None where they agree. Many programs write
+    one and leave another in place. nibabel, and so ctseg, takes the sform; half a percent of a voxel and 0.01 mm are
+    rounding. The second tells that both have the code 0, so that neither counts. Raises InputError as `read_nifti`.
     """
-    with _nifti_errors(path):
-        header = nib.Nifti1Image.from_filename(str(path), mmap="r").header
+    with _nifti_errors(path), _opened(path) as (image, _):
+        header = image.header
         sform, qform = header.get_sform(coded=True)[0], header.get_qform(coded=True)[0]
     if sform is None or qform is None:
-        return None
+        return {"qform_off_mm": None, "no_orientation": sform is None and qform is None}
     last = np.array([size - 1 for size in header.get_data_shape()[:3]])
     corners = np.array(list(np.ndindex(2, 2, 2))) * last
-    off_mm = np.linalg.norm(nib.affines.apply_affine(sform - qform, corners), axis=1).max()
-    tolerance_mm = max(0.01, 0.005 * float(min(header.get_zooms()[:3])))
-    return round(float(off_mm), 3) if off_mm > tolerance_mm else None
+    off_mm = np.linalg.norm(nib.affines.apply_affine(sform - qform, corners), axis=1).max() * _unit_mm(image)
+    tolerance_mm = max(0.01, 0.005 * float(min(header.get_zooms()[:3])) * _unit_mm(image))
+    return {"qform_off_mm": round(float(off_mm), 3) if off_mm > tolerance_mm else None, "no_orientation": False}
+
+
+def _unit_mm(image: nib.Nifti1Image) -> float:
+    """The length of the header's unit in mm; 1 where it names none."""
+    return UNITS_MM.get(int(image.header["xyzt_units"]) & 7, 1.0)
 
 
 @contextmanager
@@ -106,6 +142,8 @@ def _nifti_errors(path: str | Path) -> Iterator[None]:
         yield
     except FileNotFoundError:
         raise InputError(f"{path} does not exist") from None
+    except InputError:
+        raise
     except Exception as error:  # a damaged header or stream can make nibabel fail in many ways
         what = " ".join(str(error).split())
         raise InputError(f"{path} cannot be read as NIfTI (cut, damaged or another format): {what}") from None
@@ -115,7 +153,8 @@ def _nifti_grid(image: nib.Nifti1Image, path: str | Path) -> Grid:
     """The grid that the header describes."""
     try:
         x, y, z = image.shape[:3]
-        return Grid.from_affine(LPS_FROM_RAS @ image.affine, (z, y, x))
+        to_mm = np.diag([*[_unit_mm(image)] * 3, 1.0])
+        return Grid.from_affine(LPS_FROM_RAS @ to_mm @ image.affine, (z, y, x))
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
 

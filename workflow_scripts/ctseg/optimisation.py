@@ -54,9 +54,10 @@ class MovingAverage(nn.Module):
         own, new = (list(chain(part.parameters(), part.buffers())) for part in (self.module, network))
         pairs = list(zip(own, new, strict=True))
         smooth = [] if first else [pair for pair in pairs if pair[0].is_floating_point()]
+        taken = pairs if first else [pair for pair in pairs if not pair[0].is_floating_point()]
         if smooth:
             averages, values = (list(side) for side in zip(*smooth, strict=True))
             torch._foreach_lerp_(averages, values, 1 - self.decay)
-        for average, value in pairs:
-            if first or not average.is_floating_point():
-                average.copy_(value)
+        if taken:
+            averages, values = (list(side) for side in zip(*taken, strict=True))
+            torch._foreach_copy_(averages, values)

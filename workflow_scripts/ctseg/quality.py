@@ -9,7 +9,6 @@ from ctseg.volume import LEEWAY_MM
 LEEWAY = 0.2  # by which share a scan may lie outside of what the model was trained on
 COARSE = 2.5  # times the model's voxels, from which on slices or pixels are called coarse
 CUT_LUNGS = 0.02  # share of the scan's first or last slice that is lung, from which on lungs are called cut
-NO_AIR_HU = -800  # every scan has air around the body or in it
 UNCERTAIN_BITS = 0.6  # mean entropy of a component; a probability of 0.15 or 0.85 everywhere
 MEASURES = {
     "pixel_spacing_mm": "pixels of {:g} mm",
@@ -46,7 +45,6 @@ def quality_flags(
         *facts.get("warnings", []),
         *_unlike_training(facts, card),
         *_coarse(facts, card),
-        *_implausible_hu(facts),
         *(_lungs(lungs) if lungs and card.preparation.region == "lungs" else []),
         *_findings(components),
     ]
@@ -69,11 +67,6 @@ def _coarse(facts: Mapping[str, Any], card: ModelCard) -> list[str]:
     pairs = zip("xyz", facts["spacing_xyz_mm"], card.preparation.spacing_xyz_mm, strict=True)
     axes = [axis for axis, scan_mm, model_mm in pairs if scan_mm > COARSE * model_mm + LEEWAY_MM]
     return [f"voxels are much coarser than the model's along {', '.join(axes)}"] if axes else []
-
-
-def _implausible_hu(facts: Mapping[str, Any]) -> list[str]:
-    """CT numbers that a scan of a body would not have."""
-    return ["there is no air in the scan: it may be cropped or rescaled"] if facts["hu_min"] > NO_AIR_HU else []
 
 
 def _lungs(lungs: Mapping[str, Any]) -> list[str]:

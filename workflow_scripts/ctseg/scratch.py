@@ -6,12 +6,16 @@ when it is needed. The system keeps the file in what memory is free, and gives t
 
 import mmap
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from math import prod
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from ctseg.errors import InputError
 
 LARGE_BYTES = 2**26  # from which a volume lies in a file: 128 slices of 512 × 512 HU
 SLAB_BYTES = 2**25  # of a volume that is touched between letting go of it
@@ -21,7 +25,7 @@ def zeros(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
     """An array of zeros; a large one lies in a temporary file without a name, which is gone with the array.
 
     The file is in the folder that TMPDIR names. Where it has no room, and on systems that cannot promise room, the
-    array is in memory.
+    array is in memory. Raises InputError where that has no room, either: it is asked before memory is taken.
     """
     n_bytes = prod(shape) * np.dtype(dtype).itemsize
     if n_bytes >= LARGE_BYTES and hasattr(os, "posix_fallocate"):
@@ -31,8 +35,28 @@ def zeros(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
                 os.posix_fallocate(file.fileno(), 0, n_bytes)
                 return np.memmap(file, dtype, "r+", shape=shape)
         except OSError:
-            pass
-    return np.zeros(shape, dtype)
+            _require_memory(n_bytes)
+    try:
+        return np.zeros(shape, dtype)
+    except (MemoryError, ValueError):
+        raise InputError(_too_large(n_bytes, None)) from None
+
+
+def _require_memory(n_bytes: int) -> None:
+    """Raise InputError where the system says that it has less memory than `n_bytes`."""
+    known = Path("/proc/meminfo")
+    found = re.search(r"^MemAvailable:\s*(\d+) kB$", known.read_text(), re.MULTILINE) if known.exists() else None
+    if found and n_bytes > int(found[1]) * 1024:
+        raise InputError(_too_large(n_bytes, int(found[1]) * 1024))
+
+
+def _too_large(n_bytes: int, free_bytes: int | None) -> str:
+    """That a volume is too large for this machine, and what to do."""
+    free = f" of which {free_bytes / 2**30:.1f} GiB are free," if free_bytes is not None else ""
+    return (
+        f"a volume of {n_bytes / 2**30:.1f} GiB does not fit into memory,{free} nor into the folder of TMPDIR "
+        f"({tempfile.gettempdir()}); check the size of the scan, or let TMPDIR name a folder with room"
+    )
 
 
 def let_go(volume: np.ndarray) -> None:

@@ -1,0 +1,26 @@
+"""How slices lie in the patient."""
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+COSINE = 0.8  # a gantry tilts by up to 30°, whose cosine is 0.87; planes at 45° are oblique
+COARSER = 1.2  # times the other axes, from which on an axis is that across the slices
+
+
+def view_of(normal_xyz: np.ndarray) -> str:
+    """`axial`, `coronal`, `sagittal` or `oblique`, from a unit vector across the slices; a tilted gantry is axial."""
+    axis = int(np.argmax(np.abs(normal_xyz)))
+    return ("sagittal", "coronal", "axial")[axis] if abs(normal_xyz[axis]) > COSINE else "oblique"
+
+
+def view_by_spacing(direction: ArrayLike, spacing_xyz_mm: ArrayLike) -> str | None:
+    """The view of slices that lie across the coarsest axis; None where no axis is coarser, or they are oblique.
+
+    Columns of the 3 × 3 `direction` are the axes. Files other than DICOM may store the axes in any order, and turned.
+    """
+    spacing_mm = np.asarray(spacing_xyz_mm)
+    *_, second, coarsest = np.argsort(spacing_mm)
+    if spacing_mm[coarsest] < COARSER * spacing_mm[second]:
+        return None
+    view = view_of(np.asarray(direction)[:, coarsest])
+    return None if view == "oblique" else view
