@@ -13,6 +13,7 @@ help:  ## list these targets
 # The .pth file lets `python -m ctseg` find the library from any folder.
 $(VENV)/.installed: requirements.txt
 	$(PYTHON) -c 'import sys; sys.exit("ctseg needs Python 3.11 or newer") if sys.version_info < (3, 11) else None'
+	@PYTHONPATH=workflow_scripts $(PYTHON) -m ctseg.environment "$(BIN)/python"
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --requirement requirements.txt
 	@echo "$(CURDIR)/workflow_scripts" > "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/ctseg.pth"

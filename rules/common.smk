@@ -14,9 +14,12 @@ from ctseg.case_settings import cases_per_job_of, gpus_of
 from ctseg.cases import find_cases
 from ctseg.code_hash import code_hash
 from ctseg.config import resolve_config
+from ctseg.environment import check_environment
 from ctseg.errors import InputError
 from ctseg.formats import is_volume_file
 from ctseg.notices import notices
+from ctseg.pseudonyms import shown_names
+from ctseg.refusals import read_refusal, reminder
 from ctseg.splits import assign_splits, fold_cases, without_training
 
 try:
@@ -27,6 +30,8 @@ try:
     )
     STUDY = config["study"]
     RESULTS = f"results/{STUDY}"
+    if workflow.is_main_process:
+        check_environment(sys.executable, RESULTS, config["resources"]["free_disk_gib"])
     CASES = {
         case.case: case
         for case in find_cases(
@@ -38,6 +43,11 @@ try:
             config["measure"]["groups"],
         )
     }
+    EXCLUDED = shown_names(
+        config["cases"]["exclude"],
+        CASES,
+        Path(config["cases"]["key_file"]).expanduser(),
+    )
     if config["model"]:
         SPLITS, FOLDS = without_training(list(CASES.values())), {}
     else:
@@ -52,6 +62,8 @@ if workflow.is_main_process:
         CASES.values(), config["cases"]["key_file"], not config["model"]
     ):
         print(f"ctseg: {line}", file=sys.stderr)
+    if line := reminder(f"{RESULTS}/refused.tsv"):
+        print(f"ctseg: {line}", file=sys.stderr)
 
 LABELS = list(config["target"]["labels"])
 # The model that is used, and what goes with it, wherever it comes from.
@@ -60,6 +72,11 @@ CARD = f"{RESULTS}/model/card.json"
 CLEANING = f"{RESULTS}/model/postprocess.json"
 INFERENCE = f"{RESULTS}/model/inference.json"
 PROVENANCE = f"{RESULTS}/model/provenance.json"
+# Whether a study ends without the cases that are refused.
+GO_ON = int(
+    config["cases"]["on_refusal"] == "go_on"
+    or (config["cases"]["on_refusal"] == "auto" and bool(config["model"]))
+)
 IN_LUNGS = config["target"]["region"] != "body"
 # The networks of an ensemble: one for each fold and repeat, named 0, 1, … and 0-repeat2, 1-repeat2, …
 MEMBERS = {
@@ -107,6 +124,11 @@ def step(*sections, **more):
         key: value for section in sections for key, value in config[section].items()
     } | more
     return dict(sorted(merged.items()))
+
+
+def stopping(path):
+    """A param that runs a job again whose case was refused, where refusals are to stop the study since."""
+    return {} if GO_ON or not read_refusal(path) else {"on_refusal": "stop"}
 
 
 def passing(path):
@@ -162,9 +184,9 @@ def cases_to_report():
 
 
 def cases_with_label():
-    """Cases of the report whose label is converted, in the order of the case table."""
-    converted = set(cases_to_train()) | set(cases_to_measure())
-    return [case for case in cases_to_report() if case in converted]
+    """Cases of the study whose label is used, in the order of the case table."""
+    used = set(cases_to_train()) | set(cases_to_measure())
+    return [case for case in CASES if case in used]
 
 
 def places_of(cases):

@@ -19,12 +19,15 @@ rule convert_image:
     resources:
         mem_mb=memory_mb(2),
         runtime=minutes(15),
+        # No param: whether the study ends without a refused case changes no result of the others.
+        go_on=GO_ON,
     params:
         step=lambda wildcards: step(
             irregular=config["convert"]["irregular"],
             kernels=config["convert"]["kernels"],
             rescale=config["convert"]["rescale"],
             series_uid=CASES[wildcards.case].series_uid,
+            **stopping(f"{RESULTS}/images/{wildcards.case}.json"),
         ),
         code=code("convert_image.py"),
     message:
@@ -52,6 +55,7 @@ rule convert_label:
     resources:
         mem_mb=memory_mb(2),
         runtime=minutes(15),
+        go_on=GO_ON,
     params:
         step=lambda wildcards: step(
             beyond_scan=config["convert"]["beyond_scan"],
@@ -70,6 +74,7 @@ rule convert_label:
             },
             series_uid=CASES[wildcards.case].series_uid,
             small_nodules=config["convert"]["small_nodules"],
+            **stopping(f"{RESULTS}/labels/{wildcards.case}.nii.gz"),
         ),
         code=code("convert_label.py"),
     message:

@@ -70,6 +70,43 @@ rule measure_certainty:
         "../workflow_scripts/measure_certainty.py"
 
 
+rule measure_stability:
+    """How far a segmentation moves when the network's grid is shifted by half a voxel."""
+    input:
+        unpack(lungs_of),
+        unpack(int8_model),
+        **torchscript(),
+        image=rules.convert_image.output.image,
+        inference=INFERENCE,
+        model=MODEL,
+        segmentation=rules.postprocess.output.segmentation,
+    output:
+        stability=f"{RESULTS}/metrics/stability/{{case}}.tsv",
+    log:
+        f"{RESULTS}/logs/measure_stability/{{case}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/measure_stability/{{case}}.tsv"
+    conda:
+        "../envs/predict.yaml"
+    threads: config["resources"]["threads"]
+    resources:
+        mem_mb=memory_mb(3 + config["infer"]["memory_gib"]),
+        runtime=minutes(60),
+        gpu=INFER_GPUS,
+    params:
+        step=step(
+            batch_size=config["infer"]["batch_size"],
+            engine=config["infer"]["engine"],
+            gpu_memory_gib=config["infer"]["gpu_memory_gib"],
+            memory_gib=config["infer"]["memory_gib"],
+        ),
+        code=code("measure_stability.py"),
+    message:
+        "Shifting the network's grid over {wildcards.case}"
+    script:
+        "../workflow_scripts/measure_stability.py"
+
+
 CERTAINTY_TABLES = ["froc", "reliability"] if config["measure"]["probabilities"] else []
 
 
@@ -80,6 +117,7 @@ rule tabulate_metrics:
             name: expand(rules.measure_certainty.output[name], case=cases_to_measure())
             for name in CERTAINTY_TABLES
         },
+        **stability_tables(rules.measure_stability.output.stability),
         metrics=expand(rules.measure.output.metrics, case=cases_to_measure()),
         baseline=expand(rules.measure.output.baseline, case=cases_to_measure()),
     output:

@@ -62,7 +62,7 @@ rule export_model:
             margin_mm=config["plan"]["margin_mm"],
             network=config["network"],
             seed=config["seed"],
-            training_cases=len(in_split("train")),
+            training_cases=in_split("train"),
         ),
         code=code("export_model.py"),
     message:

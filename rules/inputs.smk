@@ -205,6 +205,12 @@ def label_of(wildcards):
     return {"label": f"{RESULTS}/labels/{wildcards.case}.nii.gz"}
 
 
+def stability_tables(pattern):
+    """The tables of stability of all measured cases as a named input, where they are wanted."""
+    wanted = config["measure"]["stability"]
+    return {"stability": expand(pattern, case=cases_to_measure())} if wanted else {}
+
+
 def other_metrics(wildcards):
     """The metrics of the study to compare with."""
     if not config["compare_with"]:

@@ -19,8 +19,12 @@ rule segment_lungs:
     resources:
         mem_mb=memory_mb(2),
         runtime=minutes(15),
+        go_on=GO_ON,
     params:
-        step=step(values=LUNG_VALUES.get(config["cases"]["source"])),
+        step=lambda wildcards: step(
+            values=LUNG_VALUES.get(config["cases"]["source"]),
+            **stopping(f"{RESULTS}/lungs/{wildcards.case}.json"),
+        ),
         code=code("segment_lungs.py"),
     message:
         "Finding the lung field of {wildcards.case}"

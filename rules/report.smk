@@ -36,6 +36,41 @@ rule tabulate_cohort:
         "../workflow_scripts/tabulate_cohort.py"
 
 
+rule tabulate_refusals:
+    """The cases that were refused, with the reason of each."""
+    input:
+        **lungs_facts(cases_to_report()),
+        facts=expand(rules.convert_image.output.facts, case=cases_to_report()),
+        labels=expand(rules.convert_label.output.label, case=cases_with_label()),
+    output:
+        refused=report(
+            f"{RESULTS}/refused.tsv",
+            category="Cohort",
+            labels={"table": "Refused cases"},
+            caption="report/refused.rst",
+        ),
+    log:
+        f"{RESULTS}/logs/tabulate_refusals/refused.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/tabulate_refusals/refused.tsv"
+    localrule: True
+    conda:
+        "../envs/evaluate.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_mb(1),
+        runtime=minutes(10),
+    params:
+        step=step(
+            splits={case: SPLITS[case].split for case in cases_to_report()},
+        ),
+        code=code("tabulate_refusals.py"),
+    message:
+        "Tabulating the cases that were refused"
+    script:
+        "../workflow_scripts/tabulate_refusals.py"
+
+
 rule plot_cohort:
     """Voxel sizes and lengths of the scans."""
     input:
@@ -167,6 +202,7 @@ rule report:
         passed_over=rules.tabulate_cohort.output.passed_over,
         label_table=rules.tabulate_cohort.output.labels,
         label_notes=rules.tabulate_cohort.output.label_notes,
+        refused=rules.tabulate_refusals.output.refused,
         scans=rules.tabulate_segmentations.output.scans,
         model=MODEL,
         card=CARD,
@@ -194,7 +230,7 @@ rule report:
             "report",
             benchmarks=f"{RESULTS}/benchmarks",
             config=reported_config(),
-            excluded=config["cases"]["exclude"],
+            excluded=EXCLUDED,
             logs=f"{RESULTS}/logs",
             measured=cases_to_measure(),
             segmented=cases_to_segment(),

@@ -24,7 +24,7 @@ rule export_fold:
             labels=LABELS,
             margin_mm=config["plan"]["margin_mm"],
             network=config["network"],
-            training_cases=len(in_split("train")),
+            training_cases=in_split("train"),
         ),
         code=code("export_fold.py"),
     message:

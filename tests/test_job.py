@@ -2,11 +2,14 @@ import errno
 import hashlib
 import json
 import logging
+import re
 from pathlib import Path
 
 import pytest
+from snakemake.iocontainers import OutputFiles
 
 from ctseg.errors import InputError
+from ctseg.refusals import Refusal, read_refusal, write_refusal
 from job import job
 from jobs import LOG, handed_over
 
@@ -43,6 +46,51 @@ def test_the_log_names_no_path_of_a_scan_and_no_uid(snakemake, capsys):
         raise InputError(message)
     assert message in capsys.readouterr().err
     assert "<scan>/IM1 and <uid> and results/study/model.onnx" in LOG.read_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "kept"),
+    [
+        *[(name, name) for name in ("IM_0012.dcm", "IM1", "slice12", "1-01.dcm", "rs.dcm")],
+        *[(name, "<file>") for name in ("Doe.dcm", "DOE^JOHN", "19560817.dcm", "00123456", "Doe/IM1", "Zoë Li.dcm")],
+        ("Doe_1.2.840.113619.2.55.3.7", "<file>"),
+        ("1.2.840.113619.2.55.3.7", "<uid>"),
+    ],
+)
+def test_the_log_names_no_file_that_may_be_called_after_a_patient(snakemake, name, kept):
+    path = Path(snakemake.input.scan) / name
+    path.parent.mkdir(exist_ok=True)
+    path.touch()
+    with pytest.raises(SystemExit), job(snakemake):
+        raise InputError(f"{path} is cut; {path.name} holds 3 of 40 slices")
+    log = LOG.read_text()
+    assert f"<scan>/{kept}" in log
+    assert "holds 3 of 40 slices" in log
+    assert not re.search("doe|zoë|1956|123456", log, re.IGNORECASE)
+
+
+def test_bad_input_is_a_refusal_where_the_study_goes_on(snakemake, capsys):
+    snakemake.resources = {"go_on": 1}
+    with job(snakemake):
+        raise InputError(f"{snakemake.input.scan}/IM1 is cut")
+    assert "Doe^John" in capsys.readouterr().err
+    refused = read_refusal("results/study/y.nii")
+    assert refused == Refusal("a", "infer", "<scan>/IM1 is cut")
+    assert Path("results/study/provenance/files/y.nii.json").is_file()
+
+
+def test_a_refused_case_is_passed_on_unless_the_input_is_spared(snakemake):
+    refusal = Refusal("a", "convert_image", "is cut")
+    write_refusal(refusal, [snakemake.input.cases[1]])
+    snakemake.output = OutputFiles(fromdict={"prediction": "results/study/z.nii.gz"})
+    done = []
+    with job(snakemake, spared=["cases"]):
+        Path("results/study/z.nii.gz").touch()
+        done.append("body")
+    with pytest.raises(SystemExit) as stopped, job(snakemake):
+        done.append("never")
+    assert (stopped.value.code, done) == (0, ["body"])
+    assert read_refusal("results/study/z.nii.gz") == refusal
 
 
 def test_a_defect_keeps_its_traceback(snakemake):

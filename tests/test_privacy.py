@@ -1,5 +1,7 @@
 """Nothing that identifies a patient leaves the DICOM: not to a result, not to a log, not to the report.
 
+That holds for refused and for excluded cases, too.
+
 Each standard element that can hold a text, a date or a UID and that ctseg does not need is filled with a mark, which is
 more than the elements that the basic confidentiality profile (PS3.15 table E.1-1) names. So are private elements,
 folder names and file names. Then a whole study runs on these files, and every byte that it left is searched.
@@ -117,20 +119,28 @@ def test_the_basic_profile_is_covered():
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_no_mark_leaves_the_files_of_a_study(tmp_path):
-    for index in range(3):
-        write_patient(tmp_path / "data" / f"{MARK}_{'ABC'[index]}", index)
+    for index, letter in enumerate("ABCDE"):
+        write_patient(tmp_path / "data" / f"{MARK}_{letter}", index)
     assert found_in(tmp_path / "data")
+    broken = sorted((tmp_path / "data" / f"{MARK}_D" / "dicom").iterdir())[2]
+    broken.write_bytes(broken.read_bytes()[:-300])
+    (tmp_path / "pseudonyms.key").write_text("with this key the broken case is no only one of its split\n")
     study = merged(TINY, {"cases": {"source": "folder"}})
     study["cases"] |= {"image": "data/{case}/dicom", "label": "data/{case}/rtstruct.dcm"}
+    study["cases"] |= {"exclude": [f"{MARK}_E"], "on_refusal": "go_on"}
     run = snakemake(tmp_path, study)
     assert run.returncode == 0, run.stdout
     results = tmp_path / "results" / "tiny"
-    assert len(list((results / "images").glob("case-*.nii.gz"))) == 3
-    assert (results / "report.html").is_file()
+    assert len(list((results / "images").glob("case-*.nii.gz"))) == 4
+    assert "<scan>/<file>" in (results / "refused.tsv").read_text()
+    page = (results / "report.html").read_text()
+    assert "Refused cases" in page
+    assert re.search(r"Excluded in the config: case-[a-z2-7]{12}\.", page)
     assert found_in(results) == []
     lookup = (tmp_path / "pseudonyms.tsv").read_text()
-    assert sorted(re.findall(f"{MARK}_.", lookup)) == [f"{MARK}_{letter}" for letter in "ABC"]
+    assert sorted(re.findall(f"{MARK}_.", lookup)) == [f"{MARK}_{letter}" for letter in "ABCDE"]
 
 
 def test_no_mark_stands_in_the_log_of_a_broken_case(tmp_path):

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ctseg.errors import InputError
-from ctseg.pseudonyms import looks_personal, pseudonym, read_key, safe_names, write_lookup
+from ctseg.pseudonyms import looks_personal, pseudonym, read_key, safe_names, shown_names, write_lookup
 
 KEY = b"0123456789abcdef"
 
@@ -36,6 +36,17 @@ def test_a_pseudonym_is_a_safe_file_name_and_tells_names_apart(one, other):
     assert made[5:].isalnum()
     assert made == pseudonym(one, KEY) != pseudonym(one, b"another key, as long")
     assert (made == pseudonym(other, KEY)) == (one == other)
+
+
+def test_names_that_are_left_out_show_as_the_others_do(tmp_path):
+    key = tmp_path / "key"
+    names = safe_names(["Doe_John", "STS_001"], key, always=False)
+    assert shown_names(["Doe_John"], [names["STS_001"]], key) == [names["Doe_John"]]
+    assert shown_names([names["Doe_John"]], [names["STS_001"]], key) == [names["Doe_John"]]
+    assert shown_names(["Doe_John", names["Doe_John"]], [names["STS_001"]], key) == [names["Doe_John"]]
+    assert shown_names(["STS_002"], ["STS_001"], tmp_path / "none") == ["STS_002"]
+    assert shown_names([], [names["STS_001"]], tmp_path / "none") == []
+    assert not (tmp_path / "none").exists()
 
 
 def test_the_key_is_made_once_and_for_its_owner_alone(tmp_path):

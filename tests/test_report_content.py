@@ -51,6 +51,16 @@ def test_failures_come_first_and_what_has_no_dice_last(cases):
     assert worst_first(cases)["case"].tolist() == ["b", "e", "c", "f", "a", "d"]
 
 
+def test_volumes_that_move_with_the_grid_are_told(cases, cohort):
+    def told(percent):
+        moved = cases.assign(stability_volume_percent=percent)
+        return [text for text in cautions(moved, cohort, "test", "folder", {"0": 0.8}, {}) if "half a voxel" in text]
+
+    (text,) = told([12.0, NAN, 26.0, 3.0, 10.0, 40.0])
+    assert "2 volumes of 5 moved by more than 10 %" in text
+    assert told([1.0, NAN, 2.0, 3.0, 10.0, 40.0]) == []
+
+
 def test_the_worst_half_is_pictured_and_a_sample_of_the_rest(cases):
     ranked = worst_first(cases)["case"].tolist()
     assert pictured(ranked, ["x"], 30) == ["b", "e", "c", "f", "a", "d", "x"]

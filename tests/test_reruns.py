@@ -196,7 +196,9 @@ def test_a_label_that_changes_trains_again_only_where_it_is_trained_on(folder, b
         assert jobs["convert_label"] == 1
         assert "convert_image" not in jobs
         assert set(jobs) == below(
-            {"convert_label"} if split != "test" else {"measure", "measure_certainty", "plot_case", "tabulate_cohort"},
+            {"convert_label"}
+            if split != "test"
+            else {"measure", "measure_certainty", "plot_case", "tabulate_cohort", "tabulate_refusals"},
             STUDY,
         ) | {"convert_label"}
     finally:

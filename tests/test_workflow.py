@@ -76,6 +76,7 @@ def test_every_result_of_the_readme_is_there(results):
         "segmentations.tsv",
         "components.tsv",
         "passed_over.tsv",
+        "refused.tsv",
         "model/card.json",
         "model/provenance.json",
         "provenance/manifest.json",
@@ -142,6 +143,15 @@ def test_the_calibration_of_a_case_is_that_of_its_maps(results):
         assert cases.loc[case, "brier"] == pytest.approx(error / bins["voxels"].sum(), abs=1e-4)
 
 
+def test_how_far_a_case_moves_with_the_grid_is_that_of_its_own_table(results):
+    cases = pd.read_csv(results / "metrics" / "cases.tsv", sep="\t").set_index("case")
+    for case, row in cases.iterrows():
+        (own,) = pd.read_csv(results / "metrics" / "stability" / f"{case}.tsv", sep="\t").to_dict("records")
+        assert own["volume_cm3"] == pytest.approx(row["predicted_volume_cm3"], abs=1e-4)
+        assert row["stability_dice"] == pytest.approx(own["smallest_dice"], nan_ok=True)
+        assert row["stability_volume_percent"] == pytest.approx(own["volume_range_percent"], nan_ok=True)
+
+
 def test_a_study_is_compared_with_another(folder, results):
     run = snakemake(folder, STUDY, "--", "compare")
     assert run.returncode != 0
@@ -203,7 +213,7 @@ TUNED = {"tune", "trace_model"} | SHIPPED
 TRAINED = {"train", "plot_training", "tabulate_training", "export_fold", "validate", "quantize"} | TUNED
 REPORTED = {"report", "manifest"}
 MEASURED = {"measure", "measure_certainty", "tabulate_metrics", "plot_metrics"} | REPORTED
-AFTER_THE_MODEL = {"infer", "postprocess", "tabulate_segmentations", "plot_case"} | MEASURED
+AFTER_THE_MODEL = {"infer", "postprocess", "measure_stability", "tabulate_segmentations", "plot_case"} | MEASURED
 
 
 # A few of the rows of docs/reruns.md; a slow test makes every one of those changes.

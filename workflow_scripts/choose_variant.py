@@ -3,13 +3,14 @@
 import pandas as pd
 
 from ctseg.files import write_json, write_text
+from ctseg.refusals import usable
 from ctseg.variants import COLUMNS, choose, summary
 from job import job
 
 with job(snakemake) as log:
     tables = [
         pd.read_csv(path, sep="\t", dtype={"case": str}, keep_default_na=False)
-        for path in snakemake.input.get("compared", [])
+        for path in filter(usable, snakemake.input.get("compared", []))
     ]
     rows = summary(pd.concat(tables).to_dict("records")) if tables else []
     made = choose(rows, snakemake.params.step)

@@ -3,6 +3,7 @@
 from ctseg.export import build_model, export_onnx, export_torchscript, model_card, read_weights, shipped
 from ctseg.files import read_json
 from ctseg.model import REFERENCE
+from ctseg.refusals import trainable
 from ctseg.training_settings import network_settings, scaling_of
 from job import job
 
@@ -10,8 +11,8 @@ from job import job
 UNCLEANED = {"threshold": 0.5, "min_volume_mm3": 0.0, "keep_largest": False, "restrict_to_region": False}
 
 with job(snakemake) as log:
-    step = snakemake.params.step
-    decisions = read_json(snakemake.input.plan)
+    step, decisions = snakemake.params.step, read_json(snakemake.input.plan)
+    step = step | {"training_cases": len(trainable(step["training_cases"], decisions, "that was trained on"))}
     weights = read_weights(snakemake.input.weights)
     settings = network_settings(step["network"], decisions)
     trained = build_model(weights, settings, len(step["labels"]), scaling_of(decisions))

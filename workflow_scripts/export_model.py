@@ -19,19 +19,22 @@ from ctseg.model import InferSettings
 from ctseg.parity import compare, require_parity
 from ctseg.quality import ranges
 from ctseg.records import describe
+from ctseg.refusals import trainable
 from ctseg.training_settings import network_settings, scaling_of
 from job import job
 
 with job(snakemake) as log:
-    step = snakemake.params.step
+    step, decisions = snakemake.params.step, read_json(snakemake.input.plan)
+    step = step | {"training_cases": len(trainable(step["training_cases"], decisions, "that was trained on"))}
     torch.set_num_threads(snakemake.threads)
-    decisions, cleaning = read_json(snakemake.input.plan), values_of(read_json(snakemake.input.cleaning))
+    cleaning = values_of(read_json(snakemake.input.cleaning))
     infer = InferSettings(**values_of(read_json(snakemake.input.inference)))
     weights = read_weights(snakemake.input.weights)
     settings = network_settings(step["network"], decisions)
     trained = build_model(weights, settings, len(step["labels"]), scaling_of(decisions))
     model = shipped(trained)
-    trained_on = ranges(read_json(path) for path in snakemake.input.facts)
+    facts = {Path(path).stem: path for path in snakemake.input.facts}
+    trained_on = ranges(read_json(facts[case]) for case in trainable(list(facts), decisions, "to train on"))
     provenance = describe(snakemake.input.provenance)["sha256"]
     card = model_card(step, decisions, cleaning, infer, weights, model, trained_on, provenance)
     export_onnx(model, card, snakemake.output.onnx)

@@ -2,31 +2,29 @@
 
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
 from ctseg.errors import InputError, refusal
 from ctseg.logs import handlers
-from ctseg.records import now, without_sources, write_records
+from ctseg.records import now, write_records
+from ctseg.refused_jobs import goes_on, passed_on, refuse, tell
 
 
 def _stop(logger: logging.Logger, name: str, message: str, inputs: Any) -> NoReturn:
-    """Say what is wrong in the log and on the terminal, and end the job.
-
-    The terminal shows the paths of scans, since whoever starts the workflow knows and needs them; the log does not.
-    """
-    logger.error("%s", without_sources(message, inputs))
-    print(f"\nctseg: {name}: {message}\n", file=sys.stderr, flush=True)
+    """Say what is wrong in the log and on the terminal, and end the job."""
+    tell(logger, name, message, inputs)
     sys.exit(1)
 
 
 @contextmanager
-def job(snakemake: Any) -> Iterator[logging.Logger]:
+def job(snakemake: Any, spared: Sequence[str] = ()) -> Iterator[logging.Logger]:
     """Log to the rule's log file, record what was read and written, and tell bad input or a full disk in one line.
 
-    Warnings are shown on the terminal, too. Any other exception is a defect of ctseg: it is logged with its traceback
-    and raised.
+    Warnings are shown on the terminal, too. Bad input is a refusal and no failure where the study goes on without;
+    later jobs of the case pass it on, unless only inputs that are named in `spared` hold it.
+    Any other exception is a defect of ctseg: it is logged with its traceback and raised.
     """
     wildcards = " ".join(str(value) for value in snakemake.wildcards)
     name = f"{snakemake.rule} {wildcards}".strip()
@@ -36,10 +34,14 @@ def job(snakemake: Any) -> Iterator[logging.Logger]:
         logger.addHandler(handler)
     started = now()
     try:
+        if passed_on(snakemake, spared, started):
+            sys.exit(0)
         yield logger
         write_records(snakemake, started)
     except InputError as error:
-        _stop(logger, name, str(error), snakemake.input)
+        if not goes_on(snakemake):
+            _stop(logger, name, str(error), snakemake.input)
+        refuse(snakemake, tell(logger, name, str(error), snakemake.input), started)
     except Exception as error:
         if isinstance(error, OSError) and (message := refusal(error)):
             _stop(logger, name, message, snakemake.input)

@@ -6,15 +6,19 @@ from ctseg.decisions import GIVEN, Decision
 from ctseg.files import read_json, write_json
 from ctseg.hardware import training_memory
 from ctseg.plan import plan
+from ctseg.refusals import LEFT_OUT, admitted, refused_cases
 from job import job
 
 with job(snakemake) as log:
     step = snakemake.params.step
-    fingerprints = {Path(path).stem: read_json(path) for path in snakemake.input}
+    usable = admitted(snakemake.input, "to train on")
+    fingerprints = {Path(path).stem: read_json(path) for path in usable}
     given = step["memory_gib"]
     memory_gib = Decision(*training_memory()) if given == "auto" else Decision(given, GIVEN)
     log.info("planning for %.1f GiB (%s)", memory_gib.value, memory_gib.reason)
     decisions = plan(fingerprints, step, memory_gib)
+    if refused := sorted(refused_cases(snakemake.input)):
+        decisions[LEFT_OUT] = {"value": refused, "reason": "their scan or label was refused, see refused.tsv"}
     for name, decision in decisions.items():
         log.info("%s: %s (%s)", name, decision["value"], decision["reason"])
     write_json(snakemake.output.plan, decisions)

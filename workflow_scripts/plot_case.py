@@ -4,11 +4,12 @@ from ctseg.files import read_json
 from ctseg.lungs import plausible_lungs
 from ctseg.nifti import read_nifti
 from ctseg.overlay import draw_case
+from ctseg.refusals import usable
 from job import job
 
-with job(snakemake):
+with job(snakemake, spared=["label"]):
     step = snakemake.params.step
-    label = snakemake.input.get("label")
+    label = usable(snakemake.input.get("label"))
     draw_case(
         snakemake.output.figure,
         f"{step['case']} ({step['split']})",

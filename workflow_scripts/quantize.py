@@ -3,12 +3,15 @@
 from pathlib import Path
 
 from ctseg.quantization import calibration_patches, card_of, quantize
+from ctseg.refusals import left, refused_cases
 from ctseg.training_cases import read_cases
 from job import job
 
 with job(snakemake) as log:
     step = snakemake.params.step
-    cases = read_cases(Path(step["prepared"]), step["cases"])
+    refused = refused_cases(snakemake.input.cases)
+    names = left([case for case in step["cases"] if case not in refused], step["cases"], "to calibrate on")
+    cases = read_cases(Path(step["prepared"]), names)
     card = card_of(snakemake.input.model)
     quantize(snakemake.input.model, calibration_patches(cases, card, step["seed"]), snakemake.output.int8)
     log.info("calibrated on patches of %d cases", len(cases))

@@ -1,8 +1,10 @@
 """Write the report of the study as one HTML file."""
 
 from ctseg.report import write_report
+from ctseg.report_files import without_refused
 from ctseg.study_report import gather
 from job import job
 
 with job(snakemake):
-    write_report(snakemake.output.report, gather(snakemake.input, snakemake.params.step))
+    source, step = without_refused(dict(snakemake.input.items()), snakemake.params.step)
+    write_report(snakemake.output.report, gather(source, step))

@@ -2,12 +2,16 @@
 
 from ctseg.cohort import cohort_table, label_notes, label_table, passed_over
 from ctseg.files import read_json, write_text
+from ctseg.refusals import admitted, read_refusal
 from job import job
 
 with job(snakemake) as log:
     step, source = snakemake.params.step, snakemake.input
-    facts = {case: read_json(path) for case, path in zip(step["places"], source.facts, strict=True)}
-    labels = {case: read_json(path) for case, path in zip(step["labelled"], source.get("labels", []), strict=True)}
+    usable = set(admitted(source.facts, "to tabulate"))
+    scans = zip(step["places"], source.facts, strict=True)
+    facts = {case: read_json(path) for case, path in scans if path in usable}
+    converted = zip(step["labelled"], source.get("labels", []), strict=True)
+    labels = {case: read_json(path) for case, path in converted if read_refusal(path) is None}
     cohort = cohort_table(facts, step["places"], labels)
     log.info("%d scans, %d with a warning", len(cohort), cohort["warnings"].count())
     for note in label_notes(labels):

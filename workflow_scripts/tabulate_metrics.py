@@ -3,7 +3,8 @@
 import pandas as pd
 
 from ctseg.files import atomic_path, write_text
-from ctseg.tables import froc_curve, note, read_tables, reliability_curve, summarise, with_calibration
+from ctseg.refusals import admitted
+from ctseg.tables import froc_curve, note, read_tables, reliability_curve, summarise, with_calibration, with_stability
 from job import job
 
 
@@ -15,15 +16,17 @@ def write(rows: pd.DataFrame, path: str) -> None:
 
 with job(snakemake) as log:
     step, source, output = snakemake.params.step, snakemake.input, snakemake.output
-    cases = read_tables(source.metrics)
+    cases = read_tables(admitted(source.metrics, "to measure"))
     if source.get("reliability"):
-        bins = read_tables(source.reliability)
+        bins = read_tables(admitted(source.reliability, "to measure"))
         cases = with_calibration(cases, bins)
         write(reliability_curve(bins), output.reliability)
-        write(froc_curve(read_tables(source.froc)), output.froc)
+        write(froc_curve(read_tables(admitted(source.froc, "to measure"))), output.froc)
+    if source.get("stability"):
+        cases = with_stability(cases, read_tables(admitted(source.stability, "to measure")))
     summary = summarise(cases, step["patients"], step["groups"])
     write(cases, output.cases)
     write(summary, output.summary)
-    text = note(summary, read_tables(source.baseline))
+    text = note(summary, read_tables(admitted(source.baseline, "to measure")))
     log.info("%s", text)
     write_text(output.note, text)

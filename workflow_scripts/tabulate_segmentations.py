@@ -7,6 +7,7 @@ import pandas as pd
 from ctseg.files import read_json, write_text
 from ctseg.model import ModelCard
 from ctseg.quality import quality_flags
+from ctseg.refusals import admitted
 from ctseg.tables import read_tables
 from job import job
 
@@ -15,7 +16,10 @@ with job(snakemake) as log:
     card = ModelCard.from_json(Path(source.card).read_text(encoding="utf-8"))
     lungs = source.get("lungs_facts") or [None] * len(step["cases"])
     rows, tables = [], []
+    usable = set(admitted(source.components, "to segment"))
     for case, facts, field, table in zip(step["cases"], source.facts, lungs, source.components, strict=True):
+        if table not in usable:
+            continue
         found = read_tables([table]).astype({"component": int, "voxels": int})
         tables.append(found.assign(case=case))
         flags = quality_flags(read_json(facts), card, read_json(field) if field else None, found.to_dict("records"))

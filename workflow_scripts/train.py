@@ -5,14 +5,18 @@ from pathlib import Path
 import torch
 
 from ctseg.distributed import train_in_processes
+from ctseg.files import read_json
 from ctseg.fold_training import FoldTask, train_fold
+from ctseg.refusals import trainable
 from job import job
 
 with job(snakemake) as log:
     # `--resources gpu=0` caps the rule's request, and so means: on the CPU.
     gpus = min(snakemake.resources.get("gpu", 0), torch.cuda.device_count())
+    plan = read_json(snakemake.input.plan)
+    cases = {name: trainable(snakemake.params.step[name], plan, f"for {name}") for name in ("training", "validation")}
     task = FoldTask(
-        step=snakemake.params.step,
+        step=snakemake.params.step | cases,
         code=snakemake.params.code,
         plan=snakemake.input.plan,
         cases=str(Path(snakemake.input.cases[0]).parents[1]),

@@ -4,6 +4,7 @@ import pandas as pd
 
 from ctseg.decisions import decided
 from ctseg.files import read_json, write_json, write_text
+from ctseg.refusals import admitted
 from ctseg.tuning import candidates, choose, cleaning
 from job import job
 
@@ -13,7 +14,8 @@ with job(snakemake) as log:
     tried = candidates(wanted, decided(decisions, "smallest_component_mm3"))
     chosen, dice, n_cases = tried[0], None, 0
     summary = pd.DataFrame(map(vars, tried)).assign(dice=float("nan"))
-    scores = [pd.read_csv(path, sep="\t", dtype={"case": str}) for path in snakemake.input.get("scores", [])]
+    used = admitted(snakemake.input.get("scores", []), "to choose a threshold on")
+    scores = [pd.read_csv(path, sep="\t", dtype={"case": str}) for path in used]
     if scores:
         table = pd.concat(scores)
         chosen, summary["dice"] = choose(table.to_dict("records"), tried)

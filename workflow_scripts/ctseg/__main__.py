@@ -11,7 +11,9 @@ from ctseg.errors import InputError
 from ctseg.formats import is_volume_file
 
 if TYPE_CHECKING:  # numpy and all that comes with it are not needed to show the help
+    from ctseg.engines import Engine
     from ctseg.findings import Findings
+    from ctseg.volume import Volume
 
 SUFFIXES = (".nii.gz", ".nii")
 
@@ -51,6 +53,9 @@ def predict(given: argparse.Namespace) -> None:
     write_components(found.components, list(engine.card.labels), paths["table"])
     if found.entropy:
         write_nifti(found.entropy, paths["uncertainty"])
+    if given.stability:
+        how = {"memory_gib": given.memory_gib, "gpu_memory_gib": given.gpu_memory_gib}
+        write_stability(scan.volume, found.segmentation, engine, how, paths["stability"])
     if given.dicom:
         write_dicom(given, Findings(found.segmentation, engine.card.labels, found.components, hash_of(given.model)))
     volume_cm3 = sum(row["volume_cm3"] for row in found.components)
@@ -71,12 +76,30 @@ def write_dicom(given: argparse.Namespace, findings: "Findings") -> None:
     write_objects(given.dicom, choose_stack(given.scan, given.series_uid), findings)
 
 
+def write_stability(
+    image: "Volume", segmentation: "Volume", engine: "Engine", how: dict[str, float | None], path: Path
+) -> None:
+    """Write and print how far the segmentation of an image moves when the network's grid does."""
+    from ctseg.files import write_table
+    from ctseg.lungs import check_lungs, segment_lungs
+    from ctseg.stability import COLUMNS, stability, told
+
+    lungs = segment_lungs(image) if engine.card.preparation.region == "lungs" else None
+    plausible = lungs is not None and bool(check_lungs(lungs, image)["plausible"])
+    rows = stability(segmentation, image, lungs, plausible, engine, **how)
+    write_table(path, COLUMNS, rows)
+    for row in rows:
+        print(told(row))
+
+
 def outputs(given: argparse.Namespace) -> dict[str, Path]:
     """What will be written where; of DICOM objects, their folder."""
     stem = without_suffix(given.output)
     paths = {"mask": given.output, "table": stem.with_name(f"{stem.name}.tsv")}
     if given.uncertainty:
         paths["uncertainty"] = stem.with_name(f"{stem.name}_uncertainty.nii.gz")
+    if given.stability:
+        paths["stability"] = stem.with_name(f"{stem.name}_stability.tsv")
     return paths | ({"dicom": given.dicom} if given.dicom else {})
 
 
@@ -116,6 +139,12 @@ def parser() -> argparse.ArgumentParser:
         help="of convolutions, where the engine can (the model's own choice)",
     )
     one.add_argument("--uncertainty", action="store_true", help="write a map of each voxel's entropy, too")
+    one.add_argument(
+        "--stability",
+        action="store_true",
+        help="tell how far the segmentation moves when the network's grid is shifted by half a voxel; takes five times "
+        "as long",
+    )
     one.add_argument(
         "--dicom",
         type=Path,

@@ -41,7 +41,7 @@ class CaseTask:
 
 def segment_case(task: CaseTask, progress: Progress | None = None) -> str:
     """Segment the case, write its maps, and tell which engine found how much. Raises InputError for bad input."""
-    engine = _engine_for(task)
+    engine = engine_for(task)
     maps = infer(
         read_nifti(task.image),
         plausible_lungs(task.lungs or None, task.lungs_facts or None),
@@ -65,7 +65,7 @@ def segment_case(task: CaseTask, progress: Progress | None = None) -> str:
     return f"{engine.name}: {(maps.labels.voxels_zyx > 0).sum()} voxels of a target"
 
 
-def _engine_for(task: CaseTask) -> Engine:
+def engine_for(task: CaseTask) -> Engine:
     """The engine with the model that the choices ask for."""
     int8 = bool(task.inference) and decided(read_json(task.inference), "precision") == "int8"
     # A model that was trained elsewhere may be one of 8-bit integers itself.

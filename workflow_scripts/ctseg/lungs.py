@@ -15,7 +15,7 @@ from ctseg import scratch
 from ctseg.files import read_json
 from ctseg.nifti import read_nifti
 from ctseg.resample import Box, bounding_box, grow_box, orient, resample
-from ctseg.volume import AIR_HU, Grid, Volume
+from ctseg.volume import AIR_HU, LEEWAY_MM, Grid, Volume, whole_down, whole_up
 
 WORKING_SPACING_MM = 2.5
 LUNG_HU = -400  # between aerated lung and soft tissue, well above ground glass
@@ -24,6 +24,7 @@ AIRWAY_CM3 = (4.0, 100.0)  # of trachea and main bronchi; the scan may cut the t
 AIRWAY_HEIGHT_MM = 40.0
 AIRWAY_OFF_MIDLINE_MM = 40.0
 AIRWAY_WALL_MM = TRUNK_RADIUS_MM = 4.0  # a bronchus thinner than this stays with the lung
+TRUNK_REACH_MM = TRUNK_RADIUS_MM + LEEWAY_MM
 CLOSING_MM = 12.0  # a pleural nodule up to about twice this wide is taken in
 # A coarse voxel of the field as a whole number, which takes a quarter of a float's memory to interpolate; and half of
 # it, less one, so that exactly half counts whichever way the interpolation's last digit falls.
@@ -78,7 +79,7 @@ def _coarse(image: Volume) -> Volume:
     """The image with axes to left, back and head, smoothed by averaging and taken at the working spacing."""
     oriented = orient(image)
     sizes = zip(oriented.grid.spacing_zyx_mm, oriented.grid.shape_zyx, strict=True)
-    factors = [min(size, max(1, int(WORKING_SPACING_MM // spacing))) for spacing, size in sizes]
+    factors = [min(size, max(1, whole_down(WORKING_SPACING_MM / spacing))) for spacing, size in sizes]
     voxels = _block_mean(oriented.voxels_zyx, factors)
     # The centre of the first block is where the first coarse voxel lies.
     affine = oriented.grid.affine.copy()
@@ -173,7 +174,7 @@ def _trunk(airways: np.ndarray, grid: Grid) -> np.ndarray:
     core = np.zeros_like(airways)
     if airways.any():
         box = _box_around(airways, TRUNK_RADIUS_MM, grid)
-        core[box] = ndimage.distance_transform_edt(airways[box], sampling=grid.spacing_zyx_mm) > TRUNK_RADIUS_MM
+        core[box] = ndimage.distance_transform_edt(airways[box], sampling=grid.spacing_zyx_mm) > TRUNK_REACH_MM
     return airways & _dilated(core, TRUNK_RADIUS_MM, grid)
 
 
@@ -182,7 +183,7 @@ def _dilated(mask: np.ndarray, radius_mm: float, grid: Grid) -> np.ndarray:
     grown = np.zeros_like(mask)
     if mask.any():
         box = _box_around(mask, radius_mm, grid)
-        grown[box] = ndimage.distance_transform_edt(~mask[box], sampling=grid.spacing_zyx_mm) <= radius_mm
+        grown[box] = ndimage.distance_transform_edt(~mask[box], sampling=grid.spacing_zyx_mm) <= radius_mm + LEEWAY_MM
     return grown
 
 
@@ -199,6 +200,7 @@ def _closed(lungs: np.ndarray, grid: Grid) -> np.ndarray:
     Each lung is closed alone: closing both together would bridge the mediastinum between them.
     """
     closed = np.zeros_like(lungs)
+    reach_mm = CLOSING_MM + LEEWAY_MM
     components = cc3d.connected_components(lungs, connectivity=6)
     sizes = np.bincount(components.ravel())
     for number in np.flatnonzero(sizes * grid.voxel_volume_mm3 / 1000 >= SMALLEST_LUNG_CM3 / 3):
@@ -207,10 +209,10 @@ def _closed(lungs: np.ndarray, grid: Grid) -> np.ndarray:
         part = components == number
         box = _box_around(part, 0, grid)
         # A part that was closed lies in the box of what it was closed from; the padding is room for its dilation.
-        margins = [int(np.ceil(CLOSING_MM / spacing)) + 1 for spacing in grid.spacing_zyx_mm]
+        margins = [whole_up(CLOSING_MM / spacing) + 1 for spacing in grid.spacing_zyx_mm]
         padded = np.pad(part[box], [(margin, margin) for margin in margins])
-        near = ndimage.distance_transform_edt(~padded, sampling=grid.spacing_zyx_mm) <= CLOSING_MM
-        ball = ndimage.distance_transform_edt(near, sampling=grid.spacing_zyx_mm) > CLOSING_MM
+        near = ndimage.distance_transform_edt(~padded, sampling=grid.spacing_zyx_mm) <= reach_mm
+        ball = ndimage.distance_transform_edt(near, sampling=grid.spacing_zyx_mm) > reach_mm
         z, y, x = (slice(margin, -margin) for margin in margins)
         closed[box] |= ndimage.binary_fill_holes(ball)[z, y, x]
     return closed

@@ -9,7 +9,7 @@ from scipy.ndimage import distance_transform_edt
 from ctseg.components import voxels_in
 from ctseg.resample import grow_box
 from ctseg.runs import Runs, component_sizes, fill, find_runs, number_components, read_runs, slabs, split_runs
-from ctseg.volume import Volume
+from ctseg.volume import LEEWAY_MM, Volume
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def _near_voxels(runs: Runs, region: Volume) -> int:
         outside = region.voxels_zyx[box] == 0
         if not outside.all():
             distance_mm = distance_transform_edt(outside, sampling=region.grid.spacing_zyx_mm)
-            near += int((distance_mm[fill(some.cropped(box)) > 0] <= REACH_MM).sum())
+            near += int((distance_mm[fill(some.cropped(box)) > 0] <= REACH_MM + LEEWAY_MM).sum())
     return near
 
 

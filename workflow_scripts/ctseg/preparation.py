@@ -22,6 +22,10 @@ class Preparation:
     region: str  # "lungs" or "body"
     margin_mm: float
 
+    def network_grid(self, part: Grid) -> Grid:
+        """The grid of the network over a part of a scan, both with the same axes."""
+        return part.with_spacing(self.spacing_xyz_mm)
+
 
 def region_box(image: Volume, lungs: Volume | None, margin_mm: float) -> Box:
     """The box around the lungs, or around the body where no lung field is given, with `margin_mm` more on each side.
@@ -43,7 +47,7 @@ def network_input(image: Volume, lungs: Volume | None, preparation: Preparation)
     """
     inside = lungs if preparation.region == "lungs" else None
     part = orient(image.cropped(region_box(image, inside, preparation.margin_mm)))
-    return part, part.grid.with_spacing(preparation.spacing_xyz_mm)
+    return part, preparation.network_grid(part.grid)
 
 
 def prepare_rows(part: Volume, grid: Grid, first: int, stop: int, window_hu: tuple[float, float]) -> np.ndarray:

@@ -48,6 +48,15 @@ def is_pseudonym(name: str) -> bool:
     return bool(PSEUDONYM.fullmatch(name))
 
 
+def shown_names(names: Iterable[str], cases: Iterable[str], key_file: str | Path) -> list[str]:
+    """Names of cases that are left out, as results may show them: pseudonyms where the study's `cases` have some."""
+    names = list(names)
+    if not names or not any(map(is_pseudonym, cases)):
+        return names
+    key = read_key(key_file)
+    return sorted({name if is_pseudonym(name) else pseudonym(name, key) for name in names})
+
+
 def pseudonym(name: str, key: bytes) -> str:
     """What stands for a name: always the same for one key, and nothing that leads back without it."""
     digest = hmac.new(key, name.encode(), hashlib.sha256).digest()

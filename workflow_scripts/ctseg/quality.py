@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ctseg.model import ModelCard
+from ctseg.volume import LEEWAY_MM
 
 LEEWAY = 0.2  # by which share a scan may lie outside of what the model was trained on
 COARSE = 2.5  # times the model's voxels, from which on slices or pixels are called coarse
@@ -55,7 +56,7 @@ def _unlike_training(facts: Mapping[str, Any], card: ModelCard) -> list[str]:
     for name, value in measures_of(facts).items():
         if name in card.trained_on:
             low, high = card.trained_on[name]
-            if not low * (1 - LEEWAY) <= value <= high * (1 + LEEWAY):
+            if not low * (1 - LEEWAY) - LEEWAY_MM <= value <= high * (1 + LEEWAY) + LEEWAY_MM:
                 words = MEASURES[name].format(round(value, 2))
                 found.append(f"{words}; the model was trained on {low:.2f} to {high:.2f} mm")
     return found
@@ -64,7 +65,7 @@ def _unlike_training(facts: Mapping[str, Any], card: ModelCard) -> list[str]:
 def _coarse(facts: Mapping[str, Any], card: ModelCard) -> list[str]:
     """Voxels that are much larger than those that the network sees."""
     pairs = zip("xyz", facts["spacing_xyz_mm"], card.preparation.spacing_xyz_mm, strict=True)
-    axes = [axis for axis, scan_mm, model_mm in pairs if scan_mm > COARSE * model_mm]
+    axes = [axis for axis, scan_mm, model_mm in pairs if scan_mm > COARSE * model_mm + LEEWAY_MM]
     return [f"voxels are much coarser than the model's along {', '.join(axes)}"] if axes else []
 
 

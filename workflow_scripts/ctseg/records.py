@@ -21,18 +21,39 @@ from ctseg.software import software
 FOLDER = "provenance/files"  # of the records, below the study's results
 UID = re.compile(r"\d+(?:\.\d+){5,}")
 BESIDE = "reference"  # an input that says which scan is meant: what it is converted to has a record of its own
+# What scanners and programs call files: a word for it and small numbers. Other names may be a patient's.
+PLAIN_NAME = re.compile(
+    r"(?:im|img|image|i|ct|slice|s|rs|rtstruct|rtss|seg|label|mask|scan|dicom|dcm|file)?[-_.]?\d{0,4}(?:[-_.]\d{1,4})?"
+    r"(?:\.(?:dcm|ima|img|dicom|nii|gz|nrrd|mha|mhd))*",
+    re.IGNORECASE,
+)
 
 
-def without_sources(message: str, inputs: Any) -> str:
+def without_sources(message: str, inputs: Any, file_names: bool = False) -> str:
     """A message as a log or a record may keep it: what a hospital calls a file can tell who the patient is.
 
     Paths of the user's own scans and labels become `<scan>` and `<label>`, as the rule calls them, UIDs become `<uid>`.
+    With `file_names` the names of these files, and of files and folders among a scan's slices, become `<file>`, unless
+    they say no more than `IM_0012.dcm`.
     """
     for name, value in inputs.items():
         for path in paths_of(value):
             if not path.startswith("results/"):
                 message = message.replace(path, f"<{name}>")
-    return UID.sub("<uid>", message)
+    return UID.sub("<uid>", _without_names(message, inputs) if file_names else message)
+
+
+def _without_names(message: str, inputs: Any) -> str:
+    """A message without the names of the user's files that may be personal."""
+    names: set[str] = set()
+    for path in (Path(path) for _, value in inputs.items() for path in paths_of(value)):
+        if path.parts[:1] != ("results",):
+            names.add(path.name)
+            names.update(part for file in path.rglob("*") for part in file.relative_to(path).parts)
+    for name in sorted(names, key=len, reverse=True):
+        if name in message and not PLAIN_NAME.fullmatch(name) and not UID.fullmatch(name):
+            message = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", "<file>", message)
+    return message
 
 
 def paths_of(value: Any) -> list[str]:

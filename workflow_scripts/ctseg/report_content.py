@@ -14,6 +14,7 @@ from ctseg.tables import ALL
 from ctseg.wording import counted
 
 FEW_CASES = 30  # below which the interval of a mean is wide, whatever it is
+MOVED_PERCENT = 10  # of a volume over grids, from which on a reader is told
 FAILED = ("missed", "false_alarm")
 # Metrics on the front page: what they are called there, and their unit.
 HEADLINE = {
@@ -28,6 +29,7 @@ HEADLINE = {
 CASE_COLUMNS = ["case", "split", "label", "state", "dice", "surface_dice", "hd95_mm", "assd_mm"]
 CASE_COLUMNS += ["reference_volume_cm3", "predicted_volume_cm3", "volume_error_percent"]
 CASE_COLUMNS += ["reference_lesions", "found_lesions", "false_lesions", "panoptic_quality", "brier", "ece"]
+CASE_COLUMNS += ["stability_dice", "stability_volume_percent"]
 SUMMARY_COLUMNS = ["split", "label", "group", "metric", "n", "mean", "mean_low", "mean_high", "median", "q25", "q75"]
 PACKAGES = ["snakemake", "torch", "monai", "SimpleITK", "nibabel", "numpy", "pandas", "scikit-image", "scipy", "onnx"]
 PACKAGES += ["onnxruntime", "openvino", "pydicom", "connected-components-3d", "matplotlib"]
@@ -159,12 +161,15 @@ def cautions(
 def _cautions_on_metrics(measured: pd.DataFrame, split: str) -> list[str]:
     """What to know of the figures of the headline's split."""
     n_cases, failed = measured["case"].nunique(), measured[measured["state"].isin(FAILED)]
+    moved = int((measured.get("stability_volume_percent", pd.Series(dtype=float)) > MOVED_PERCENT).sum())
     found = {
         "No case was held out: the figures come from cases by which weights, threshold and postprocessing were chosen, "
         "which flatters them.": split != "test",
         f"Only {counted(n_cases, 'case')} measured: the intervals are wide, and subgroups say nothing.": (
             n_cases < FEW_CASES
         ),
+        f"Where the network's grid was shifted by half a voxel, {counted(moved, 'volume')} of {len(measured)} moved by "
+        f"more than {MOVED_PERCENT} %: no smaller difference says anything about these.": moved > 0,
         f"In {len(failed)} of {len(measured)} comparisons the target was missed altogether, or seen where there is "
         f"none: {', '.join(sorted(set(failed['case'])))}.": len(failed) > 0,
     }

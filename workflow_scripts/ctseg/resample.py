@@ -5,7 +5,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from ctseg.scratch import by_slab
-from ctseg.volume import AIR_HU, Grid, Volume
+from ctseg.volume import AIR_HU, Grid, Volume, whole_up
 
 Box = tuple[slice, slice, slice]
 
@@ -95,8 +95,8 @@ def bounding_box(voxels_zyx: np.ndarray, above: float = 0) -> Box | None:
 
 
 def grow_box(box_zyx: Box, margin_mm: float, grid: Grid) -> Box:
-    """The box with at least `margin_mm` more on each side, cut at the grid's border."""
-    margins = [int(np.ceil(margin_mm / spacing)) for spacing in grid.spacing_zyx_mm]
+    """The box with at least `margin_mm` more on each side, to `LEEWAY_VOXELS`, cut at the grid's border."""
+    margins = [whole_up(margin_mm / spacing) for spacing in grid.spacing_zyx_mm]
     grown = [
         slice(max(0, axis.start - margin), min(size, axis.stop + margin))
         for axis, margin, size in zip(box_zyx, margins, grid.shape_zyx, strict=True)

@@ -66,6 +66,7 @@ def read_scan(
         )
     else:
         raise InputError(f"{source} does not exist")
+    volume = Volume(volume.voxels_zyx, volume.grid.rounded())
     volume, values = _in_hu(volume, rescale, str(source))
     facts |= values | _geometry_facts(volume.grid)
     return Scan(volume, facts | {"warnings": warnings_of(facts)})

@@ -62,7 +62,9 @@ def gather(source: Any, step: Mapping[str, Any]) -> dict[str, Any]:
     figures = dict(zip(step["segmented"], source.case_figures, strict=True))
     chosen = pictured(measured, [case for case in figures if case not in measured], step["pictures"])
     made = {name: read_json(source.get(name)) for name in ("plan", "cleaning", "inference") if source.get(name)}
-    paragraphs, references = methods(step["config"], made, cohort, card, cases is not None)
+    # A scan whose label was refused is segmented, but neither trained on nor tested with.
+    told_of = cohort[~cohort["case"].isin(_refused(source)["case"])] if "plan" in made else cohort
+    paragraphs, references = methods(step["config"], made, told_of, card, cases is not None)
     links = {case: f"#case-{case}" for case in chosen}
     return {
         "study": step["study"],
@@ -88,6 +90,7 @@ def gather(source: Any, step: Mapping[str, Any]) -> dict[str, Any]:
 def _on_scans(source: Any, step: Mapping[str, Any], cohort: pd.DataFrame, links: Mapping[str, str]) -> dict[str, Any]:
     """The parts on the scans, and on what is unusual about them; those with a flag come first."""
     scans = pd.read_csv(source.scans, sep="\t", dtype={"case": str, "flags": str}, keep_default_na=False)
+    refused = _refused(source)
     over = pd.read_csv(source.passed_over, sep="\t", dtype={"case": str})
     labels = pd.read_csv(source.label_table, sep="\t", dtype={"case": str, "label": str}, keep_default_na=False)
     return {
@@ -99,8 +102,21 @@ def _on_scans(source: Any, step: Mapping[str, Any], cohort: pd.DataFrame, links:
         "label_table": table(labels, sortable=True) if len(labels) else "",
         "label_notes": Path(source.label_notes).read_text(encoding="utf-8").splitlines(),
         "excluded": step["excluded"],
+        "refused_table": table(refused) if len(refused) else "",
         "scans_table": table(scans.sort_values("flags", key=lambda flags: flags == "", kind="stable"), links, True),
     }
+
+
+def _refused(source: Any) -> pd.DataFrame:
+    """The cases that were refused, with the reason of each."""
+    return pd.read_csv(source.refused, sep="\t", dtype=str, keep_default_na=False)
+
+
+def _on_refused(source: Any) -> list[str]:
+    """A caution where cases were refused."""
+    refused = _refused(source)["case"].nunique()
+    text = f"{counted(refused, 'case')} refused: scan or label could not be used; the cohort's section says why."
+    return [text] if refused else []
 
 
 def _on_training(source: Any, step: Mapping[str, Any], made: Mapping[str, Stored]) -> dict[str, Any]:
@@ -146,7 +162,7 @@ def _front_page(
         "summary": _summary(cohort, card, cases, split, networks is None),
         "headline": {} if cases is None else headline(read_tables([source.summary]), split),
         "headline_split": split,
-        "cautions": cautions(cases, cohort, split, origin, networks, plausible),
+        "cautions": [*_on_refused(source), *cautions(cases, cohort, split, origin, networks, plausible)],
     }
 
 

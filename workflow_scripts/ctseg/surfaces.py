@@ -14,7 +14,7 @@ from scipy.spatial import cKDTree
 from skimage.measure import marching_cubes, mesh_surface_area
 
 from ctseg.resample import bounding_box
-from ctseg.volume import Triple
+from ctseg.volume import LEEWAY_MM, Triple
 
 CODES = 256  # of the eight voxels around a corner, in or out
 TILE = 64  # corners along an edge of what is looked at at once
@@ -37,8 +37,9 @@ class SurfaceDistances:
 
         Normalised surface Dice, NSD (Nikolov et al., JMIR 2021).
         """
-        near = self.reference_areas_mm2[self.from_reference_mm <= tolerance_mm].sum()
-        near += self.prediction_areas_mm2[self.from_prediction_mm <= tolerance_mm].sum()
+        near_mm = tolerance_mm + LEEWAY_MM  # distances are multiples of the spacing, and often the tolerance itself
+        near = self.reference_areas_mm2[self.from_reference_mm <= near_mm].sum()
+        near += self.prediction_areas_mm2[self.from_prediction_mm <= near_mm].sum()
         whole = self.reference_areas_mm2.sum() + self.prediction_areas_mm2.sum()
         return float(near / whole) if whole else float("nan")
 

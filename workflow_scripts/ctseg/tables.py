@@ -12,6 +12,8 @@ from ctseg.froc import COUNTS
 
 KEYS = ["split", "label"]
 TEXT = ["case", "split", "fold", "label", "state", "group", "metric"]  # even where it looks like a number, or like `NA`
+# How far a segmentation moves when the network's grid does: columns of `stability.stability`, and of the metrics.
+STABILITY = {"smallest_dice": "stability_dice", "volume_range_percent": "stability_volume_percent"}
 ALL = "all"  # the group of all cases
 RESAMPLES = 2000  # of the patients, for the interval of a mean
 
@@ -148,6 +150,11 @@ def with_calibration(cases: pd.DataFrame, sums: pd.DataFrame) -> pd.DataFrame:
         {"case": key[0], "label": key[1], **calibration_metrics(bins[list(SUMS)].to_numpy())} for key, bins in groups
     ]
     return cases.merge(pd.DataFrame(rows), how="left", on=["case", "label"])
+
+
+def with_stability(cases: pd.DataFrame, moved: pd.DataFrame) -> pd.DataFrame:
+    """The cases with the columns of `STABILITY`; `moved` are the rows of `stability.stability` with their case."""
+    return cases.merge(moved[["case", "label", *STABILITY]].rename(columns=STABILITY), how="left", on=["case", "label"])
 
 
 def best_threshold(baseline: pd.DataFrame) -> pd.DataFrame:

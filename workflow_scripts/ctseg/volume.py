@@ -8,6 +8,7 @@ Two conventions hold throughout ctseg:
   C.7.6.2.1.1): millimetres, x to the left, y to the back, z to the head ("LPS"); names end in `_xyz_mm`.
 """
 
+import math
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -16,6 +17,10 @@ import numpy as np
 from ctseg.errors import InputError
 
 AIR_HU = -1024
+# By how much a size or a length may differ without changing a decision: more than what formats round to, and no
+# fraction that spacings and margins have with each other, so that none of these lies on the edge.
+LEEWAY_VOXELS = 0.00731592
+LEEWAY_MM = 0.0000314159
 
 Triple = tuple[float, float, float]
 Shape = tuple[int, int, int]
@@ -61,6 +66,15 @@ class Grid:
         matrix[:3, 3] = self.origin_xyz_mm
         return matrix
 
+    def rounded(self) -> "Grid":
+        """The grid with its matrix rounded to float32, as a NIfTI header holds it: where geometry enters.
+
+        So a DICOM series and the NIfTI file that is made of it have the same numbers, to the last digit.
+        """
+        with np.errstate(over="ignore"):  # what float32 does not reach becomes infinite, which is refused
+            affine = self.affine.astype(np.float32) + np.float32(0)  # no zero keeps a sign
+        return self.from_affine(affine, self.shape_zyx)
+
     @property
     def voxel_volume_mm3(self) -> float:
         """Volume of one voxel in mm³; right for sheared grids too."""
@@ -98,10 +112,13 @@ class Grid:
         return bool(np.abs(self.corners_xyz_mm() - other.corners_xyz_mm()).max() <= tolerance_mm)
 
     def with_spacing(self, spacing_xyz_mm: Triple) -> "Grid":
-        """A grid of another spacing over the same extent: the outer faces' centre stays where it is."""
-        shape_xyz = np.asarray(self.shape_zyx[::-1])
+        """A grid of another spacing over the same extent: the outer faces' centre stays where it is.
+
+        The number of voxels is the nearest to the extent; half a voxel is rounded up, to `LEEWAY_VOXELS`.
+        """
         spacing = np.asarray(spacing_xyz_mm, dtype=float)
-        new_shape_xyz = np.maximum(1, np.round(shape_xyz * self.spacing_xyz_mm / spacing).astype(int))
+        extent_voxels = np.asarray(self.shape_zyx[::-1]) * self.spacing_xyz_mm / spacing
+        new_shape_xyz = np.array([max(1, whole_down(voxels + 0.5)) for voxels in extent_voxels])
         centre = self.points_xyz_mm((np.asarray(self.shape_zyx) - 1) / 2)[0]
         origin = centre - np.asarray(self.direction) @ ((new_shape_xyz - 1) / 2 * spacing)
         return replace(
@@ -117,6 +134,16 @@ class Grid:
         shape = tuple(axis.stop - axis.start for axis in box_zyx)
         origin = tuple(self.points_xyz_mm(np.array([starts]))[0].tolist())
         return replace(self, shape_zyx=shape, origin_xyz_mm=origin)
+
+
+def whole_up(voxels: float) -> int:
+    """The smallest whole number that is not less than `voxels`, to `LEEWAY_VOXELS`."""
+    return math.ceil(voxels - LEEWAY_VOXELS)
+
+
+def whole_down(voxels: float) -> int:
+    """The largest whole number that is not more than `voxels`, to `LEEWAY_VOXELS`."""
+    return math.floor(voxels + LEEWAY_VOXELS)
 
 
 def box_text(points_xyz_mm: np.ndarray) -> str:

@@ -1,0 +1,26 @@
+"""Tell how far the segmentation of a case moves when the grid of the network is shifted by half a voxel."""
+
+from ctseg.case_inference import CaseTask, engine_for
+from ctseg.case_settings import settings_of
+from ctseg.files import write_table
+from ctseg.lungs import plausible_lungs
+from ctseg.nifti import read_nifti
+from ctseg.stability import COLUMNS, stability, told
+from job import job
+
+with job(snakemake) as log:
+    step, source = snakemake.params.step, snakemake.input
+    task = CaseTask(
+        **{name: source[name] for name in ("image", "model", "inference")},
+        **{name: source.get(name, "") for name in ("int8", "lungs", "lungs_facts")},
+        **settings_of(step, snakemake.resources, snakemake.threads),
+    )
+    engine, image, segmentation = engine_for(task), read_nifti(task.image), read_nifti(source.segmentation)
+    field = read_nifti(task.lungs) if task.lungs else None
+    plausible = plausible_lungs(task.lungs or None, task.lungs_facts or None) is not None
+    how = {name: getattr(task, name) for name in ("memory_gib", "gpu_memory_gib", "batch_size")}
+    rows = stability(segmentation, image, field, plausible, engine, **how)
+    for row in rows:
+        log.info("%s", told(row))
+    case = snakemake.wildcards.case
+    write_table(snakemake.output.stability, {"case": "", **COLUMNS}, [{"case": case, **row} for row in rows])
