@@ -11,8 +11,6 @@ import yaml
 ROOT = Path(__file__).resolve().parents[1]
 CONDA_NAMES = {"torch": "pytorch", "isal": "python-isal", "skimage": "scikit-image", "cc3d": "connected-components-3d"}
 CONDA_NAMES |= {"PIL": "pillow", "yaml": "pyyaml"}
-# What an environment may lack: engines are imported where they are asked for, and torch as one is for GPUs.
-OPTIONAL = {"predict.yaml": {"pytorch"}}
 NOT_OF_A_RULE = {"job", "list_series"}
 
 
@@ -58,7 +56,7 @@ def test_an_environment_has_what_the_scripts_of_its_rules_import():
             dependencies = yaml.safe_load((ROOT / "envs" / env).read_text())["dependencies"]
             there = {dependency.partition("=")[0] for dependency in dependencies}
             needed = third_party(ROOT / "workflow_scripts" / script, set()) - local
-            missing = {CONDA_NAMES.get(name, name).lower() for name in needed} - there - OPTIONAL.get(env, set())
+            missing = {CONDA_NAMES.get(name, name).lower() for name in needed} - there
             assert not missing, f"{env} for {script}: {missing}"
 
 

@@ -82,12 +82,13 @@ def test_an_offset_is_found(offset, noise_hu, padding, lungs):
 @settings(max_examples=25)
 @given(st.integers(-700, 0), st.integers(100, 1500))
 def test_a_window_is_found(low, high):
-    """Wherever something lies beyond an end, the end is told."""
+    """Wherever much lies beyond an end, the end is told, and never where next to nothing does."""
     hu = body_hu()
     cut = np.clip(hu, low, high)
     found = hu_facts(cut)["windowed"]
     assert found["low"] == low
-    assert found["high"] == (high if (hu > high).mean() > 0.002 else None)
+    share = (hu > high).mean()
+    assert found["high"] in ({high} if share > 0.002 else {None} if share < 0.0005 else {high, None})
 
 
 def test_a_window_that_keeps_air_is_found_by_its_upper_end():

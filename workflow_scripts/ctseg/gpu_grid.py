@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from ctseg.native_grid import places_along
+from ctseg.native_grid import places_along, reached
 from ctseg.resample import Box
 from ctseg.volume import Grid, Shape, Volume
 
@@ -33,7 +33,7 @@ class Neighbours:
     @classmethod
     def of(cls, places: np.ndarray, size: int, device: torch.device) -> "Neighbours":
         """The neighbours of fractional indices along an axis of `size` voxels."""
-        inside = (places >= -0.5) & (places < size - 0.5)
+        inside = reached(places, size)
         clipped = np.clip(places, 0, size - 1)
         before = np.floor(clipped).astype(np.int64)
         parts = before, np.minimum(before + 1, size - 1), (clipped - before).astype(np.float32)
@@ -116,7 +116,7 @@ def reached_box(places_zyx: tuple[np.ndarray, np.ndarray, np.ndarray], shape_zyx
     """The voxels whose places lie in a grid of this shape, up to half a voxel beyond its border."""
     slices = []
     for places, size in zip(places_zyx, shape_zyx, strict=True):
-        inside = np.flatnonzero((places >= -0.5) & (places < size - 0.5))
+        inside = np.flatnonzero(reached(places, size))
         slices.append(slice(int(inside[0]), int(inside[-1]) + 1) if inside.size else slice(0, 0))
     return slices[0], slices[1], slices[2]
 

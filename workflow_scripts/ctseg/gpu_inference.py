@@ -16,6 +16,7 @@ import torch
 from ctseg import scratch
 from ctseg.errors import InputError
 from ctseg.gpu_grid import NativeRows, RowsOnDevice, parallel_places, reached_box
+from ctseg.gpu_labels import label_map
 from ctseg.gpu_windows import DeviceWindows, memory_advice, mirrored
 from ctseg.model import ModelCard
 from ctseg.native_grid import MATTERS_FROM, Maps
@@ -128,11 +129,10 @@ def told_in_words(tiles: Tiling) -> Iterator[None]:
 
 def decided(probabilities: torch.Tensor, wanted: MapsWanted) -> dict[str, torch.Tensor]:
     """The uint8 maps [z, y, x] of float32 probabilities [class, z, y, x]; see `native_grid`."""
-    highest, best = probabilities.max(dim=0)
-    best = best.to(torch.uint8) + 1
-    made = {"labels": best * (highest >= wanted.threshold)}
+    made = {"labels": label_map(probabilities, wanted.threshold)}
+    highest = probabilities.amax(dim=0)
     if wanted.certainty:
-        made["candidates"] = best * (highest >= MATTERS_FROM)
+        made["candidates"] = label_map(probabilities, MATTERS_FROM)
         made["certainty"] = (highest * 255).round_().to(torch.uint8) * (highest >= MATTERS_FROM)
     if wanted.entropy:
         p = highest.clamp(1e-7, 1 - 1e-7)

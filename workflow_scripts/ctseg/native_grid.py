@@ -9,7 +9,7 @@ import numpy as np
 from ctseg import scratch
 from ctseg.resample import Box, resample
 from ctseg.segmentation import label_map
-from ctseg.volume import Grid, Volume
+from ctseg.volume import LEEWAY_VOXELS, Grid, Volume
 
 MATTERS_FROM = 0.05  # probability below which a voxel is surely none of a target
 TILE = 64  # voxels of the network's grid along an edge of what is interpolated at once
@@ -142,12 +142,17 @@ def interpolated(block: np.ndarray, places: list[np.ndarray], window: Grid) -> n
     return (z @ in_plane.reshape(*in_plane.shape[:2], -1)).reshape(len(block), *window.shape_zyx)
 
 
+def reached(places: np.ndarray, size: int) -> np.ndarray:
+    """Which fractional indices lie in `size` voxels or up to half a voxel beyond them, to `LEEWAY_VOXELS`."""
+    return (places >= -0.5 - LEEWAY_VOXELS) & (places <= size - 0.5 + LEEWAY_VOXELS)
+
+
 def _shares(places: np.ndarray, size: int) -> np.ndarray:
     """What each of `size` voxels along an axis counts at each place: float32 [place, voxel], two of them in a row.
 
     Up to half a voxel beyond the first and the last one their values hold; farther away all are 0.
     """
-    inside = (places >= -0.5) & (places < size - 0.5)
+    inside = reached(places, size)
     clipped = np.clip(places, 0, size - 1)
     before = np.floor(clipped).astype(int)
     shares = np.zeros((places.size, size), dtype=np.float32)

@@ -8,6 +8,7 @@ from ctseg.decisions import GIVEN, Decision, Stored, stored
 from ctseg.errors import InputError
 from ctseg.intensity import window_limits_hu
 from ctseg.topology import plan_kernels, plan_strides, size_multiple
+from ctseg.volume import whole_up
 
 ANISOTROPIC = 3.0  # a slice distance this many times the in-plane spacing is a property of the data, not to be undone
 WINDOW_MARGIN_HU = 50.0
@@ -178,7 +179,8 @@ def _patch(size: np.ndarray, multiple: tuple[int, ...], most_voxels: float) -> D
     """The median region, shrunk along its longest side until it has at most `most_voxels`, in multiples."""
     factors = np.array(multiple)
     smallest = 2 * factors
-    patch = np.maximum(np.ceil(size / factors) * factors, smallest)
+    blocks = np.array([whole_up(count) for count in size / factors])
+    patch = np.maximum(blocks * factors, smallest)
     while patch.prod() > most_voxels and (patch > smallest).any():
         axis = np.where(patch > smallest, patch, 0).argmax()
         patch[axis] -= factors[axis]

@@ -8,9 +8,9 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
+from ctseg import gpu_labels
 from ctseg.batches import Share
 from ctseg.errors import InputError
-from ctseg.gpu_inference import MapsWanted, decided
 from ctseg.gpu_windows import DeviceWindows
 from ctseg.sampling import TrainingCase
 from ctseg.segmentation import label_map
@@ -63,8 +63,7 @@ def on_gpu(model: nn.Module, windowed: Windowed, device: torch.device) -> Segmen
         tiles = tiling(case.image_zyx.shape, patch_zyx, patch_zyx, OVERLAP)
         windows = DeviceWindows(tiles, network, windowed.n_classes, GPU_BATCH_SIZE, device)
         slabs = windows.slabs(lambda first, stop: image[first:stop], -np.inf, windowed.fill_hu)
-        wanted = MapsWanted(THRESHOLD)
-        return torch.cat([decided(slab, wanted)["labels"] for _, slab in slabs]).cpu().numpy()
+        return torch.cat([gpu_labels.label_map(slab, THRESHOLD) for _, slab in slabs]).cpu().numpy()
 
     return segment
 
