@@ -79,6 +79,18 @@ def test_an_offset_is_found(offset, noise_hu, padding, lungs):
     assert "about 1024 too high; give convert.rescale: [1, -1024] (--rescale 1 -1024" in text
 
 
+@pytest.mark.parametrize("noise_hu", [5, 40])
+@pytest.mark.parametrize("lungs", [True, False])
+def test_an_intercept_that_was_subtracted_twice_is_found(noise_hu, lungs, tmp_path):
+    values = body_hu(noise_hu, lungs=lungs) - 1024
+    (text,) = told(clipped(values))
+    assert "about 1024 too low; give convert.rescale: [1, 1024] (--rescale 1 1024" in text
+    write_nifti(Volume(values.astype(np.int16), GRID), tmp_path / "scan.nii.gz")
+    scan = read_scan(tmp_path / "scan.nii.gz", rescale=[1, 1024])
+    assert scan.facts["warnings"] == []
+    np.testing.assert_array_equal(scan.volume.voxels_zyx, values + 1024)
+
+
 @settings(max_examples=25)
 @given(st.integers(-700, 0), st.integers(100, 1500))
 def test_a_window_is_found(low, high):
@@ -170,7 +182,7 @@ def test_a_file_of_stored_values_is_rescaled_where_it_shows_that_it_is_none(tmp_
     write_nifti(Volume(stored, GRID), tmp_path / "stored.nii.gz")
     write_nifti(Volume(body_hu(), GRID), tmp_path / "hu.nii.gz")
     if slope == 1:
-        with pytest.raises(InputError, match=r"values from 0 to .* HU \+ 1024, convert.rescale: \[1, -1024\]"):
+        with pytest.raises(InputError, match=r"values from 0 to .* HU \+1024, convert.rescale: \[1, -1024\]"):
             read_scan(tmp_path / "stored.nii.gz")
     scan = read_scan(tmp_path / "stored.nii.gz", rescale=[slope, -1024])
     np.testing.assert_array_equal(scan.volume.voxels_zyx, body_hu())

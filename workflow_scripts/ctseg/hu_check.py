@@ -12,6 +12,7 @@ from ctseg import scratch
 from ctseg.volume import AIR_HU
 
 HIGHEST_TISSUE_HU = 3071  # of 12 bits from −1024 on
+LEAST_BODY_HU = -300  # that something in a scan reaches: a crop may hold air alone
 OFFSET = 1024  # what scanners add to HU to store them without a sign
 SAMPLE_VOXELS = 2**14  # of a slice that are counted
 SAMPLE_OF_PAIR = 2**12  # of a slice that are compared with the next one
@@ -26,12 +27,12 @@ JUMP_HU, JUMP_SPREAD_HU, JUMP_SHARE = 500, 250, 0.8  # that nearly all voxels of
 def hu_facts(voxels_zyx: np.ndarray) -> dict[str, Any]:
     """Range of int16 values, and what speaks against HU: None or empty where nothing does.
 
-    `hu_offset`: how much too high all values are. `above_tissue`: share of the voxels above 3071 HU. `windowed`: the
-    ends at which values were cut, None for an open end, and the share of voxels there. `jumps`: slices, from 1 on,
-    after which all values change by the same amount.
+    `hu_offset`: how much too high all values are, too low where it is negative. `above_tissue`: share of the voxels
+    above 3071 HU. `windowed`: the ends at which values were cut, None for an open end, and the share of voxels there.
+    `jumps`: slices, from 1 on, after which all values change by the same amount.
     """
     lowest, highest, counts, border = _counted(voxels_zyx)
-    offset = OFFSET if _shifted(counts) else None
+    offset = OFFSET if _shifted(counts) else -OFFSET if _lowered(counts, highest) else None
     return {
         "hu_min": lowest,
         "hu_max": highest,
@@ -77,6 +78,15 @@ def _shifted(counts: np.ndarray) -> bool:
     return (
         peak > 0.05 and peak > 3 * beside and _share(counts, -1020, -900) < 0.01 and _share(counts, -899, -200) < 0.02
     )
+
+
+def _lowered(counts: np.ndarray, highest: int) -> bool:
+    """Whether soft tissue makes a peak near −994 instead of 30 HU, as where the intercept was subtracted twice.
+
+    Air lies there, too; but then lungs are less dense than a body or something of the body lies around 0 HU.
+    """
+    peak, lung, body = _share(counts, -1020, -904), _share(counts, -900, -600), _share(counts, -150, 150)
+    return highest > LEAST_BODY_HU and peak > 0.1 and lung < peak and body < 0.01
 
 
 def _above_tissue(counts: np.ndarray, border: np.ndarray) -> float | None:

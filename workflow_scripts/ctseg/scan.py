@@ -130,7 +130,7 @@ def _require_hu(values: dict[str, Any], name: str) -> None:
     narrow = highest - lowest < SMALLEST_PLAUSIBLE_RANGE_HU
     if lowest >= 0 or highest < LOWEST_PLAUSIBLE_MAXIMUM_HU or narrow:
         offset = values["hu_offset"]
-        advice = f", or if these are HU + {offset}, {RESCALE.format(-offset)}" if offset else ""
+        advice = f", or if these are HU {offset:+d}, {RESCALE.format(-offset)}" if offset else ""
         raise InputError(
             f"{name} holds values from {lowest} to {highest}, which cannot be a CT in Hounsfield units (air -1000, "
             f"water 0, bone up to 3000): it is no CT, or it was rescaled or windowed; give the original scan{advice}"

@@ -37,7 +37,8 @@ def _about_values(facts: Mapping[str, Any]) -> list[str]:
     told = []
     if offset := facts.get("hu_offset"):
         told.append(
-            f"the values are no Hounsfield units: soft tissue lies near {offset + 30}, about {offset} too high; give "
+            f"the values are no Hounsfield units: soft tissue lies near {offset + 30}, about {abs(offset)} too "
+            f"{'high' if offset > 0 else 'low'}; give "
             f"{RESCALE.format(-offset)}"
         )
     if share := facts.get("above_tissue"):
