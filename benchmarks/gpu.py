@@ -3,7 +3,7 @@
     python benchmarks/gpu.py OUT [--data DATA] [--phantoms 24] [--minutes 1.5]
     python benchmarks/gpu.py OUT --device cpu --small
 
-All of it takes less than eight minutes on a bare machine. DATA holds CASE/image.nii.gz and CASE/label.nii.gz (label 1),
+It is sized for eight minutes on a bare machine. DATA holds CASE/image.nii.gz and CASE/label.nii.gz (label 1),
 and --study says how to train on it; the built-in phantoms are resampled to --spacing. The last --validation cases of
 either validate, the others train. ctseg's own functions prepare both under OUT, once. Each part adds its results to
 OUT/gpu.json:
