@@ -1,7 +1,11 @@
 import copy
 import json
+import os
+import subprocess
+import sys
 import zipfile
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -131,6 +135,21 @@ def test_the_same_weights_give_the_same_onnx_bytes(exported, tmp_path):
     model, folder = exported
     export_onnx(model, CARD, tmp_path / "again.onnx")
     assert (tmp_path / "again.onnx").read_bytes() == (folder / "model.onnx").read_bytes()
+
+
+def test_another_process_writes_the_same_onnx_bytes(tmp_path):
+    code = (
+        "import sys, torch; from pathlib import Path; from ball_model import CARD, NETWORK, export_onnx, shipped; "
+        "from ctseg.network import SegmentationModel, build_network; torch.manual_seed(0); "
+        "model = SegmentationModel([build_network(NETWORK, 1).eval()], CARD.scaling).eval(); "
+        "export_onnx(shipped(model), CARD, Path(sys.argv[1]))"
+    )
+    folders = os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parents[1] / "workflow_scripts")])
+    for seed in ("1", "2"):  # of Python's hashes, which decide the order of sets
+        environment = os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": folders}
+        command = [sys.executable, "-c", code, str(tmp_path / f"{seed}.onnx")]
+        subprocess.run(command, check=True, env=environment, capture_output=True)
+    assert (tmp_path / "1.onnx").read_bytes() == (tmp_path / "2.onnx").read_bytes()
 
 
 def test_weights_of_all_folds_make_one_model(tmp_path):

@@ -54,7 +54,7 @@ def study(device, tmp_path_factory):
 
 def test_a_study_runs_whole_and_says_what_it_ran_on(study, device):
     assert (study / "report.html").stat().st_size > 10_000
-    assert len(pd.read_csv(study / "metrics" / "metrics.tsv", sep="\t"))
+    assert len(pd.read_csv(study / "metrics" / "cases.tsv", sep="\t"))
     log = next((study / "logs" / "infer").glob("*.log")).read_text()
     training = (study / "logs" / "train" / "0.log").read_text()
     variants = pd.read_csv(study / "model" / "variants.tsv", sep="\t")

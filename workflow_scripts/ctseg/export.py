@@ -161,6 +161,7 @@ def export_onnx(model: SegmentationModel, card: ModelCard, path: str | Path) -> 
     assert program is not None
     graph = program.model_proto
     graph.doc_string = "CT segmentation by ctseg"
+    del graph.graph.metadata_props[:]  # the exporter's notes, in another order each time
     for node in graph.graph.node:
         del node.metadata_props[:]  # stack traces of the exporting machine
         node.doc_string = ""
