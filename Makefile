@@ -10,13 +10,13 @@ CORES ?= all
 help:  ## list these targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
 
-# The .pth file lets `python -m ctseg` find the library from any folder.
+# ctseg is installed from where it lies, for its command; jobs run the library of their own checkout all the same.
 $(VENV)/.installed: requirements.txt
 	$(PYTHON) -c 'import sys; sys.exit("ctseg needs Python 3.11 or newer") if sys.version_info < (3, 11) else None'
-	@PYTHONPATH=workflow_scripts $(PYTHON) -m ctseg.environment "$(BIN)/python"
+	@PYTHONPATH=workflow_scripts $(PYTHON) -m ctseg.study.environment "$(BIN)/python"
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --requirement requirements.txt
-	@echo "$(CURDIR)/workflow_scripts" > "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/ctseg.pth"
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt
@@ -39,7 +39,7 @@ serve: $(VENV)/.installed  ## segment scans over HTTP on this machine: make serv
 	$(BIN)/python -m serving --model $(or $(MODEL),results/phantom/model/model.onnx)
 
 app: $(VENV)/.installed-app  ## a page to try models on: make app MODEL=model.onnx, or MODEL="one.onnx two.onnx"
-	$(BIN)/python -m streamlit run serving/page.py --server.address 127.0.0.1 --server.headless true \
+	$(BIN)/python -m streamlit run serving/page/main.py --server.address 127.0.0.1 --server.headless true \
 		--server.maxUploadSize 1024 --browser.gatherUsageStats false --client.toolbarMode minimal --theme.primaryColor "#0072b2" \
 		-- $(or $(MODEL),results/phantom/model/model.onnx)
 

@@ -10,14 +10,14 @@ import torch
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "workflow_scripts")]
 
-from ctseg.export import export_onnx, export_torchscript, shipped, window_bytes  # noqa: E402
-from ctseg.intensity import Scaling  # noqa: E402
-from ctseg.model import InferSettings, ModelCard  # noqa: E402
-from ctseg.network import SegmentationModel, build_network  # noqa: E402
-from ctseg.network_settings import NetworkSettings  # noqa: E402
-from ctseg.postprocessing import PostprocessSettings  # noqa: E402
-from ctseg.preparation import Preparation  # noqa: E402
-from ctseg.volume import Volume  # noqa: E402
+from ctseg.export.model_files import export_onnx, export_torchscript, shipped, window_bytes  # noqa: E402
+from ctseg.geometry.hounsfield import Scaling  # noqa: E402
+from ctseg.geometry.volume import Volume  # noqa: E402
+from ctseg.inference.model_card import InferSettings, ModelCard  # noqa: E402
+from ctseg.masks.postprocessing import PostprocessSettings  # noqa: E402
+from ctseg.network.architectures import SegmentationModel, build_network  # noqa: E402
+from ctseg.network.settings import NetworkSettings  # noqa: E402
+from ctseg.preprocessing.preparation import Preparation  # noqa: E402
 
 PATCH = (96, 96, 96)
 BONE_HU = 250

@@ -20,17 +20,17 @@ from pathlib import Path
 import numpy as np
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT / "workflow_scripts"), str(ROOT / "tests")]
+sys.path[:0] = [str(ROOT / "workflow_scripts"), str(ROOT / "tests" / "support")]
 
-from ctseg.volume import Grid  # noqa: E402
+from ctseg.geometry.volume import Grid  # noqa: E402
 from dicom_files import INTERCEPT, ct_slice, write  # noqa: E402
 
 CTSEG = """
 import sys
 sys.path.insert(0, sys.argv[1])
 from ctseg.files import write_json
-from ctseg.scan import read_scan
-from ctseg.nifti import write_nifti
+from ctseg.scans.read_scan import read_scan
+from ctseg.scans.nifti import write_nifti
 scan = read_scan(sys.argv[2])
 write_nifti(scan.volume, sys.argv[3] + "/ctseg.nii.gz")
 write_json(sys.argv[3] + "/ctseg.json", scan.facts)

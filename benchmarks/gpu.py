@@ -42,7 +42,7 @@ from benchmarks.gpu_training import clear, measure_dice, measure_host, measure_r
 from benchmarks.prepared_cases import data_sets  # noqa: E402
 from ctseg.files import read_json, write_json  # noqa: E402
 from ctseg.hardware import processor_name  # noqa: E402
-from ctseg.memory import keep_freed_memory  # noqa: E402
+from ctseg.training.malloc import keep_freed_memory  # noqa: E402
 
 MEASURES = {
     "infer": measure_infer,

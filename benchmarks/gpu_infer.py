@@ -18,19 +18,19 @@ sys.path[:0] = [str(ROOT), str(ROOT / "workflow_scripts")]
 
 from benchmarks.gpu_timing import interleaved, wait_for  # noqa: E402
 from benchmarks.prepared_cases import DataSet  # noqa: E402
-from ctseg.components import measure_components, write_components  # noqa: E402
-from ctseg.export import export_onnx, export_torchscript, shipped, window_bytes  # noqa: E402
-from ctseg.gpu_inference import DeviceSettings, MapsWanted, infer_on_device  # noqa: E402
-from ctseg.gpu_windows import DeviceWindows  # noqa: E402
-from ctseg.model import InferSettings, ModelCard  # noqa: E402
-from ctseg.network import SegmentationModel, build_network  # noqa: E402
-from ctseg.nifti import read_nifti, write_nifti  # noqa: E402
-from ctseg.postprocessing import PostprocessSettings, postprocess  # noqa: E402
-from ctseg.predict import tiles_for  # noqa: E402
-from ctseg.preparation import Preparation, network_input  # noqa: E402
-from ctseg.torch_engine import TorchEngine  # noqa: E402
-from ctseg.volume import Grid, Volume  # noqa: E402
-from ctseg.windows import tiling  # noqa: E402
+from ctseg.export.model_files import export_onnx, export_torchscript, shipped, window_bytes  # noqa: E402
+from ctseg.geometry.volume import Grid, Volume  # noqa: E402
+from ctseg.inference.gpu_inference import DeviceSettings, MapsWanted, infer_on_device  # noqa: E402
+from ctseg.inference.gpu_windows import DeviceWindows  # noqa: E402
+from ctseg.inference.model_card import InferSettings, ModelCard  # noqa: E402
+from ctseg.inference.predict import tiles_for  # noqa: E402
+from ctseg.inference.sliding_window import tiling  # noqa: E402
+from ctseg.inference.torch_engine import TorchEngine  # noqa: E402
+from ctseg.masks.components import measure_components, write_components  # noqa: E402
+from ctseg.masks.postprocessing import PostprocessSettings, postprocess  # noqa: E402
+from ctseg.network.architectures import SegmentationModel, build_network  # noqa: E402
+from ctseg.preprocessing.preparation import Preparation, network_input  # noqa: E402
+from ctseg.scans.nifti import read_nifti, write_nifti  # noqa: E402
 
 AT_ONCE = 16  # windows, in both loops
 OVERLAP = 0.5

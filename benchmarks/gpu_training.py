@@ -24,12 +24,12 @@ from benchmarks.gpu_timing import WARM_UP, interleaved, time_block, wait_for  # 
 from benchmarks.minutes_to_dice import minutes_until, step_and_dice  # noqa: E402
 from benchmarks.monai_fast import CASES, CROPS, fast_recipe  # noqa: E402
 from benchmarks.prepared_cases import DataSet  # noqa: E402
-from ctseg.batches import processor_batches  # noqa: E402
-from ctseg.gpu_batches import DeviceBatches  # noqa: E402
-from ctseg.gpu_sources import CasesOnDevice  # noqa: E402
-from ctseg.sampling import PatchSampler  # noqa: E402
-from ctseg.training import Trainer  # noqa: E402
-from ctseg.training_settings import TrainSettings  # noqa: E402
+from ctseg.training.batches import processor_batches  # noqa: E402
+from ctseg.training.gpu_batches import DeviceBatches  # noqa: E402
+from ctseg.training.gpu_sources import CasesOnDevice  # noqa: E402
+from ctseg.training.patch_sampling import PatchSampler  # noqa: E402
+from ctseg.training.settings import TrainSettings  # noqa: E402
+from ctseg.training.trainer import Trainer  # noqa: E402
 
 MODES = ("free", "as trained", "strict")  # of torch's repeatability
 STEP_CASES = 8  # in `steps`: each of its variants holds its own on the GPU

@@ -36,17 +36,17 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "workflow_scripts")]
 
 from benchmarks.bones import BONE_HU, LARGE, PATCH, centre, dice, train, write_models  # noqa: E402
-from ctseg.engines import Engine, load_engine  # noqa: E402
+from ctseg.geometry.resample import resample  # noqa: E402
+from ctseg.geometry.volume import Volume  # noqa: E402
 from ctseg.hardware import has_bfloat16  # noqa: E402
-from ctseg.model import REFERENCE, InferSettings  # noqa: E402
-from ctseg.network import SegmentationModel  # noqa: E402
-from ctseg.nifti import read_nifti, write_nifti  # noqa: E402
-from ctseg.phantom import Phantom, PhantomSettings, make_phantom  # noqa: E402
-from ctseg.predict import infer, windows_for  # noqa: E402
-from ctseg.preparation import BODY_HU, region_box  # noqa: E402
-from ctseg.resample import resample  # noqa: E402
-from ctseg.volume import Volume  # noqa: E402
-from ctseg.windows import slabs  # noqa: E402
+from ctseg.inference.engines import Engine, load_engine  # noqa: E402
+from ctseg.inference.model_card import REFERENCE, InferSettings  # noqa: E402
+from ctseg.inference.predict import infer, windows_for  # noqa: E402
+from ctseg.inference.sliding_window import slabs  # noqa: E402
+from ctseg.network.architectures import SegmentationModel  # noqa: E402
+from ctseg.phantom.patient import Phantom, PhantomSettings, make_phantom  # noqa: E402
+from ctseg.preprocessing.preparation import BODY_HU, region_box  # noqa: E402
+from ctseg.scans.nifti import read_nifti, write_nifti  # noqa: E402
 
 GFLOP_OF_A_PATCH = 9.904  # counted by torch
 LOOPS = {"256 x 256 x 100": (100, 256, 256), "300 x 300 x 250": (250, 300, 300)}

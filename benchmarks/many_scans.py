@@ -21,8 +21,8 @@ import yaml
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "workflow_scripts")]
 
-from ctseg.nifti import write_nifti  # noqa: E402
-from ctseg.volume import Grid, Volume  # noqa: E402
+from ctseg.geometry.volume import Grid, Volume  # noqa: E402
+from ctseg.scans.nifti import write_nifti  # noqa: E402
 
 UPRIGHT = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
 

@@ -36,7 +36,7 @@ def masks(shape_zyx: tuple[int, int, int], n_lesions: int) -> tuple[np.ndarray, 
 
 def by_ctseg(reference: np.ndarray, prediction: np.ndarray) -> dict[str, float]:
     """HD95, ASSD and surface Dice by ctseg."""
-    from ctseg.surfaces import surface_distances
+    from ctseg.evaluation.surface_distances import surface_distances
 
     found = surface_distances(reference, prediction, SPACING_ZYX_MM)
     return {"hd95": found.hausdorff_mm(95), "assd": found.mean_mm(), "nsd": found.surface_dice(TOLERANCE_MM)}

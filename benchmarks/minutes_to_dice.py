@@ -24,9 +24,9 @@ import yaml
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "workflow_scripts")]
 
-from ctseg.training import Trainer  # noqa: E402
-from ctseg.training_cases import read_cases  # noqa: E402
-from ctseg.training_settings import training_settings  # noqa: E402
+from ctseg.training.prepared_cases import read_cases  # noqa: E402
+from ctseg.training.settings import training_settings  # noqa: E402
+from ctseg.training.trainer import Trainer  # noqa: E402
 
 STEPS_WITHOUT_END = 20_000  # the schedule falls over them
 

@@ -19,19 +19,19 @@ sys.path[:0] = [str(ROOT / "workflow_scripts")]
 
 from ctseg.decisions import GIVEN, Decision, Stored, decided  # noqa: E402
 from ctseg.files import read_json, write_json  # noqa: E402
-from ctseg.fingerprint import fingerprint  # noqa: E402
-from ctseg.foreground import write_foreground  # noqa: E402
-from ctseg.foreground_search import find_foreground  # noqa: E402
+from ctseg.geometry.volume import Volume  # noqa: E402
 from ctseg.hardware import training_memory  # noqa: E402
-from ctseg.nifti import read_nifti, write_nifti  # noqa: E402
-from ctseg.phantom import PhantomSettings, make_phantom  # noqa: E402
-from ctseg.phantom_cases import phantom_case  # noqa: E402
-from ctseg.plan import plan  # noqa: E402
-from ctseg.preparation import Preparation, prepare_image, prepare_label  # noqa: E402
-from ctseg.sampling import TrainingCase  # noqa: E402
-from ctseg.training_cases import read_cases  # noqa: E402
-from ctseg.training_settings import TrainSettings, training_settings  # noqa: E402
-from ctseg.volume import Volume  # noqa: E402
+from ctseg.phantom.cases import phantom_case  # noqa: E402
+from ctseg.phantom.patient import PhantomSettings, make_phantom  # noqa: E402
+from ctseg.preprocessing.find_foreground import find_foreground  # noqa: E402
+from ctseg.preprocessing.fingerprint import fingerprint  # noqa: E402
+from ctseg.preprocessing.foreground import write_foreground  # noqa: E402
+from ctseg.preprocessing.plan import plan  # noqa: E402
+from ctseg.preprocessing.preparation import Preparation, prepare_image, prepare_label  # noqa: E402
+from ctseg.scans.nifti import read_nifti, write_nifti  # noqa: E402
+from ctseg.training.patch_sampling import TrainingCase  # noqa: E402
+from ctseg.training.prepared_cases import read_cases  # noqa: E402
+from ctseg.training.settings import TrainSettings, training_settings  # noqa: E402
 
 PLANNED = ("architecture", "channels", "strides", "kernel_sizes")  # of the network
 MOST_FOREGROUND_VOXELS = 20_000  # as the workflow lists

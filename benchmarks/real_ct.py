@@ -27,15 +27,15 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "workflow_scripts")]
 
 from ctseg.files import read_json  # noqa: E402
-from ctseg.native_grid import to_native_grid  # noqa: E402
-from ctseg.nifti import read_nifti  # noqa: E402
-from ctseg.postprocessing import PostprocessSettings, postprocess  # noqa: E402
-from ctseg.preparation import Preparation, prepare_image  # noqa: E402
-from ctseg.training import Trainer  # noqa: E402
-from ctseg.training_cases import read_cases  # noqa: E402
-from ctseg.training_settings import training_settings  # noqa: E402
-from ctseg.volume import Volume  # noqa: E402
-from ctseg.windows import sliding_window  # noqa: E402
+from ctseg.geometry.volume import Volume  # noqa: E402
+from ctseg.inference.native_grid import to_native_grid  # noqa: E402
+from ctseg.inference.sliding_window import sliding_window  # noqa: E402
+from ctseg.masks.postprocessing import PostprocessSettings, postprocess  # noqa: E402
+from ctseg.preprocessing.preparation import Preparation, prepare_image  # noqa: E402
+from ctseg.scans.nifti import read_nifti  # noqa: E402
+from ctseg.training.prepared_cases import read_cases  # noqa: E402
+from ctseg.training.settings import training_settings  # noqa: E402
+from ctseg.training.trainer import Trainer  # noqa: E402
 
 LARGEST = PostprocessSettings(0.0, keep_largest=True, restrict_to_region=False)
 
@@ -75,7 +75,7 @@ def prepare(data: Path, out: Path, given: argparse.Namespace) -> None:
 
 def train_step_params(out: Path) -> dict:
     """What the rule train would be told."""
-    from ctseg.config import resolve_config
+    from ctseg.study.config import resolve_config
 
     default = yaml.safe_load((ROOT / "config.yaml").read_text())
     own = yaml.safe_load((out / "study.yaml").read_text())

@@ -20,11 +20,11 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "workflow_scripts"))
 
-from ctseg.engines import load_engine  # noqa: E402
-from ctseg.nifti import write_nifti  # noqa: E402
-from ctseg.predict import predict  # noqa: E402
-from ctseg.scan import read_scan  # noqa: E402
-from ctseg.volume import Grid, Volume  # noqa: E402
+from ctseg.geometry.volume import Grid, Volume  # noqa: E402
+from ctseg.inference.engines import load_engine  # noqa: E402
+from ctseg.inference.predict import predict  # noqa: E402
+from ctseg.scans.nifti import write_nifti  # noqa: E402
+from ctseg.scans.read_scan import read_scan  # noqa: E402
 
 DIRECTION = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
 SCANS = {"512 × 512 × 300": ((300, 512, 512), (0.7, 0.7, 1.0)), "128 × 128 × 128": ((128, 128, 128), (2.0, 2.0, 2.0))}

@@ -29,13 +29,13 @@ from torch.utils.flop_counter import FlopCounterMode
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "workflow_scripts")]
 
-from ctseg.activation import PReLU  # noqa: E402
-from ctseg.batches import Prefetch, Share, batch_maker  # noqa: E402
-from ctseg.foreground_search import find_foreground  # noqa: E402
-from ctseg.memory import keep_freed_memory  # noqa: E402
-from ctseg.sampling import TrainingCase  # noqa: E402
-from ctseg.training import Trainer  # noqa: E402
-from ctseg.training_settings import TrainSettings, training_settings  # noqa: E402
+from ctseg.network.fast_prelu import PReLU  # noqa: E402
+from ctseg.preprocessing.find_foreground import find_foreground  # noqa: E402
+from ctseg.training.batches import Prefetch, Share, batch_maker  # noqa: E402
+from ctseg.training.malloc import keep_freed_memory  # noqa: E402
+from ctseg.training.patch_sampling import TrainingCase  # noqa: E402
+from ctseg.training.settings import TrainSettings, training_settings  # noqa: E402
+from ctseg.training.trainer import Trainer  # noqa: E402
 
 SIZE = 160
 BLOCK = 5  # steps of a variant in a row

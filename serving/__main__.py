@@ -8,7 +8,7 @@ from ipaddress import ip_address
 import uvicorn
 
 from ctseg.errors import InputError
-from serving.app import create_app
+from serving.service.app import create_app
 from serving.settings import Settings, read_settings
 
 

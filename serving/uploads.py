@@ -15,7 +15,7 @@ import nibabel as nib
 import numpy as np
 
 from ctseg.errors import InputError
-from ctseg.nifti import HEADER_BYTES, nifti_kind, read_nifti_grid
+from ctseg.scans.nifti import HEADER_BYTES, nifti_kind, read_nifti_grid
 from serving.settings import MIB, Settings
 
 CHUNK = MIB
@@ -54,7 +54,7 @@ def too_large(limit_bytes: int) -> Refused:
 
 
 def unpack(upload: Path, settings: Settings) -> Path:
-    """Turn an upload into what `ctseg.scan.read_scan` reads, in the same folder, and delete the upload.
+    """Turn an upload into what `ctseg.scans.read_scan.read_scan` reads, in the same folder, and delete the upload.
 
     Returns the path of a .nii file, or of a folder with the files of a zip. Raises Refused with 413 for what is too
     large, 415 for another format, and 422 for what is damaged, dangerous or no 3-D scan.

@@ -1,26 +1,14 @@
 """`python -m ctseg predict`, as a user runs it."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
 
-from ctseg.labels import LabelSettings, read_label
-from ctseg.nifti import read_nifti, write_nifti
-from ctseg.volume import Grid
+from command import ctseg
+from ctseg.geometry.volume import Grid
+from ctseg.labels.read_label import LabelSettings, read_label
+from ctseg.scans.nifti import read_nifti, write_nifti
 from dicom_files import REFERABLE, write_series
-
-SCRIPTS = Path(__file__).resolve().parents[1] / "workflow_scripts"
-
-
-def ctseg(*arguments, folder=None):
-    command = [sys.executable, "-m", "ctseg", *map(str, arguments)]
-    environment = os.environ | {"PYTHONPATH": str(SCRIPTS)}
-    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment, cwd=folder)
 
 
 def test_a_scan_and_a_model_give_a_segmentation_and_its_components(model_folder, scan, tmp_path):

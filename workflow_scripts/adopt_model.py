@@ -2,7 +2,7 @@
 
 import shutil
 
-from ctseg.adoption import cleaning_of, inference_of, read_model, require_labels
+from ctseg.export.given_model import cleaning_of, inference_of, read_model, require_labels
 from ctseg.files import atomic_path, write_json, write_text
 from job import job
 

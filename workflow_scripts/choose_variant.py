@@ -3,8 +3,8 @@
 import pandas as pd
 
 from ctseg.files import write_json, write_text
-from ctseg.refusals import usable
-from ctseg.variants import COLUMNS, choose, summary
+from ctseg.jobs.refusals import usable
+from ctseg.tuning.inference_variants import COLUMNS, choose, summary
 from job import job
 
 with job(snakemake) as log:

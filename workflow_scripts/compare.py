@@ -1,9 +1,9 @@
 """Compare the metrics of this study with those of another one, case by case."""
 
-from ctseg.comparison import compare
+from ctseg.evaluation.study_comparison import compare
+from ctseg.evaluation.summary import read_tables
 from ctseg.files import write_text
-from ctseg.metric_plots import plot_comparison
-from ctseg.tables import read_tables
+from ctseg.report.metric_plots import plot_comparison
 from job import job
 
 with job(snakemake) as log:

@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from ctseg.case_settings import settings_of
 from ctseg.decisions import values_of
 from ctseg.files import read_json, write_table
-from ctseg.lungs import plausible_lungs
-from ctseg.nifti import read_nifti
-from ctseg.variant_trials import Case, Trials
-from ctseg.variants import COLUMNS
+from ctseg.inference.case_settings import settings_of
+from ctseg.lungs.segment import plausible_lungs
+from ctseg.scans.nifti import read_nifti
+from ctseg.tuning.inference_variants import COLUMNS
+from ctseg.tuning.variant_trials import Case, Trials
 from job import job
 
 with job(snakemake) as log:

@@ -1,9 +1,9 @@
 """Convert a scan of any accepted format to NIfTI in HU on its own grid, with the facts of its acquisition beside it."""
 
 from ctseg.files import write_json
-from ctseg.nifti import write_nifti
-from ctseg.scan import read_scan
-from ctseg.scan_warnings import passed_over
+from ctseg.scans.nifti import write_nifti
+from ctseg.scans.read_scan import read_scan
+from ctseg.scans.scan_warnings import passed_over
 from job import job
 
 with job(snakemake) as log:

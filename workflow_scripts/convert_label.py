@@ -1,8 +1,8 @@
 """Convert a label of any accepted format to classes 1…n on the grid of its converted image, with facts beside it."""
 
 from ctseg.files import read_json, write_json
-from ctseg.labels import LabelSettings, read_label
-from ctseg.nifti import read_nifti_grid, write_nifti
+from ctseg.labels.read_label import LabelSettings, read_label
+from ctseg.scans.nifti import read_nifti_grid, write_nifti
 from job import job
 
 with job(snakemake) as log:

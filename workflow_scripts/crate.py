@@ -3,9 +3,9 @@
 import shutil
 from pathlib import Path
 
-from ctseg.crate import study_crate
 from ctseg.files import read_json, write_json
-from ctseg.records import study_folder
+from ctseg.provenance.job_records import study_folder
+from ctseg.provenance.ro_crate import study_crate
 from job import job
 
 PARTS = ("Snakefile", "config.yaml", "requirements.txt", "LICENSE", "rules", "workflow_scripts", "envs")

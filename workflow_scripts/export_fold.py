@@ -1,10 +1,10 @@
 """Export the networks of one fold, to be judged on the cases that they were not trained on."""
 
-from ctseg.export import build_model, export_onnx, export_torchscript, model_card, read_weights, shipped
+from ctseg.export.model_files import build_model, export_onnx, export_torchscript, model_card, read_weights, shipped
 from ctseg.files import read_json
-from ctseg.model import REFERENCE
-from ctseg.refusals import trainable
-from ctseg.training_settings import network_settings, scaling_of
+from ctseg.inference.model_card import REFERENCE
+from ctseg.jobs.refusals import trainable
+from ctseg.training.settings import network_settings, scaling_of
 from job import job
 
 # What the cases are to decide on.

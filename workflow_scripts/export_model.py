@@ -6,7 +6,8 @@ from pathlib import Path
 import torch
 
 from ctseg.decisions import values_of
-from ctseg.export import (
+from ctseg.evaluation.quality_flags import ranges
+from ctseg.export.model_files import (
     build_model,
     export_onnx,
     export_torchscript,
@@ -14,13 +15,12 @@ from ctseg.export import (
     read_weights,
     shipped,
 )
+from ctseg.export.parity import compare, require_parity
 from ctseg.files import read_json, write_json
-from ctseg.model import InferSettings
-from ctseg.parity import compare, require_parity
-from ctseg.quality import ranges
-from ctseg.records import describe
-from ctseg.refusals import trainable
-from ctseg.training_settings import network_settings, scaling_of
+from ctseg.inference.model_card import InferSettings
+from ctseg.jobs.refusals import trainable
+from ctseg.provenance.job_records import describe
+from ctseg.training.settings import network_settings, scaling_of
 from job import job
 
 with job(snakemake) as log:

@@ -1,7 +1,7 @@
 """Segment one scan with the exported model, on the scan's own grid, before postprocessing."""
 
-from ctseg.case_settings import settings_of
-from ctseg.shared_process import segment
+from ctseg.inference.case_settings import settings_of
+from ctseg.inference.engine_server import segment
 from job import job
 
 with job(snakemake) as log:

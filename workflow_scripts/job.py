@@ -4,18 +4,30 @@ import logging
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NoReturn
 
+import ctseg
 from ctseg.errors import InputError, refusal
-from ctseg.logs import handlers
-from ctseg.records import now, write_records
-from ctseg.refused_jobs import goes_on, passed_on, refuse, tell
+from ctseg.jobs.logs import handlers
+from ctseg.jobs.refused_jobs import goes_on, passed_on, refuse, tell
+from ctseg.provenance.job_records import now, write_records
 
 
 def _stop(logger: logging.Logger, name: str, message: str, inputs: Any) -> NoReturn:
     """Say what is wrong in the log and on the terminal, and end the job."""
     tell(logger, name, message, inputs)
     sys.exit(1)
+
+
+def _require_own_library(scripts: str) -> None:
+    """Reject the library of another checkout: the hash among the job's params is that of the library beside it."""
+    loaded, own = (Path(folder).resolve() for folder in (ctseg.__path__[0], Path(scripts) / "ctseg"))
+    if loaded != own:
+        sys.exit(
+            f"ctseg: the job loaded the library in {loaded}, but its workflow has its own in {own}; run the workflow "
+            "in a Python environment without another ctseg, or put the folder that holds its own first in PYTHONPATH"
+        )
 
 
 @contextmanager
@@ -26,6 +38,7 @@ def job(snakemake: Any, spared: Sequence[str] = ()) -> Iterator[logging.Logger]:
     later jobs of the case pass it on, unless only inputs that are named in `spared` hold it.
     Any other exception is a defect of ctseg: it is logged with its traceback and raised.
     """
+    _require_own_library(snakemake.scriptdir)
     wildcards = " ".join(str(value) for value in snakemake.wildcards)
     name = f"{snakemake.rule} {wildcards}".strip()
     logger = logging.getLogger("ctseg")

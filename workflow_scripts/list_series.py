@@ -5,8 +5,8 @@ Needs no study. The table goes to the terminal alone, since it shows the UIDs th
 
 import sys
 
-from ctseg.dicom_grouping import Stack, find_stacks
-from ctseg.dicom_series import choose_stack
+from ctseg.dicom.grouping import Stack, find_stacks
+from ctseg.dicom.series import choose_stack
 from ctseg.errors import InputError
 
 COLUMNS = ["patient", "modality", "images", "first_to_last_mm", "slice_distance_mm", "kernel", "image_type"]

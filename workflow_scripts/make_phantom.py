@@ -1,9 +1,9 @@
 """Make one patient of the built-in phantom: a DICOM series and its label, as RTSTRUCT and as NIfTI."""
 
-from ctseg.nifti import write_nifti
-from ctseg.phantom import PhantomSettings, make_phantom
-from ctseg.phantom_cases import phantom_has_localizer, phantom_is_feet_first
-from ctseg.phantom_dicom import reading_order, write_rtstruct, write_series
+from ctseg.phantom.cases import phantom_has_localizer, phantom_is_feet_first
+from ctseg.phantom.dicom import reading_order, write_rtstruct, write_series
+from ctseg.phantom.patient import PhantomSettings, make_phantom
+from ctseg.scans.nifti import write_nifti
 from job import job
 
 with job(snakemake) as log:

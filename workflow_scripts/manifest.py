@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from ctseg.files import write_json
-from ctseg.manifest import study_manifest
-from ctseg.records import relative, study_folder
+from ctseg.provenance.job_records import relative, study_folder
+from ctseg.provenance.manifest import study_manifest
 from job import job
 
 with job(snakemake) as log:

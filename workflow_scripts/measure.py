@@ -1,12 +1,12 @@
 """Compare the segmentation of a case with its label, and with what a threshold alone would reach."""
 
-from ctseg.baseline import threshold_baseline
 from ctseg.decisions import values_of
+from ctseg.evaluation.case_metrics import case_metrics, columns
+from ctseg.evaluation.threshold_baseline import threshold_baseline
 from ctseg.files import read_json, write_table
-from ctseg.lungs import plausible_lungs
-from ctseg.metrics import case_metrics, columns
-from ctseg.nifti import read_nifti
-from ctseg.volume import require_same_grid
+from ctseg.geometry.volume import require_same_grid
+from ctseg.lungs.segment import plausible_lungs
+from ctseg.scans.nifti import read_nifti
 from job import job
 
 with job(snakemake) as log:

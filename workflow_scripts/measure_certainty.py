@@ -2,14 +2,14 @@
 
 from dataclasses import fields
 
-from ctseg.calibration import BINS, SUMS, reliability
 from ctseg.decisions import values_of
+from ctseg.evaluation.calibration import BINS, SUMS, reliability
+from ctseg.evaluation.froc import COUNTS, lesion_counts
 from ctseg.files import read_json, write_table
-from ctseg.froc import COUNTS, lesion_counts
-from ctseg.lungs import plausible_lungs
-from ctseg.nifti import read_nifti
-from ctseg.postprocessing import PostprocessSettings
-from ctseg.volume import require_same_grid
+from ctseg.geometry.volume import require_same_grid
+from ctseg.lungs.segment import plausible_lungs
+from ctseg.masks.postprocessing import PostprocessSettings
+from ctseg.scans.nifti import read_nifti
 from job import job
 
 with job(snakemake):

@@ -1,11 +1,11 @@
 """Tell how far the segmentation of a case moves when the grid of the network is shifted by half a voxel."""
 
-from ctseg.case_inference import CaseTask, engine_for
-from ctseg.case_settings import settings_of
+from ctseg.evaluation.stability import COLUMNS, stability, told
 from ctseg.files import write_table
-from ctseg.lungs import plausible_lungs
-from ctseg.nifti import read_nifti
-from ctseg.stability import COLUMNS, stability, told
+from ctseg.inference.case_settings import settings_of
+from ctseg.inference.case_task import CaseTask, engine_for
+from ctseg.lungs.segment import plausible_lungs
+from ctseg.scans.nifti import read_nifti
 from job import job
 
 with job(snakemake) as log:

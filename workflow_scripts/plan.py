@@ -5,8 +5,8 @@ from pathlib import Path
 from ctseg.decisions import GIVEN, Decision
 from ctseg.files import read_json, write_json
 from ctseg.hardware import training_memory
-from ctseg.plan import plan
-from ctseg.refusals import LEFT_OUT, admitted, refused_cases
+from ctseg.jobs.refusals import LEFT_OUT, admitted, refused_cases
+from ctseg.preprocessing.plan import plan
 from job import job
 
 with job(snakemake) as log:

@@ -1,10 +1,10 @@
 """Draw a case with its segmentation, its label if it has one, and the lung field if it was used."""
 
 from ctseg.files import read_json
-from ctseg.lungs import plausible_lungs
-from ctseg.nifti import read_nifti
-from ctseg.overlay import draw_case
-from ctseg.refusals import usable
+from ctseg.jobs.refusals import usable
+from ctseg.lungs.segment import plausible_lungs
+from ctseg.report.case_picture import draw_case
+from ctseg.scans.nifti import read_nifti
 from job import job
 
 with job(snakemake, spared=["label"]):

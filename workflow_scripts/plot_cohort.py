@@ -1,7 +1,7 @@
 """Draw voxel sizes and lengths of the scans."""
 
-from ctseg.cohort import read_cohort
-from ctseg.plots import plot_cohort
+from ctseg.report.cohort import read_cohort
+from ctseg.report.study_plots import plot_cohort
 from job import job
 
 with job(snakemake):

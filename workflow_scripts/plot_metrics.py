@@ -1,7 +1,7 @@
 """Plot the metrics of all measured cases."""
 
-from ctseg.metric_plots import plot_calibration, plot_dice, plot_froc, plot_volumes
-from ctseg.tables import read_tables
+from ctseg.evaluation.summary import read_tables
+from ctseg.report.metric_plots import plot_calibration, plot_dice, plot_froc, plot_volumes
 from job import job
 
 with job(snakemake):

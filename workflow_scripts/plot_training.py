@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from ctseg.plots import plot_training
+from ctseg.report.study_plots import plot_training
 from job import job
 
 with job(snakemake):

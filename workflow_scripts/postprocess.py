@@ -2,11 +2,11 @@
 
 from dataclasses import fields
 
-from ctseg.components import measure_components, write_components
 from ctseg.decisions import values_of
 from ctseg.files import read_json, write_json
-from ctseg.nifti import read_nifti, write_nifti
-from ctseg.postprocessing import PostprocessSettings, postprocess
+from ctseg.masks.components import measure_components, write_components
+from ctseg.masks.postprocessing import PostprocessSettings, postprocess
+from ctseg.scans.nifti import read_nifti, write_nifti
 from job import job
 
 with job(snakemake) as log:

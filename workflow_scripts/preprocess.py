@@ -4,11 +4,11 @@ import numpy as np
 
 from ctseg.decisions import decided
 from ctseg.files import read_json
-from ctseg.foreground import write_foreground
-from ctseg.foreground_search import find_foreground
-from ctseg.lungs import plausible_lungs
-from ctseg.nifti import read_nifti, write_nifti
-from ctseg.preparation import Preparation, prepare_image, prepare_label
+from ctseg.lungs.segment import plausible_lungs
+from ctseg.preprocessing.find_foreground import find_foreground
+from ctseg.preprocessing.foreground import write_foreground
+from ctseg.preprocessing.preparation import Preparation, prepare_image, prepare_label
+from ctseg.scans.nifti import read_nifti, write_nifti
 from job import job
 
 MOST_FOREGROUND_VOXELS = 20_000  # per class: enough to centre patches on, small beside the volumes

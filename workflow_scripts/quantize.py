@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from ctseg.quantization import calibration_patches, card_of, quantize
-from ctseg.refusals import left, refused_cases
-from ctseg.training_cases import read_cases
+from ctseg.export.quantization import calibration_patches, card_of, quantize
+from ctseg.jobs.refusals import left, refused_cases
+from ctseg.training.prepared_cases import read_cases
 from job import job
 
 with job(snakemake) as log:

@@ -1,8 +1,8 @@
 """Write the report of the study as one HTML file."""
 
-from ctseg.report import write_report
-from ctseg.report_files import without_refused
-from ctseg.study_report import gather
+from ctseg.report.gather import gather
+from ctseg.report.html import write_report
+from ctseg.report.report_files import without_refused
 from job import job
 
 with job(snakemake):

@@ -1,9 +1,9 @@
 """Find the lung field of a scan, or take the one that is given, and say whether it is plausible."""
 
 from ctseg.files import write_json
-from ctseg.lung_masks import read_lungs
-from ctseg.lungs import check_lungs, segment_lungs
-from ctseg.nifti import read_nifti, write_nifti
+from ctseg.lungs.given import read_lungs
+from ctseg.lungs.segment import check_lungs, segment_lungs
+from ctseg.scans.nifti import read_nifti, write_nifti
 from job import job
 
 with job(snakemake) as log:

@@ -1,8 +1,8 @@
 """Tabulate the scans and labels of the study, and the series that were not taken."""
 
-from ctseg.cohort import cohort_table, label_notes, label_table, passed_over
 from ctseg.files import read_json, write_text
-from ctseg.refusals import admitted, read_refusal
+from ctseg.jobs.refusals import admitted, read_refusal
+from ctseg.report.cohort import cohort_table, label_notes, label_table, passed_over
 from job import job
 
 with job(snakemake) as log:

@@ -2,9 +2,17 @@
 
 import pandas as pd
 
+from ctseg.evaluation.summary import (
+    froc_curve,
+    note,
+    read_tables,
+    reliability_curve,
+    summarise,
+    with_calibration,
+    with_stability,
+)
 from ctseg.files import atomic_path, write_text
-from ctseg.refusals import admitted
-from ctseg.tables import froc_curve, note, read_tables, reliability_curve, summarise, with_calibration, with_stability
+from ctseg.jobs.refusals import admitted
 from job import job
 
 

@@ -3,8 +3,8 @@
 import sys
 
 from ctseg.files import write_table
-from ctseg.refusals import refusals
-from ctseg.wording import counted
+from ctseg.jobs.refusals import refusals
+from ctseg.plurals import counted
 from job import job
 
 COLUMNS = dict.fromkeys(["case", "split", "refused_by", "reason"], "")

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pandas as pd
 
+from ctseg.evaluation.quality_flags import quality_flags
+from ctseg.evaluation.summary import read_tables
 from ctseg.files import read_json, write_text
-from ctseg.model import ModelCard
-from ctseg.quality import quality_flags
-from ctseg.refusals import admitted
-from ctseg.tables import read_tables
+from ctseg.inference.model_card import ModelCard
+from ctseg.jobs.refusals import admitted
 from job import job
 
 with job(snakemake) as log:

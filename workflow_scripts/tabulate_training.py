@@ -2,8 +2,8 @@
 
 import pandas as pd
 
+from ctseg.evaluation.summary import member_table
 from ctseg.files import write_text
-from ctseg.tables import member_table
 from job import job
 
 with job(snakemake):

@@ -1,8 +1,8 @@
 """Write down what the model is made from: each job that led to it, without times and hardware."""
 
 from ctseg.files import write_json
-from ctseg.manifest import timeless_manifest
-from ctseg.records import relative, study_folder
+from ctseg.provenance.job_records import relative, study_folder
+from ctseg.provenance.manifest import timeless_manifest
 from job import job
 
 with job(snakemake) as log:

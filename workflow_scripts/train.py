@@ -4,10 +4,10 @@ from pathlib import Path
 
 import torch
 
-from ctseg.distributed import train_in_processes
 from ctseg.files import read_json
-from ctseg.fold_training import FoldTask, train_fold
-from ctseg.refusals import trainable
+from ctseg.jobs.refusals import trainable
+from ctseg.training.distributed import train_in_processes
+from ctseg.training.train_fold import FoldTask, train_fold
 from job import job
 
 with job(snakemake) as log:

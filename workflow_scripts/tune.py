@@ -4,8 +4,8 @@ import pandas as pd
 
 from ctseg.decisions import decided
 from ctseg.files import read_json, write_json, write_text
-from ctseg.refusals import admitted
-from ctseg.tuning import candidates, choose, cleaning
+from ctseg.jobs.refusals import admitted
+from ctseg.tuning.thresholds import candidates, choose, cleaning
 from job import job
 
 with job(snakemake) as log:

@@ -2,13 +2,13 @@
 
 from dataclasses import asdict
 
-from ctseg.case_settings import settings_of
 from ctseg.decisions import decided
 from ctseg.files import read_json, write_table
-from ctseg.lungs import plausible_lungs
-from ctseg.nifti import read_nifti
-from ctseg.shared_process import segment
-from ctseg.tuning import KEYS, candidates, scores
+from ctseg.inference.case_settings import settings_of
+from ctseg.inference.engine_server import segment
+from ctseg.lungs.segment import plausible_lungs
+from ctseg.scans.nifti import read_nifti
+from ctseg.tuning.thresholds import KEYS, candidates, scores
 from job import job
 
 with job(snakemake) as log:

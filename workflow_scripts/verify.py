@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from ctseg.manifest import differences, model_difference, read_manifest, require_none
-from ctseg.records import study_folder
+from ctseg.provenance.job_records import study_folder
+from ctseg.provenance.manifest import differences, model_difference, read_manifest, require_none
 from job import job
 
 with job(snakemake) as log:

@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from ctseg.components import measure_components
-from ctseg.dicom_objects import write_objects
-from ctseg.dicom_series import choose_stack
+from ctseg.dicom.label_reference import read_reference
+from ctseg.dicom.series import choose_stack
+from ctseg.dicom_export.findings import Findings, hash_of
+from ctseg.dicom_export.write import write_objects
 from ctseg.files import read_json
-from ctseg.findings import Findings, hash_of
-from ctseg.label_reference import read_reference
-from ctseg.nifti import read_nifti
+from ctseg.masks.components import measure_components
+from ctseg.scans.nifti import read_nifti
 from job import job
 
 with job(snakemake) as log:

@@ -6,13 +6,12 @@ import sys
 import time
 from pathlib import Path
 
-import cluster
 import pytest
 import yaml
 
-from real_data import ROOT
-from studies import TINY, merged, snakemake
-from test_repeatability import hashes
+import cluster
+from places import ROOT
+from studies import TINY, hashes, merged, snakemake
 
 pytestmark = [pytest.mark.slurm, pytest.mark.timeout(1200)]
 

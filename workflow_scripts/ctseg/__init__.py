@@ -1,3 +1,1 @@
-"""ctseg: CT segmentation from DICOM to a measured, deployable 3D U-Net. Pure functions; knows nothing of Snakemake."""
-
-__version__ = "0.1.0"
+"""ctseg: CT segmentation from DICOM to a measured, deployable 3D U-Net. Knows nothing of Snakemake."""

@@ -1,4 +1,4 @@
-"""The command line: `python -m ctseg predict MODEL SCAN --output OUT.nii.gz` segments one scan with a model."""
+"""The command line: `ctseg predict MODEL SCAN --output OUT.nii.gz` segments one scan with a model."""
 
 import argparse
 import os
@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ctseg.errors import InputError
-from ctseg.formats import is_volume_file
+from ctseg.file_types import is_volume_file
+from ctseg.version import VERSION
 
 if TYPE_CHECKING:  # numpy and all that comes with it are not needed to show the help
-    from ctseg.engines import Engine
-    from ctseg.findings import Findings
-    from ctseg.volume import Volume
+    from ctseg.dicom_export.findings import Findings
+    from ctseg.geometry.volume import Volume
+    from ctseg.inference.engines import Engine
 
 SUFFIXES = (".nii.gz", ".nii")
 
@@ -22,15 +23,15 @@ def predict(given: argparse.Namespace) -> None:
     """Segment a scan and write the label map, the table of its components, and what else is asked for."""
     from tqdm import tqdm
 
-    from ctseg.components import write_components
-    from ctseg.engines import load_engine
-    from ctseg.findings import Findings, hash_of
-    from ctseg.nifti import write_nifti
-    from ctseg.predict import predict
-    from ctseg.quality import quality_flags
-    from ctseg.scan import read_scan
-    from ctseg.scan_warnings import passed_over
-    from ctseg.wording import counted
+    from ctseg.dicom_export.findings import Findings, hash_of
+    from ctseg.evaluation.quality_flags import quality_flags
+    from ctseg.inference.engines import load_engine
+    from ctseg.inference.predict import predict
+    from ctseg.masks.components import write_components
+    from ctseg.plurals import counted
+    from ctseg.scans.nifti import write_nifti
+    from ctseg.scans.read_scan import read_scan
+    from ctseg.scans.scan_warnings import passed_over
 
     paths = outputs(given)
     if given.dicom and is_volume_file(given.scan):
@@ -70,8 +71,8 @@ def tell(lines: Iterable[str]) -> None:
 
 def write_dicom(given: argparse.Namespace, findings: "Findings") -> None:
     """Write the DICOM objects for the series that was segmented."""
-    from ctseg.dicom_objects import write_objects
-    from ctseg.dicom_series import choose_stack
+    from ctseg.dicom.series import choose_stack
+    from ctseg.dicom_export.write import write_objects
 
     write_objects(given.dicom, choose_stack(given.scan, given.series_uid), findings)
 
@@ -80,9 +81,9 @@ def write_stability(
     image: "Volume", segmentation: "Volume", engine: "Engine", how: dict[str, float | None], path: Path
 ) -> None:
     """Write and print how far the segmentation of an image moves when the network's grid does."""
+    from ctseg.evaluation.stability import COLUMNS, stability, told
     from ctseg.files import write_table
-    from ctseg.lungs import check_lungs, segment_lungs
-    from ctseg.stability import COLUMNS, stability, told
+    from ctseg.lungs.segment import check_lungs, segment_lungs
 
     lungs = segment_lungs(image) if engine.card.preparation.region == "lungs" else None
     plausible = lungs is not None and bool(check_lungs(lungs, image)["plausible"])
@@ -121,7 +122,8 @@ def without_suffix(output: Path) -> Path:
 
 def parser() -> argparse.ArgumentParser:
     """What can be given on the command line."""
-    whole = argparse.ArgumentParser(prog="python -m ctseg", description="Segment CT scans with a model of ctseg.")
+    whole = argparse.ArgumentParser(prog="ctseg", description="Segment CT scans with a model of ctseg.")
+    whole.add_argument("--version", action="version", version=f"ctseg {VERSION}")
     commands = whole.add_subparsers(required=True, metavar="COMMAND")
     one = commands.add_parser("predict", help="segment one scan", description=predict.__doc__)
     one.add_argument("model", type=Path, help="model.onnx, or model.ts with --engine torch")

@@ -1,0 +1,103 @@
+"""What the demo page shows of a segmented scan: one HTML document with slices, surfaces and table, linked.
+
+It stands in a frame of its own, so that scrolling and turning ask nothing of the server.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import numpy as np
+from markupsafe import Markup
+from scipy.ndimage import gaussian_filter
+from skimage.measure import marching_cubes
+
+from ctseg.colours import class_colour
+from ctseg.geometry.hounsfield import WINDOWS_HU
+from ctseg.geometry.resample import bounding_box, orient, resample
+from ctseg.geometry.volume import AIR_HU, Grid, Volume
+from ctseg.report.case_picture import focus_zyx
+from ctseg.report.html import TEMPLATES
+from ctseg.report.slice_viewer import BODY_HU, coarse_grid, coarse_mask, packed
+
+ASSETS = Path(__file__).with_name("assets")
+MOST_TRIANGLES = 12_000  # of a surface, which a phone still turns smoothly
+SMOOTHING_VOXELS = 0.8
+
+
+def scene(
+    image: Volume, segmentation: Volume, components: Sequence[Mapping[str, Any]], labels: Sequence[str]
+) -> dict[str, Any]:
+    """A coarse copy of the scan in HU, its classes, their surfaces, and the rows of the table, in JSON types.
+
+    The axes of the copy run to left, back and head; `at_zyx` of a row is where its component lies in it.
+    """
+    shown, found = orient(image), orient(segmentation)
+    box = bounding_box(shown.voxels_zyx > BODY_HU)
+    if box is not None:
+        shown, found = shown.cropped(box), found.cropped(box)
+    grid = coarse_grid(shown.grid)
+    classes = np.zeros(grid.shape_zyx, np.uint8)
+    for number in range(1, len(labels) + 1):
+        classes[coarse_mask(found.with_voxels((found.voxels_zyx == number).astype(np.uint8)), grid)] = number
+    hu = np.rint(resample(shown, grid, fill=AIR_HU).voxels_zyx).astype("<i2")
+    return {
+        "shape_zyx": list(grid.shape_zyx),
+        "focus_zyx": list(focus_zyx(None, classes > 0)),
+        "grey": packed(hu),
+        "masks": packed(classes),
+        "classes": [
+            {"name": name, "colour": class_colour(number), "surface": surface(classes == number)}
+            for number, name in enumerate(labels, start=1)
+        ],
+        "windows": {name: list(WINDOWS_HU[name]) for name in ("lung", "soft_tissue", "bone", "wide")},
+        "rows": [_row(row, labels, grid) for row in components],
+    }
+
+
+def surface(mask_zyx: np.ndarray) -> dict[str, list[int]]:
+    """The surface of a mask: points in tenths of voxels (x, y, z in turn), and three of their numbers a triangle."""
+    if not mask_zyx.any():
+        return {"points": [], "triangles": []}
+    smooth = gaussian_filter(np.pad(mask_zyx, 2).astype(np.float32), SMOOTHING_VOXELS)
+    level = min(0.5, 0.6 * float(smooth.max()))  # a single voxel keeps a surface, too
+    for step in range(1, 8):
+        points, triangles, _, _ = marching_cubes(smooth, level, step_size=step)
+        if len(triangles) <= MOST_TRIANGLES:
+            break
+    return {
+        "points": np.rint((points[:, ::-1] - 2) * 10).astype(int).ravel().tolist(),
+        "triangles": triangles.ravel().tolist(),
+    }
+
+
+def _row(row: Mapping[str, Any], labels: Sequence[str], grid: Grid) -> dict[str, Any]:
+    """One component for the table, with its place in the coarse copy."""
+    centre = [float(row[f"centroid_{axis}_mm"]) for axis in "xyz"]
+    (place,) = np.rint(grid.indices_zyx(np.array([centre]))).astype(int)
+    return {
+        "label": f"{labels[row['label'] - 1]} {row['component']}",
+        "volume_cm3": round(row["volume_cm3"], 2),
+        "longest_diameter_mm": round(row["longest_diameter_mm"], 1),
+        "centre_xyz_mm": [round(value) for value in centre],
+        "mean_hu": round(row["mean_hu"]),
+        "colour": class_colour(row["label"]),
+        "at_zyx": np.clip(place, 0, np.array(grid.shape_zyx) - 1).tolist(),
+    }
+
+
+def document(content: Mapping[str, Any], texts: Mapping[str, str]) -> str:
+    """The scene as an HTML document with its script; it loads nothing."""
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
+    template = environment.from_string((ASSETS / "viewer.html").read_text(encoding="utf-8"))
+    told = json.dumps({"scene": content, "texts": dict(texts)}, ensure_ascii=False).replace("<", "\\u003c")
+    scripts = [(TEMPLATES / "viewer.js"), *(ASSETS / name for name in ("surface.js", "viewer_page.js"))]
+    return template.render(
+        texts=texts,
+        windows=content["windows"],
+        data=Markup(told),
+        style=Markup((ASSETS / "viewer.css").read_text(encoding="utf-8")),
+        script=Markup("\n".join(path.read_text(encoding="utf-8") for path in scripts)),
+    )

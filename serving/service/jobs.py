@@ -1,0 +1,180 @@
+"""The jobs of the service: which there are, in which state, and for how long their files are kept."""
+
+import secrets
+import shutil
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from serving.settings import Settings
+
+
+class State(StrEnum):
+    """Where a job is; the last three are final."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+FINAL = (State.DONE, State.FAILED, State.CANCELLED)
+
+
+@dataclass
+class Job:
+    """One scan to segment. `scan` lies in `folder`, where the result goes, too; times are of the monotonic clock.
+
+    `dicom` says whether DICOM objects are wanted as well; `rescale` is that of `ctseg.scans.read_scan.read_scan`.
+    """
+
+    id: str
+    folder: Path
+    dicom: bool = False
+    rescale: tuple[float, float] | None = None
+    scan: Path = Path()
+    state: State = State.QUEUED
+    progress: float = 0.0
+    error: str | None = None
+    seconds: float | None = None
+    ended: float | None = None
+    cancelled: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def result(self) -> Path:
+        """The segmentation, once done."""
+        return self.folder / "result.nii.gz"
+
+    @property
+    def components(self) -> Path:
+        """What was found, as JSON, once done."""
+        return self.folder / "result.json"
+
+    @property
+    def objects(self) -> Path:
+        """The folder of the DICOM objects, once done, where they were wanted."""
+        return self.folder / "objects"
+
+    def facts(self) -> dict[str, Any]:
+        """What clients see."""
+        return {
+            "id": self.id,
+            "state": self.state.value,
+            "progress": round(self.progress, 3),
+            "error": self.error,
+            "seconds": self.seconds,
+        }
+
+
+class Full(Exception):
+    """No place is free for one more job."""
+
+
+class Jobs:
+    """All jobs that are known, and the bounded queue of those that wait. Safe to use from several threads."""
+
+    def __init__(self, folder: Path, settings: Settings) -> None:
+        """Begin with none; each job gets a folder in `folder`."""
+        self._folder, self._settings = folder, settings
+        self._jobs: dict[str, Job] = {}
+        self._waiting: deque[Job] = deque()
+        self._uploading = 0
+        self._condition = threading.Condition()
+        self._closed = False
+
+    def begin(self, dicom: bool, rescale: tuple[float, float] | None = None) -> Job:
+        """A job for an upload that is about to come, which takes a place in the queue. Raises Full."""
+        with self._condition:
+            if self._closed or self._uploading + len(self._waiting) >= self._settings.queue_size:
+                raise Full
+            self._uploading += 1
+        job_id = secrets.token_urlsafe(16)  # who does not know it cannot ask for the result
+        job = Job(job_id, self._folder / job_id, dicom, rescale)
+        job.folder.mkdir(mode=0o700)
+        return job
+
+    def enqueue(self, job: Job) -> None:
+        """The upload is there: let the job wait for its turn."""
+        with self._condition:
+            self._uploading -= 1
+            self._jobs[job.id] = job
+            self._waiting.append(job)
+            self._condition.notify()
+
+    def abandon(self, job: Job) -> None:
+        """The upload was refused or broke off: free the place and delete what came."""
+        with self._condition:
+            self._uploading -= 1
+        shutil.rmtree(job.folder, ignore_errors=True)
+
+    def next(self, timeout_seconds: float) -> Job | None:
+        """The job whose turn it is; none within the timeout."""
+        with self._condition:
+            self._condition.wait_for(lambda: self._waiting, timeout_seconds)
+            if not self._waiting:
+                return None
+            job = self._waiting.popleft()
+            job.state = State.RUNNING
+            return job
+
+    def get(self, job_id: str) -> Job | None:
+        """The job of this id, if it is known."""
+        with self._condition:
+            return self._jobs.get(job_id)
+
+    def finish(self, job: Job, state: State, error: str | None = None) -> None:
+        """A job has ended; its scan is deleted, and its result, too, unless it is done."""
+        keep = {job.result, job.components, job.objects} if state is State.DONE else set()
+        for path in job.folder.iterdir() if job.folder.is_dir() else ():
+            if path not in keep:
+                shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+        with self._condition:
+            job.error, job.ended = error, time.monotonic()
+            job.progress = 1.0 if state is State.DONE else job.progress
+            job.state = state
+
+    def delete(self, job: Job) -> None:
+        """Cancel a job that waits or runs; forget one that has ended, with its result."""
+        job.cancelled.set()
+        with self._condition:
+            waits = job in self._waiting
+            if waits:
+                self._waiting.remove(job)
+        if waits:
+            self.finish(job, State.CANCELLED)
+        elif job.state in FINAL:
+            self._forget(job)
+
+    def sweep(self) -> None:
+        """Forget what ended too long ago, and the oldest where too many are kept."""
+        with self._condition:
+            ended = sorted((job for job in self._jobs.values() if job.ended), key=lambda job: job.ended or 0.0)
+        before = time.monotonic() - self._settings.keep_seconds
+        surplus = len(ended) - self._settings.keep_jobs
+        for number, job in enumerate(ended):
+            if number < surplus or (job.ended or 0.0) < before:
+                self._forget(job)
+
+    def close(self) -> None:
+        """Take no more jobs, and cancel those that wait."""
+        with self._condition:
+            self._closed = True
+            waiting = list(self._waiting)
+        for job in waiting:
+            self.delete(job)
+
+    def count(self) -> dict[State, int]:
+        """How many jobs are in each state."""
+        with self._condition:
+            states = [job.state for job in self._jobs.values()]
+        return {state: states.count(state) for state in State}
+
+    def _forget(self, job: Job) -> None:
+        with self._condition:
+            self._jobs.pop(job.id, None)
+        shutil.rmtree(job.folder, ignore_errors=True)

@@ -1,0 +1,60 @@
+"""What Prometheus is told, and who counts it. No label depends on what a client sends."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from serving.service.jobs import Job, Jobs
+from serving.service.runner import Runner
+
+SECONDS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
+
+
+class Metrics:
+    """Counters of one server, with a registry of their own."""
+
+    def __init__(self, jobs: Jobs) -> None:
+        """All at zero; the states of jobs are read when asked for."""
+        self.registry = CollectorRegistry()
+        self._jobs = jobs
+        self._requests = Counter("ctseg_http_requests", "Requests answered", ["code"], registry=self.registry)
+        self._ended = Counter("ctseg_jobs_ended", "Segmentations that ended", ["state"], registry=self.registry)
+        self._seconds = Histogram(
+            "ctseg_job_seconds", "Time of a segmentation", buckets=SECONDS, registry=self.registry
+        )
+        self._states = Gauge("ctseg_jobs", "Jobs that are kept, by state", ["state"], registry=self.registry)
+        self._restarts = Gauge("ctseg_worker_restarts", "Workers started after the first", registry=self.registry)
+
+    def answered(self, code: int) -> None:
+        """Count a request."""
+        self._requests.labels(str(code)).inc()
+
+    def ended(self, job: Job) -> None:
+        """Count a job."""
+        self._ended.labels(job.state.value).inc()
+        if job.seconds is not None:
+            self._seconds.observe(job.seconds)
+
+    def text(self, runner: Runner) -> bytes:
+        """All of it in Prometheus' text format."""
+        self._restarts.set(runner.restarts)
+        for state, number in self._jobs.count().items():
+            self._states.labels(state.value).set(number)
+        return generate_latest(self.registry)
+
+
+class Counting:
+    """Counts each answer. Starlette's own kind of middleware would hand on every piece of an upload with a delay."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        """Around which app."""
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive_more: Receive, send: Send) -> None:
+        """Hand on, and look at the status on the way back."""
+
+        async def counted(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                scope["app"].state.service.metrics.answered(message["status"])
+            await send(message)
+
+        await self._app(scope, receive_more, counted)

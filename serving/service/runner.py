@@ -1,0 +1,141 @@
+"""The thread that gives job after job to the worker process, and starts another one where it had to be killed."""
+
+import logging
+import multiprocessing
+import threading
+import time
+from collections.abc import Callable
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
+from typing import Any
+
+from ctseg.errors import InputError
+from serving.service.jobs import Job, Jobs, State
+from serving.service.worker import Message, work
+from serving.settings import Settings
+
+LOG = logging.getLogger("ctseg.serving")
+LOOK_SECONDS = 0.05  # how soon a cancellation or a time limit is noticed; results wake the thread at once
+START_SECONDS = 300.0  # a large model may be compiled for long
+SPAWN = multiprocessing.get_context("spawn")  # a fork of a process with threads may hang
+
+
+class Runner:
+    """Owns the worker. `about` holds the model's card and engine once it was loaded."""
+
+    def __init__(self, jobs: Jobs, settings: Settings, ended: Callable[[Job], None]) -> None:
+        """Start nothing yet; `ended` is told each job that has ended."""
+        self._jobs, self._settings, self._ended = jobs, settings, ended
+        self._process: SpawnProcess | None = None
+        self._pipe: Connection | None = None
+        self._idle = True  # whether the worker waits for a job
+        self._stop = threading.Event()
+        self._hurry = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="runner")
+        self.about: dict[str, Any] = {}
+        self.restarts = 0
+
+    @property
+    def ready(self) -> bool:
+        """Whether a worker lives and has its model."""
+        return self._process is not None and self._process.is_alive() and self._pipe is not None
+
+    @property
+    def worker_pid(self) -> int | None:
+        """The process id of the worker."""
+        return self._process.pid if self._process else None
+
+    def start(self) -> None:
+        """Load the model, then begin to work. Raises InputError where it cannot be loaded."""
+        self._start_worker()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Let the running job end within its time, then end the worker."""
+        self._stop.set()
+        self._thread.join(self._settings.stop_seconds)
+        self._hurry.set()
+        self._thread.join()
+        self._end_worker()
+
+    def _run(self) -> None:
+        """Work until told to stop."""
+        while not self._stop.is_set():
+            try:
+                if not self.ready:
+                    self._start_worker()
+            except InputError as error:
+                LOG.error("the model cannot be loaded any more: %s", error)
+                self._stop.wait(1.0)
+                continue
+            job = self._jobs.next(LOOK_SECONDS * 4)
+            if job:
+                self._do(job)
+
+    def _do(self, job: Job) -> None:
+        """One job, from its start to its end, however it ends."""
+        began = time.monotonic()
+        try:
+            state, error = self._outcome(job, began + self._settings.job_seconds)
+        except (OSError, EOFError):
+            state, error = State.FAILED, "the worker ended unexpectedly while it segmented this scan; send it again"
+        if not self._idle:
+            self._end_worker()
+        job.seconds = round(time.monotonic() - began, 3)
+        self._jobs.finish(job, state, error)
+        LOG.info("job %s %s after %.2f s", job.id, state, job.seconds)
+        self._ended(job)
+
+    def _outcome(self, job: Job, deadline: float) -> tuple[State, str | None]:
+        """Send the job and listen. Raises OSError or EOFError where the worker dies."""
+        assert self._pipe is not None
+        self._idle = False
+        self._pipe.send((job.scan, job.objects if job.dicom else None, job.rescale))
+        while True:
+            if job.cancelled.is_set():
+                return State.CANCELLED, None
+            if self._hurry.is_set():
+                return State.FAILED, "the service was stopped"
+            if time.monotonic() > deadline:
+                return State.FAILED, f"the time limit of {self._settings.job_seconds:g} s is over"
+            if not self._pipe.poll(LOOK_SECONDS):
+                continue
+            kind, content = self._pipe.recv()
+            if kind == "progress":
+                job.progress = content
+                continue
+            self._idle = True
+            return (State.DONE, None) if kind == "done" else (State.FAILED, content)
+
+    def _start_worker(self) -> None:
+        """Start a process and wait until its model is loaded. Raises InputError."""
+        if self._process is not None:
+            self.restarts += 1
+            LOG.warning("the worker is started again")
+        self._end_worker()
+        ours, theirs = SPAWN.Pipe()
+        self._process = SPAWN.Process(target=work, args=(theirs, self._settings), daemon=True)
+        self._process.start()
+        theirs.close()
+        kind, content = self._first_message(ours)
+        if kind != "ready":
+            ours.close()
+            raise InputError(content)
+        self._pipe, self.about, self._idle = ours, content, True
+
+    def _first_message(self, pipe: Connection) -> Message:
+        """What a new worker says of its model."""
+        wait([pipe], START_SECONDS)
+        try:
+            return pipe.recv() if pipe.poll() else ("broken", f"the model was not loaded within {START_SECONDS:g} s")
+        except (EOFError, OSError):
+            return "broken", "the worker ended while it loaded the model; is there enough memory?"
+
+    def _end_worker(self) -> None:
+        """Kill the process, and wait until it is gone."""
+        if self._pipe:
+            self._pipe.close()
+            self._pipe = None
+        if self._process and self._process.is_alive():
+            self._process.kill()
+            self._process.join()

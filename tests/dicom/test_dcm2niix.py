@@ -1,0 +1,67 @@
+"""Real series against dcm2niix, the field's converter: the same values at the same places in the world."""
+
+import subprocess
+
+import numpy as np
+import pytest
+from dcm2niix import bin as DCM2NIIX
+from scipy.ndimage import map_coordinates
+
+from ctseg.dicom.read_ct import read_dicom
+from ctseg.geometry.volume import AIR_HU, Volume
+from ctseg.scans.nifti import read_nifti
+from real_data import real_data
+
+pytestmark = [pytest.mark.dcm2niix, pytest.mark.realdata]
+
+
+def convert(folder, out) -> list[Volume]:
+    """What dcm2niix makes of a folder."""
+    command = [DCM2NIIX, "-z", "n", "-b", "n", "-f", "%s_%p", "-o", out, folder]
+    subprocess.run(list(map(str, command)), check=True, capture_output=True)
+    return [read_nifti(path) for path in sorted(out.glob("*.nii"))]
+
+
+def at_the_places_of(reference: Volume, volume: Volume) -> np.ndarray:
+    """The values of a volume where the voxels of another one lie, interpolated linearly; −1024 outside."""
+    indices = reference.grid.points_xyz_mm(np.argwhere(np.ones(reference.grid.shape_zyx)))
+    places = volume.grid.indices_zyx(indices).T
+    # Rounding must not push a place off the last slice.
+    places = np.where(np.abs(places - np.rint(places)) < 1e-3, np.rint(places), places)
+    found = map_coordinates(volume.voxels_zyx.astype(np.float32), places, order=1, cval=AIR_HU)
+    return found.reshape(reference.grid.shape_zyx)
+
+
+@pytest.mark.parametrize(
+    "folder",
+    [
+        "sarcoma-dicom/STS_002/CT/image",
+        "sarcoma-dicom/STS_014/CT/image",
+        "abdomen/ct-dicom-jpeg2000",
+        "lidc-dicom/LIDC-IDRI-0001",
+        "lidc-dicom/LIDC-IDRI-0002",
+        "dicom-quirks/seg/ct-3slice",
+        "dicom-quirks/seg/24x38x3/multiframe",
+    ],
+)
+def test_the_same_values_at_the_same_places(folder, tmp_path):
+    volume, _ = read_dicom(real_data(folder))
+    [reference] = convert(real_data(folder), tmp_path)
+    clipped = np.clip(reference.voxels_zyx, AIR_HU, None)  # padding below air is air for ctseg
+    np.testing.assert_array_equal(at_the_places_of(reference, volume), clipped)
+
+
+def test_a_tilted_gantry_lies_where_dcm2niix_puts_it(tmp_path):
+    volume, facts = read_dicom(real_data("dicom-quirks/irregular/gantrytilting/001"))
+    assert facts["tilt_deg"] > 10
+    references = convert(real_data("dicom-quirks/irregular/gantrytilting/001"), tmp_path)
+    orthogonal = [
+        reference
+        for reference in references
+        if np.allclose(np.asarray(reference.grid.direction).T @ reference.grid.direction, np.eye(3), atol=1e-3)
+    ]
+    for reference in orthogonal:
+        ours = at_the_places_of(reference, volume)
+        inside = (ours > AIR_HU) & (reference.voxels_zyx > AIR_HU)
+        assert np.abs(ours - reference.voxels_zyx)[inside].mean() < 5
+    assert orthogonal

@@ -1,0 +1,92 @@
+"""Networks of all architectures have the same inputs and outputs and survive the export."""
+
+from dataclasses import replace
+from itertools import product
+
+import pytest
+import torch
+import yaml
+
+from cards import CARD, SCALING
+from ctseg.export.model_files import export_onnx, export_torchscript
+from ctseg.export.parity import compare, require_parity
+from ctseg.network.architectures import (
+    ARCHITECTURES,
+    PRIOR,
+    SegmentationModel,
+    build_network,
+    build_parts,
+    probabilities,
+)
+from ctseg.training.losses import LOSSES
+from networks import SETTINGS
+from places import ROOT
+
+SCHEMA = yaml.safe_load((ROOT / "rules/schemas/config.schema.yaml").read_text())["properties"]
+
+
+def test_the_schema_names_what_there_is():
+    assert SCHEMA["network"]["properties"]["architecture"]["enum"] == list(ARCHITECTURES) == list(SETTINGS)
+    assert SCHEMA["train"]["properties"]["loss"]["enum"] == list(LOSSES)
+
+
+@pytest.mark.parametrize("name, n_classes", list(product(SETTINGS, [1, 3])))
+def test_a_network_keeps_size_and_expects_little(name, n_classes):
+    torch.manual_seed(0)
+    network = build_network(SETTINGS[name], n_classes).eval()
+    logits = network(torch.randn(2, 1, 16, 24, 8))
+    assert logits.shape == (2, n_classes, 16, 24, 8)
+    assert torch.sigmoid(logits).median().item() == pytest.approx(PRIOR, abs=0.03)
+
+
+def test_coarser_levels_segment_in_training_alone():
+    network = build_network(SETTINGS["dynunet"], 2)
+    assert network.train()(torch.randn(2, 1, 16, 16, 16)).shape == (2, 2, 2, 16, 16, 16)
+    assert network.eval()(torch.randn(2, 1, 16, 16, 16)).shape == (2, 2, 16, 16, 16)
+
+
+@pytest.mark.parametrize("name", ["dynunet", "segresnet"])
+def test_every_architecture_is_exported(name, tmp_path):
+    torch.manual_seed(0)
+    network = build_network(SETTINGS[name], n_classes=2).eval()
+    model = SegmentationModel([network], SCALING).eval()
+    card = replace(CARD, network=SETTINGS[name], n_networks=1)
+    export_onnx(model, card, tmp_path / "model.onnx")
+    export_torchscript(model, card, tmp_path / "model.ts")
+    _, rows = compare(model, tmp_path / "model.onnx", SETTINGS[name].multiple_zyx, seed=0)
+    require_parity(rows, {"float32": 1e-4}, "float32")
+
+
+@pytest.mark.parametrize("name", ["unet", "dynunet"])
+def test_an_axis_that_is_not_halved_keeps_its_size_on_the_way_down(name):
+    flat = replace(SETTINGS[name], strides_zyx=((1, 2, 2), (2, 2, 2)))
+    if name == "dynunet":
+        flat = replace(flat, kernels_zyx=((1, 3, 3), (3, 3, 3), (3, 3, 3)))
+    assert flat.multiple_zyx == (2, 4, 4)
+    assert build_network(flat, 1).eval()(torch.zeros(1, 1, 2, 8, 8)).shape == (1, 1, 2, 8, 8)
+
+
+@pytest.mark.parametrize("units", [0, 2])
+def test_the_last_layer_of_a_unet_is_found_whatever_its_units(units):
+    torch.manual_seed(0)
+    parts = build_parts(replace(SETTINGS["unet"], residual_units=units), 2)
+    assert [tuple(head.bias.shape) for head in parts.heads] == [(2,)]
+    assert torch.sigmoid(parts.network.eval()(torch.zeros(1, 1, 8, 8, 8))).median().item() < 0.1
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_the_encoder_is_the_half_that_sees_the_image_first(name):
+    parts = build_parts(SETTINGS[name], 1)
+    encoder = {id(parameter) for module in parts.encoder for parameter in module.parameters()}
+    assert encoder
+    # Weights of the encoder alone decide what the coarsest level sees; those of the head do not belong to it.
+    assert id(next(parts.network.parameters())) in encoder
+    assert not encoder & {id(parameter) for head in parts.heads for parameter in head.parameters()}
+    assert len(encoder) < len(list(parts.network.parameters()))
+
+
+def test_exclusive_classes_share_a_softmax_with_the_background():
+    logits = torch.randn(2, 3, 2, 2, 2)
+    with_zero = torch.cat([torch.zeros(2, 1, 2, 2, 2), logits], dim=1)
+    torch.testing.assert_close(probabilities(logits, exclusive=True), torch.softmax(with_zero, dim=1)[:, 1:])
+    torch.testing.assert_close(probabilities(logits[:, :1], exclusive=True), torch.sigmoid(logits[:, :1]))

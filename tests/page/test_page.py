@@ -1,0 +1,147 @@
+"""What the demo page shows of a scan, and what it offers, without the page."""
+
+import re
+import zipfile
+
+import numpy as np
+import pytest
+
+from ctseg.errors import InputError
+from ctseg.geometry.volume import Grid, Volume
+from ctseg.inference.engines import load_engine
+from ctseg.inference.predict import predict
+from ctseg.labels.read_label import LabelSettings, read_label
+from ctseg.masks.components import measure_components
+from ctseg.scans.nifti import read_nifti, write_nifti
+from ctseg.scans.read_scan import read_scan
+from dicom_files import REFERABLE, write_series
+from hostile import zip_of
+from serving.page.texts import TEXTS
+from serving.page.view import document, scene, surface
+from serving.page.work import segment_upload
+from serving.settings import Settings
+
+LEFT_BACK_HEAD = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
+FEET_FIRST = ((1.0, 0.0, 0.0), (0.0, -1.0, 0.0), (0.0, 0.0, -1.0))
+
+
+@pytest.fixture
+def model(model_folder):
+    return model_folder / "model.onnx"
+
+
+def work(data, model, told=None):
+    steps = told if told is not None else []
+    return segment_upload(data, load_engine(model, 2), model, Settings(), lambda *step: steps.append(step))
+
+
+def two_lesions(direction=LEFT_BACK_HEAD):
+    """A body with a lesion of each of two classes."""
+    grid = Grid((30, 60, 50), (1.0, 1.0, 2.0), (5.0, -7.0, 11.0), direction)
+    hu = np.full(grid.shape_zyx, -1000, np.int16)
+    hu[2:-2, 5:-5, 5:-5] = 40
+    classes = np.zeros(grid.shape_zyx, np.uint8)
+    classes[5:9, 10:16, 30:38] = 1
+    classes[20:23, 40:44, 8:11] = 2
+    return Volume(hu, grid), Volume(classes, grid)
+
+
+@pytest.mark.parametrize("direction", [LEFT_BACK_HEAD, FEET_FIRST])
+def test_a_row_leads_to_its_component(direction):
+    image, classes = two_lesions(direction)
+    shown = scene(image, classes, measure_components(classes, image), ["tumour", "cyst"])
+    masks = unpacked(shown, "masks", np.uint8)
+    assert [row["label"] for row in shown["rows"]] == ["tumour 1", "cyst 1"]
+    assert [masks[tuple(row["at_zyx"])] for row in shown["rows"]] == [1, 2]
+    assert masks[tuple(shown["focus_zyx"])] == 1
+    assert set(np.unique(unpacked(shown, "grey", "<i2"))) >= {40}
+
+
+def unpacked(shown, name, dtype):
+    import base64
+    import gzip
+
+    return np.frombuffer(gzip.decompress(base64.b64decode(shown[name])), dtype).reshape(shown["shape_zyx"])
+
+
+def test_a_surface_encloses_its_mask_and_is_light():
+    mask = np.zeros((40, 50, 60), bool)
+    mask[10:20, 5:25, 30:50] = True
+    found = surface(mask)
+    points = np.reshape(found["points"], (-1, 3)) / 10
+    np.testing.assert_allclose(points.min(axis=0), [29.5, 4.5, 9.5], atol=0.3)
+    np.testing.assert_allclose(points.max(axis=0), [49.5, 24.5, 19.5], atol=0.3)
+    assert max(found["triangles"]) == len(points) - 1
+    noise = np.random.default_rng(0).random((80, 80, 80)) < 0.5
+    assert len(surface(noise)["triangles"]) / 3 < 12_001
+    one = np.zeros((9, 9, 9), bool)
+    one[4, 4, 4] = True
+    assert surface(one)["triangles"]
+    assert surface(one & False) == {"points": [], "triangles": []}
+
+
+def test_the_document_loads_nothing_and_names_are_text():
+    image, classes = two_lesions()
+    rows = measure_components(classes, image)
+    page = document(scene(image, classes, rows, ["</script><script>alert(1)", "cyst"]), TEXTS["English"])
+    assert "<script>alert" not in page
+    assert not re.search(r"(src|href)=|url\(|https?:", page)
+
+
+def test_all_languages_have_the_same_texts():
+    keys = {language: list(texts) for language, texts in TEXTS.items()}
+    assert set(map(tuple, keys.values())) == {tuple(keys["English"])}
+    assert all(text.strip() for texts in TEXTS.values() for text in texts.values())
+
+
+def test_a_dropped_file_is_segmented_as_predict_does(model, scan, tmp_path):
+    write_nifti(scan[0], tmp_path / "scan.nii.gz")
+    told = []
+    shown = work((tmp_path / "scan.nii.gz").read_bytes(), model, told)
+    expected = predict(read_scan(tmp_path / "scan.nii.gz").volume, load_engine(model, 2))
+    write_nifti(expected.segmentation, tmp_path / "mask.nii.gz")
+    assert shown.files["segmentation.nii.gz"] == (tmp_path / "mask.nii.gz").read_bytes()
+    assert len(shown.files["components.csv"].splitlines()) == 1 + len(expected.components)
+    assert set(shown.files) == {"segmentation.nii.gz", "components.csv"}
+    assert [step for step, _ in told][:2] == ["reading", "waiting"]
+    assert ("segmenting", 1.0) in told
+
+
+def test_a_dropped_series_gives_dicom_too(model, scan, tmp_path):
+    write_series(tmp_path / "ct", scan[0].voxels_zyx, scan[0].grid, **REFERABLE)
+    shown = work(zipped(tmp_path / "ct", tmp_path / "ct.zip"), model)
+    assert set(shown.files) == {"segmentation.nii.gz", "components.csv", "seg.dcm", "rtstruct.dcm", "report.dcm"}
+    for name, data in shown.files.items():
+        (tmp_path / name).write_bytes(data)
+    mask = read_nifti(tmp_path / "segmentation.nii.gz")
+    found = read_label(tmp_path / "seg.dcm", LabelSettings({"ball": 1}), mask.grid, "scan")
+    np.testing.assert_array_equal(found.voxels_zyx, mask.voxels_zyx)
+
+
+def test_a_series_that_nothing_can_refer_to_is_segmented_and_says_so(model, scan, tmp_path):
+    write_series(tmp_path / "ct", scan[0].voxels_zyx, scan[0].grid)
+    shown = work(zipped(tmp_path / "ct", tmp_path / "ct.zip"), model)
+    assert set(shown.files) == {"segmentation.nii.gz", "components.csv"}
+    assert any("no DICOM object can refer to them" in caution for caution in shown.cautions)
+    assert not any(str(tmp_path) in caution or "/tmp" in caution for caution in shown.cautions)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"no scan at all" * 100, "by its content"),
+        (zip_of([("../../evil", b"x")]), "outside of itself"),
+        (zip_of([("readme.txt", b"hello")]), "DICOM"),
+    ],
+)
+def test_what_is_no_scan_is_told_in_a_sentence(model, data, message):
+    with pytest.raises(InputError, match=message) as caught:
+        work(data, model)
+    assert "/tmp" not in str(caught.value)
+
+
+def zipped(folder, path):
+    with zipfile.ZipFile(path, "w") as archive:
+        for file in sorted(folder.iterdir()):
+            archive.write(file, file.name)
+    return path.read_bytes()

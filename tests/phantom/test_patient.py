@@ -1,0 +1,190 @@
+"""The phantom's patients: the same for the same seed, true to their settings, and not solved by a threshold."""
+
+from functools import cache
+
+import numpy as np
+import pytest
+
+from ctseg.geometry.volume import AIR_HU
+from ctseg.masks.mask_outlines import slice_contours
+from ctseg.phantom.nodules import DIAMETER_RANGE_MM, Nodule
+from ctseg.phantom.patient import Phantom, PhantomSettings, make_phantom
+from ctseg.phantom.shapes import Axes, Tubes, add_tubes, coverage, ellipsoid, smooth_max
+from ctseg.phantom.vessels import grow_tree
+
+SETTINGS = PhantomSettings(seed=1, spacing_mm=(2.0, 2.2), slice_distance_mm=(2.6, 3.0), nodules=(2, 5))
+INDICES = (0, 1)
+
+
+@cache
+def patient(index: int) -> Phantom:
+    return make_phantom(SETTINGS, index)
+
+
+def ball_volume_mm3(diameter_mm: float) -> float:
+    return np.pi / 6 * diameter_mm**3
+
+
+@cache
+def distances_mm(index: int) -> np.ndarray:
+    """The signed distances of a patient's nodules at every voxel centre: `[nodule, z, y, x]`."""
+    phantom = patient(index)
+    grid = phantom.label.grid
+    x, y, z = (
+        (first + step * np.arange(n)).astype(np.float32)
+        for first, step, n in zip(grid.origin_xyz_mm, grid.spacing_xyz_mm, grid.shape_zyx[::-1], strict=True)
+    )
+    return np.stack([n.distance(x[None, None, :], y[None, :, None], z[:, None, None]) for n in phantom.nodules])
+
+
+def test_the_same_seed_and_index_give_the_same_bytes() -> None:
+    again = make_phantom(SETTINGS, 1)
+    for name in ("image", "label", "lungs"):
+        assert getattr(again, name).voxels_zyx.tobytes() == getattr(patient(1), name).voxels_zyx.tobytes()
+        assert getattr(again, name).grid == getattr(patient(1), name).grid
+    assert again.nodules == patient(1).nodules
+
+
+def test_another_seed_or_index_is_another_patient() -> None:
+    other_seed = make_phantom(PhantomSettings(2, SETTINGS.spacing_mm, SETTINGS.slice_distance_mm, (2, 5)), 1)
+    nodules = {patient(0).nodules, patient(1).nodules, other_seed.nodules}
+    assert len(nodules) == 3
+
+
+@pytest.mark.parametrize("index", INDICES)
+def test_a_patient_keeps_to_the_settings(index: int) -> None:
+    phantom = patient(index)
+    dx, dy, dz = phantom.image.grid.spacing_xyz_mm
+    assert dx == dy
+    assert 2.0 <= dx <= 2.2
+    assert 2.6 <= dz <= 3.0
+    assert 2 <= len(phantom.nodules) <= 5
+    assert all(DIAMETER_RANGE_MM[0] * 0.8 <= n.diameter_mm <= DIAMETER_RANGE_MM[1] for n in phantom.nodules)
+    assert 340 <= dx * phantom.image.grid.shape_zyx[2] <= 390
+    assert 255 <= dz * phantom.image.grid.shape_zyx[0] <= 330
+
+
+@pytest.mark.parametrize("index", INDICES)
+def test_volumes_share_a_grid_and_hold_what_they_say(index: int) -> None:
+    phantom = patient(index)
+    assert phantom.image.grid == phantom.label.grid == phantom.lungs.grid
+    assert (phantom.image.voxels_zyx.dtype, phantom.label.voxels_zyx.dtype) == (np.int16, np.uint8)
+    assert set(np.unique(phantom.label.voxels_zyx)) == set(np.unique(phantom.lungs.voxels_zyx)) == {0, 1}
+    assert phantom.image.voxels_zyx.min() >= AIR_HU
+    litres = phantom.lungs.voxels_zyx.sum() * phantom.lungs.grid.voxel_volume_mm3 / 1e6
+    assert 3 < litres < 6.5
+
+
+@pytest.mark.parametrize("index", INDICES)
+def test_the_label_is_the_nodules_shapes_cut_at_the_pleura(index: int) -> None:
+    phantom = patient(index)
+    shapes = distances_mm(index)
+    label, lungs = phantom.label.voxels_zyx > 0, phantom.lungs.voxels_zyx > 0
+    near_surface = np.abs(shapes).min(axis=0) < 1e-3  # where float32 may fall to either side
+    expected = (shapes.min(axis=0) <= 0) & lungs
+    assert ((label == expected) | near_surface).all()
+    assert not (label & ~lungs).any()
+
+
+@pytest.mark.parametrize("index", INDICES)
+def test_nodules_do_not_touch_and_free_ones_are_whole(index: int) -> None:
+    phantom = patient(index)
+    inside = distances_mm(index) <= 0
+    assert inside.sum(axis=0).max() == 1
+    lungs = phantom.lungs.voxels_zyx > 0
+    for nodule, mask in zip(phantom.nodules, inside, strict=True):
+        if nodule.at_pleura:
+            assert 0.4 < (mask & lungs).sum() / mask.sum() < 1
+        else:
+            assert not (mask & ~lungs).any()
+            if not nodule.lobes and nodule.diameter_mm > 10:
+                volume = mask.sum() * phantom.label.grid.voxel_volume_mm3
+                assert volume == pytest.approx(ball_volume_mm3(nodule.diameter_mm), rel=0.06)
+
+
+@pytest.mark.parametrize("index", INDICES)
+def test_tissues_have_their_hu(index: int) -> None:
+    phantom = patient(index)
+    image, label, lungs = (v.voxels_zyx for v in (phantom.image, phantom.label, phantom.lungs))
+    assert -880 < np.median(image[(lungs > 0) & (label == 0)]) < -760
+    for nodule, distance in zip(phantom.nodules, distances_mm(index), strict=True):
+        if nodule.core == 1 and nodule.diameter_mm > 15:
+            middle = distance < -5
+            assert image[middle & (label > 0)].mean() == pytest.approx(nodule.hu, abs=15)
+    assert (image[:, :3, :3] == AIR_HU).all()
+    assert image.max() > 400
+
+
+@pytest.mark.parametrize("index", INDICES)
+def test_no_threshold_in_the_lungs_finds_the_nodules(index: int) -> None:
+    phantom = patient(index)
+    lungs = phantom.lungs.voxels_zyx > 0
+    hu, truth = phantom.image.voxels_zyx[lungs], phantom.label.voxels_zyx[lungs] > 0
+    dice = [2 * ((hu > t) & truth).sum() / ((hu > t).sum() + truth.sum()) for t in range(-800, 100, 50)]
+    assert max(dice) < 0.47
+
+
+@pytest.mark.parametrize("amplitude", [0.0, 0.1, 0.25])
+def test_a_lobed_nodule_has_its_closed_form_volume(amplitude: float) -> None:
+    nodule = Nodule((1.0, -2.0, 0.5), 20.0, 30.0, lobes=(((0.6, 0.0, 0.8), 2, amplitude),))
+    at = np.arange(-16, 17, 0.5)
+    mask = nodule.distance(at[None, None, :], at[None, :, None], at[:, None, None]) <= 0
+    # The mean of (1 + a P2)³ over the sphere; P2² has the mean 1/5 and P2³ has 2/35.
+    expected = ball_volume_mm3(20) * (1 + 3 / 5 * amplitude**2 + 2 / 35 * amplitude**3)
+    assert mask.sum() * 0.5**3 == pytest.approx(expected, rel=0.01)
+    assert np.abs(at[np.argwhere(mask)] - np.array([0.5, -2.0, 1.0])).max() <= nodule.reach_mm
+
+
+def test_a_tube_fills_its_volume_wherever_it_lies() -> None:
+    at = np.arange(-20, 21, dtype=np.float32)
+    axes = Axes(at, at, at)
+    share = np.zeros(axes.shape_zyx, np.float32)
+    add_tubes(share, axes, Tubes.line([(-9.3, -4, 2), (8, 7, -6.5)], [3, 3]), 1.0)
+    length = np.linalg.norm(np.subtract((8, 7, -6.5), (-9.3, -4, 2)))
+    assert share.sum() == pytest.approx(np.pi * 9 * length + ball_volume_mm3(6), rel=0.02)
+
+
+def test_tubes_beyond_the_grid_are_cut_off_and_thin_ones_fill_no_voxel() -> None:
+    at = np.arange(10, dtype=np.float32)
+    axes = Axes(at, at, at)
+    share = np.zeros(axes.shape_zyx, np.float32)
+    add_tubes(share, axes, Tubes.line([(-50, 5, 5), (50, 5, 5)], [0.2, 0.2]), 1.0)
+    add_tubes(share, axes, Tubes.line([(90, 90, 90), (99, 99, 99)], [2, 2]), 1.0)
+    assert share.max() == pytest.approx(np.pi * 0.2**2, rel=1e-5)
+    assert (share[5, 5] > 0).all()
+
+
+def test_a_tree_reaches_every_target_and_thins_out() -> None:
+    rng = np.random.default_rng(3)
+    targets = rng.uniform(10, 90, (40, 3))
+    tubes = grow_tree(rng, (0.0, 0.0, 0.0), targets)
+    to_ends = np.linalg.norm(targets[:, None] - tubes.end_xyz_mm[None], axis=2).min(axis=1)
+    assert to_ends.max() < 1e-4
+    assert tubes.start_radius_mm.argmax() == 0
+    assert (tubes.end_radius_mm <= tubes.start_radius_mm + 1e-6).all()
+
+
+def test_shapes_keep_their_sizes() -> None:
+    at = np.arange(-30, 31, dtype=np.float32)
+    offsets = at[None, None, :], at[None, :, None], at[:, None, None]
+    share = coverage(ellipsoid(offsets, (20.0, 12.0, 9.0)), 1.0)
+    assert share.sum() == pytest.approx(4 / 3 * np.pi * 20 * 12 * 9, rel=0.01)
+    first, second = np.float32([-5, 0, 4]), np.float32([-9, 0, -4])
+    assert (smooth_max(first, second, 3.0) >= np.maximum(first, second)).all()
+    assert smooth_max(first, second, 3.0)[0] == -5
+
+
+@pytest.mark.parametrize(
+    "rows", [["#"], ["##", "#."], ["#.", ".#"], ["###", "#.#", "###"], [".#.#.", "#####", "..#.."]]
+)
+def test_contours_enclose_the_pixels_less_half_a_pixel_a_loop(rows: list[str]) -> None:
+    mask = np.array([[c == "#" for c in row] for row in rows])
+    outlines = slice_contours(mask)
+    areas = []
+    for outline in outlines:
+        y, x = outline.T
+        areas.append((x * np.roll(y, -1) - y * np.roll(x, -1)).sum() / 2)
+    outer = [area for area in areas if area > 0]
+    holes = [area for area in areas if area < 0]
+    # Corners cut at 45° take four halves of a quarter pixel from every outline and give them to every hole.
+    assert sum(outer) + sum(holes) == pytest.approx(mask.sum() - len(outer) / 2 + len(holes) / 2)

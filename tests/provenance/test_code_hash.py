@@ -1,0 +1,201 @@
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from ctseg.provenance.code_hash import code_hash
+from places import SCRIPTS
+
+FILES = {
+    "train.py": '''
+"""Train."""
+import os
+import numpy as np
+from tool import job
+from pkg import first
+
+def run():
+    from pkg.third import late  # only when needed
+    return late(first.value(np, os))
+''',
+    "tool.py": "def job(): return 1\n",
+    "pkg/__init__.py": '"""The package."""\nNAME = "pkg"\n',
+    "pkg/first.py": '''
+"""First."""
+from . import second
+from .second import (number,
+                     other as another)
+
+def value(np, os):
+    """Doc."""
+    # a comment
+    return np.array([number(), 'text',   None, 1.5])
+''',
+    "pkg/second.py": "import pkg.deep.inner\ndef number(): return 2\ndef other(): ...\n",
+    "pkg/third.py": "async def late(x): return x\n",
+    "pkg/deep/__init__.py": "",
+    "pkg/deep/inner.py": "from .. import fourth\nfrom ..fourth import *\n",
+    "pkg/fourth.py": "class Four:\n    size: int = 4\n",
+    "pkg/unused.py": "X = 1\n",
+    "other_script.py": "import pkg.unused\n",
+}
+REACHED = sorted(set(FILES) - {"pkg/unused.py", "other_script.py"})
+
+
+@pytest.fixture
+def hash_with(tmp_path_factory):
+    """Hash train.py in a new folder, with some files changed."""
+
+    def hash_of(changes: dict[str, str] | None = None, script: str = "train.py") -> str:
+        folder = tmp_path_factory.mktemp("scripts")
+        for name, text in (FILES | (changes or {})).items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text(text, encoding="utf-8")
+        return code_hash(script, folder)
+
+    return hash_of
+
+
+@pytest.mark.parametrize(
+    ("pins", "counts"),
+    [
+        ("numpy==3.0\nscikit-image==1\ntorch==1\n", True),
+        ("numpy==2.0\nscikit-image==2\ntorch==1\n", True),
+        ("numpy==2.0\nscikit-image==1\ntorch==2\n", False),
+        ("# what is needed\ntorch==1\nscikit-image==1\nnumpy[extra]==2.0\n", False),
+    ],
+    ids=["a package that is imported", "by another name", "a package that is not", "order and comments"],
+)
+def test_the_version_of_a_package_counts_where_it_is_imported(tmp_path, pins, counts):
+    (tmp_path / "script.py").write_text("import numpy.linalg\ndef late():\n    from skimage import measure\n")
+    (tmp_path / "before.txt").write_text("numpy==2.0\nscikit-image==1\ntorch==1\n")
+    (tmp_path / "after.txt").write_text(pins)
+    hashes = {code_hash("script.py", tmp_path, tmp_path / name) for name in ("before.txt", "after.txt")}
+    assert len(hashes) == 1 + counts
+
+
+def test_the_hash_is_short_and_knows_no_folder(hash_with):
+    assert hash_with() == hash_with()
+    assert len(hash_with()) == 16
+    assert int(hash_with(), 16) >= 0
+
+
+@pytest.mark.parametrize("name", REACHED)
+def test_code_in_every_reached_file_counts(hash_with, name):
+    assert hash_with({name: FILES[name] + "\nNEW = 1\n"}) != hash_with()
+
+
+@pytest.mark.parametrize("name", REACHED)
+def test_comments_and_docstrings_do_not_count(hash_with, name):
+    text = (
+        FILES[name].removeprefix('\n"""Train."""').removeprefix('\n"""First."""').replace('"""Doc."""', '"""Other."""')
+    )
+    assert hash_with({name: f'"""New."""\n# new\n\n{text}\n# end\n'}) == hash_with()
+
+
+def test_formatting_does_not_count(hash_with):
+    first = """
+from . import second
+from .second import number, other as another
+
+
+def value(
+    np,
+    os,
+):
+    return np.array(
+        [
+            number(),
+            "text",
+            None,
+            (1.5),
+        ]
+    )
+"""
+    assert hash_with({"pkg/first.py": first}) == hash_with()
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("1.5", "1.50001"),
+        ("1.5", "True"),
+        ("None", "0"),
+        ("'text'", "b'text'"),
+        ("'text'", "'Text'"),
+        ("'text',   None", "None, 'text'"),
+        ("return np", "yield np"),
+        ("def value(np, os)", "def value(np, os=1)"),
+        ("def value(np, os)", "def value(np, *, os)"),
+        ("other as another", "other"),
+        ("number()", "not number()"),
+        ("number()", "number"),
+        ("number()", "number(**{None: 1})"),
+        ("number()", "[*number()]"),
+    ],
+)
+def test_small_changes_count(hash_with, old, new):
+    text = FILES["pkg/first.py"]
+    assert old in text
+    assert hash_with({"pkg/first.py": text.replace(old, new)}) != hash_with()
+
+
+def test_files_that_are_not_reached_do_not_count(hash_with):
+    assert hash_with({"pkg/unused.py": "X = 2\n", "pkg/new.py": "Y = 1\n", "notes.txt": "x"}) == hash_with()
+
+
+def test_an_import_brings_its_module_in(hash_with):
+    with_import = FILES["train.py"] + "\nimport pkg.unused\n"
+    assert hash_with({"train.py": with_import}) != hash_with()
+    assert hash_with({"train.py": with_import, "pkg/unused.py": "X = 2\n"}) != hash_with({"train.py": with_import})
+
+
+def test_the_place_of_a_function_counts(hash_with):
+    swapped = {"pkg/third.py": FILES["tool.py"], "tool.py": FILES["pkg/third.py"]}
+    assert hash_with(swapped) != hash_with()
+
+
+def test_scripts_have_their_own_hashes(hash_with):
+    assert hash_with(script="other_script.py") != hash_with()
+
+
+def test_a_script_may_be_given_as_an_absolute_path(tmp_path):
+    (tmp_path / "a.py").write_text("A = 1\n")
+    assert code_hash(tmp_path / "a.py", tmp_path) == code_hash("a.py", tmp_path)
+
+
+def test_modules_that_import_each_other_end(hash_with):
+    assert hash_with({"pkg/second.py": "from pkg import first\ndef number(): ...\n"}) != hash_with()
+
+
+def test_missing_scripts_and_bad_syntax_are_told(hash_with):
+    with pytest.raises(OSError, match=r"absent\.py"):
+        hash_with(script="absent.py")
+    with pytest.raises(SyntaxError):
+        hash_with({"tool.py": "def ("})
+
+
+def test_touching_and_moving_this_projects_code_changes_nothing(tmp_path):
+    moved = tmp_path / "moved"
+    shutil.copytree(SCRIPTS, moved, ignore=shutil.ignore_patterns("__pycache__", ".*"))
+    for path in moved.rglob("*.py"):
+        os.utime(path, (1, 1))
+    assert code_hash("ctseg/study/cases.py", moved) == code_hash("ctseg/study/cases.py", SCRIPTS)
+
+
+def test_the_hash_does_not_depend_on_the_seed_of_pythons_own_hash():
+    command = "from ctseg.provenance.code_hash import code_hash; print(code_hash('ctseg/study/cases.py', '.'))"
+    results = {
+        subprocess.run(
+            [sys.executable, "-c", command],
+            cwd=SCRIPTS,
+            env={"PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert results == {code_hash("ctseg/study/cases.py", SCRIPTS) + "\n"}

@@ -1,0 +1,102 @@
+import gzip
+
+import nibabel as nib
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ctseg.errors import InputError
+from ctseg.geometry import mapped_arrays
+from ctseg.geometry.volume import Grid, Volume
+from ctseg.scans.nifti import read_nifti, write_nifti
+from grids import counting, grids
+
+
+@given(grids())
+@settings(max_examples=30)
+def test_nifti_keeps_voxels_type_and_place(tmp_path_factory, grid):
+    path = tmp_path_factory.mktemp("nifti") / "volume.nii.gz"
+    volume = counting(grid)
+    write_nifti(volume, path)
+    again = read_nifti(path)
+    assert again.voxels_zyx.dtype == np.int16
+    np.testing.assert_array_equal(again.voxels_zyx, volume.voxels_zyx)
+    assert again.grid.matches(grid)
+
+
+@given(grids(sheared=False))
+@settings(max_examples=30)
+def test_simpleitk_and_nibabel_see_the_same_world(tmp_path_factory, grid):
+    path = tmp_path_factory.mktemp("nifti") / "volume.nii"
+    write_nifti(counting(grid), path)
+    image = sitk.ReadImage(str(path))
+    last = [size - 1 for size in grid.shape_zyx[::-1]]
+    expected = grid.points_xyz_mm(np.array([last[::-1]]))[0]
+    np.testing.assert_allclose(image.TransformIndexToPhysicalPoint(last), expected, atol=1e-3)
+    np.testing.assert_allclose(nib.load(path).affine @ [*last, 1], [*(expected * [-1, -1, 1]), 1], atol=1e-3)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16, ">i2", np.float32])
+@pytest.mark.parametrize(("slope", "intercept"), [(1, 0), (1, -1024), (0.5, 3)])
+@pytest.mark.parametrize("large", [False, True])
+def test_compressed_files_are_scaled_like_others(tmp_path, monkeypatch, dtype, slope, intercept, large):
+    monkeypatch.setattr(mapped_arrays, "LARGE_BYTES", 64 if large else 2**30)
+    monkeypatch.setattr(mapped_arrays, "SLAB_BYTES", 64)
+    voxels = np.arange(4 * 5 * 6).reshape(4, 5, 6).astype(dtype)
+    plain = nib.Nifti1Image(voxels, np.eye(4)).to_bytes()
+    header = bytearray(plain)
+    # Bytes 112 to 119 of a NIfTI-1 header are slope and intercept.
+    header[112:120] = np.array([slope, intercept], ">f4" if header[:4] == b"\0\0\x01\x5c" else "<f4").tobytes()
+    (tmp_path / "a.nii").write_bytes(header)
+    (tmp_path / "a.nii.gz").write_bytes(gzip.compress(header))
+    expected, found = read_nifti(tmp_path / "a.nii").voxels_zyx, read_nifti(tmp_path / "a.nii.gz").voxels_zyx
+    assert found.dtype == expected.dtype
+    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_allclose(found, voxels.T.astype(float) * slope + intercept)
+
+
+def test_the_same_volume_gives_the_same_bytes(tmp_path):
+    grid = Grid((3, 4, 5), (1, 2, 3), (0, 0, 0), ((1, 0, 0), (0, 1, 0), (0, 0, 1)))
+    for name in ("a.nii.gz", "b.nii.gz"):
+        write_nifti(counting(grid), tmp_path / name)
+    assert (tmp_path / "a.nii.gz").read_bytes() == (tmp_path / "b.nii.gz").read_bytes()
+
+
+def test_no_partial_file_is_left_when_writing_fails(tmp_path):
+    grid = Grid((1, 1, 1), (1, 1, 1), (0, 0, 0), ((1, 0, 0), (0, 1, 0), (0, 0, 1)))
+    with pytest.raises(Exception, match=r"dtype|type"):
+        write_nifti(Volume(np.array([[["text"]]]), grid), tmp_path / "a.nii")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
+@given(keep=st.floats(0.05, 0.95))
+@settings(max_examples=10)
+def test_a_cut_file_is_refused_by_name(tmp_path_factory, suffix, keep):
+    folder = tmp_path_factory.mktemp("cut")
+    voxels = np.random.default_rng(0).integers(-1000, 1000, (20, 20, 20)).astype(np.int16)
+    grid = Grid((20, 20, 20), (1, 1, 1), (0, 0, 0), ((1, 0, 0), (0, 1, 0), (0, 0, 1)))
+    write_nifti(Volume(voxels, grid), folder / f"whole{suffix}")
+    data = (folder / f"whole{suffix}").read_bytes()
+    cut = folder / f"cut{suffix}"
+    cut.write_bytes(data[: int(len(data) * keep)])
+    with pytest.raises(InputError, match="cut"):
+        read_nifti(cut)
+
+
+def test_a_file_that_is_not_there_or_no_nifti_is_refused(tmp_path):
+    with pytest.raises(InputError, match=r"missing\.nii does not exist"):
+        read_nifti(tmp_path / "missing.nii")
+    (tmp_path / "text.nii.gz").write_bytes(gzip.compress(b"no scan"))
+    with pytest.raises(InputError, match=r"text\.nii\.gz"):
+        read_nifti(tmp_path / "text.nii.gz")
+
+
+def test_a_fourth_axis_of_one_is_dropped_and_a_longer_one_refused(tmp_path):
+    for frames in (1, 2):
+        nib.save(nib.Nifti1Image(np.zeros((4, 5, 6, frames), np.int16), np.eye(4)), tmp_path / f"{frames}.nii")
+    assert read_nifti(tmp_path / "1.nii").voxels_zyx.shape == (6, 5, 4)
+    with pytest.raises(InputError, match="no single 3-D volume"):
+        read_nifti(tmp_path / "2.nii")

@@ -1,0 +1,215 @@
+"""Public archives become cases by the layout in which they are published."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from archive_trees import CT_UID, X_RAY_UID, make_files, make_lidc, make_luna16, make_msd, xml_header
+from ctseg.errors import InputError
+from ctseg.geometry.volume import Grid, Volume
+from ctseg.scans.nifti import read_nifti, write_nifti
+from ctseg.study.archives import ARCHIVES
+from ctseg.study.cases import Case, find_cases
+from places import ROOT
+from real_data import FOLDER, real_data
+from studies import TINY, merged, planned_jobs, snakemake
+
+SCHEMA_PATH = ROOT / "rules/schemas/cases.schema.yaml"
+
+
+def find(root: Path, source: str, labels: dict[str, int] | None = None, folder: str = "data") -> list[Case]:
+    config = {"source": source, "folder": folder, "exclude": [], "names": "auto"}
+    return find_cases(config, root, SCHEMA_PATH, "made", labels or {"spleen": 1})
+
+
+def complaint(root: Path, source: str, labels: dict[str, int] | None = None) -> str:
+    with pytest.raises(InputError) as caught:
+        find(root, source, labels)
+    return str(caught.value)
+
+
+def test_the_decathlon_has_training_cases_and_cases_to_predict(tmp_path):
+    make_msd(tmp_path / "data")
+    cases = find(tmp_path, "msd")
+    assert [case.case for case in cases] == ["spleen_10", "spleen_2", "spleen_3", "spleen_4", "spleen_6", "spleen_7"]
+    assert cases[1] == Case("spleen_2", "data/imagesTr/spleen_2.nii.gz", "data/labelsTr/spleen_2.nii.gz")
+    assert cases[-1] == Case("spleen_7", "data/imagesTs/spleen_7.nii.gz", split="predict")
+
+
+def test_the_decathlons_labels_must_be_the_studys(tmp_path):
+    make_msd(tmp_path / "data", labels={"0": "background", "1": "liver", "2": "tumour"})
+    assert len(find(tmp_path, "msd", {"Tumor": 2})) == 6
+    assert len(find(tmp_path, "msd", {"liver_tumour": 2, "liver": 1})) == 6
+    for labels in ({"cancer": 2}, {"tumour": 1}, {"liver": 3}):
+        [(name, value)] = labels.items()
+        expected = f"target.labels: {name}: {value} is not what data/dataset.json holds, which is liver: 1, tumour: 2"
+        assert complaint(tmp_path, "msd", labels) == expected
+
+
+def test_a_task_that_is_no_ct_is_refused(tmp_path):
+    make_msd(tmp_path / "data", modality={"0": "T2", "1": "ADC"})
+    assert "data/dataset.json says that the scans are T2, ADC; ctseg is for CT" in complaint(tmp_path, "msd")
+
+
+@pytest.mark.parametrize("changes", [{"labels": None}, {"training": [{"image": "a.nii.gz"}]}, {"labels": {"one": "a"}}])
+def test_a_damaged_dataset_json_is_told(tmp_path, changes):
+    make_msd(tmp_path / "data", **changes)
+    assert "data/dataset.json is damaged" in complaint(tmp_path, "msd")
+
+
+def test_what_was_not_unpacked_is_told_by_name(tmp_path):
+    make_msd(tmp_path / "data")
+    (tmp_path / "data/labelsTr/spleen_3.nii.gz").unlink()
+    assert "the label data/labelsTr/spleen_3.nii.gz does not exist" in complaint(tmp_path, "msd")
+
+
+def test_the_xml_beside_the_slices_tells_the_series(tmp_path):
+    make_lidc(tmp_path / "data")
+    make_files(tmp_path / "data", "LIDC-IDRI-0006/1.1/one/1.dcm", "LIDC-IDRI-0007/1.1/one/1.dcm")
+    make_files(tmp_path / "data", "LIDC-IDRI-0007/1.2/two/1.dcm", "LICENSE", ".hidden/LIDC-IDRI-0008/a/b/c.xml")
+    cases = {case.case: case for case in find(tmp_path, "lidc")}
+    assert list(cases) == [f"LIDC-IDRI-{number:04d}" for number in range(1, 8)]
+    for number in (1, 2):
+        series = f"data/LIDC-IDRI-{number:04d}/1.1/{CT_UID}{number}"
+        assert (cases[f"LIDC-IDRI-{number:04d}"].image, cases[f"LIDC-IDRI-{number:04d}"].label) == (
+            series,
+            f"{series}/069.xml",
+        )
+    without = [cases["LIDC-IDRI-0006"], cases["LIDC-IDRI-0007"]]
+    assert [case.image for case in without] == ["data/LIDC-IDRI-0006/1.1/one", "data/LIDC-IDRI-0007"]
+    assert {(case.label, case.split) for case in without} == {(None, "predict")}
+
+
+def test_two_scans_of_a_patient_stay_together(tmp_path):
+    make_files(tmp_path / "data", "LIDC-IDRI-0132/1/a/1.xml", "LIDC-IDRI-0132/2/b/2.xml", text=xml_header("1.2"))
+    cases = find(tmp_path, "lidc")
+    assert [case.case for case in cases] == ["LIDC-IDRI-0132-1", "LIDC-IDRI-0132-2"]
+    assert {case.patient for case in cases} == {"LIDC-IDRI-0132"}
+
+
+def test_xml_files_of_their_own_are_found_by_the_series(tmp_path):
+    folder = tmp_path / "data"
+    make_files(folder, *(f"LIDC-IDRI-000{number}/1/{CT_UID}{number}/1.dcm" for number in (1, 2)))
+    make_files(folder, f"LIDC-IDRI-0002/1/{X_RAY_UID}/1.dcm")
+    make_files(folder, "LIDC-XML-only/tcia-lidc-xml/157/158.xml", text=xml_header(f"{CT_UID}2"))
+    make_files(folder, "LIDC-XML-only/tcia-lidc-xml/187/9.xml", text=xml_header(X_RAY_UID, "IdriReadMessage"))
+    first, second = find(tmp_path, "lidc")
+    assert (first.label, first.split) == (None, "predict")
+    assert second.image == f"data/LIDC-IDRI-0002/1/{CT_UID}2"
+    assert second.label == "data/LIDC-XML-only/tcia-lidc-xml/157/158.xml"
+
+
+def test_an_xml_named_like_its_patient_is_found(tmp_path):
+    make_files(tmp_path / "data", "LIDC-IDRI-0001/01-01-2000-30178/3000566.000000-03192/1.dcm")
+    make_files(tmp_path / "data", "LIDC-IDRI-0001.xml", text=xml_header("1.2"))
+    [case] = find(tmp_path, "lidc")
+    assert case.image == "data/LIDC-IDRI-0001/01-01-2000-30178/3000566.000000-03192"
+    assert (case.label, case.split) == ("data/LIDC-IDRI-0001.xml", None)
+
+
+def test_xml_files_that_belong_to_no_series_are_told(tmp_path):
+    make_files(tmp_path / "data", "LIDC-IDRI-0001/01-01-2000-30178/3000566.000000-03192/1.dcm")
+    make_files(tmp_path / "data", "tcia-lidc-xml/157/158.xml", text=xml_header(CT_UID))
+    assert "name the folders of the series by their UID" in complaint(tmp_path, "lidc")
+
+
+def test_only_headers_of_files_that_tell_are_opened(tmp_path, monkeypatch):
+    make_lidc(tmp_path / "data")
+    opened: list[str] = []
+    monkeypatch.setattr("ctseg.study.lidc_archive._head", lambda root, path: opened.append(path) or b"")
+    find(tmp_path, "lidc")
+    assert sorted(Path(path).name for path in opened) == ["068.xml", "069.xml"]
+
+
+def test_series_of_luna16_know_their_lungs(tmp_path):
+    make_luna16(tmp_path / "data")
+    first, *others = find(tmp_path, "luna16")
+    uid = "1.2.0"
+    assert first == Case(
+        uid, f"data/subset0/{uid}.mhd", "data/annotations.csv", uid, lungs=f"data/seg-lungs-LUNA16/{uid}.mhd"
+    )
+    assert [(case.series_uid, case.lungs) for case in others] == [(f"1.2.{number}", None) for number in range(1, 5)]
+
+
+@pytest.mark.parametrize("source", ARCHIVES)
+@pytest.mark.parametrize("layout", ["nothing", "empty", "another"])
+def test_a_folder_that_is_not_the_archive_says_what_is_expected(tmp_path, source, layout):
+    if layout != "nothing":
+        (tmp_path / "data").mkdir()
+    if layout == "another":
+        make_files(tmp_path / "data", "imagesTr/a.nii.gz", "subset0/1.2.mhd", "LIDC-IDRI/LIDC-IDRI-0001/1/2/3.xml")
+    text = complaint(tmp_path, source)
+    assert text.startswith("cases.folder: data ")
+    assert all(word in text for word in ("http", " GB", "CC BY", "the folder that holds"))
+
+
+def test_a_table_may_name_a_lung_field(tmp_path):
+    make_files(tmp_path / "data", "a.nii", "lungs.nii")
+    make_files(tmp_path / "data", "cases.tsv", text="case\timage\tlungs\na\ta.nii\tlungs.nii\n")
+    config = {"source": "table", "table": "data/cases.tsv", "exclude": [], "names": "auto"}
+    [case] = find_cases(config, tmp_path, SCHEMA_PATH, "made", {})
+    assert case.lungs == "data/lungs.nii"
+    (tmp_path / "data/lungs.nii").unlink()
+    with pytest.raises(InputError, match=r"the lungs data/lungs\.nii does not exist"):
+        find_cases(config, tmp_path, SCHEMA_PATH, "made", {})
+
+
+@pytest.mark.realdata
+def test_the_real_layout_of_lidc_is_found():
+    real_data("lidc-dicom")
+    first, *others = find(FOLDER, "lidc", folder="lidc-dicom")
+    assert first.case == "LIDC-IDRI-0001"
+    assert first.label == "lidc-dicom/LIDC-IDRI-0001.xml"
+    assert len(Path(first.image).parts) == 4
+    assert [(case.case, case.split) for case in others] == [
+        ("LIDC-IDRI-0002", "predict"),
+        ("LIDC-IDRI-0003", "predict"),
+    ]
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize(
+    ("name", "make", "labelled", "unlabelled"),
+    [
+        ("msd_spleen", make_msd, 5, 1),
+        ("msd_lung", lambda folder: make_msd(folder, "cancer"), 5, 1),
+        ("lidc_idri", make_lidc, 5, 0),
+        ("luna16", make_luna16, 5, 0),
+    ],
+)
+def test_a_ready_study_runs_on_its_archive(tmp_path, name, make, labelled, unlabelled):
+    study = yaml.safe_load((ROOT / f"studies/{name}.yaml").read_text(encoding="utf-8"))
+    make(tmp_path / study["cases"]["folder"])
+    jobs = planned_jobs(tmp_path, merged(study, {"split": {"test_fraction": 0.4, "validation_fraction": 0.4}}))
+    in_lungs = study["target"]["region"] == "lungs"
+    assert (jobs["convert_image"], jobs["convert_label"]) == (labelled + unlabelled, labelled)
+    assert jobs.get("segment_lungs", 0) == in_lungs * (labelled + unlabelled)
+
+
+@pytest.mark.timeout(120)
+def test_a_lung_field_that_is_given_is_taken(tmp_path):
+    grid = Grid((40, 50, 60), (5.0, 5.0, 6.0), (-150.0, -120.0, 0.0), ((1.0, 0, 0), (0, 1.0, 0), (0, 0, 1.0)))
+    hu = np.full(grid.shape_zyx, -1000, dtype=np.int16)
+    hu[:, 5:-5, 5:-5] = 40
+    lungs = np.zeros(grid.shape_zyx, dtype=np.uint8)
+    lungs[5:35, 15:35, 10:25], lungs[5:35, 15:35, 35:50] = 1, 2
+    hu[lungs > 0] = -850
+    label = np.zeros(grid.shape_zyx, dtype=np.uint8)
+    label[20, 20, 20] = 1
+    for name, voxels in (("image", hu), ("lungs", lungs), ("label", label)):
+        for case in "abcd":
+            write_nifti(Volume(voxels, grid), tmp_path / f"{case}_{name}.nii")
+    rows = "".join(f"{case}\t{case}_image.nii\t{case}_label.nii\t{case}_lungs.nii\n" for case in "abc")
+    rows += "d\td_image.nii\td_label.nii\t\n"
+    make_files(tmp_path, "cases.tsv", text=f"case\timage\tlabel\tlungs\n{rows}")
+    study = merged(TINY, {"cases": {"source": "table", "table": "cases.tsv"}})
+    folder = tmp_path / "results/tiny/lungs"
+    run = snakemake(tmp_path, study, "--", "results/tiny/lungs/a.json", "results/tiny/lungs/d.json")
+    assert run.returncode == 0, run.stdout
+    given, computed = (json.loads((folder / f"{case}.json").read_text()) for case in "ad")
+    assert (given["source"], computed["source"]) == ("given", "computed")
+    assert given["plausible"] and given["mean_hu"] == -850
+    np.testing.assert_array_equal(read_nifti(folder / "a.nii.gz").voxels_zyx, lungs > 0)

@@ -1,0 +1,7 @@
+"""Where the project's files lie."""
+
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPTS = ROOT / "workflow_scripts"
+SCHEMAS = ROOT / "rules" / "schemas"

@@ -1,0 +1,111 @@
+"""A service for tests: the real command on a free port, and what clients do with it."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from places import ROOT
+
+FINAL = ("done", "failed", "cancelled")
+
+
+@dataclass
+class Served:
+    """A running service, and a client of it."""
+
+    process: subprocess.Popen
+    client: httpx.Client
+    log: Path
+    folder: Path
+
+    @property
+    def url(self):
+        return str(self.client.base_url).rstrip("/")
+
+    def post(self, content, **more):
+        return self.client.post("/v1/segmentations", content=content, **more)
+
+    def ended(self, job_id, seconds=60):
+        """The job once it has ended."""
+        limit = time.monotonic() + seconds
+        while time.monotonic() < limit:
+            job = self.client.get(f"/v1/segmentations/{job_id}", params={"wait_seconds": 10}).json()
+            if job["state"] in FINAL:
+                return job
+        raise TimeoutError(job)
+
+    def segment(self, content):
+        """The mask's bytes and the JSON of a scan that can be segmented."""
+        answer = self.post(content)
+        assert answer.status_code == 202, answer.text
+        job = self.ended(answer.json()["id"])
+        assert job["state"] == "done", job
+        return self.client.get(job["links"]["nifti"]).content, self.client.get(job["links"]["json"]).json()
+
+
+def free_port():
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        return bound.getsockname()[1]
+
+
+@contextmanager
+def serving(model, folder, *flags, token="", port=None):
+    """Start the service, wait until it is ready, and end it."""
+    port = port or free_port()
+    folder.mkdir(exist_ok=True)
+    log = folder / f"{port}.log"
+    command = [sys.executable, "-m", "serving", "--model", model, "--port", port, "--folder", folder / "spool"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "workflow_scripts"), "CTSEG_TOKEN": token}
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            [*map(str, command), "--threads", "1", *map(str, flags)],
+            cwd=ROOT,
+            env=environment,
+            stdout=output,
+            stderr=output,
+        )
+    try:
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60, headers=headers) as client:
+            served = Served(process, client, log, folder / "spool")
+            wait_until_ready(served)
+            yield served
+    finally:
+        process.terminate()
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def wait_until_ready(served, seconds=60):
+    """Wait until the model is loaded."""
+    limit = time.monotonic() + seconds
+    while time.monotonic() < limit:
+        if served.process.poll() is not None:
+            break
+        try:
+            if served.client.get("/healthz").status_code == 200:
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(0.05)
+    raise AssertionError(served.log.read_text())
+
+
+def worker_pid(served):
+    """The process that segments: the child of the server that was spawned last and is no resource tracker."""
+    children = Path(f"/proc/{served.process.pid}/task/{served.process.pid}/children").read_text().split()
+    for task in Path(f"/proc/{served.process.pid}/task").iterdir():
+        children += (task / "children").read_text().split()
+    workers = {int(pid) for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()}
+    return max(workers)

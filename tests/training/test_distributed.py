@@ -1,0 +1,89 @@
+"""Several processes that share each batch train as one does."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from ctseg.errors import InputError
+from ctseg.geometry.volume import Grid, Volume
+from ctseg.preprocessing.foreground import write_foreground
+from ctseg.scans.nifti import write_nifti
+from ctseg.training.distributed import train_in_processes
+from ctseg.training.train_fold import FoldTask, train_fold
+from training_data import make_case
+
+IDENTITY = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
+PLAN = {
+    "spacing_mm": [1, 1, 1],
+    "window_hu": [-1000, 400],
+    "scaling_hu": [-300, 700],
+    "channels": [4, 8],
+    "strides": [[2, 2, 2]],
+    "kernel_sizes": [[3, 3, 3]] * 2,
+    "patch_size": [8, 8, 8],
+    "batch_size": 4,
+}
+
+
+@pytest.fixture
+def task(tmp_path):
+    """A fold with three prepared cases on disk."""
+    for seed in range(3):
+        case, folder = make_case(seed), tmp_path / "cases" / f"case-{seed}"
+        grid = Grid(case.image_zyx.shape, (1.0, 1.0, 1.0), (0.0, 0.0, 0.0), IDENTITY)
+        write_nifti(Volume(case.image_zyx, grid), folder / "image.nii")
+        write_nifti(Volume(case.label_zyx, grid), folder / "label.nii")
+        write_foreground(case.foreground, folder / "foreground.npz")
+    (tmp_path / "plan.json").write_text(json.dumps({key: {"value": value} for key, value in PLAN.items()}))
+    train = {"steps": 10, "validate_every": 5, "patience": 5, "learning_rate": 0.01, "warmup_steps": 2}
+    train |= {"optimiser": "sgd", "schedule": "cosine", "accumulate": 1, "weight_decay": 0.0, "ema_decay": 0.9}
+    train |= {
+        "foreground_probability": 0.7,
+        "volume_exponent": 0.5,
+        "precision": "float32",
+        "data_on": "auto",
+        "on_oom": "error",
+        "freeze_encoder": False,
+    }
+    train |= {"loss": "dice_bce", "dice_weight": 0.5, "batch_dice": True, "class_weights": {}}
+    network = {"architecture": "unet", "residual_units": 1, "norm": "instance", "dropout": 0.0}
+    network |= {"deep_supervision": False, "exclusive": False}
+    augment = {"flip_axes": ["x"], "rotate_degrees": 15, "noise_hu": 10}
+    step = {
+        "train": train,
+        "network": network,
+        "augment": augment,
+        "labels": ["ball"],
+        "fold": 0,
+        "repeat": 0,
+        "seed": 1,
+    }
+    step |= {"training": ["case-0", "case-1"], "validation": ["case-2", "case-1"]}
+    paths = {
+        name: str(tmp_path / name) for name in ("cases", "plan.json", "weights.pt", "history.tsv", "checkpoint.pt")
+    }
+    return FoldTask(step, "code", paths["plan.json"], paths["cases"], "", *list(paths.values())[2:], 2, use_gpu=False)
+
+
+def trained(task):
+    return torch.load(task.weights, weights_only=True)["network"]
+
+
+def test_two_processes_end_with_the_weights_of_one(task, tmp_path):
+    train_fold(task)
+    alone = replace(task, weights=str(tmp_path / "two.pt"), history=str(tmp_path / "two.tsv"))
+    train_in_processes(alone, 2)
+    one, two = trained(task), trained(alone)
+    assert one.keys() == two.keys()
+    for name, value in one.items():
+        torch.testing.assert_close(two[name], value, rtol=1e-5, atol=1e-5)
+    rows = [np.genfromtxt(path, names=True, dtype=None) for path in (task.history, alone.history)]
+    np.testing.assert_allclose(rows[0]["validation_dice"], rows[1]["validation_dice"], atol=1e-3)
+
+
+def test_what_goes_wrong_in_a_process_is_told_in_words(task):
+    with pytest.raises(InputError, match="3 GPUs cannot share batches of 4 patches evenly"):
+        train_in_processes(task, 3)

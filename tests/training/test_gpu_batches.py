@@ -1,0 +1,158 @@
+"""Batches for a GPU, made on a processor: the twin of those that are made there patch by patch, and never read back."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from ctseg.training.augmentation import blur_weights
+from ctseg.training.batches import processor_batches
+from ctseg.training.gpu_batches import DeviceBatches, softening
+from ctseg.training.gpu_sources import CasesInFiles, CasesOnDevice
+from ctseg.training.patch_sampling import PatchSampler, TrainingCase, cut_patch
+from ctseg.training.random_changes import AugmentSettings, Changes
+from ctseg.training.trainer import Trainer
+from training_data import SETTINGS, make_case, trainer
+
+CPU, META = torch.device("cpu"), torch.device("meta")
+CASES = [make_case(0, second_class=True), make_case(1, size=17, second_class=True)]
+EVERYTHING = AugmentSettings(("x", "y", "z"), 15, 10, 0.2, 1, 1, 0.7, 0.2, 0.3, 20, 15)
+AUGMENTATIONS = {
+    "nothing": AugmentSettings(()),
+    "flips": AugmentSettings(("x", "z")),
+    "in plane": AugmentSettings(("y",), 30, 0, 0.2),
+    "tilted": AugmentSettings((), 15, 15, 0.1),
+    "elastic": AugmentSettings(("x",), elastic_mm=1.5),
+    "blur": AugmentSettings((), blur_mm=2.0),
+    "low resolution": AugmentSettings((), low_resolution=1.5),
+    "contrast": AugmentSettings((), contrast=0.4),
+    "gamma": AugmentSettings((), gamma=0.4),
+    "noise": AugmentSettings((), shift_hu=20, noise_hu=15),
+    "everything": EVERYTHING,
+}
+SIX = replace(SETTINGS, batch_size=6, n_classes=2, patch_zyx=(8, 12, 10), spacing_xyz_mm=(1.0, 1.5, 2.0))
+
+
+def sampler_of(cases, settings):
+    return PatchSampler(cases, settings.foreground_probability, settings.volume_exponent, settings.scaling.low_hu)
+
+
+def device_batches(settings, device=CPU, in_files=False, numbers=None):
+    source = CasesInFiles(device) if in_files else CasesOnDevice(CASES, device)
+    return DeviceBatches(sampler_of(CASES, settings), source, settings, numbers or range(settings.batch_size), device)
+
+
+@pytest.mark.parametrize("name", AUGMENTATIONS)
+@pytest.mark.parametrize("in_files", [False, True])
+def test_a_batch_is_what_a_processor_makes_patch_by_patch(name, in_files):
+    settings = replace(SIX, augment=AUGMENTATIONS[name])
+    expected = processor_batches(sampler_of(CASES, settings), settings, range(6))
+    found = device_batches(settings, in_files=in_files)
+    for index in range(6):
+        (image, masks), (other, other_masks) = expected(index), found(index)
+        assert image.shape == other.shape
+        # In units of what the network sees, −1…1. Where a deformation reaches the border of what was cut there may be a
+        # voxel that is interpolated to one side or the other.
+        off = (image - other).abs()
+        assert (off > 2e-3).float().mean() < 2e-3, (index, off.max())
+        assert (masks != other_masks).float().mean() < 1e-3
+
+
+def test_batches_follow_from_their_number_and_shares_make_up_the_whole():
+    settings = replace(SIX, augment=EVERYTHING)
+    whole, again = device_batches(settings), device_batches(settings)
+    shares = [device_batches(settings, numbers=range(rank, 6, 2)) for rank in range(2)]
+    for index in (3, 0):
+        batch = whole(index)
+        for kind in range(2):
+            torch.testing.assert_close(again(index)[kind], batch[kind], rtol=0, atol=0)
+            for rank, share in enumerate(shares):
+                torch.testing.assert_close(share(index)[kind], batch[kind][rank::2], rtol=1e-5, atol=1e-5)
+    assert (whole(0)[0] != whole(1)[0]).any()
+
+
+@pytest.mark.parametrize("source", ["device", "files"])
+def test_patches_are_cut_as_from_the_files_and_filled_beyond_them(source):
+    cut = CasesOnDevice(CASES, CPU) if source == "device" else CasesInFiles(CPU)
+    rng = np.random.default_rng(0)
+    size = (6, 24, 9)  # larger than a case along y
+    places = [(CASES[number % 2], rng.integers(-12, 22, 3)) for number in range(20)]
+    hu, label = cut(places, size, -1000.0)
+    assert hu.dtype == torch.int16
+    assert label.dtype == torch.uint8
+    for (case, start), *found in zip(places, hu, label, strict=True):
+        np.testing.assert_array_equal(found[0], cut_patch(case.image_zyx, start, size, -1000))
+        np.testing.assert_array_equal(found[1], cut_patch(case.label_zyx, start, size, 0))
+
+
+def test_volumes_may_be_mapped_or_turned():
+    turned = TrainingCase("turned", CASES[0].image_zyx[::-1].T, CASES[0].label_zyx[::-1].T, CASES[0].foreground)
+    hu, label = CasesOnDevice([turned], CPU)([(turned, np.zeros(3, int))], turned.image_zyx.shape, -1000)
+    np.testing.assert_array_equal(hu[0], turned.image_zyx)
+    np.testing.assert_array_equal(label[0], turned.label_zyx)
+
+
+@pytest.fixture
+def faked(monkeypatch):
+    """What has no values on meta: the stock of noise."""
+    monkeypatch.setattr(
+        "ctseg.training.gpu_batches.stock_of_noise", lambda n_values, device: torch.empty(n_values, device=device)
+    )
+
+
+@pytest.mark.parametrize("name", AUGMENTATIONS)
+def test_no_batch_waits_for_its_device(faked, name):
+    settings = replace(SIX, augment=AUGMENTATIONS[name])
+    make = device_batches(settings, META)
+    for index in range(5):  # on meta any operation that needs a value on the processor raises an error
+        images, targets = make(index)
+        assert images.shape == (6, 1, 8, 12, 10)
+        assert targets.shape == (6, 2, 8, 12, 10)
+        assert images.device == targets.device == META
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"accumulate": 2},
+        {"optimiser": "sgd"},
+        {"loss": replace(SETTINGS.loss, name="tversky_bce", class_weights=(2.0,), batch_dice=False)},
+        {"loss": replace(SETTINGS.loss, exclusive=True), "network": replace(SETTINGS.network, exclusive=True)},
+    ],
+)
+def test_no_step_waits_for_its_device(faked, monkeypatch, changes):
+    fused = {"adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
+
+    def plain(parameters, settings):
+        return fused[settings.optimiser](parameters, lr=0.1, foreach=True)  # no fused one exists for meta
+
+    monkeypatch.setattr("ctseg.training.trainer.build_optimiser", plain)
+    monkeypatch.setattr("ctseg.training.batches.holds_volumes", lambda *arguments: True)
+    run = Trainer([make_case(0)], [make_case(1)], replace(SETTINGS, **changes), "a", META)
+    for _ in range(3):
+        run._train_step()
+    assert len(run.losses) == 3
+    with pytest.raises((RuntimeError, NotImplementedError), match="meta"):
+        run._mean_loss()
+
+
+def test_the_loss_is_read_when_it_is_logged():
+    run = trainer()
+    for _ in range(2):
+        run._train_step()
+    assert run._mean_loss() == pytest.approx(np.mean([loss.item() for loss in run.losses]))
+
+
+def test_softening_is_a_matrix_along_each_axis():
+    plain = Changes((False,) * 3, None, None, 0.0, None, 1.0, 1.0, 0.0, 0, 0.0)
+    np.testing.assert_array_equal(softening(5, 1.0, plain, 0), np.eye(5))
+    blurred = softening(9, 2.0, replace(plain, blur_mm=3.0), 0)
+    np.testing.assert_allclose(blurred.sum(axis=0), 1, rtol=1e-5)
+    weights = blur_weights(1.5)
+    assert weights.sum() == pytest.approx(1)
+    assert blurred[4, 4] == pytest.approx(weights.max(), rel=1e-5)
+    coarse = softening(8, 1.0, replace(plain, coarse_zyx=(4, 8, 8)), 0)
+    np.testing.assert_allclose(coarse.sum(axis=0), 1, rtol=1e-6)
+    assert np.linalg.matrix_rank(coarse) == 4

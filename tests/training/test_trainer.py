@@ -1,0 +1,266 @@
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from ctseg.errors import InputError
+from ctseg.network.settings import NetworkSettings
+from ctseg.training.optimiser import MovingAverage, learning_rate_at
+from ctseg.training.prepared_cases import run_identity, training_hash
+from ctseg.training.trainer import Trainer
+from training_data import LEVELS, SETTINGS, digest, make_case, trainer
+
+DEEPER = ((2, 2, 2),) * 2, ((3, 3, 3),) * 3
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    run = trainer()
+    run.run(tmp_path_factory.mktemp("train") / "checkpoint.pt", progress=False)
+    return run
+
+
+def test_the_same_seed_gives_the_same_weights(uninterrupted, tmp_path):
+    again = trainer()
+    again.run(tmp_path / "checkpoint.pt", progress=False)
+    assert digest(again.best_weights) == digest(uninterrupted.best_weights)
+    assert again.history.rows == uninterrupted.history.rows
+
+
+def test_another_seed_gives_other_weights(uninterrupted, tmp_path):
+    other = trainer(replace(SETTINGS, seed=2))
+    other.run(tmp_path / "checkpoint.pt", progress=False)
+    assert digest(other.best_weights) != digest(uninterrupted.best_weights)
+
+
+def run_with_a_kill_at_step_7(settings, checkpoint):
+    """A run that dies between two validations, and is then resumed to its end."""
+    killed = trainer(settings)
+    train_step = killed._train_step
+
+    def die_at_step_7():
+        if killed.step == 7:
+            raise KeyboardInterrupt
+        train_step()
+
+    killed._train_step = die_at_step_7
+    with pytest.raises(KeyboardInterrupt):
+        killed.run(checkpoint, progress=False)
+    resumed = trainer(settings)
+    resumed.run(checkpoint, progress=False)
+    return resumed
+
+
+def test_a_resumed_run_ends_with_the_bytes_of_an_uninterrupted_one(uninterrupted, tmp_path):
+    resumed = run_with_a_kill_at_step_7(SETTINGS, tmp_path / "checkpoint.pt")
+    assert resumed.history.rows == uninterrupted.history.rows
+    assert digest(resumed.best_weights) == digest(uninterrupted.best_weights)
+
+
+def test_a_checkpoint_of_other_settings_is_not_resumed_from(uninterrupted, tmp_path):
+    checkpoint = tmp_path / "checkpoint.pt"
+    trainer(replace(SETTINGS, seed=2), identity="b").run(checkpoint, progress=False)
+    run = trainer()
+    run.run(checkpoint, progress=False)
+    assert digest(run.best_weights) == digest(uninterrupted.best_weights)
+
+
+def test_identity_follows_data_settings_and_code():
+    cases = [make_case(0), make_case(1)]
+    identity = run_identity(training_hash(cases), SETTINGS, "code")
+    assert identity == run_identity(training_hash([make_case(0), make_case(1)]), SETTINGS, "code")
+    assert identity != run_identity(training_hash(cases[:1]), SETTINGS, "code")
+    assert identity != run_identity(training_hash(cases), replace(SETTINGS, steps=13), "code")
+    assert identity != run_identity(training_hash(cases), SETTINGS, "other")
+
+
+def test_training_stops_early_without_progress(tmp_path):
+    settings = replace(SETTINGS, steps=100, validate_every=1, patience=2, learning_rate=1e-9, warmup_steps=1)
+    run = trainer(replace(settings, network=replace(SETTINGS.network, dropout=0.0)))
+    run.history.learns_nothing = lambda patience: False
+    run.run(tmp_path / "checkpoint.pt", progress=False)
+    assert run.step < 20
+
+
+def test_a_ball_is_learnt(tmp_path):
+    run = trainer(
+        replace(SETTINGS, steps=120, validate_every=20, network=NetworkSettings((8, 16), 1, "batch", 0, *LEVELS))
+    )
+    run.run(tmp_path / "checkpoint.pt", progress=False)
+    assert run.history.best_dice > 0.9
+
+
+def test_several_classes_are_learnt_as_channels_of_their_own(tmp_path):
+    cases = [make_case(seed, second_class=True) for seed in range(2)]
+    run = Trainer(cases, cases, replace(SETTINGS, n_classes=2), "a")
+    run.run(tmp_path / "checkpoint.pt", progress=False)
+    assert run.network(torch.zeros(1, 1, 8, 8, 8)).shape == (1, 2, 8, 8, 8)
+
+
+def test_validation_without_any_target_is_an_error_for_people(tmp_path):
+    run = Trainer([make_case(0)], [make_case(1, radius=0)], SETTINGS, "a")
+    with pytest.raises(InputError, match="no validation case"):
+        run.run(tmp_path / "checkpoint.pt", progress=False)
+
+
+def test_the_learning_rate_warms_up_and_falls():
+    rates = [learning_rate_at(step, SETTINGS) for step in range(SETTINGS.steps)]
+    assert rates[0] == pytest.approx(0.005)
+    assert max(rates) == pytest.approx(0.01)
+    assert rates[2:] == sorted(rates[2:], reverse=True)
+    assert learning_rate_at(SETTINGS.steps, SETTINGS) == pytest.approx(0.0001)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"optimiser": "sgd", "schedule": "poly"},
+        {"accumulate": 2},
+        {"loss": replace(SETTINGS.loss, name="dice_focal", batch_dice=False)},
+        {"loss": replace(SETTINGS.loss, name="tversky_bce"), "ema_decay": 0.0},
+        {
+            "loss": replace(SETTINGS.loss, exclusive=True),
+            "network": NetworkSettings((4, 8), 1, "instance", 0.0, *LEVELS, exclusive=True),
+        },
+        {"network": NetworkSettings((4, 8, 8), 0, "instance", 0.0, *DEEPER, "dynunet", deep_supervision=True)},
+        {"network": NetworkSettings((8, 16), 1, "group", 0.0, *LEVELS, "segresnet")},
+        {"precision": "bfloat16"},
+    ],
+)
+def test_each_choice_changes_the_weights_and_resumes_exactly(changes, tmp_path):
+    settings = replace(SETTINGS, **changes)
+    whole = trainer(settings)
+    whole.run(tmp_path / "whole.pt", progress=False)
+    untrained = trainer(settings).network.state_dict()
+    assert digest(whole.best_weights) != digest(untrained)
+    assert len(whole.history.rows) == 3
+    resumed = run_with_a_kill_at_step_7(settings, tmp_path / "cut.pt")
+    assert resumed.history.rows == whole.history.rows
+    assert digest(resumed.best_weights) == digest(whole.best_weights)
+
+
+def test_accumulated_batches_equal_one_large_batch():
+    network = replace(SETTINGS.network, dropout=0.0)
+    settings = replace(
+        SETTINGS, network=network, loss=replace(SETTINGS.loss, dice_weight=0.0), optimiser="sgd"
+    )  # its step is the gradient
+    small, large = trainer(replace(settings, accumulate=2, batch_size=1)), trainer(settings)
+    images, targets = large.batch(0)
+    parts = [(images[:1], targets[:1]), (images[1:], targets[1:])]
+    small.batch = lambda index: parts[index]
+    small._train_step()
+    large._train_step()
+    torch.testing.assert_close(small.losses, large.losses, rtol=1e-5, atol=0)
+    for one, other in zip(small.network.parameters(), large.network.parameters(), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "changes, advice",
+    [
+        ({"batch_size": 4}, r"plan.batch_size to 2, and train.accumulate to 2"),
+        ({"batch_size": 1, "patch_zyx": (16, 48, 32)}, r"plan.patch_size to \[32, 32, 16\]"),
+        ({"batch_size": 1, "patch_zyx": (4, 4, 4)}, r"fewer network.channels or another GPU"),
+    ],
+)
+def test_too_little_memory_is_told_with_what_to_change(changes, advice, tmp_path):
+    run = trainer(replace(SETTINGS, **changes))
+
+    def exhausted(index):
+        raise torch.OutOfMemoryError
+
+    run._backward = exhausted
+    with pytest.raises(InputError, match=f"too little memory .* {advice}"):
+        run.run(tmp_path / "checkpoint.pt", progress=False)
+
+
+def short_of_memory(settings, voxels):
+    """A run on a device that takes no more than so many voxels a batch."""
+    run = trainer(settings)
+    backward = run._backward
+
+    def limited(index):
+        if run.settings.batch_size * math.prod(run.settings.patch_zyx) > voxels:
+            raise torch.OutOfMemoryError
+        return backward(index)
+
+    run._backward = limited
+    return run
+
+
+def test_training_shrinks_to_the_memory_and_resumes_so(tmp_path):
+    settings = replace(SETTINGS, on_oom="shrink", batch_size=4, patch_zyx=(8, 12, 8))
+    run = short_of_memory(settings, 600)
+    run.run(tmp_path / "checkpoint.pt", progress=False)
+    assert (run.settings.batch_size, run.settings.accumulate) == (1, 4)
+    assert run.settings.patch_zyx == (8, 8, 8)
+    again = trainer(settings)
+    again.run(tmp_path / "checkpoint.pt", progress=False)
+    assert again.settings == run.settings
+    assert again.history.rows == run.history.rows
+
+
+def test_a_run_that_finds_nothing_is_stopped_with_what_to_try(tmp_path):
+    settings = replace(SETTINGS, steps=100, validate_every=1, patience=3, learning_rate=1e-9, warmup_steps=1)
+    run = trainer(settings)
+    run._validation_dice = lambda: 0.0
+    with pytest.raises(InputError, match=r"after 3 steps nothing is found in any validation case"):
+        run.run(tmp_path / "checkpoint.pt", progress=False)
+
+
+def test_a_run_that_ends_without_having_found_anything_says_so(tmp_path, caplog):
+    run = trainer(replace(SETTINGS, steps=2, validate_every=1, patience=3))
+    run._validation_dice = lambda: 0.0
+    run.run(tmp_path / "checkpoint.pt", progress=False)
+    (warning,) = (record.getMessage() for record in caplog.records if record.levelname == "WARNING")
+    assert "after all 2 steps nothing is found in any validation case; look whether" in warning
+
+
+def test_a_loss_that_is_no_number_is_told_with_what_to_try(tmp_path):
+    run = trainer()
+    with torch.no_grad():
+        next(run.network.parameters()).fill_(float("nan"))
+    with pytest.raises(InputError, match=r"training diverged at step 1 .* lower train.learning_rate"):
+        run.run(tmp_path / "checkpoint.pt", progress=False)
+
+
+def test_the_history_is_there_while_training_goes_on(tmp_path):
+    lengths = []
+    run = Trainer(
+        [make_case(0)], [make_case(1)], SETTINGS, "a", watch=lambda history: lengths.append(len(history.rows))
+    )
+    run.run(tmp_path / "checkpoint.pt", progress=False)
+    assert lengths == [1, 2, 3]
+
+
+def test_a_frozen_encoder_keeps_its_weights_and_statistics(tmp_path):
+    network = NetworkSettings((4, 8), 1, "batch", 0.0, *LEVELS)
+    run = trainer(replace(SETTINGS, network=network, freeze_encoder=True))
+    before = {name: value.clone() for name, value in run.network.state_dict().items()}
+    run.run(tmp_path / "checkpoint.pt", progress=False)
+    kept = {name for name, value in run.network.state_dict().items() if torch.equal(value, before[name])}
+    encoder = {id(value) for module in run.frozen for value in module.state_dict(keep_vars=True).values()}
+    names = {name for name, value in run.network.state_dict(keep_vars=True).items() if id(value) in encoder}
+    assert names
+    assert names <= kept
+    assert len(kept) < len(before)
+
+
+def test_the_moving_average_is_that_of_torch():
+    torch.manual_seed(0)
+    network = torch.nn.Sequential(torch.nn.Conv3d(1, 3, 3), torch.nn.BatchNorm3d(3))
+    average = MovingAverage(network, 0.9)
+    expected = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(0.9), use_buffers=True)
+    for step in range(4):
+        network(torch.randn(2, 1, 6, 6, 6))
+        with torch.no_grad():
+            network[0].weight += torch.randn_like(network[0].weight)
+        average.update(network, first=step == 0)
+        expected.update_parameters(network)
+    found = average.module.state_dict()
+    for name, one in expected.module.state_dict().items():
+        if one.is_floating_point():
+            torch.testing.assert_close(found[name], one, msg=name)
+    assert average.module[1].num_batches_tracked == 4

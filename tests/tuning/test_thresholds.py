@@ -1,0 +1,72 @@
+"""Threshold and postprocessing are chosen for the best mean Dice, and what was given stays."""
+
+import numpy as np
+import pytest
+
+from ctseg.geometry.volume import Grid, Volume
+from ctseg.tuning.thresholds import Candidate, candidates, choose, cleaning, scores
+
+AUTO = {"threshold": "auto", "min_volume_mm3": "auto", "keep_largest": "auto", "restrict_to_region": True}
+GRID = Grid((20, 20, 20), (1.0, 1.0, 1.0), (0.0, 0.0, 0.0), ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)))
+
+
+def case():
+    """A cube of 64 voxels, seen with a rim that is too large at low thresholds, and a speck beside it."""
+    reference, certainty = np.zeros(GRID.shape_zyx, np.uint8), np.zeros(GRID.shape_zyx, np.uint8)
+    certainty[4:10, 4:10, 4:10] = round(0.45 * 255)
+    certainty[5:9, 5:9, 5:9] = 250
+    certainty[15, 15, 15:17] = 240
+    reference[5:9, 5:9, 5:9] = 1
+    classes = (certainty > 0).astype(np.uint8)
+    return Volume(classes, GRID), Volume(certainty, GRID), Volume(reference, GRID)
+
+
+def dice(tried, region=None, restrict=False):
+    return [row["dice"] for row in scores(*case(), tried, 1, restrict, region)]
+
+
+def test_what_is_given_is_not_tried():
+    assert candidates({**AUTO, "threshold": 0.3, "min_volume_mm3": 5, "keep_largest": True}, 100.0) == [
+        Candidate(0.3, 5, True)
+    ]
+    tried = candidates(AUTO, 10.0)
+    assert tried[0] == Candidate(0.5, 0.0, False)
+    assert {one.min_volume_mm3 for one in tried} == {0.0, 5.0, 10.0, 20.0}
+    assert len(candidates(AUTO, 0.0)) == 5 * 2
+
+
+def test_each_candidate_has_the_dice_of_what_it_leaves():
+    tried = [Candidate(0.5, 0, False), Candidate(0.4, 0, False), Candidate(0.5, 3, False), Candidate(0.5, 0, True)]
+    assert dice(tried) == pytest.approx([128 / 130, 128 / (64 + 218), 1.0, 1.0])
+
+
+def test_a_region_takes_what_lies_away_from_it():
+    region = np.zeros(GRID.shape_zyx, np.uint8)
+    region[5:9, 5:9, 5:9] = 1
+    tried = [Candidate(0.5, 0, False)]
+    assert dice(tried, Volume(region, GRID), restrict=True) == [1.0]
+    assert dice(tried, Volume(region, GRID))[0] < 1
+
+
+def test_nothing_where_nothing_is_counts_as_right():
+    empty = Volume(np.zeros(GRID.shape_zyx, np.uint8), GRID)
+    rows = list(scores(empty, empty, empty, [Candidate(0.5, 0, False)], 2, False, None))
+    assert [row["dice"] for row in rows] == [1.0, 1.0]
+
+
+def test_the_best_is_chosen_and_the_most_ordinary_of_equals():
+    tried = candidates(AUTO, 4.0)
+    rows = list(scores(*case(), tried, 1, False, None))
+    nothing = [row | {"dice": 0.5} for row in rows]  # a case that is alike for all
+    chosen, means = choose(rows + nothing, tried)
+    assert chosen == Candidate(0.5, 4.0, False)  # 2 mm³ leaves the speck of two voxels, keep_largest is as good
+    assert len(means) == len(tried)
+    assert max(means) == pytest.approx(0.75)
+
+
+def test_every_choice_has_its_reason():
+    made = cleaning({**AUTO, "keep_largest": False}, "lungs", Candidate(0.4, 5.0, False), 0.8, 7)
+    assert made["threshold"] == {"value": 0.4, "reason": "mean Dice 0.800 on 7 cases out of training"}
+    assert made["keep_largest"] == {"value": False, "reason": "given in the config"}
+    assert made["restrict_to_region"]["value"] is True
+    assert cleaning(AUTO, "body", Candidate(0.4, 5.0, False), 0.8, 7)["restrict_to_region"]["value"] is False

@@ -1,0 +1,164 @@
+"""Where results come from: the manifest tells it, `verify` holds the results against it, and no path leaks into it."""
+
+import hashlib
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from ball_model import balls
+from crates import problems_of
+from ctseg.errors import InputError
+from ctseg.geometry.volume import Grid, Volume
+from ctseg.provenance.job_records import describe
+from ctseg.provenance.manifest import model_difference, read_manifest, trace
+from ctseg.scans.nifti import write_nifti
+from studies import merged, snakemake
+
+pytestmark = pytest.mark.timeout(300)
+GRID = Grid((40, 40, 40), (2.0, 2.0, 2.0), (0.0, 0.0, 0.0), ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)))
+PATIENT = "Zyxwvu-Hans"
+NUMBERLESS = ("adopt_model", "tabulate_cohort", "tabulate_refusals")  # rules that need no numpy
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, model_folder):
+    """A folder with two scans of which one is labelled, the study that segments them, and its results."""
+    folder = tmp_path_factory.mktemp("provenance")
+    for seed in (100, 101):
+        hu, mask = balls(seed)
+        write_nifti(Volume(hu, GRID), folder / PATIENT / f"scan-case-{seed}.nii.gz")
+        if seed == 100:
+            write_nifti(Volume(mask.astype(np.uint8), GRID), folder / PATIENT / f"label-case-{seed}.nii.gz")
+    config = {
+        "study": "given",
+        "model": str(model_folder / "model.onnx"),
+        "cases": {
+            "source": "folder",
+            "image": f"{PATIENT}/scan-{{case}}.nii.gz",
+            "label": f"{PATIENT}/label-{{case}}.nii.gz",
+        },
+        "convert": {"missing_label": "allow"},
+        "target": {"labels": {"ball": 1}, "region": "body"},
+        "resources": {"threads": 2},
+    }
+    run = snakemake(folder, config)
+    assert run.returncode == 0, run.stdout
+    return folder, config
+
+
+def copied(finished, tmp_path):
+    """A copy of the finished study that a test may change."""
+    folder, config = finished
+    shutil.copytree(folder, tmp_path / "copy", symlinks=True)
+    return tmp_path / "copy", config
+
+
+def test_a_folder_is_hashed_by_its_contents_alone(tmp_path):
+    for folder, names in (("one", "ab"), ("two", "yx")):
+        (tmp_path / folder / "deeper").mkdir(parents=True)
+        (tmp_path / folder / names[0]).write_text("first")
+        (tmp_path / folder / "deeper" / names[1]).write_text("second")
+    (tmp_path / "two" / ".hidden").write_text("of a file browser")
+    one, two = describe(tmp_path / "one"), describe(tmp_path / "two")
+    assert one == two == {"sha256": one["sha256"], "bytes": 11, "files": 2}
+    (tmp_path / "two" / "deeper" / "x").write_text("other")
+    assert describe(tmp_path / "two")["sha256"] != one["sha256"]
+
+
+def test_the_manifest_tells_what_every_job_read_and_wrote(finished):
+    folder, config = finished
+    study = folder / "results/given"
+    manifest = json.loads((study / "provenance/manifest.json").read_text())
+    assert manifest["config"]["target"] == config["target"] | manifest["config"]["target"]
+    written = {}
+    for job in manifest["jobs"]:
+        assert job["started"] <= job["ended"]
+        assert len(job["code"]) == 16
+        assert "numpy" in job["software"] or job["rule"] in NUMBERLESS, job["rule"]
+        written |= job["outputs"]
+    for path, facts in written.items():
+        content = (study / path).read_bytes()
+        assert facts == {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+    assert {path for job in manifest["jobs"] for path in job["inputs"]} <= written.keys()
+    results = {str(path.relative_to(study)) for path in study.rglob("*") if path.is_file()}
+    beside = ("logs/", "benchmarks/", "provenance/")
+    assert {path for path in results if not path.startswith(beside)} == written.keys()
+
+    given = {(job["rule"], name): facts for job in manifest["jobs"] for name, facts in job["sources"].items()}
+    label = (folder / PATIENT / "label-case-100.nii.gz").read_bytes()
+    assert given["convert_label", "label"] == [{"sha256": hashlib.sha256(label).hexdigest(), "bytes": len(label)}]
+    assert {rule for rule, _ in given} == {"adopt_model", "convert_image", "convert_label"}
+
+
+def test_what_was_not_touched_is_verified(finished):
+    folder, config = finished
+    run = snakemake(folder, config, "--", "verify")
+    assert run.returncode == 0, run.stdout
+    assert "files and folders are as the manifest says" in run.stdout
+
+
+def test_whatever_changed_or_went_is_named_and_nothing_is_made_anew(finished, tmp_path):
+    folder, config = copied(finished, tmp_path)
+    study = folder / "results/given"
+    (study / "segmentations/case-100.nii.gz").write_bytes(b"something else")
+    (study / "report.html").unlink()
+    shutil.copy(folder / PATIENT / "scan-case-100.nii.gz", folder / PATIENT / "scan-case-101.nii.gz")
+    run = snakemake(folder, config, "--", "verify")
+    assert run.returncode != 0
+    told = run.stdout[run.stdout.index("is not what its manifest says") :].split("\n\n")[0]
+    assert sorted(line.strip() for line in told.splitlines()[1:]) == [
+        "results/given/report.html is missing",
+        "results/given/segmentations/case-100.nii.gz has changed",
+        "the scan of convert_image case-101/scan has changed",
+    ]
+    assert not (study / "report.html").exists()
+    assert "Traceback" not in run.stdout
+
+
+def test_a_manifest_that_is_not_there_or_is_none_is_told(tmp_path):
+    path = tmp_path / "manifest.json"
+    with pytest.raises(InputError, match="run the study to its end first"):
+        read_manifest(path)
+    for text in ("{", "[]", '{"format": 99}'):
+        path.write_text(text)
+        with pytest.raises(InputError, match="make it anew"):
+            read_manifest(path)
+
+
+def test_a_result_without_a_record_is_told(finished):
+    with pytest.raises(InputError, match=r"how .*given/images/other.nii.gz was made is not on record"):
+        trace(finished[0] / "results/given", ["report.html", "images/other.nii.gz"])
+
+
+def test_a_model_that_was_made_from_something_else_is_told(tmp_path):
+    card, provenance = tmp_path / "card.json", tmp_path / "provenance.json"
+    provenance.write_text("{}")
+    assert model_difference(card, provenance) == []
+    card.write_text(json.dumps({"provenance": hashlib.sha256(b"{}").hexdigest()}))
+    assert model_difference(card, provenance) == []
+    provenance.write_text("{ }")
+    assert len(model_difference(card, provenance)) == 1
+
+
+def test_neither_names_nor_paths_of_the_users_files_are_kept(finished):
+    folder, _ = finished
+    for path in (folder / "results/given").rglob("*"):
+        assert PATIENT not in str(path)
+        assert not path.is_file() or PATIENT.encode() not in path.read_bytes(), path
+
+
+@pytest.mark.slow
+def test_the_study_is_a_valid_crate_also_without_what_was_cleaned_away(finished, tmp_path):
+    folder, config = copied(finished, tmp_path)
+    run = snakemake(folder, merged(config, {"report": {"licence": "CC-BY-4.0"}}), "--", "crate")
+    assert run.returncode == 0, run.stdout
+    study = folder / "results/given"
+    assert problems_of(study) == []
+    graph = json.loads((study / "ro-crate-metadata.json").read_text())["@graph"]
+    actions = [entity for entity in graph if entity["@type"] == "CreateAction"]
+    jobs = json.loads((study / "provenance/manifest.json").read_text())["jobs"]
+    assert len(actions) == len(jobs) + 1
+    (study / "segmentations/case-100.nii.gz").unlink()
+    assert any("segmentations/case-100.nii.gz" in problem for problem in problems_of(study))

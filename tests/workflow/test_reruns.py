@@ -1,0 +1,220 @@
+"""docs/reruns.md is true: each change is made in a finished study, and what a dry run plans is what the table says.
+
+A row names the rules that a change reaches first; with them run all rules that depend on them, and no other one.
+"""
+
+import os
+import re
+import shutil
+from functools import cache
+
+import pytest
+import yaml
+
+import studies
+from ctseg.phantom.cases import phantom_case, phantom_label_name
+from ctseg.study.cases import Case
+from ctseg.study.splits import assign_splits
+from places import ROOT
+from studies import TINY, merged, planned, planned_jobs, snakemake
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+STUDY = merged(TINY, {"infer": {"compare_cases": 1}})
+# With these the study has other rules, or they depend on each other in another way.
+OTHER_GRAPH = {"infer.dicom", "infer.uncertainty", "measure.probabilities", "target.region"}
+DEFAULTS = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+CODE = ("Snakefile", "config.yaml", "requirements.txt", "rules", "workflow_scripts", "profiles", "envs")
+
+
+def table(heading):
+    """The rows of a table of the page: what changes, and the rules that it reaches first."""
+    text = (
+        (ROOT / "docs" / "reruns.md").read_text(encoding="utf-8").partition(f"## {heading}\n")[2].partition("\n## ")[0]
+    )
+    rows = re.findall(r"^\| `(.+)` \| (.+) \|$", text, re.MULTILINE)
+    assert rows, heading
+    return [(change, frozenset(re.findall(r"`(\w+)`", reached))) for change, reached in rows]
+
+
+CONFIG, MODULES, PACKAGES = table("The config"), table("The code"), table("Packages")
+
+
+def test_the_table_has_a_row_for_every_key_of_the_config():
+    keys = {change.partition(":")[0] for change, _ in CONFIG}
+    sources = {f"cases.{key}" for key in ("source", "table", "image", "label", "folder")}  # other cases altogether
+    beside_others = {"network.deep_supervision", "train.freeze_encoder", "measure.groups", "infer.precision"}
+    known = set(leaves(DEFAULTS))
+    assert known - keys == sources | beside_others | {"study", "model"}
+    assert len(CONFIG) + len(MODULES) + len(PACKAGES) >= 60
+
+
+def leaves(config, prefix=""):
+    """The names of all keys that hold values, and of the mappings of free names."""
+    free = ("target.labels", "target.roi_names", "train.class_weights")
+    for key, value in config.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, dict) and name not in free:
+            yield from leaves(value, f"{name}.")
+        else:
+            yield name
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder with a copy of the workflow, so that its code can be changed, and the finished study."""
+    folder = tmp_path_factory.mktemp("reruns")
+    (folder / "code").mkdir()
+    for name in CODE:
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, folder / "code" / name)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(studies, "ROOT", folder / "code")
+        run = snakemake(folder, STUDY, "--resources", "gpu=0")
+        assert run.returncode == 0, run.stdout
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def below(folder):
+    """Gives a set of rules and all that depend on them, in a study."""
+
+    @cache
+    def edges(text):
+        run = snakemake(folder, yaml.safe_load(text), "--rulegraph", "--forceall")
+        names = dict(re.findall(r'(\d+)\[label ?= ?"(\w+)', run.stdout))
+        return [(names[first], names[second]) for first, second in re.findall(r"(\d+) -> (\d+)", run.stdout)]
+
+    def reached(rules, study):
+        found, waiting = set(rules), list(rules)
+        while waiting:
+            rule = waiting.pop()
+            following = {second for first, second in edges(yaml.safe_dump(study)) if first == rule} - found
+            found |= following
+            waiting += following
+        return found - {"all"}
+
+    return reached
+
+
+@pytest.mark.parametrize(("change", "reached"), CONFIG, ids=[change for change, _ in CONFIG])
+def test_a_key_of_the_config(folder, below, change, reached):
+    ((key, value),) = yaml.safe_load(change).items()
+    for part in reversed(key.split(".")):
+        value = {part: value}
+    study = merged(STUDY, value)
+    if key == "train.init_from":
+        shutil.copy(folder / "results/tiny/folds/0/weights.pt", folder / value["train"]["init_from"])
+    assert planned(folder, study) == below(reached, study if key in OTHER_GRAPH else STUDY)
+
+
+@pytest.mark.parametrize(("module", "reached"), MODULES, ids=[module for module, _ in MODULES])
+def test_the_code_of_a_module(folder, below, module, reached):
+    with changed(folder / "code" / "workflow_scripts" / module, lambda text: text + "\nCHANGED = True\n"):
+        assert planned(folder, STUDY) == below(reached, STUDY)
+
+
+@pytest.mark.parametrize(("package", "reached"), PACKAGES, ids=[package for package, _ in PACKAGES])
+def test_the_version_of_a_package(folder, below, package, reached):
+    def newer(text):
+        found, count = re.subn(rf"(?m)^({re.escape(package)}(?:\[.*\])?)==.*$", r"\1==99", text)
+        assert count == 1
+        return found
+
+    with changed(folder / "code" / "requirements.txt", newer):
+        assert planned(folder, STUDY) == below(reached, STUDY)
+
+
+class changed:
+    """A text file with other content for a while; its times change for good."""
+
+    def __init__(self, path, change):
+        self.path, self.before = path, path.read_text(encoding="utf-8")
+        self.after = change(self.before)
+
+    def __enter__(self):
+        assert self.after != self.before
+        self.path.write_text(self.after, encoding="utf-8")
+
+    def __exit__(self, *_):
+        self.path.write_text(self.before, encoding="utf-8")
+
+
+def test_what_changes_nothing(folder):
+    scripts = folder / "code" / "workflow_scripts"
+    for path in (folder / "code").rglob("*"):
+        os.utime(path)
+    assert planned(folder, STUDY) == set()
+    with changed(scripts / "ctseg" / "lungs.py", lambda text: '"""Another docstring."""\n# A comment.\n' + text):
+        assert planned(folder, STUDY) == set()
+    with changed(scripts / "ctseg" / "archives.py", lambda text: text + "\nCHANGED = True\n"):
+        assert planned(folder, STUDY) == set()  # it finds cases; no job comes to it
+
+
+def test_the_order_of_keys_and_the_way_to_write_a_number_change_nothing(folder):
+    def turned(config):
+        items = reversed(list(config.items()))
+        return {key: turned(value) if isinstance(value, dict) else value for key, value in items}
+
+    assert planned(folder, turned(STUDY)) == set()
+    assert planned(folder, merged(STUDY, {"train": {"learning_rate": "4.0e-3"}, "plan": {"margin_mm": 12.0}})) == set()
+
+
+def test_another_place_of_the_code_or_the_study_changes_nothing(folder, tmp_path, monkeypatch):
+    shutil.copytree(folder / "code", tmp_path / "elsewhere")
+    monkeypatch.setattr(studies, "ROOT", tmp_path / "elsewhere")
+    assert planned(folder, STUDY) == set()
+    moved = folder.rename(tmp_path / "moved")
+    try:
+        assert planned(moved, STUDY) == set()
+    finally:
+        moved.rename(folder)
+
+
+def test_a_new_case_runs_its_own_jobs_and_trains_only_where_its_split_says_so(folder):
+    patients = [phantom_case(index) for index in range(12)]
+    splits = assign_splits(
+        [Case(name, "image", label="label") for name in patients], DEFAULTS["split"] | STUDY["split"]
+    )
+    trains = {}
+    for new in patients[3:]:
+        others = [name for name in patients[3:] if name != new]
+        jobs = planned_jobs(folder, merged(STUDY, {"cases": {"phantom": {"patients": 12}, "exclude": others}}))
+        assert jobs["make_phantom"] == jobs["convert_image"] == jobs["segment_lungs"] == 1
+        trains.setdefault(splits[new].split, set()).add("train" in jobs)
+    assert trains == {"train": {True}, "val": {True}, "test": {False}}
+
+
+@pytest.mark.parametrize(("case", "split"), [("phantom-000", "train"), ("phantom-001", "val"), ("phantom-002", "test")])
+def test_a_label_that_changes_trains_again_only_where_it_is_trained_on(folder, below, case, split):
+    assert f"{case}\t{split}\t" in (folder / "results/tiny/cohort.tsv").read_text()
+    label = folder / "results" / "tiny" / "phantom" / case / phantom_label_name(int(case[-3:]))
+    times, data = label.stat(), label.read_bytes()
+    label.write_bytes(data + b"changed")
+    try:
+        jobs = planned_jobs(folder, STUDY)
+        assert jobs["convert_label"] == 1
+        assert "convert_image" not in jobs
+        assert set(jobs) == below(
+            {"convert_label"}
+            if split != "test"
+            else {"measure", "measure_certainty", "plot_case", "tabulate_cohort", "tabulate_refusals"},
+            STUDY,
+        ) | {"convert_label"}
+    finally:
+        label.write_bytes(data)
+        os.utime(label, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
+def test_files_that_all_have_new_but_equal_times_change_nothing(folder):
+    paths = [
+        path for path in folder.rglob("*") if ".snakemake" not in path.parts or path.name == ".snakemake_timestamp"
+    ]
+    times = {path: path.stat() for path in paths}
+    try:
+        for path in paths:
+            os.utime(path, (2e9, 2e9))
+        assert planned(folder, STUDY) == set()
+    finally:  # a file that another test changes must not be older than all others
+        for path, before in times.items():
+            os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))

@@ -1,0 +1,1 @@
+"""Reading DICOM: headers, series, slices, and stacks of slices as one volume."""

@@ -1,0 +1,227 @@
+"""Finding the DICOM files of a folder and reading their headers.
+
+Of a header only the elements in `TAGS` are kept: a patient's name, number or dates are not loaded. More is asked of it,
+whether two objects name one patient, frame of reference or instance, and answered by keyed hashes that mean nothing to
+anybody else.
+"""
+
+import hashlib
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pydicom
+from pydicom.multival import MultiValue
+from pydicom.tag import BaseTag, Tag
+from pydicom.uid import UID
+
+from ctseg.errors import InputError
+from ctseg.file_types import DICOM_SUFFIXES
+
+# Values that break the standard are common, and the warnings of pydicom would quote them in the logs.
+pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
+
+DICOMDIR_CLASS = "1.2.840.10008.1.3.10"
+TAGS = [
+    "AcquisitionNumber",
+    "BitsAllocated",
+    "BitsStored",
+    "BodyPartExamined",
+    "BurnedInAnnotation",
+    "Columns",
+    "ConvolutionKernel",
+    "GantryDetectorTilt",
+    "HighBit",
+    "ImageOrientationPatient",
+    "ImagePositionPatient",
+    "ImageType",
+    "KVP",
+    "LossyImageCompression",
+    "Manufacturer",
+    "ManufacturerModelName",
+    "Modality",
+    "NominalPercentageOfCardiacPhase",
+    "NumberOfFrames",
+    "PatientPosition",
+    "PerFrameFunctionalGroupsSequence",
+    "PixelPaddingRangeLimit",
+    "PixelPaddingValue",
+    "PixelRepresentation",
+    "PixelSpacing",
+    "RescaleIntercept",
+    "RescaleSlope",
+    "RescaleType",
+    "Rows",
+    "SamplesPerPixel",
+    "SeriesInstanceUID",
+    "SharedFunctionalGroupsSequence",
+    "SliceThickness",
+    "TemporalPositionIdentifier",
+    "TriggerTime",
+]
+TAG_NUMBERS = [Tag(keyword) for keyword in TAGS]  # looked up once, not once a file
+PATIENT_ID, FRAME_OF_REFERENCE, INSTANCE = (
+    Tag(name) for name in ("PatientID", "FrameOfReferenceUID", "SOPInstanceUID")
+)
+FORGOTTEN = [PATIENT_ID, FRAME_OF_REFERENCE, INSTANCE]
+PATIENT_KEY = os.urandom(32)  # gone with this process, and with it every way back to a patient
+
+
+@dataclass(frozen=True)
+class Header:
+    """One image without its pixels; `dataset` holds the elements named in `TAGS`.
+
+    `is_directory` tells a DICOMDIR; `pixels_at` is the byte at which the element of the pixels begins, if the file has
+    it and is not deflated. `frame` counts the images of a multi-frame file from 0; it is None for a file that holds one
+    image. `patient`, `frame_of_reference` and `instance` stand for what the file names as long as this process runs;
+    they are empty where it names none.
+    """
+
+    path: Path
+    dataset: pydicom.Dataset
+    is_directory: bool
+    syntax: UID | None
+    implicit_vr: bool
+    little_endian: bool
+    pixels_at: int
+    frame: int | None = None
+    patient: str = ""
+    frame_of_reference: str = ""
+    instance: str = ""
+
+    def value(self, keyword: str) -> Any:
+        """The value of an element, None when it is missing, empty or damaged: values are only parsed when asked for."""
+        try:
+            value = self.dataset.get(keyword)
+            return None if value == "" else value
+        except Exception:  # a damaged value can make the parser fail in any way
+            return None
+
+    def text(self, keyword: str) -> str:
+        """The value of an element as text, empty when there is none."""
+        value = self.value(keyword)
+        return "" if value is None else str(value).strip()
+
+    def texts(self, keyword: str) -> list[str]:
+        """The values of an element that may have several, as texts."""
+        value = self.value(keyword)
+        if isinstance(value, MultiValue | list):
+            return [str(item) for item in value]
+        return [] if value is None else [str(value)]
+
+    @property
+    def is_localizer(self) -> bool:
+        """Whether the image is an overview (scout), which lies in no stack of slices."""
+        return "LOCALIZER" in self.text("ImageType").upper()
+
+    @property
+    def not_a_slice(self) -> str:
+        """Why the image can be no slice of a CT, empty if it may be one."""
+        if self.text("Modality") != "CT":
+            return "not CT"
+        if self.is_localizer:
+            return "a localizer"
+        if (self.text("SamplesPerPixel") or "1") != "1":
+            return "a picture in colour"
+        return "multi-frame without positions" if self.frame is None and self.is_multiframe else ""
+
+    @property
+    def is_multiframe(self) -> bool:
+        """Whether the file holds several images."""
+        return self.text("NumberOfFrames") not in ("", "0", "1")
+
+
+def open_dicom(path: Path, tags: list[BaseTag] | None = None) -> Header | None:
+    """Read the header of a DICOM file, or only the elements in `tags`; None when it is no DICOM file.
+
+    A file without the 128-byte preamble is read when it begins like one. Raises InputError when the file is DICOM but
+    cannot be parsed, or cannot be read at all.
+    """
+    try:
+        with path.open("rb") as stream:
+            start = stream.read(132)
+            bare = start[:2] in (b"\x02\x00", b"\x08\x00") and start[3:4] == b"\x00"
+            if start[128:] != b"DICM" and not bare:
+                return None
+            stream.seek(0)
+            dataset = pydicom.dcmread(stream, stop_before_pixels=True, specific_tags=tags, force=bare)
+            implicit_vr, little_endian = dataset.original_encoding
+            syntax = dataset.file_meta.get("TransferSyntaxUID") or None
+            is_directory = dataset.file_meta.get("MediaStorageSOPClassUID") == DICOMDIR_CLASS
+            little_endian = little_endian is not False
+            return Header(path, dataset, is_directory, syntax, bool(implicit_vr), little_endian, stream.tell())
+    except FileNotFoundError:
+        raise InputError(f"{path} does not exist") from None
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror or 'the disk or network reports an error'}") from None
+    except Exception:  # a damaged file can make the parser fail in any way
+        raise InputError(
+            f"{path} cannot be read as DICOM: it is cut or damaged; copy it again from its source"
+        ) from None
+
+
+def read_header(path: Path) -> Header | None:
+    """Read the header of a file, or None when it is no DICOM object that belongs to a patient's study.
+
+    Raises InputError for a file that should be DICOM and is damaged: it might be a slice, so it cannot be ignored. An
+    empty file is none; see `empty_files`.
+    """
+    header = open_dicom(path, [*TAG_NUMBERS, *FORGOTTEN])
+    if header is None:
+        if path.suffix.lower() in DICOM_SUFFIXES and path.stat().st_size:
+            raise InputError(f"{path} is damaged: its name says DICOM, its content does not; copy it again")
+        return None
+    if path.name.upper() == "DICOMDIR" or header.is_directory:
+        return None
+    if header.text("Modality"):
+        patient, frame_of_reference, instance = (_forget(header.dataset, tag) for tag in FORGOTTEN)
+        return replace(header, patient=patient, frame_of_reference=frame_of_reference, instance=instance)
+    if header.dataset.preamble is None and path.suffix.lower() not in DICOM_SUFFIXES:
+        return None
+    raise InputError(f"{path} is a DICOM file without a modality: it is cut or damaged; replace or remove it")
+
+
+def _forget(dataset: pydicom.Dataset, tag: BaseTag) -> str:
+    """Take an identifying element out of a header, and give what stands for it in this process."""
+    element = dataset.pop(tag, None)
+    return stand_in(getattr(element, "value", None))
+
+
+def stand_in(identifier: object) -> str:
+    """What stands for a number or UID as long as this process runs: the same for equal ones, empty for none."""
+    number = identifier if isinstance(identifier, bytes) else str(identifier or "").encode()
+    number = number.strip(b" \0")
+    return hashlib.blake2b(number, key=PATIENT_KEY).hexdigest() if number else ""
+
+
+def list_headers(folder: str | Path) -> list[Header]:
+    """The headers of all DICOM files in and below `folder`, in the order of their paths.
+
+    Names need no extension; hidden files, DICOMDIR and other formats are passed over. Raises InputError when the folder
+    is missing or a file is damaged.
+    """
+    root = Path(folder)
+    if not root.is_dir():
+        raise InputError(f"{root} is no folder; a DICOM scan is given by the folder that holds its slices")
+    paths = _files(root.rglob("*"))
+    headers = (read_header(path) for path in paths)
+    return [header for header in headers if header is not None]
+
+
+def empty_files(folders: Iterable[Path]) -> list[Path]:
+    """The files of 0 bytes in folders (not below them) that may be slices whose copying failed, by their names."""
+    found = _files(path for folder in folders for path in folder.iterdir())
+    return [path for path in found if _may_be_slice(path) and not path.stat().st_size]
+
+
+def _files(paths: Iterable[Path]) -> list[Path]:
+    """The files among some paths, sorted, without hidden ones."""
+    return sorted(path for path in paths if not path.name.startswith(".") and path.is_file())
+
+
+def _may_be_slice(path: Path) -> bool:
+    """Whether a name ends as those of slices do: as DICOM files, or in a number or nothing at all."""
+    suffix = path.suffix.lower()
+    return suffix in DICOM_SUFFIXES or not any(letter.isalpha() for letter in suffix)

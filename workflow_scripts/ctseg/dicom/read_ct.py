@@ -1,0 +1,107 @@
+"""A folder of DICOM files as one volume in Hounsfield units, with the facts of its acquisition."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ctseg.dicom.label_reference import Reference, read_reference
+from ctseg.dicom.series import Choice, choose_stack
+from ctseg.dicom.slice import Slice, optional_number, rescaled
+from ctseg.dicom.slice_views import view_of
+from ctseg.dicom.stack import stack_volume
+from ctseg.errors import InputError
+from ctseg.geometry.volume import Volume
+
+HEAD = ("HEAD", "BRAIN", "SKULL", "FACE", "ORBIT", "SINUS", "JAW")
+NOT_HU = ("OD", "MGML", "Z_EFF", "ED", "EDW", "PCT")  # PS3.3 C.11.1.1.2: values other than HU that CT may hold
+
+
+def read_dicom(
+    folder: str | Path,
+    series_uid: str | None = None,
+    kernels: Iterable[str] = (),
+    irregular: str = "refuse",
+    rescale: Sequence[float] | None = None,
+    label: str | Path | None = None,
+) -> tuple[Volume, dict[str, Any]]:
+    """Read the CT of a folder: int16 HU `[z, y, x]` and facts that JSON can hold and that identify nobody.
+
+    The series with `series_uid` is taken, or the one that the file `label` was drawn on, or the best; `kernels` are
+    those to prefer. How the label relates to it stands in the facts' `label_reference`. Slices are sorted along
+    their normal; a tilted gantry is sheared back to an orthogonal grid. Values below −1024 and pixel padding become
+    −1024 (air). `rescale` is the slope and intercept of slices that lack theirs. Raises InputError, naming the file,
+    for anything that is no regular stack: no CT, damaged files, missing slices (unless `irregular` is "resample"),
+    different slices at one position, slices without the RescaleIntercept that others have.
+    """
+    # Of a label that cannot be read now it must be known that it named nothing.
+    reference = read_reference(label) or Reference() if label else None
+    choice = choose_stack(folder, series_uid, kernels, reference)
+    first = choice.stack.slices[0]
+    if first.header.text("RescaleType").upper() in NOT_HU:
+        raise InputError(
+            f"the series in {choice.folder} holds {first.header.text('RescaleType')}, not Hounsfield units: it was "
+            "computed from a CT; give the CT itself"
+        )
+    choice, values = _with_rescaling(choice, rescale)
+    volume, done = stack_volume(choice, irregular)
+    done |= values | {"view": view_of(first.normal), "series": _series_facts(choice)}
+    if reference:
+        done["label_reference"] = reference.relation(choice.stack)
+    return volume, _acquisition_facts(first) | done
+
+
+def _with_rescaling(choice: Choice, rescale: Sequence[float] | None) -> tuple[Choice, dict[str, Any]]:
+    """The choice with `rescale` for slices without a RescaleIntercept, and how many these are.
+
+    Without one their values are taken as stored if no slice says otherwise, else InputError is raised.
+    """
+    slices = choice.stack.slices
+    bare = [part for part in slices if not part.says_rescaling]
+    others = Counter((part.slope, part.intercept) for part in slices if part.says_rescaling)
+    if bare and rescale:
+        stack = replace(
+            choice.stack, slices=[part if part.says_rescaling else rescaled(part, *rescale) for part in slices]
+        )
+        return replace(choice, stack=stack), {"rescaled": list(rescale)}
+    if set(others) - {(1.0, 0.0)} and bare:
+        (slope, intercept), _ = others.most_common(1)[0]
+        raise InputError(
+            f"{len(bare)} of the {len(slices)} slices in {choice.folder} have no RescaleIntercept, the first of them "
+            f"{bare[0].path.name}, so their values are no Hounsfield units; copy the series again from its source, or "
+            f"give the slope and intercept of the others: convert.rescale: [{slope:g}, {intercept:g}] "
+            f"(--rescale {slope:g} {intercept:g} on the command line)"
+        )
+    return choice, {"rescale_missing": len(bare)}
+
+
+def _series_facts(choice: Choice) -> dict[str, Any]:
+    """The chosen stack, the others with the reason against each, and images of its series that are not in it."""
+    others = [stack.facts() | {"reason": reason} for stack, reason in choice.others]
+    left_out = [{"images": lost.images, "reason": lost.reason} for lost in choice.left_out]
+    chosen = choice.stack.facts()
+    if choice.named:
+        chosen["reason"] = f"the label names its {choice.named}"
+    return {"chosen": chosen, "others": sorted(others, key=str), "left_out": left_out}
+
+
+def _acquisition_facts(part: Slice) -> dict[str, Any]:
+    """What the header says about scanner and protocol, by name: nothing else is passed on."""
+    header = part.header
+    return {
+        "source_format": "DICOM",
+        "modality": header.text("Modality"),
+        "manufacturer": header.text("Manufacturer") or None,
+        "model": header.text("ManufacturerModelName") or None,
+        "kernel": " ".join(header.texts("ConvolutionKernel")) or None,
+        "kvp": optional_number(header, "KVP"),
+        "slice_thickness_mm": optional_number(header, "SliceThickness"),
+        "patient_position": header.text("PatientPosition") or None,
+        "image_type": header.texts("ImageType"),
+        "head": any(word in header.text("BodyPartExamined").upper() for word in HEAD),
+        "burned_in_annotation": {"YES": True, "NO": False}.get(header.text("BurnedInAnnotation")),
+        "lossy_compression": {"01": True, "00": False}.get(header.text("LossyImageCompression")),
+        "transfer_syntax": header.syntax.name if header.syntax else None,
+        "padding_hu": list(part.padding_hu) if part.padding_hu else None,
+    }

@@ -1,0 +1,199 @@
+"""From the slices of one stack to voxels on a regular grid.
+
+Where slices already lie on one, voxels are copied. A tilted gantry shifts each slice against the one below, and slices
+may be missing or unevenly spaced: then, and only then, values are interpolated linearly between neighbours.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ctseg.dicom.series import Choice
+from ctseg.dicom.slice import Slice, read_hu
+from ctseg.dicom.slice_spacing import SAME_POSITION_MM, gaps, near_mm, off_even_mm, places_mm, usual_step_mm
+from ctseg.errors import InputError
+from ctseg.geometry import mapped_arrays
+from ctseg.geometry.volume import AIR_HU, Grid, Volume
+
+STRAIGHT_VOXELS = 0.5  # a stack that drifts less than this from end to end is no tilted one
+WOBBLE_VOXELS = 0.2  # by which a slice of a straight stack may lie off the line; rounded positions do
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where slices lie: depth along their normal in mm, rising, and the shift of each in its own plane in voxels."""
+
+    depths_mm: np.ndarray
+    shifts_xy: np.ndarray
+
+    @property
+    def steps_mm(self) -> np.ndarray:
+        """Distances of neighbours."""
+        return np.diff(self.depths_mm)
+
+    @property
+    def straight(self) -> bool:
+        """Whether the slices lie above each other, to what rounding explains and no image shows."""
+        drift = np.outer(self.depths_mm - self.depths_mm[0], self.shifts_xy[-1]) / np.ptp(self.depths_mm)
+        wobble = np.abs(self.shifts_xy - drift).max()
+        return bool(np.ptp(self.shifts_xy, axis=0).max() <= STRAIGHT_VOXELS and wobble <= WOBBLE_VOXELS)
+
+
+def stack_volume(choice: Choice, irregular: str) -> tuple[Volume, dict[str, Any]]:
+    """The slices of a chosen stack as int16 HU `[z, y, x]` on a regular orthogonal grid, and what had to be done.
+
+    Of equal slices at one place one is kept. Slices that are missing or unevenly spaced are refused, or with
+    `irregular` = "resample" brought to an even distance. A gantry tilt is sheared back. Facts: `duplicates_dropped`,
+    `gaps` (slice from 1 on, and the distance to the next in mm, where it is not the usual one), `tilt_deg`.
+    Raises InputError for different slices at (nearly) one place, uneven stacks, and gaps in a series of which images
+    cannot be used: these may be what is missing.
+    """
+    _refuse_unusable(choice)
+    kept = distinct_slices(choice)
+    places = placement(kept)
+    uneven = gaps(places.steps_mm)
+    if uneven and irregular != "resample":
+        raise InputError(_uneven_message(choice, kept, places.steps_mm))
+    facts = {
+        "duplicates_dropped": len(choice.stack.slices) - len(kept),
+        "gaps": [{"after_slice": index + 1, "distance_mm": round(step, 3)} for index, step in uneven],
+        "tilt_deg": 0.0 if places.straight else _tilt_deg(kept, places),
+    }
+    if not uneven and places.straight:
+        return _read_in_place(kept), facts
+    return _read_resampled(kept, places), facts
+
+
+def placement(slices: list[Slice]) -> Placement:
+    """Where sorted slices of one orientation lie, relative to the first of them in their own plane."""
+    offsets_mm = np.array([part.position_xyz_mm - slices[0].position_xyz_mm for part in slices])
+    depths_mm = np.array([part.position_xyz_mm for part in slices]) @ slices[0].normal
+    return Placement(depths_mm, offsets_mm @ slices[0].rows_columns.T / slices[0].spacing_xy_mm)
+
+
+def distinct_slices(choice: Choice) -> list[Slice]:
+    """Keep one of several slices at (nearly) one place if their pixels are equal, raise InputError if they are not."""
+    slices = choice.stack.slices
+    apart_mm = near_mm(choice.stack.depths_mm)
+    kept = slices[:1]
+    for part in slices[1:]:
+        distance_mm = float((part.position_xyz_mm - kept[-1].position_xyz_mm) @ part.normal)
+        if distance_mm > apart_mm:
+            kept.append(part)
+        elif not np.array_equal(read_hu(part), read_hu(kept[-1])):
+            where = "at the same position" if distance_mm <= SAME_POSITION_MM else f"only {distance_mm:.2f} mm apart"
+            raise InputError(
+                f"{kept[-1].path.name} and {part.path.name} in {choice.folder} lie {where} with different "
+                "pixels: the series mixes several scans (phases, reconstructions) and nothing in the files tells them "
+                "apart; separate them"
+            )
+    return kept
+
+
+def _refuse_unusable(choice: Choice) -> None:
+    """Raise InputError for an uneven stack of a series of which images were left out: these may be what is missing."""
+    steps_mm = np.diff(places_mm(choice.stack.depths_mm))
+    unusable = [lost for lost in choice.left_out if not lost.alternative]
+    if unusable and gaps(steps_mm):
+        lost = "; ".join(dict.fromkeys(f"{lost.images} cannot: {lost.fault}" for lost in unusable))
+        raise InputError(
+            f"not all images of the CT series in {choice.folder} can be used, and the distances of those that can go "
+            f"from {steps_mm.min():.2f} to {steps_mm.max():.2f} mm; {lost}; copy the series again from its source, or "
+            "remove these files if they are no part of the scan"
+        )
+
+
+def _uneven_message(choice: Choice, slices: list[Slice], steps_mm: np.ndarray) -> str:
+    """What is wrong with an uneven stack: slices that are missing, or distances that differ."""
+    advice = (
+        "complete the series, or interpolate between its slices with convert.irregular: resample (--interpolate on the "
+        "command line)"
+    )
+    usual = usual_step_mm(steps_mm)
+    ratios = steps_mm / usual
+    wide = np.flatnonzero(ratios > 1.5)
+    if wide.size and 2 * wide.size < len(ratios) and (np.abs(ratios - np.rint(ratios)) < 0.05).all():
+        missing = int((np.rint(ratios[wide]) - 1).sum())
+        first, second = slices[wide[0]].path.name, slices[wide[0] + 1].path.name
+        return (
+            f"{missing} slice(s) are missing in {choice.folder}, the first between {first} and {second}, which lie "
+            f"{steps_mm[wide[0]]:.2f} mm apart, not {usual:.2f} mm; {advice}"
+        )
+    off_mm, allowed_mm = off_even_mm(steps_mm)
+    digits = 2 if np.ptp(steps_mm) > 0.02 else 4
+    return (
+        f"the slices in {choice.folder} are not evenly spaced: their distances go from {steps_mm.min():.{digits}f} to "
+        f"{steps_mm.max():.{digits}f} mm, so that they lie up to {off_mm:.2g} mm off even places, and at most "
+        f"{allowed_mm:.2g} mm are allowed; {advice}"
+    )
+
+
+def _tilt_deg(slices: list[Slice], places: Placement) -> float:
+    """The angle between the slices' normal and the line along which they are stacked."""
+    sideways_mm = (places.shifts_xy[-1] - places.shifts_xy[0]) * slices[0].spacing_xy_mm
+    return round(float(np.degrees(np.arctan2(np.linalg.norm(sideways_mm), np.ptp(places.depths_mm)))), 2)
+
+
+def _read_in_place(slices: list[Slice]) -> Volume:
+    """The voxels of evenly spaced slices as they are."""
+    positions = np.array([part.position_xyz_mm for part in slices])
+    # The line through all positions, not through the first and the last: they are often rounded to 0.1 mm.
+    index = np.arange(len(slices)) - (len(slices) - 1) / 2
+    step = index @ positions / (index @ index)
+    origin = positions.mean(axis=0) + index[0] * step
+    voxels = mapped_arrays.zeros((len(slices), *slices[0].shape_yx), np.int16)
+    for part in mapped_arrays.by_slab(voxels):
+        for place in range(part.start, part.stop):
+            voxels[place] = read_hu(slices[place])
+    return Volume(voxels, _grid(slices[0], step, origin, voxels.shape))
+
+
+def _read_resampled(slices: list[Slice], places: Placement) -> Volume:
+    """The voxels on an even orthogonal grid over all slices, with rows and columns added where slices are shifted."""
+    n_planes = round(float(np.ptp(places.depths_mm)) / usual_step_mm(places.steps_mm)) + 1
+    planes_mm = np.linspace(places.depths_mm[0], places.depths_mm[-1], max(2, n_planes))
+    low_xy = np.floor(places.shifts_xy.min(axis=0) + 1e-6)
+    more_xy = np.ceil(places.shifts_xy.max(axis=0) - low_xy - 1e-6).astype(int)
+    shape_yx = slices[0].shape_yx[0] + int(more_xy[1]), slices[0].shape_yx[1] + int(more_xy[0])
+    voxels = mapped_arrays.zeros((len(planes_mm), *shape_yx), np.int16)
+    shifted: dict[int, np.ndarray] = {}  # the two slices around a plane, in place
+    for place, depth_mm in enumerate(planes_mm):
+        upper = int(np.clip(np.searchsorted(places.depths_mm, depth_mm - 1e-6), 1, len(slices) - 1))
+        shifted = {
+            index: shifted[index]
+            if index in shifted
+            else shift(read_hu(slices[index]), places.shifts_xy[index] - low_xy, shape_yx)
+            for index in (upper - 1, upper)
+        }
+        share = (depth_mm - places.depths_mm[upper - 1]) / places.steps_mm[upper - 1]
+        share = min(max(float(share), 0.0), 1.0)
+        voxels[place] = np.rint((1 - share) * shifted[upper - 1] + share * shifted[upper])
+    first = slices[0]
+    step = first.normal * (planes_mm[1] - planes_mm[0])
+    origin = first.position_xyz_mm + (low_xy * first.spacing_xy_mm) @ first.rows_columns
+    return Volume(voxels, _grid(first, step, origin, voxels.shape))
+
+
+def shift(plane_yx: np.ndarray, shift_xy: np.ndarray, shape_yx: tuple[int, int]) -> np.ndarray:
+    """A plane moved by at least 0 voxels along x and y into a larger one, interpolated linearly; around it is air."""
+    moved = plane_yx.astype(np.float32)
+    for axis, distance in ((0, shift_xy[1]), (1, shift_xy[0])):
+        whole = int(np.floor(distance + 1e-6))
+        part = np.float32(max(0.0, distance - whole))
+        before = [(0, 0), (0, 0)]
+        before[axis] = (whole, shape_yx[axis] - moved.shape[axis] - whole)
+        moved = np.pad(moved, before, constant_values=AIR_HU)
+        if part > 1e-4:
+            neighbour = np.roll(moved, 1, axis)
+            neighbour[(slice(0, 1), slice(None)) if axis == 0 else (slice(None), slice(0, 1))] = AIR_HU
+            moved = (1 - part) * moved + part * neighbour
+    return moved
+
+
+def _grid(first: Slice, step_xyz_mm: np.ndarray, origin_xyz_mm: np.ndarray, shape_zyx: tuple[int, ...]) -> Grid:
+    """The grid of planes like the first slice that lie `step_xyz_mm` apart."""
+    affine = np.eye(4)
+    affine[:3, 0], affine[:3, 1] = first.rows_columns * np.array(first.spacing_xy_mm)[:, None]
+    affine[:3, 2], affine[:3, 3] = step_xyz_mm, origin_xyz_mm
+    return Grid.from_affine(affine, shape_zyx)  # type: ignore[arg-type]

@@ -1,0 +1,1 @@
+"""Segmentations as DICOM objects: SEG, RTSTRUCT, structured report."""

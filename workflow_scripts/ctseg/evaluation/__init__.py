@@ -1,0 +1,1 @@
+"""How good segmentations are: metrics of cases and lesions, calibration, stability, comparison of studies."""

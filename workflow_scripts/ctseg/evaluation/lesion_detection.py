@@ -1,0 +1,79 @@
+"""How many of the lesions were found: components of the reference against components of the prediction."""
+
+from typing import Any
+
+import numpy as np
+
+from ctseg.geometry.resample import bounding_box
+from ctseg.masks.components import label_components
+
+PANOPTIC_IOU = 0.5  # above which a pair can only be one-to-one (Kirillov et al., CVPR 2019)
+# Order and format of the columns of the metrics table.
+COLUMNS = {
+    "reference_lesions": "d",
+    "predicted_lesions": "d",
+    "found_lesions": "d",
+    "false_lesions": "d",
+    "lesion_sensitivity": ".4f",
+    "lesion_precision": ".4f",
+    "lesion_f1": ".4f",
+    "lesion_dice": ".4f",
+    "panoptic_quality": ".4f",
+}
+
+
+def lesion_metrics(reference: np.ndarray, prediction: np.ndarray, smallest_iou: float) -> dict[str, Any]:
+    """Detection of the connected components of `reference` by those of `prediction`, boolean masks of one shape.
+
+    Pairs are matched one to one, the best IoU first, down to `smallest_iou`. `found_lesions` are matched ones,
+    `false_lesions` those of the prediction that are not; sensitivity, precision and F1 follow. `lesion_dice` is the
+    mean Dice over the lesions of the reference, 0 for those that were missed. Panoptic quality (Kirillov et al., CVPR
+    2019) counts pairs with an IoU above 0.5. What has nothing to divide by is NaN: sensitivity and `lesion_dice`
+    without a lesion, precision without a prediction, F1 and panoptic quality without either.
+    """
+    box = bounding_box(reference | prediction)
+    ious, dices = np.zeros((0, 0)), np.zeros((0, 0))
+    if box is not None:
+        ious, dices = _overlaps(label_components(reference[box]), label_components(prediction[box]))
+    n_reference, n_predicted = ious.shape
+    pairs = _matched(ious, smallest_iou)
+    found = len(pairs)
+    strict = [ious[pair] for pair in pairs if ious[pair] > PANOPTIC_IOU]
+    both = n_reference + n_predicted
+    return {
+        "reference_lesions": n_reference,
+        "predicted_lesions": n_predicted,
+        "found_lesions": found,
+        "false_lesions": n_predicted - found,
+        "lesion_sensitivity": ratio(found, n_reference),
+        "lesion_precision": ratio(found, n_predicted),
+        "lesion_f1": ratio(2 * found, both),
+        "lesion_dice": ratio(sum(dices[pair] for pair in pairs), n_reference),
+        "panoptic_quality": ratio(2 * sum(strict), both),
+    }
+
+
+def _overlaps(reference: np.ndarray, prediction: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """IoU and Dice of each component of the one with each of the other, both [reference, prediction]."""
+    n_reference, n_predicted = int(reference.max()), int(prediction.max())
+    joint = reference.astype(np.int64) * (n_predicted + 1) + prediction
+    counts = np.bincount(joint.ravel(), minlength=(n_reference + 1) * (n_predicted + 1))
+    counts = counts.reshape(n_reference + 1, n_predicted + 1)
+    sums = counts.sum(axis=1)[1:, None] + counts.sum(axis=0)[None, 1:]
+    shared = counts[1:, 1:]
+    return shared / np.maximum(sums - shared, 1), 2 * shared / np.maximum(sums, 1)
+
+
+def _matched(ious: np.ndarray, smallest_iou: float) -> list[tuple[int, int]]:
+    """Pairs of components, the best first, each component in one pair at most."""
+    free, pairs = ious.copy(), []
+    while free.size and free.max() > 0 and free.max() >= smallest_iou:
+        row, column = np.unravel_index(int(free.argmax()), free.shape)
+        pairs.append((int(row), int(column)))
+        free[row, :] = free[:, column] = 0
+    return pairs
+
+
+def ratio(part: float, whole: float) -> float:
+    """The quotient; NaN where there is nothing to divide by."""
+    return float(part / whole) if whole else float("nan")

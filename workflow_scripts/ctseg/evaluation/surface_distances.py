@@ -1,0 +1,137 @@
+"""How far the surfaces of two masks lie apart, in mm.
+
+The convention is that of Nikolov et al. (Clinically applicable segmentation of head and neck anatomy, JMIR 2021) and
+their package surface-distance: a surface passes through every corner at which eight voxels meet that are not all in or
+all out of the mask, and counts there with the area of its piece as marching cubes cuts it.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import product
+
+import numpy as np
+from scipy.spatial import cKDTree
+from skimage.measure import marching_cubes, mesh_surface_area
+
+from ctseg.geometry.resample import bounding_box
+from ctseg.geometry.volume import LEEWAY_MM, Triple
+
+CODES = 256  # of the eight voxels around a corner, in or out
+TILE = 64  # corners along an edge of what is looked at at once
+
+
+@dataclass(frozen=True)
+class SurfaceDistances:
+    """Distances in mm from the pieces of each surface to the other surface, with the pieces' areas in mm².
+
+    Both are sorted by distance; they are infinite where the other mask is empty, and none where the own one is.
+    """
+
+    from_reference_mm: np.ndarray
+    reference_areas_mm2: np.ndarray
+    from_prediction_mm: np.ndarray
+    prediction_areas_mm2: np.ndarray
+
+    def surface_dice(self, tolerance_mm: float) -> float:
+        """Share of both surfaces that lies within the tolerance of the other one; NaN if both masks are empty.
+
+        Normalised surface Dice, NSD (Nikolov et al., JMIR 2021).
+        """
+        near_mm = tolerance_mm + LEEWAY_MM  # distances are multiples of the spacing, and often the tolerance itself
+        near = self.reference_areas_mm2[self.from_reference_mm <= near_mm].sum()
+        near += self.prediction_areas_mm2[self.from_prediction_mm <= near_mm].sum()
+        whole = self.reference_areas_mm2.sum() + self.prediction_areas_mm2.sum()
+        return float(near / whole) if whole else float("nan")
+
+    def hausdorff_mm(self, percent: float = 95) -> float:
+        """The distance that `percent` of each surface do not exceed, of the two the larger; HD95 by default.
+
+        NaN unless both masks have voxels.
+        """
+        sides = (
+            (self.from_reference_mm, self.reference_areas_mm2),
+            (self.from_prediction_mm, self.prediction_areas_mm2),
+        )
+        found = [_percentile(distances, areas, percent) for distances, areas in sides]
+        return max(found) if np.isfinite(found).all() else float("nan")
+
+    def mean_mm(self) -> float:
+        """The mean distance over both surfaces, by area: average symmetric surface distance, ASSD.
+
+        NaN unless both masks have voxels.
+        """
+        distances = np.concatenate([self.from_reference_mm, self.from_prediction_mm])
+        areas = np.concatenate([self.reference_areas_mm2, self.prediction_areas_mm2])
+        if not areas.sum() or not np.isfinite(distances).all():
+            return float("nan")
+        return float((distances * areas).sum() / areas.sum())
+
+
+def surface_distances(reference: np.ndarray, prediction: np.ndarray, spacing_zyx_mm: Triple) -> SurfaceDistances:
+    """Compare the surfaces of two boolean masks [z, y, x] of one shape; voxels beyond the array's border are out.
+
+    Raises ValueError when the shapes differ.
+    """
+    if reference.shape != prediction.shape:
+        raise ValueError(f"masks of different shape: {reference.shape} and {prediction.shape}")
+    box = bounding_box(reference | prediction)
+    if box is None:
+        nothing = np.zeros(0)
+        return SurfaceDistances(nothing, nothing, nothing, nothing)
+    points, areas = zip(*(_surface(mask[box], spacing_zyx_mm) for mask in (reference, prediction)), strict=True)
+    there, back = _sorted(points[0], areas[0], points[1]), _sorted(points[1], areas[1], points[0])
+    return SurfaceDistances(*there, *back)
+
+
+def _surface(mask: np.ndarray, spacing_zyx_mm: Triple) -> tuple[np.ndarray, np.ndarray]:
+    """Corners (n, 3) in mm at which the surface of a mask lies, and the area of its piece at each, in mm²."""
+    padded = np.pad(mask, 1).view(np.uint8)
+    corners, codes = [np.zeros((0, 3), int)], [np.zeros(0, np.uint8)]
+    for first in product(*(range(0, size - 1, TILE) for size in padded.shape)):
+        tile = padded[tuple(slice(start, start + TILE + 1) for start in first)]
+        if tile.any():  # most of the box around several lesions is empty
+            own = _codes(tile)
+            found = np.argwhere((own > 0) & (own < CODES - 1))
+            corners.append(found + first)
+            codes.append(own[tuple(found.T)])
+    return np.concatenate(corners) * np.asarray(spacing_zyx_mm), _areas_mm2(spacing_zyx_mm)[np.concatenate(codes)]
+
+
+def _codes(voxels: np.ndarray) -> np.ndarray:
+    """For each corner between the voxels (uint8, 0 or 1) which of the eight around it are in, a bit each."""
+    codes = np.zeros([size - 1 for size in voxels.shape], dtype=np.uint8)
+    for place, (z, y, x) in enumerate(np.ndindex(2, 2, 2)):
+        codes |= voxels[z : z + codes.shape[0], y : y + codes.shape[1], x : x + codes.shape[2]] << (7 - place)
+    return codes
+
+
+@lru_cache(maxsize=8)
+def _areas_mm2(spacing_zyx_mm: Triple) -> np.ndarray:
+    """The area of the surface's piece for each code, in mm² (Lorensen and Cline, SIGGRAPH 1987).
+
+    A mask and its complement have the same surface, so that the smaller of the two is cut.
+    """
+    areas = np.zeros(CODES)
+    for code in range(1, CODES - 1):
+        smaller = code if code.bit_count() <= 4 else CODES - 1 - code
+        cube = np.array([smaller >> (7 - place) & 1 for place in range(8)], dtype=float).reshape(2, 2, 2)
+        vertices, faces, _, _ = marching_cubes(cube, 0.5, spacing=spacing_zyx_mm, method="lorensen")
+        areas[code] = mesh_surface_area(vertices.astype(float), faces)
+    return areas
+
+
+def _sorted(points: np.ndarray, areas: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Distances from points to the nearest of the others, in rising order, and the areas in the same order."""
+    if not len(others):
+        return np.full(len(points), np.inf), areas
+    distances = cKDTree(others).query(points, workers=-1)[0] if len(points) else np.zeros(0)
+    order = np.argsort(distances, kind="stable")
+    return distances[order], areas[order]
+
+
+def _percentile(distances_mm: np.ndarray, areas_mm2: np.ndarray, percent: float) -> float:
+    """The distance that pieces with `percent` of the area do not exceed; infinite where there are none."""
+    if not len(distances_mm):
+        return float("inf")
+    share = np.cumsum(areas_mm2) / areas_mm2.sum()
+    return float(distances_mm[min(int(np.searchsorted(share, percent / 100)), len(distances_mm) - 1)])

@@ -1,0 +1,42 @@
+"""Using a model that was trained elsewhere: what it says of itself stands for what this study would have chosen."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from ctseg.decisions import Decision, Stored, stored
+from ctseg.errors import InputError
+from ctseg.inference.model_card import ModelCard, read_card
+
+REASON = "as the model says"
+
+
+def read_model(path: str | Path) -> ModelCard:
+    """The card of an ONNX model. Raises InputError when the file is no ONNX model, or none of ctseg."""
+    import onnx  # 0.4 s
+
+    try:
+        model = onnx.load(str(path))
+    except Exception:  # protobuf raises what it likes
+        raise InputError(f"{path} is no ONNX model: give the model.onnx of a study") from None
+    return read_card(path, {prop.key: prop.value for prop in model.metadata_props})
+
+
+def require_labels(card: ModelCard, labels: Sequence[str]) -> None:
+    """Raise InputError when cases are labelled with other targets than the model's."""
+    if list(card.labels) != list(labels):
+        raise InputError(
+            f"the model segments {', '.join(card.labels)}, but target.labels are {', '.join(labels)}; name the model's "
+            "targets there in this order, with their values in the label files"
+        )
+
+
+def cleaning_of(card: ModelCard) -> Stored:
+    """Threshold and postprocessing as they stand in postprocess.json."""
+    values = {"threshold": card.threshold, **asdict(card.postprocess), "region": card.preparation.region}
+    return stored({name: Decision(value, REASON) for name, value in values.items()})
+
+
+def inference_of(card: ModelCard) -> Stored:
+    """Windows and precision as they stand in inference.json."""
+    return stored({name: Decision(value, REASON) for name, value in asdict(card.infer).items()})

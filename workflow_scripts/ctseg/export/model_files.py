@@ -1,0 +1,197 @@
+"""From trained weights to the files that are shipped."""
+
+import copy
+import hashlib
+import io
+import logging
+import warnings
+import zipfile
+from collections.abc import Sequence
+from dataclasses import fields
+from importlib.metadata import version
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import onnx
+import torch
+from torch import nn
+
+from ctseg.decisions import Stored, decided
+from ctseg.files import atomic_path
+from ctseg.geometry.hounsfield import Scaling
+from ctseg.geometry.volume import Shape
+from ctseg.inference.model_card import METADATA_KEY, InferSettings, ModelCard
+from ctseg.masks.postprocessing import PostprocessSettings
+from ctseg.network.architectures import SegmentationModel, build_network
+from ctseg.network.settings import NetworkSettings
+from ctseg.network.voxel_packing import pack_top_level
+from ctseg.preprocessing.preparation import Preparation
+from ctseg.training.settings import network_settings, scaling_of
+
+OPSET = 18
+PACKAGES = ("torch", "monai", "onnx", "numpy", "SimpleITK")
+MOST_SIZE = 2**20  # of a batch, and of a window in multiples of the network's
+WORKSPACE = 1.5  # what an engine takes by what it computes; 1.3 were seen with OpenVINO
+
+
+Weights = dict[str, Any]  # what training stores: network, training_hash and patch_zyx
+
+
+def read_weights(paths: Sequence[str | Path]) -> list[Weights]:
+    """The weight files of all members of a model."""
+    return [torch.load(path, map_location="cpu", weights_only=True) for path in paths]
+
+
+def build_model(
+    weights: Sequence[Weights], settings: NetworkSettings, n_classes: int, scaling: Scaling
+) -> SegmentationModel:
+    """The networks of all members, with their trained weights, as one model."""
+    networks = []
+    for stored in weights:
+        network = build_network(settings, n_classes)
+        network.load_state_dict(stored["network"])
+        networks.append(network.eval())
+    return SegmentationModel(networks, scaling, settings.exclusive).eval()
+
+
+def shipped(model: SegmentationModel) -> SegmentationModel:
+    """A copy of the model that computes the same in the order that is fastest; see `voxel_packing`."""
+    made = copy.deepcopy(model)
+    made.networks = nn.ModuleList(pack_top_level(network) for network in made.networks)
+    return made.eval()
+
+
+def window_bytes(model: SegmentationModel, patch_zyx: Shape) -> float:
+    """Bytes that each voxel of a window needs while the model runs, at most.
+
+    Counted over the steps of the computation: all values that a later step still reads, and something for what engines
+    hold beside them.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter's remarks on its own internals
+        program = torch.export.export(model, (torch.zeros(1, 1, *patch_zyx),), strict=False)
+    nodes = list(program.graph.nodes)
+    last_use = {used: number for number, node in enumerate(nodes) for used in node.all_input_nodes}
+    alive, peak = 0, 0
+    for number, node in enumerate(nodes):
+        alive += _bytes(node)
+        peak = max(peak, alive)
+        alive -= sum(_bytes(used) for used in node.all_input_nodes if last_use[used] == number)
+    return round(WORKSPACE * peak / prod(patch_zyx), 1)
+
+
+def _bytes(node: torch.fx.Node) -> int:
+    """Size of what a step computes; weights are no windows' business."""
+    value = node.meta.get("val")
+    if not isinstance(value, torch.Tensor) or (node.op == "placeholder" and value.ndim != 5):
+        return 0
+    return value.numel() * value.element_size()
+
+
+def model_card(
+    step: dict[str, Any],
+    decisions: Stored,
+    cleaning: dict[str, Any],
+    infer: InferSettings,
+    weights: Sequence[Weights],
+    model: SegmentationModel,
+    trained_on: dict[str, list[float]] | None = None,
+    provenance: str = "",
+) -> ModelCard:
+    """The card of a model from the step's params, the plan's decisions, postprocessing, and how to infer with it."""
+    # Where one member's memory ran out and its patch was made smaller, that is the largest that all have seen.
+    patch_zyx = tuple(min(sizes) for sizes in zip(*(stored["patch_zyx"] for stored in weights), strict=True))
+    network = network_settings(step["network"], decisions)
+    return ModelCard(
+        labels=tuple(step["labels"]),
+        preparation=Preparation(
+            tuple(decided(decisions, "spacing_mm")),
+            tuple(decided(decisions, "window_hu")),
+            decided(decisions, "region"),
+            step["margin_mm"],
+        ),
+        patch_zyx=patch_zyx,
+        multiple_zyx=network.multiple_zyx,
+        window_bytes=window_bytes(model, patch_zyx),
+        infer=infer,
+        threshold=cleaning["threshold"],
+        postprocess=PostprocessSettings(**{field.name: cleaning[field.name] for field in fields(PostprocessSettings)}),
+        n_networks=len(weights),
+        training_cases=step["training_cases"],
+        training_hash=training_hash(weights),
+        versions={name: version(name) for name in PACKAGES},
+        trained_on=trained_on or {},
+        provenance=provenance,
+        network=network,
+        scaling=scaling_of(decisions),
+    )
+
+
+def training_hash(weights: Sequence[Weights]) -> str:
+    """One hash for the training data of all members, from the hashes that their weights carry."""
+    hashes = [stored["training_hash"] for stored in weights]
+    return hashes[0] if len(hashes) == 1 else hashlib.sha256(" ".join(hashes).encode()).hexdigest()
+
+
+def export_onnx(model: SegmentationModel, card: ModelCard, path: str | Path) -> None:
+    """Write the model as ONNX with free batch and window sizes and the card in its metadata, atomically.
+
+    Input `hu`: float32 [batch, 1, z, y, x]; output `probabilities`: float32 [batch, class, z, y, x]. Sizes along z, y
+    and x are multiples of the card's `multiple_zyx`, and the shapes in the graph say so, as `8*z`.
+    """
+    example = torch.zeros(2, 1, *card.patch_zyx)
+    sizes = {0: torch.export.Dim("batch", min=1, max=MOST_SIZE)}
+    for axis, (name, multiple) in enumerate(zip("zyx", card.multiple_zyx, strict=True), start=2):
+        blocks = torch.export.Dim(name, min=1, max=MOST_SIZE)
+        sizes[axis] = multiple * blocks if multiple > 1 else blocks
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter's remarks on its own internals
+        logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+        program = torch.onnx.export(
+            model.eval(),
+            (example,),
+            dynamo=True,
+            verbose=False,
+            opset_version=OPSET,
+            input_names=["hu"],
+            output_names=["probabilities"],
+            dynamic_shapes=(sizes,),
+        )
+    assert program is not None
+    graph = program.model_proto
+    graph.doc_string = "CT segmentation by ctseg"
+    del graph.graph.metadata_props[:]  # the exporter's notes, in another order each time
+    for node in graph.graph.node:
+        del node.metadata_props[:]  # stack traces of the exporting machine
+        node.doc_string = ""
+    onnx.helper.set_model_props(graph, {METADATA_KEY: card.to_json()})
+    onnx.checker.check_model(graph)
+    with atomic_path(path) as partial:
+        onnx.save(graph, str(partial))
+
+
+def export_torchscript(model: SegmentationModel, card: ModelCard, path: str | Path) -> None:
+    """Write the model as TorchScript for libtorch, with the card as its extra file `ctseg.json`, atomically.
+
+    The graph runs on any device: none of its tensors is bound to one, or comes from the arithmetic of shapes, which a
+    trace turns into tensors on the CPU. So it is the model as it was trained that belongs here, not the `shipped` one.
+    """
+    with warnings.catch_warnings(), torch.inference_mode():
+        warnings.simplefilter("ignore")  # TorchScript announces its successor
+        traced = torch.jit.trace(model.eval(), torch.zeros(2, 1, *card.patch_zyx), check_trace=False)
+        archive = io.BytesIO()
+        torch.jit.save(traced, archive, _extra_files={"ctseg.json": card.to_json()})
+    with atomic_path(path) as partial:
+        write_without_traces(archive, partial)
+
+
+def write_without_traces(archive: io.BytesIO, path: Path) -> None:
+    """Copy a TorchScript archive without what differs from run to run or tells of the exporting machine.
+
+    The `.debug_pkl` records hold source paths, `.data/serialization_id` their checksum; loading needs neither.
+    """
+    with zipfile.ZipFile(archive) as source, zipfile.ZipFile(path, "w") as target:
+        for record in source.infolist():
+            if not record.filename.endswith((".debug_pkl", "/.data/serialization_id")):
+                target.writestr(zipfile.ZipInfo(record.filename), source.read(record))

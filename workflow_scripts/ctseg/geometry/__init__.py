@@ -1,0 +1,1 @@
+"""Voxels with their place in space: volumes, resampling, memory-mapped arrays, Hounsfield windows."""

@@ -1,0 +1,107 @@
+"""The model file: an ONNX graph that describes itself.
+
+All that a prediction needs beside the scan stands in the file's metadata, as one JSON text under the key `ctseg`.
+Reading it needs ONNX Runtime alone.
+"""
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ctseg.errors import InputError
+from ctseg.geometry.hounsfield import Scaling
+from ctseg.geometry.volume import Shape
+from ctseg.masks.postprocessing import PostprocessSettings
+from ctseg.network.settings import NetworkSettings
+from ctseg.preprocessing.preparation import Preparation
+
+METADATA_KEY = "ctseg"
+FORMAT = 5  # of the card; a reader refuses a newer one
+READABLE = (3, 4, 5)  # 3 has no provenance, 3 and 4 do not describe the network
+
+
+# Of convolutions, from the most exact on. On a GPU float32 is IEEE's; tf32 has 10 bits of mantissa in products.
+PRECISIONS = ("float32", "tf32", "float16", "bfloat16", "int8")
+
+
+@dataclass(frozen=True)
+class InferSettings:
+    """How a scan is cut into windows, and how exactly these are computed.
+
+    `window` is "patch", the training patch's size, or "large", as large as the memory allows; neighbours share at least
+    `overlap` of a patch. `precision` is one of `PRECISIONS`; `mirror_axes`, as "xy", are those along which mirrored
+    copies are segmented too.
+    """
+
+    window: str
+    overlap: float
+    precision: str = "float32"
+    mirror_axes: str = ""
+
+
+REFERENCE = InferSettings("patch", 0.5)  # what others do, and what anything faster is compared with
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What a model was made for, and how to feed it.
+
+    `labels` names the classes 1…n in the order of the network's outputs. `patch_zyx` is the size of the training
+    patches in voxels; any window must be a multiple of `multiple_zyx`, and a voxel of it needs `window_bytes` while the
+    network runs. `training_hash` stands for the training data, `versions` for the software; `trained_on` has the
+    smallest and largest measures of the training scans, as of `quality_flags.measures_of`. `provenance` is the SHA-256
+    of the file `provenance.json` that tells what the model was made from, empty where it is not told. `network` and
+    `scaling` describe the network, so that it can be built anew for the weights in model.ts; None before format 5.
+    """
+
+    labels: tuple[str, ...]
+    preparation: Preparation
+    patch_zyx: Shape
+    multiple_zyx: Shape
+    window_bytes: float
+    infer: InferSettings
+    threshold: float
+    postprocess: PostprocessSettings
+    n_networks: int
+    training_cases: int
+    training_hash: str
+    versions: dict[str, str]
+    trained_on: dict[str, list[float]] = field(default_factory=dict)
+    provenance: str = ""
+    network: NetworkSettings | None = None
+    scaling: Scaling | None = None
+
+    def to_json(self) -> str:
+        """The card as it stands in the model file: sorted keys, so that equal cards are equal texts."""
+        return json.dumps({"format": FORMAT, **asdict(self)}, sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> "ModelCard":
+        """The inverse of `to_json`. Raises InputError for a card of a newer format."""
+        content: dict[str, Any] = json.loads(text)
+        found = content.pop("format")
+        if found not in READABLE:
+            raise InputError(f"the model has card format {found}, this ctseg reads {FORMAT}; use the matching version")
+        prepared = content.pop("preparation")
+        prepared["spacing_xyz_mm"] = tuple(prepared["spacing_xyz_mm"])
+        prepared["window_hu"] = tuple(prepared["window_hu"])
+        network, scaling = content.pop("network", None), content.pop("scaling", None)
+        return cls(
+            labels=tuple(content.pop("labels")),
+            preparation=Preparation(**prepared),
+            patch_zyx=tuple(content.pop("patch_zyx")),
+            multiple_zyx=tuple(content.pop("multiple_zyx")),
+            infer=InferSettings(**content.pop("infer")),
+            postprocess=PostprocessSettings(**content.pop("postprocess")),
+            network=NetworkSettings.from_plain(network) if network else None,
+            scaling=Scaling(**scaling) if scaling else None,
+            **content,
+        )
+
+
+def read_card(path: str | Path, metadata: dict[str, str]) -> ModelCard:
+    """The card in the metadata of the model at `path`. Raises InputError when it is no ctseg model."""
+    if METADATA_KEY not in metadata:
+        raise InputError(f"{path} is no ctseg model: it has no `{METADATA_KEY}` metadata")
+    return ModelCard.from_json(metadata[METADATA_KEY])

@@ -1,0 +1,184 @@
+"""From probabilities on the network's grid to maps on the scan's own, a slab at a time."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import pairwise, product
+
+import numpy as np
+
+from ctseg.geometry import mapped_arrays
+from ctseg.geometry.resample import Box, resample
+from ctseg.geometry.volume import LEEWAY_VOXELS, Grid, Volume
+from ctseg.masks.label_map import label_map
+
+MATTERS_FROM = 0.05  # probability below which a voxel is surely none of a target
+TILE = 64  # voxels of the network's grid along an edge of what is interpolated at once
+
+
+@dataclass(frozen=True)
+class Maps:
+    """What a network says on the scan's grid, all uint8.
+
+    `labels` has classes from 1 on, 0 is background. Where wanted, `candidates` are the labels at a threshold of
+    `MATTERS_FROM`, `certainty` is the probability in 255ths of the candidate's class, and `entropy` is how unsure the
+    network is: the binary entropy of the highest probability in 255ths of a bit, 0 where there is no candidate.
+    """
+
+    labels: Volume
+    candidates: Volume | None = None
+    certainty: Volume | None = None
+    entropy: Volume | None = None
+
+
+def to_native_grid(
+    slabs: Iterable[tuple[int, np.ndarray]],
+    grid: Grid,
+    target: Grid,
+    threshold: float,
+    certainty: bool = False,
+    entropy: bool = False,
+    tile: int = TILE,
+) -> Maps:
+    """Interpolate probabilities linearly from `grid` to `target`, and decide there.
+
+    `slabs` are the first row of each slab and its probabilities [class, z, y, x], from the first row of `grid` to its
+    last. A voxel of `target` is decided when the rows on both sides of it are there, and only in tiles, with `tile`
+    voxels along an edge, in which any probability matters. The result is the same as for the whole: between values
+    below the threshold, linear interpolation stays below it.
+    """
+    names = ["labels", *(["candidates", "certainty"] if certainty else []), *(["entropy"] if entropy else [])]
+    maps = {name: mapped_arrays.zeros(target.shape_zyx, np.uint8) for name in names}
+    lowest = min(threshold, MATTERS_FROM) if certainty or entropy else threshold
+    before: np.ndarray | None = None
+    for first, slab in slabs:
+        # From the row before on, so that what lies between the slabs is decided, too.
+        start = first if before is None else first - 1
+        stop = first + slab.shape[1]
+        for own in _tiles((start, stop), grid, tile):
+            # What lies in a tile is interpolated between its voxels and the first ones of the next.
+            z, y, x = (
+                slice(a, min(b + 1, size)) for (a, b), size in zip(own, (stop, *grid.shape_zyx[1:]), strict=True)
+            )
+            above = slab[:, max(0, z.start - first) : max(0, z.stop - first), y, x]
+            block = above if before is None or z.start >= first else np.concatenate([before[:, :, y, x], above], axis=1)
+            if block.max() >= lowest:
+                _decide(block, (z, y, x), own, grid, target, threshold, maps)
+        before = slab[:, -1:].copy()
+        for voxels in maps.values():
+            mapped_arrays.let_go(voxels)
+    return Maps(**{name: Volume(voxels, target) for name, voxels in maps.items()})
+
+
+Span = tuple[int, int]
+
+
+def _tiles(rows: Span, grid: Grid, tile: int) -> Iterator[tuple[Span, Span, Span]]:
+    """First and stop of each tile along z, y and x that can be decided where the voxels of `rows` are known.
+
+    What lies beyond the last known row waits for the next one, unless the grid ends there.
+    """
+    ends = (rows[1] if rows[1] == grid.shape_zyx[0] else rows[1] - 1, *grid.shape_zyx[1:])
+    cuts = [[*range(start, end, tile), end] for start, end in zip((rows[0], 0, 0), ends, strict=True)]
+    yield from product(*(list(pairwise(cut)) for cut in cuts))
+
+
+def _decide(
+    block: np.ndarray,
+    known: Box,
+    own: tuple[Span, Span, Span],
+    grid: Grid,
+    target: Grid,
+    threshold: float,
+    maps: dict[str, np.ndarray],
+) -> None:
+    """Fill the maps at the voxels of `target` that lie in the tile `own` of `grid`.
+
+    `block` holds the probabilities of the voxels `known` of `grid`.
+    """
+    # At the border of the grid a tile reaches half a voxel beyond it, where nothing else lies.
+    low = [start if start else -0.5 for start, _ in own]
+    high = [stop if stop < size else size - 0.5 for (_, stop), size in zip(own, grid.shape_zyx, strict=True)]
+    corners = np.array(list(product(*zip(low, high, strict=True))))
+    indices = target.indices_zyx(grid.points_xyz_mm(corners))
+    first = np.clip(np.floor(indices.min(axis=0)).astype(int), 0, target.shape_zyx)
+    stop = np.clip(np.ceil(indices.max(axis=0)).astype(int) + 1, 0, target.shape_zyx)
+    if (first >= stop).any():
+        return
+    z, y, x = (slice(int(a), int(b)) for a, b in zip(first, stop, strict=True))
+    places = [places_along(axis, target, grid, (z, y, x)) for axis in range(3)]
+    mine = np.ones((1, 1, 1), dtype=bool)
+    for axis, ((start, end), along) in enumerate(zip(own, places, strict=True)):
+        mine = mine & ((along >= start) | (start == 0)) & ((along < end) | (end == grid.shape_zyx[axis]))
+    if not mine.any():
+        return
+    window = target.cropped((z, y, x))
+    moved = interpolated(block, [along - part.start for along, part in zip(places, known, strict=True)], window)
+    if moved is None:
+        place = grid.cropped(known)
+        moved = np.stack([resample(Volume(channel, place), window, fill=0).voxels_zyx for channel in block])
+    values = {"labels": label_map(moved, threshold)}
+    if "certainty" in maps:
+        values["candidates"] = label_map(moved, MATTERS_FROM)
+        values["certainty"] = np.where(values["candidates"], np.rint(moved.max(axis=0) * 255), 0)
+    if "entropy" in maps:
+        values["entropy"] = np.rint(binary_entropy(moved.max(axis=0)) * 255)
+    for name, voxels in values.items():
+        np.copyto(maps[name][z, y, x], voxels, where=mine, casting="unsafe")
+
+
+def interpolated(block: np.ndarray, places: list[np.ndarray], window: Grid) -> np.ndarray | None:
+    """Values [class, z, y, x] of a block at the voxels of a grid, linearly, 0 outside; None if its axes are turned.
+
+    `places` are their fractional indices in the block, as of `places_along`. Along parallel axes interpolation is a
+    product with a matrix for each, which takes a third of the time of SimpleITK's.
+    """
+    axes = []
+    for axis, (size, along) in enumerate(zip(block.shape[1:], places, strict=True)):
+        if along.size not in (1, along.shape[axis]):
+            return None
+        axes.append(_shares(np.broadcast_to(along.ravel(), window.shape_zyx[axis]), size))
+    z, y, x = axes
+    in_plane = y @ (block @ x.T)
+    return (z @ in_plane.reshape(*in_plane.shape[:2], -1)).reshape(len(block), *window.shape_zyx)
+
+
+def reached(places: np.ndarray, size: int) -> np.ndarray:
+    """Which fractional indices lie in `size` voxels or up to half a voxel beyond them, to `LEEWAY_VOXELS`."""
+    return (places >= -0.5 - LEEWAY_VOXELS) & (places <= size - 0.5 + LEEWAY_VOXELS)
+
+
+def _shares(places: np.ndarray, size: int) -> np.ndarray:
+    """What each of `size` voxels along an axis counts at each place: float32 [place, voxel], two of them in a row.
+
+    Up to half a voxel beyond the first and the last one their values hold; farther away all are 0.
+    """
+    inside = reached(places, size)
+    clipped = np.clip(places, 0, size - 1)
+    before = np.floor(clipped).astype(int)
+    shares = np.zeros((places.size, size), dtype=np.float32)
+    rows = np.arange(places.size)
+    shares[rows, before] = inside * (before + 1 - clipped)
+    shares[rows, np.minimum(before + 1, size - 1)] += inside * (clipped - before)
+    return shares
+
+
+def places_along(axis: int, target: Grid, grid: Grid, box_zyx: Box) -> np.ndarray:
+    """Where the voxels of `target` in a box lie along an axis of `grid` (0 is z), as fractional indices.
+
+    The shape is that of the box, or 1 along axes that do not matter. A voxel has the same place in any box, to the last
+    bit, so that neighbouring tiles agree to which one it belongs.
+    """
+    *steps_xyz, offset = (np.linalg.inv(grid.affine) @ target.affine)[2 - axis]
+    places = np.full((1, 1, 1), offset)
+    for dimension, step in enumerate(reversed(steps_xyz)):
+        if abs(step) * target.shape_zyx[dimension] > 1e-6:
+            along = step * np.arange(box_zyx[dimension].start, box_zyx[dimension].stop)
+            places = places + np.expand_dims(along, [other for other in range(3) if other != dimension])
+    return places
+
+
+def binary_entropy(probability: np.ndarray) -> np.ndarray:
+    """−p log₂ p − (1 − p) log₂ (1 − p) in bits (Shannon 1948), and 0 below `MATTERS_FROM`."""
+    p = np.clip(probability, 1e-7, 1 - 1e-7)
+    bits = -(p * np.log2(p) + (1 - p) * np.log2(1 - p))
+    return np.where(probability < MATTERS_FROM, 0, bits)

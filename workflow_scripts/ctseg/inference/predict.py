@@ -1,0 +1,152 @@
+"""A scan and a model in, a segmentation on the scan's own grid out: the one path that all predictions take."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from ctseg.geometry.volume import Shape, Volume
+from ctseg.inference.engines import Engine, mirrored
+from ctseg.inference.model_card import InferSettings, ModelCard
+from ctseg.inference.native_grid import Maps, to_native_grid
+from ctseg.inference.sliding_window import Tiling, large_windows, slabs, tiling
+from ctseg.lungs.segment import check_lungs, segment_lungs
+from ctseg.masks.components import measure_components
+from ctseg.masks.postprocessing import postprocess
+from ctseg.preprocessing.preparation import BODY_HU, network_input, prepare_rows
+
+if TYPE_CHECKING:  # torch
+    from ctseg.inference.torch_engine import TorchEngine
+
+MEMORY_GIB = 1.5  # that windows may take where nothing else is said
+
+Progress = Callable[[int, int], None]  # is told the rows that are done, and all there are
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """A segmentation (uint8, classes 1…n) on the scan's grid, its components, and what postprocessing did.
+
+    `entropy` is a map of how unsure the network is, as of `native_grid.Maps`, where it was asked for.
+    """
+
+    segmentation: Volume
+    components: list[dict[str, Any]]
+    facts: dict[str, Any]
+    entropy: Volume | None = None
+
+
+def tiles_for(
+    shape_zyx: Shape, engine: Engine, settings: InferSettings, memory_gib: float, gpu_memory_gib: float | None
+) -> Tiling:
+    """How an engine's windows are laid over a volume on the network's grid; those of a GPU take half of its memory."""
+    if engine.on_gpu:
+        from ctseg.inference.gpu_inference import DeviceSettings  # torch
+
+        memory_gib = DeviceSettings(gpu_memory_gib).memory_on(cast("TorchEngine", engine).device) / 2
+    return windows_for(shape_zyx, engine.card, settings, memory_gib)
+
+
+def windows_for(shape_zyx: Shape, card: ModelCard, settings: InferSettings, memory_gib: float) -> Tiling:
+    """How windows are laid over a volume on the network's grid."""
+    if settings.window == "patch":
+        return tiling(shape_zyx, card.patch_zyx, card.patch_zyx, settings.overlap)
+    return large_windows(
+        shape_zyx,
+        card.patch_zyx,
+        settings.overlap,
+        card.multiple_zyx,
+        len(card.labels),
+        card.window_bytes,
+        memory_gib * 2**30,
+    )
+
+
+def infer(
+    image: Volume,
+    lungs: Volume | None,
+    engine: Engine,
+    settings: InferSettings | None = None,
+    memory_gib: float = MEMORY_GIB,
+    threshold: float | None = None,
+    certainty: bool = False,
+    entropy: bool = False,
+    batch_size: int | None = None,
+    progress: Progress | None = None,
+    gpu_memory_gib: float | None = None,
+) -> Maps:
+    """The network's label map on the image's grid, before postprocessing, with other maps if asked for.
+
+    `image` holds HU; `lungs` is its lung field if the model works inside the lungs and the field is plausible. Settings
+    and threshold are those of the model if no others are given. A slab at a time is prepared, computed and brought back
+    to the image's grid, so that beside the image and the maps memory is bounded by `memory_gib`, and that of a GPU by
+    `gpu_memory_gib`. `batch_size` windows are computed at once: 1, and on a GPU what fits, if it is not given.
+    """
+    card = engine.card
+    settings = settings or card.infer
+    window_hu = card.preparation.window_hu
+    threshold = card.threshold if threshold is None else threshold
+    part, grid = network_input(image, lungs, card.preparation)
+    tiles = tiles_for(grid.shape_zyx, engine, settings, memory_gib, gpu_memory_gib)
+    if engine.on_gpu:
+        from ctseg.inference.gpu_inference import DeviceSettings, MapsWanted, infer_on_device  # torch
+
+        on_gpu = cast("TorchEngine", engine)
+        device = DeviceSettings(gpu_memory_gib, batch_size)
+        wanted = MapsWanted(threshold, certainty, entropy)
+        return infer_on_device(image, part, grid, tiles, on_gpu, settings.mirror_axes, wanted, device, progress)
+
+    def read_rows(first: int, stop: int) -> np.ndarray:
+        return prepare_rows(part, grid, first, stop, window_hu)
+
+    found = slabs(
+        read_rows,
+        tiles,
+        mirrored(engine, settings.mirror_axes),
+        len(card.labels),
+        batch_size or 1,
+        max(BODY_HU, window_hu[0]),
+        window_hu[0],
+    )
+    told = _telling(found, grid.shape_zyx[0], progress) if progress else found
+    return to_native_grid(told, grid, image.grid, threshold, certainty, entropy)
+
+
+def _telling(
+    found: Iterable[tuple[int, np.ndarray]], rows: int, progress: Progress
+) -> Iterable[tuple[int, np.ndarray]]:
+    """The same slabs, each announced."""
+    for first, slab in found:
+        yield first, slab
+        progress(first + slab.shape[1], rows)
+
+
+def predict(
+    image: Volume,
+    engine: Engine,
+    memory_gib: float = MEMORY_GIB,
+    entropy: bool = False,
+    progress: Progress | None = None,
+    gpu_memory_gib: float | None = None,
+) -> Prediction:
+    """Segment a scan: lung field if the model wants one, network, postprocessing, components.
+
+    `image` holds int16 HU on any grid. Nothing but the scan and the model file is needed.
+    """
+    card = engine.card
+    lungs, plausible = None, False
+    if card.preparation.region == "lungs":
+        lungs = segment_lungs(image)
+        plausible = bool(check_lungs(lungs, image)["plausible"])
+    maps = infer(
+        image,
+        lungs if plausible else None,
+        engine,
+        memory_gib=memory_gib,
+        entropy=entropy,
+        progress=progress,
+        gpu_memory_gib=gpu_memory_gib,
+    )
+    segmentation, facts = postprocess(maps.labels, card.postprocess, lungs, plausible)
+    return Prediction(segmentation, measure_components(segmentation, image, maps.entropy), facts, maps.entropy)

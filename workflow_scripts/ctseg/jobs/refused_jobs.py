@@ -1,0 +1,48 @@
+"""What a job does where its case cannot be used: tell it, refuse it, or pass an earlier refusal on."""
+
+import logging
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from ctseg.jobs.refusals import Refusal, read_refusal, write_refusal
+from ctseg.provenance.job_records import paths_of, without_sources, write_records
+
+
+def tell(logger: logging.Logger, name: str, message: str, inputs: Any) -> str:
+    """Say what is wrong in the log and on the terminal; the message as the log has it.
+
+    The terminal shows the paths of scans, since whoever starts the workflow knows and needs them; the log does not.
+    """
+    kept = without_sources(message, inputs, file_names=True)
+    logger.error("%s", kept)
+    print(f"\nctseg: {name}: {message}\n", file=sys.stderr, flush=True)
+    return kept
+
+
+def goes_on(job: Any) -> bool:
+    """Whether the study goes on without a case that the job refuses."""
+    return bool(getattr(job, "resources", {}).get("go_on"))
+
+
+def refuse(job: Any, reason: str, started: str) -> None:
+    """End a job well whose case is refused: the record takes the place of each output."""
+    _end(job, Refusal(job.wildcards.case, job.rule, reason), started)
+
+
+def passed_on(job: Any, spared: Sequence[str], started: str) -> bool:
+    """Whether the case was refused before, by what the job takes but for the inputs `spared`; then it ends so, too."""
+    if "case" not in dict(job.wildcards.items()):
+        return False
+    paths = [path for name, value in job.input.items() if name not in spared for path in paths_of(value)]
+    refused = next((found for found in map(read_refusal, paths) if found), None)
+    if refused:
+        logging.getLogger("ctseg").info("the case was refused by %s", refused.rule)
+        _end(job, refused, started)
+    return refused is not None
+
+
+def _end(job: Any, refusal: Refusal, started: str) -> None:
+    """Write the outputs and the records of a job."""
+    write_refusal(refusal, job.output)
+    write_records(job, started)

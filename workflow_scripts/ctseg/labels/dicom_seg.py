@@ -1,0 +1,184 @@
+"""DICOM Segmentation objects as masks on the grid of their image (PS3.3 A.51, C.8.20).
+
+Each frame is a mask of one segment in one plane; planes without the segment are usually not stored, and the order of
+the frames means nothing. Frames are placed by where they lie in the patient, never by their number.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pydicom
+from pydicom.pixels import get_decoder
+
+from ctseg.errors import InputError
+from ctseg.geometry.volume import Grid, box_text
+from ctseg.labels.alignment import Tolerance
+from ctseg.labels.beyond_scan import Beyond, require_inside
+from ctseg.labels.structure_names import find_structures
+from ctseg.labels.structures import Structure
+
+# A SEG that steps by less or more than this share of a voxel was drawn on another lattice.
+STEP_TOLERANCE = 0.05
+# With this many planes, all on every n-th slice is no chance but the slice distance of another series.
+PLANES_TO_JUDGE = 4
+
+
+class UndecodableError(Exception):
+    """The pixels are compressed in a way that no installed decoder reads; the text names it."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """The mask `[row, column]` of a segment in a plane: where its first pixel lies, and the step to the next ones."""
+
+    segment: int
+    mask: np.ndarray
+    position_xyz_mm: np.ndarray
+    row_step_xyz_mm: np.ndarray
+    column_step_xyz_mm: np.ndarray
+
+    def points_xyz_mm(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        """The centres of pixels: (n, 3) LPS points in mm."""
+        return self.position_xyz_mm + rows[:, None] * self.row_step_xyz_mm + columns[:, None] * self.column_step_xyz_mm
+
+    def corners_xyz_mm(self) -> np.ndarray:
+        """The corners of the box around what is inside: (4, 3) LPS points in mm."""
+        rows, columns = (np.flatnonzero(self.mask.any(axis=axis))[[0, -1]] for axis in (1, 0))
+        return self.points_xyz_mm(np.repeat(rows, 2), np.tile(columns, 2))
+
+
+def read_segments(
+    path: str | Path,
+    wanted: Mapping[str, Sequence[str]],
+    grid: Grid,
+    image_name: str,
+    tolerance: Tolerance,
+    missing_ok: bool = False,
+    beyond: str = "cut",
+) -> Iterator[tuple[str, Structure]]:
+    """Read segments of a DICOM SEG: each label of `wanted` with the voxels of all segments that it names.
+
+    Binary and label map objects are read as they are; of a fractional one, what has at least half of the largest
+    value is inside. Raises InputError when the file is damaged or compressed in a way that cannot be read, a segment
+    is not there (unless `missing_ok`), its pixels or planes have other distances than the image's voxels or lie too far
+    beside them, or half of it lies beyond the image; what else lies beyond is cut, or refused if `beyond` says so.
+    """
+    path = Path(path)
+    try:
+        dataset = pydicom.dcmread(path)
+        segments = [(int(item.SegmentNumber), str(item.SegmentLabel)) for item in dataset.SegmentSequence]
+        frames = _frames(dataset, [number for number, _ in segments])
+    except UndecodableError as problem:
+        raise InputError(
+            f"{path} is a DICOM SEG compressed as {problem}, which cannot be read: export it uncompressed"
+        ) from None
+    except Exception:  # a damaged file can make the parser fail in any way
+        raise InputError(f"{path} is a DICOM SEG that cannot be read: it is damaged; export it again") from None
+    names = [name for _, name in segments]
+    for label, patterns in wanted.items():
+        places = find_structures(names, patterns, str(path), "segment", missing_ok, label)
+        numbers = {segments[place][0] for place in places}
+        chosen = [frame for frame in frames if frame.segment in numbers]
+        name = f"{label} in {path}"
+        yield label, _structure(chosen, len(places), grid, name, image_name, tolerance, beyond)
+
+
+def _structure(
+    frames: list[Frame], segments: int, grid: Grid, name: str, image_name: str, tolerance: Tolerance, beyond: str
+) -> Structure:
+    """The voxels at the pixels of these frames."""
+    mask = np.zeros(grid.shape_zyx, dtype=bool)
+    facts = {"segments": segments, "frames": len(frames)}
+    if not frames:
+        return Structure(mask, facts, empty="no pixel of its segment is set" if segments else "")
+    corners_xyz_mm = np.concatenate([frame.corners_xyz_mm() for frame in frames])
+    corners = grid.indices_zyx(corners_xyz_mm)
+    outside, inside = _outside(frames, corners, grid)
+    covered = box_text(corners_xyz_mm)
+    told = require_inside(outside, beyond, name, image_name, covered, grid.box_text())
+    off_mm = float((np.abs(corners - np.rint(corners)) * grid.spacing_zyx_mm).max())
+    beside = f"{name} does not lie on the voxels of {image_name} but"
+    if problem := _other_lattice(frames, grid):
+        raise InputError(f"{beside} {problem}: it was drawn on another series or resampled; give the one of this scan")
+    if tolerance.refuses(off_mm):
+        raise InputError(f"{beside} lies up to {off_mm:.4g} mm beside them, and {tolerance.advice(off_mm)}")
+    for indices in inside:
+        mask[tuple(indices.T)] = True
+    return Structure(mask, facts | {"beyond_scan": outside.parts}, (*told, *tolerance.told(off_mm)))
+
+
+def _outside(frames: list[Frame], corners: np.ndarray, grid: Grid) -> tuple[Beyond, Iterator[np.ndarray]]:
+    """How many pixels lie beyond the grid, and the z, y, x indices of those that lie in it, frame by frame."""
+    size_zyx = np.asarray(grid.shape_zyx)
+
+    def nearest(frame: Frame) -> tuple[np.ndarray, np.ndarray]:
+        indices = np.rint(grid.indices_zyx(frame.points_xyz_mm(*np.nonzero(frame.mask)))).astype(int)
+        return indices, ((indices >= 0) & (indices < size_zyx)).all(axis=1)
+
+    over = np.maximum(-corners, corners - (size_zyx - 1)).clip(0)
+    pixels, lost = sum(int(frame.mask.sum()) for frame in frames), 0
+    if (over > 0.5).any():
+        lost = sum(int((~there).sum()) for _, there in map(nearest, frames))
+    beyond = Beyond(lost, pixels, "pixels", lost / pixels, float((over * grid.spacing_zyx_mm).max()))
+    return beyond, (indices[there] for indices, there in map(nearest, frames))
+
+
+def _other_lattice(frames: list[Frame], grid: Grid) -> str:
+    """In what the pixels or planes differ from the voxels of the grid, or an empty text."""
+    for frame in frames:
+        steps_xyz_mm = np.stack([frame.row_step_xyz_mm, frame.column_step_xyz_mm])
+        steps_zyx = grid.indices_zyx(grid.origin_xyz_mm + steps_xyz_mm)
+        whole_zyx = np.abs(np.rint(steps_zyx))
+        if (np.abs(np.abs(steps_zyx) - whole_zyx) > STEP_TOLERANCE).any() or (whole_zyx.sum(axis=1) != 1).any():
+            return "has pixels of {:.3g} x {:.3g} mm".format(*np.linalg.norm(steps_xyz_mm, axis=1))
+    normal = int(np.argmin(whole_zyx.sum(axis=0)))
+    starts = grid.indices_zyx(np.stack([frame.position_xyz_mm for frame in frames]))
+    planes = np.unique(np.rint(starts[:, normal]).astype(int))
+    apart = int(np.gcd.reduce(np.diff(planes))) if len(planes) >= PLANES_TO_JUDGE else 1
+    return f"has planes {apart} slices apart" if apart > 1 else ""
+
+
+def _frames(dataset: pydicom.Dataset, segments: list[int]) -> list[Frame]:
+    """The frames that are not empty, or one a segment and frame for a label map."""
+    values = _values(dataset)
+    shared = (dataset.get("SharedFunctionalGroupsSequence") or [pydicom.Dataset()])[0]
+    threshold = float(dataset.get("MaximumFractionalValue", 1)) / 2
+    frames = []
+    for plane, group in zip(values, dataset.PerFrameFunctionalGroupsSequence, strict=True):
+        place = _place(group, shared)
+        if dataset.SegmentationType == "LABELMAP":
+            frames += [Frame(number, plane == number, *place) for number in segments]
+        else:
+            number = int(_macro("SegmentIdentificationSequence", group, shared).ReferencedSegmentNumber)
+            frames.append(Frame(number, plane >= threshold, *place))
+    return [frame for frame in frames if frame.mask.any()]
+
+
+def _values(dataset: pydicom.Dataset) -> np.ndarray:
+    """The stored values `[frame, row, column]`; one bit a pixel is packed without gaps between frames."""
+    shape = int(dataset.get("NumberOfFrames", 1)), int(dataset.Rows), int(dataset.Columns)
+    if 0 in shape:
+        raise ValueError("frames without a pixel")
+    syntax = dataset.file_meta.TransferSyntaxUID
+    if dataset.BitsAllocated == 1 and not syntax.is_encapsulated:
+        bits = np.unpackbits(np.frombuffer(dataset.PixelData, np.uint8), bitorder="little")
+        return bits[: int(np.prod(shape))].reshape(shape)
+    if syntax.is_encapsulated and not get_decoder(syntax).is_available:
+        raise UndecodableError(syntax.name)
+    return dataset.pixel_array.reshape(shape)
+
+
+def _place(group: pydicom.Dataset, shared: pydicom.Dataset) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Where the first pixel of a frame lies, and the steps to the next row and to the next column, in mm."""
+    position = np.array(_macro("PlanePositionSequence", group, shared).ImagePositionPatient, dtype=float)
+    axes = np.array(_macro("PlaneOrientationSequence", group, shared).ImageOrientationPatient, dtype=float)
+    row_mm, column_mm = (float(mm) for mm in _macro("PixelMeasuresSequence", group, shared).PixelSpacing)
+    return position, axes[3:] * row_mm, axes[:3] * column_mm
+
+
+def _macro(keyword: str, group: pydicom.Dataset, shared: pydicom.Dataset) -> Any:
+    """The item of a functional group macro, which stands with the frame or is shared by all."""
+    return (group if keyword in group else shared)[keyword].value[0]

@@ -1,0 +1,216 @@
+"""Reading labels in any of the accepted formats as classes on the grid of their image."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ctseg.errors import InputError
+from ctseg.file_types import is_volume_file
+from ctseg.geometry.volume import Grid, Volume
+from ctseg.labels.alignment import Tolerance
+from ctseg.labels.mask_files import mask_files, read_label_map, read_mask_folder
+from ctseg.labels.structures import Count, Structure, require_kept, unite, united_rois
+
+
+@dataclass(frozen=True)
+class LabelSettings:
+    """What to look for in a label, and what to do about what is unusual.
+
+    `labels` has the value of each label in a label map; their order sets the classes 1, 2, … `roi_names` has the names
+    that a label has in its file, where they differ from its own. With `missing_ok` a label may be absent.
+    `min_readers` and `small_nodules` are those of `lidc_xml`; `overlap` is that of `structures.unite`; `off_mm` is the
+    distance that `alignment.Tolerance` allows; `beyond` the policy of `beyond_scan.require_inside`; `foreign_ok` allows
+    labels of another patient or frame of reference.
+    """
+
+    labels: dict[str, int]
+    roi_names: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    missing_ok: bool = False
+    min_readers: int = 2
+    small_nodules: str = "ignore"
+    overlap: str = "later"
+    off_mm: float | None = None
+    beyond: str = "cut"
+    foreign_ok: bool = False
+
+    @property
+    def names(self) -> dict[str, tuple[str, ...]]:
+        """The names of each label's ROIs, segments or files."""
+        return {label: self.roi_names.get(label, (label,)) for label in self.labels}
+
+
+@dataclass(frozen=True)
+class Label(Volume):
+    """Classes (uint8, 0 background, n-th label n) with what is known of how they came about, in plain JSON types.
+
+    `labels` has for each label the number of its voxels, of those that its file had (`drawn`) and of those that went to
+    each other label (`lost_to`); `unused_values` the voxels by value of no label; `warnings` what a user should know.
+    """
+
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class Source:
+    """What a file gives: the structures of the labels, in their order, and what to know of it as a whole."""
+
+    structures: Iterable[tuple[str, Structure]]
+    facts: dict[str, Any] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+    empty_ok: bool = False
+
+
+def read_label(
+    path: str | Path,
+    settings: LabelSettings,
+    grid: Grid,
+    image_name: str,
+    series_uid: str | None = None,
+    relation: Mapping[str, Any] | None = None,
+) -> Label:
+    """Read a label as uint8 classes `[z, y, x]` on the image's grid: 0 is background, the n-th label is n.
+
+    `path` is a label map (NIfTI, NRRD, MHA, MHD), a folder with one such file for each label, an RTSTRUCT or DICOM SEG
+    (or a folder with one), the XML of LIDC-IDRI, or the CSV of LUNA16, in which `series_uid` names the scan. `relation`
+    is `label_reference` of the image's facts, which tells what the label was drawn on.
+
+    Raises InputError when the label does not lie on `grid` or was drawn on something else, a structure is not there or
+    has nothing inside, a label loses all its voxels to others, or no voxel belongs to any label; absent structures and
+    empty labels are allowed with `missing_ok`.
+    """
+    source = Path(path)
+    if not source.exists():
+        raise InputError(f"{source} does not exist")
+    own_frames, told = _related(source, settings, image_name, relation)
+    found = _source(source, settings, grid, image_name, series_uid, own_frames)
+    kept: dict[str, Structure] = {}
+    classes, counts = unite(_noted(found.structures, kept), grid.shape_zyx, settings.overlap)
+    _require_structures(kept, settings, str(source))
+    lost = require_kept(counts, settings.overlap, str(source))
+    if not (settings.missing_ok or found.empty_ok or classes.any()):
+        raise InputError(
+            f"{source} has no voxel of {', '.join(settings.labels)}: check target.labels, or set convert.missing_label "
+            "to allow if the case has no target"
+        )
+    own = [f"{label}: {text}" for label, structure in kept.items() for text in structure.warnings]
+    labels = {label: _label_facts(counts[label], structure, grid) for label, structure in kept.items()}
+    facts = {"labels": labels, "unused_values": {}, **found.facts, "warnings": [*told, *found.warnings, *own, *lost]}
+    return Label(classes, grid, facts)
+
+
+def _noted(structures: Iterable[tuple[str, Structure]], kept: dict[str, Structure]) -> Iterator[tuple[str, Structure]]:
+    """The structures one after the other; `kept` gets all of each but its voxels."""
+    for label, structure in structures:
+        yield label, structure
+        kept[label] = Structure(np.zeros(0, dtype=bool), structure.facts, structure.warnings, structure.empty)
+
+
+def _label_facts(count: Count, structure: Structure, grid: Grid) -> dict[str, Any]:
+    volume_cm3 = round(count.kept * grid.voxel_volume_mm3 / 1000, 4)
+    counts = {"voxels": count.kept, "volume_cm3": volume_cm3, "drawn": count.drawn, "lost_to": count.lost_to}
+    return {**counts, **structure.facts}
+
+
+def _require_structures(kept: Mapping[str, Structure], settings: LabelSettings, path: str) -> None:
+    """Raise InputError for a label whose structure is in the file and has nothing inside."""
+    empty = {label: structure.empty for label, structure in kept.items() if structure.empty}
+    if empty and not settings.missing_ok:
+        label, why = next(iter(empty.items()))
+        raise InputError(
+            f"{path}: {label} has nothing that can be filled: {why}; draw it, or set convert.missing_label to allow if "
+            f"cases may be without {label}"
+        )
+
+
+def _related(
+    source: Path, settings: LabelSettings, image_name: str, relation: Mapping[str, Any] | None
+) -> tuple[tuple[str, ...], list[str]]:
+    """The frames of reference that ROIs may name, any if it is empty, and sentences on what the label was drawn on."""
+    if not relation:
+        return (), []
+    from ctseg.dicom.label_reference import Reference, read_reference, require_relation  # pydicom takes 0.3 s to import
+
+    reference = read_reference(source) or Reference()
+    told = require_relation(relation, reference.digest, settings.foreign_ok, str(source), image_name)
+    frames = tuple(reference.frames[place] for place in relation["frames"] if place < len(reference.frames))
+    return ((), told) if settings.foreign_ok else (frames, told)
+
+
+def _source(
+    source: Path,
+    settings: LabelSettings,
+    grid: Grid,
+    image_name: str,
+    series_uid: str | None,
+    own_frames: tuple[str, ...],
+) -> Source:
+    """What the file or folder gives, by its format."""
+    suffix, tolerance = source.suffix.lower(), Tolerance.of(grid, settings.off_mm)
+    if is_volume_file(source):
+        found = read_label_map(
+            source,
+            settings.labels,
+            settings.names,
+            grid,
+            image_name,
+            tolerance,
+            settings.missing_ok,
+            settings.beyond,
+        )
+        unused = {str(value): voxels for value, voxels in found.unused_values.items()}
+        return Source(found.structures, {"unused_values": unused}, found.warnings)
+    if suffix in (".xml", ".csv"):
+        return _nodules(source, settings, grid, image_name, series_uid)
+    if source.is_dir() and mask_files(source):
+        return Source(read_mask_folder(source, settings.names, grid, image_name, tolerance, settings.missing_ok))
+    from ctseg.dicom.label_reference import dicom_label  # pydicom takes 0.3 s to import
+
+    path, modality = dicom_label(source)
+    if modality == "RTSTRUCT":
+        return Source(_rois(path, settings, grid, image_name, own_frames))
+    from ctseg.labels.dicom_seg import read_segments
+
+    names, missing_ok = settings.names, settings.missing_ok
+    return Source(read_segments(path, names, grid, image_name, tolerance, missing_ok, settings.beyond))
+
+
+def _nodules(path: Path, settings: LabelSettings, grid: Grid, image_name: str, series_uid: str | None) -> Source:
+    """The nodules of an archive that has one label; imports are late since other cases need neither."""
+    if len(settings.labels) > 1:
+        raise InputError(
+            f"{path} has nodules alone, but target.labels has {', '.join(settings.labels)}; name one label"
+        )
+    [label] = settings.labels
+    if path.suffix.lower() == ".xml":
+        from ctseg.labels.lidc_xml import read_lidc
+
+        structure = read_lidc(path, grid, image_name, settings.min_readers, settings.small_nodules)
+        return Source([(label, structure)])
+    from ctseg.labels.luna16_csv import read_luna16
+
+    if not series_uid:
+        raise InputError(f"{path} names scans by their series; give series_uid in the case table")
+    mask = read_luna16(path, grid, image_name, series_uid)
+    return Source([(label, Structure(mask))], empty_ok=True)  # a series without a row is a scan without nodules
+
+
+def _rois(
+    path: Path, settings: LabelSettings, grid: Grid, image_name: str, own_frames: tuple[str, ...]
+) -> Iterator[tuple[str, Structure]]:
+    """Each label with the voxels of all ROIs that it names, united."""
+    from ctseg.labels.outlines import rasterise  # scipy takes 0.2 s to import
+    from ctseg.labels.rtstruct import read_rois
+
+    for label, rois in read_rois(path, settings.names, settings.missing_ok).items():
+        name = f"{label} in {path}"
+        if own_frames and any(roi.frame_of_reference not in ("", *own_frames) for roi in rois):
+            raise InputError(
+                f"{name} was drawn in another frame of reference than {image_name}, unlike others in the file; "
+                "give the scan that it was drawn on, by series_uid in the case table, or set convert.foreign_label: "
+                "allow"
+            )
+        parts = (rasterise(roi.contours, grid, name, image_name, settings.beyond) for roi in rois)
+        yield label, united_rois(parts, [roi.open_contours for roi in rois], grid)

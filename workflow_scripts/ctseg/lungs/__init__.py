@@ -1,0 +1,1 @@
+"""The lung field: computed, or given as a file."""

@@ -1,0 +1,32 @@
+"""A lung field that somebody gives, on the grid of its image."""
+
+from collections.abc import Collection
+from pathlib import Path
+
+import numpy as np
+
+from ctseg.errors import InputError
+from ctseg.file_types import is_volume_file
+from ctseg.geometry.axes import aligned
+from ctseg.geometry.volume import Grid, Volume, require_same_grid
+from ctseg.scans.volume_files import read_volume_file
+
+TOLERANCE_VOXELS = 0.1  # a lung field need not lie as exactly as a label
+
+
+def read_lungs(path: str | Path, grid: Grid, image_name: str, values: Collection[int] | None = None) -> Volume:
+    """Read a lung field as uint8 `[z, y, x]` on the image's grid: 1 where the file holds one of `values`, 0 elsewhere.
+
+    Without `values` every voxel that is not 0 is lung. Axes may be swapped and flipped against the image's, no value is
+    interpolated. Raises InputError for a file that is no volume, that lies on another grid, or without a voxel of lung.
+    """
+    source = Path(path)
+    if not is_volume_file(source):
+        raise InputError(f"{source} is no lung field that ctseg reads: give NIfTI, NRRD, MHA or MHD")
+    volume = aligned(read_volume_file(source), grid)
+    require_same_grid(volume.grid, grid, str(source), image_name, TOLERANCE_VOXELS * min(grid.spacing_xyz_mm))
+    inside = volume.voxels_zyx != 0 if values is None else np.isin(volume.voxels_zyx, list(values))
+    if not inside.any():
+        wanted = "that is not 0" if values is None else f"of {', '.join(map(str, values))}"
+        raise InputError(f"{source} has no voxel {wanted}: it is no lung field; leave it out to have one computed")
+    return Volume(inside.astype(np.uint8), grid)

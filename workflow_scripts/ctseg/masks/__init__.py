@@ -1,0 +1,1 @@
+"""Binary masks and label maps: components, postprocessing, outlines."""

@@ -1,0 +1,111 @@
+"""Cleaning a segmentation: the target's region, the smallest component, the largest component."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.ndimage import distance_transform_edt
+
+from ctseg.geometry.resample import grow_box
+from ctseg.geometry.volume import LEEWAY_MM, Volume
+from ctseg.masks.components import voxels_in
+from ctseg.masks.run_lengths import (
+    Runs,
+    component_sizes,
+    fill,
+    find_runs,
+    number_components,
+    read_runs,
+    slabs,
+    split_runs,
+)
+
+
+@dataclass(frozen=True)
+class PostprocessSettings:
+    """What to remove: small components, all but the largest of a class, what lies outside of the lungs."""
+
+    min_volume_mm3: float
+    keep_largest: bool
+    restrict_to_region: bool
+
+
+REACH_MM = 5.0  # around the region that still counts: a lung field ends where a lesion on the pleura begins
+REGION_SHARE = 0.05  # of a component that has to lie within reach; a lesion that grows out of the lung is kept whole
+DISTANCE_VOXELS = 2**19  # of a slab whose distances to the region are measured in one go
+
+
+def postprocess(
+    segmentation: Volume, settings: PostprocessSettings, region: Volume | None, region_plausible: bool
+) -> tuple[Volume, dict[str, Any]]:
+    """Remove components away from the region, then small ones, then all but the largest, each class by itself.
+
+    `segmentation` holds classes 1…n (uint8), `region` a mask on the same grid, or None where the target may lie
+    anywhere. A region that is not plausible is not used: it would remove what it failed to find. Components are
+    removed as a whole: a tumour on the pleura reaches beyond the lung field, and cutting it there would falsify its
+    volume. Returns the cleaned segmentation and what each step removed, in components and voxels.
+    """
+    restrict = region is not None and settings.restrict_to_region
+    facts: dict[str, Any] = {"region_used": restrict and region_plausible}
+    if restrict and not region_plausible:
+        facts["region_reason"] = "the lung field is not plausible"
+    for step in ("outside", "small", "other"):
+        facts |= {f"removed_{step}_components": 0, f"removed_{step}_voxels": 0}
+    if not (settings.min_volume_mm3 > 0 or settings.keep_largest or facts["region_used"]):
+        return segmentation, facts
+    runs = find_runs(segmentation.voxels_zyx)
+    components = number_components(runs)
+    sizes = component_sizes(runs, components)
+    alive = np.ones(sizes.size, bool)
+    if facts["region_used"] and region is not None:
+        alive = _drop(alive, _in_reach(runs, components, sizes, region), sizes, "outside", facts)
+    alive = _drop(alive, sizes >= voxels_in(settings.min_volume_mm3, segmentation.grid), sizes, "small", facts)
+    if settings.keep_largest:
+        alive = _drop(alive, _largest(runs, components, np.where(alive, sizes, 0)), sizes, "other", facts)
+    return segmentation.with_voxels(fill(runs.chosen(alive[components]))), facts
+
+
+def _largest(runs: Runs, components: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """For each component whether it is the largest of its class, of equal ones the first."""
+    classes, largest = np.empty(sizes.size, runs.value.dtype), np.zeros(sizes.size, bool)
+    classes[components] = runs.value
+    for value in np.unique(classes):
+        of_class = np.flatnonzero(classes == value)
+        largest[of_class[sizes[of_class].argmax()]] = True
+    return largest
+
+
+def _in_reach(runs: Runs, components: np.ndarray, sizes: np.ndarray, region: Volume) -> np.ndarray:
+    """For each component whether enough of it lies in the region or not farther than `REACH_MM` from it."""
+    inside = np.zeros(sizes.size, np.int64)
+    for part, values, begins in read_runs(runs, region.voxels_zyx):
+        np.add.at(inside, components[part], np.add.reduceat((values > 0).astype(np.int64), begins))
+    enough = inside >= REGION_SHARE * sizes
+    # Distances are only measured around the few components that the region itself does not hold.
+    few = ~enough[components]
+    for number, piece in zip(np.flatnonzero(~enough), split_runs(runs.chosen(few), components[few]), strict=True):
+        enough[number] = _near_voxels(piece, region) / sizes[number] >= REGION_SHARE
+    return enough
+
+
+def _near_voxels(runs: Runs, region: Volume) -> int:
+    """How many voxels of the runs are not farther than `REACH_MM` from the region, measured a slab at a time."""
+    around = grow_box(runs.box, REACH_MM, region.grid)
+    runs, region = runs.cropped(around), region.cropped(around)
+    near = 0
+    for _, part in slabs(runs, DISTANCE_VOXELS):
+        some = runs.chosen(part)
+        box = grow_box(some.box, REACH_MM, region.grid)
+        outside = region.voxels_zyx[box] == 0
+        if not outside.all():
+            distance_mm = distance_transform_edt(outside, sampling=region.grid.spacing_zyx_mm)
+            near += int((distance_mm[fill(some.cropped(box)) > 0] <= REACH_MM + LEEWAY_MM).sum())
+    return near
+
+
+def _drop(alive: np.ndarray, keep: np.ndarray, sizes: np.ndarray, step: str, facts: dict[str, Any]) -> np.ndarray:
+    """The components that are still alive after a step; what it removed is added to `facts`."""
+    dropped = alive & ~keep
+    facts[f"removed_{step}_components"] += int(dropped.sum())
+    facts[f"removed_{step}_voxels"] += int(sizes[dropped].sum())
+    return alive & keep

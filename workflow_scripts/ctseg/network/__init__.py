@@ -1,0 +1,1 @@
+"""The network architectures, as plain settings and as torch modules."""

@@ -1,0 +1,167 @@
+"""The networks, and the model around them that is exported: Hounsfield units in, probabilities out.
+
+Another architecture is one more function in `ARCHITECTURES`, with its name in the config's schema.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from monai.networks.nets import DynUNet, SegResNet, UNet
+from torch import nn
+from torch.nn import functional as F
+
+from ctseg.geometry.hounsfield import Scaling
+from ctseg.network.fast_prelu import PReLU
+from ctseg.network.settings import NetworkSettings
+
+PRIOR = 0.01  # share of foreground voxels that an untrained network predicts
+NORMS: dict[str, Any] = {
+    "batch": "batch",
+    "instance": ("instance", {"affine": True}),
+    "group": ("group", {"num_groups": 4}),
+}
+
+
+@dataclass(frozen=True)
+class Parts:
+    """A network, its last layers (the finest first), and the half of it that goes from fine to coarse."""
+
+    network: nn.Module
+    heads: list[nn.Module]
+    encoder: list[nn.Module]
+
+
+def build_parts(settings: NetworkSettings, n_classes: int) -> Parts:
+    """A network with one output channel, a logit, per class.
+
+    Takes float32 [batch, 1, z, y, x], gives float32 logits [batch, class, z, y, x]; with deep supervision, and in
+    training alone, [batch, level, class, z, y, x], the finest level first.
+    """
+    parts = ARCHITECTURES[settings.architecture](settings, n_classes)
+    for head in parts.heads:
+        _start_from_rarity(head)
+    return parts
+
+
+def build_network(settings: NetworkSettings, n_classes: int) -> nn.Module:
+    """The network of `build_parts` alone."""
+    return build_parts(settings, n_classes).network
+
+
+def _unet(settings: NetworkSettings, n_classes: int) -> Parts:
+    """MONAI's residual U-Net (Kerfoot et al., STACOM 2018)."""
+    network = UNet(
+        spatial_dims=3,
+        in_channels=1,
+        out_channels=n_classes,
+        channels=settings.channels,
+        strides=settings.strides_zyx,  # type: ignore[arg-type]  # one number a level, or one an axis
+        num_res_units=settings.residual_units,
+        act=(PReLU, {}),
+        norm=settings.norm,
+        dropout=settings.dropout,
+    )
+    encoder: list[nn.Module] = []  # each level is the way down, the levels below, and the way up
+    level: Any = network.model
+    while isinstance(level, nn.Sequential) and len(level) == 3 and hasattr(level[1], "submodule"):
+        encoder.append(level[0])
+        level = level[1].submodule
+    head = [module for module in network.modules() if isinstance(module, nn.Conv3d | nn.ConvTranspose3d)][-1]
+    return Parts(network, [head], [*encoder, level])
+
+
+def _dynunet(settings: NetworkSettings, n_classes: int) -> Parts:
+    """The U-Net of nnU-Net (Isensee et al., Nature Methods 2021), with residual blocks if units are asked for."""
+    network = DynUNet(
+        spatial_dims=3,
+        in_channels=1,
+        out_channels=n_classes,
+        kernel_size=settings.kernels_zyx,
+        strides=[(1, 1, 1), *settings.strides_zyx],
+        upsample_kernel_size=settings.strides_zyx,
+        filters=settings.channels,
+        dropout=settings.dropout or None,
+        norm_name=NORMS[settings.norm],
+        res_block=settings.residual_units > 0,
+        deep_supervision=settings.deep_supervision,
+        deep_supr_num=max(1, min(2, len(settings.channels) - 2)),
+    )
+    heads = [head.conv.conv for head in network.deep_supervision_heads] if settings.deep_supervision else []
+    return Parts(
+        network,
+        [network.output_block.conv.conv, *heads],
+        [network.input_block, network.downsamples, network.bottleneck],
+    )
+
+
+def _segresnet(settings: NetworkSettings, n_classes: int) -> Parts:
+    """The residual encoder and decoder of Myronenko (BrainLes 2018); features double from the finest level's on."""
+    units = max(1, settings.residual_units)
+    network = SegResNet(
+        spatial_dims=3,
+        init_filters=settings.channels[0],
+        in_channels=1,
+        out_channels=n_classes,
+        dropout_prob=settings.dropout or None,
+        norm=NORMS[settings.norm],
+        blocks_down=(units,) * len(settings.channels),
+        blocks_up=(units,) * (len(settings.channels) - 1),
+    )
+    return Parts(network, [network.conv_final[-1].conv], [network.convInit, network.down_layers])
+
+
+ARCHITECTURES: dict[str, Callable[[NetworkSettings, int], Parts]] = {
+    "unet": _unet,
+    "dynunet": _dynunet,
+    "segresnet": _segresnet,
+}
+
+
+def _start_from_rarity(last: nn.Module) -> None:
+    """Set a last bias so that an untrained network calls a hundredth of the voxels foreground, not half of them.
+
+    Targets are rare. An optimiser whose steps are bounded by the learning rate would otherwise spend hundreds of steps
+    on lowering that one number (Lin et al., ICCV 2017, section 4.1).
+    """
+    assert isinstance(last.bias, torch.Tensor)
+    nn.init.constant_(last.bias, math.log(PRIOR / (1 - PRIOR)))
+
+
+class SegmentationModel(nn.Module):
+    """One network, or an ensemble: clipped and scaled HU go in, the mean of the probabilities comes out.
+
+    Normalisation and activation are part of the model, so that its file needs no code beside it. Takes float32 HU
+    [batch, 1, z, y, x], gives float32 probabilities [batch, class, z, y, x]; without `exclusive` a voxel may belong to
+    several classes.
+    """
+
+    def __init__(self, networks: list[nn.Module], scaling: Scaling, exclusive: bool = False) -> None:
+        """Wrap `networks`, which all have the same inputs and outputs."""
+        super().__init__()
+        self.networks = nn.ModuleList(networks)
+        self.scaling = scaling
+        self.exclusive = exclusive
+
+    def forward(self, hu: torch.Tensor) -> torch.Tensor:
+        """Probabilities of each class for each voxel."""
+        image = normalise(hu, self.scaling)
+        members = [probabilities(network(image), self.exclusive) for network in self.networks]
+        return torch.stack(members).mean(dim=0) if len(members) > 1 else members[0]
+
+
+def normalise(hu: torch.Tensor, scaling: Scaling) -> torch.Tensor:
+    """Clip HU to the window, and scale them to what the network sees."""
+    return (hu.clamp(scaling.low_hu, scaling.high_hu) - scaling.centre_hu) * (1.0 / scaling.spread_hu)
+
+
+def with_background(logits: torch.Tensor) -> torch.Tensor:
+    """Logits [batch, class, z, y, x] with the background's before them: 0, since a softmax knows differences only."""
+    return F.pad(logits, (0, 0, 0, 0, 0, 0, 1, 0))
+
+
+def probabilities(logits: torch.Tensor, exclusive: bool) -> torch.Tensor:
+    """Probabilities of the classes, without the background's, both [batch, class, z, y, x]."""
+    return torch.softmax(with_background(logits), dim=1)[:, 1:] if exclusive else torch.sigmoid(logits)

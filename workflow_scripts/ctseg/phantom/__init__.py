@@ -1,0 +1,1 @@
+"""The built-in chest CT phantom: patients with nodules of known shape."""

@@ -1,0 +1,29 @@
+"""Finding where the targets of a case lie."""
+
+import numpy as np
+
+from ctseg.masks.components import label_components
+from ctseg.preprocessing.foreground import Foreground
+
+
+def find_foreground(label_zyx: np.ndarray, n_classes: int, most: int, seed: int) -> tuple[Foreground, ...]:
+    """The components of each class of a label map [z, y, x], uint8, 0 background, 1…n_classes.
+
+    Up to `most` voxels of a class are listed, drawn without replacement: as many of each component, so that none is
+    without. Patches are centred on these, so that no label volume has to be searched during training.
+    """
+    rng = np.random.default_rng(seed)
+    found = []
+    for value in range(1, n_classes + 1):
+        components = label_components(label_zyx == value).ravel()
+        inside = np.flatnonzero(components)
+        by_component = inside[np.argsort(components[inside], kind="stable")]
+        voxels = np.bincount(components[inside])[1:]
+        share = max(1, most // max(1, voxels.size))
+        listed = [
+            np.sort(rng.choice(places, share, replace=False)) if places.size > share else places
+            for places in np.split(by_component, np.cumsum(voxels))[:-1]
+        ]
+        indices = np.concatenate(listed) if listed else by_component
+        found.append(Foreground(indices.astype(np.int64), np.minimum(voxels, share), voxels))
+    return tuple(found)

@@ -1,0 +1,171 @@
+"""What each job read and wrote: a small file beside the results for each output, the source of the study's manifest.
+
+A record is written when its job has ended well, with the hashes of what it wrote and of the user's own files that it
+read. It tells neither a path nor a name of the user's files: these can tell who the patient is.
+"""
+
+import datetime
+import hashlib
+import json
+import os
+import re
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ctseg.files import read_json, write_text
+from ctseg.hardware import processor_name
+from ctseg.provenance.versions import software
+
+FOLDER = "provenance/files"  # of the records, below the study's results
+UID = re.compile(r"\d+(?:\.\d+){5,}")
+BESIDE = "reference"  # an input that says which scan is meant: what it is converted to has a record of its own
+# What scanners and programs call files: a word for it and small numbers. Other names may be a patient's.
+PLAIN_NAME = re.compile(
+    r"(?:im|img|image|i|ct|slice|s|rs|rtstruct|rtss|seg|label|mask|scan|dicom|dcm|file)?[-_.]?\d{0,4}(?:[-_.]\d{1,4})?"
+    r"(?:\.(?:dcm|ima|img|dicom|nii|gz|nrrd|mha|mhd))*",
+    re.IGNORECASE,
+)
+
+
+def without_sources(message: str, inputs: Any, file_names: bool = False) -> str:
+    """A message as a log or a record may keep it: what a hospital calls a file can tell who the patient is.
+
+    Paths of the user's own scans and labels become `<scan>` and `<label>`, as the rule calls them, UIDs become `<uid>`.
+    With `file_names` the names of these files, and of files and folders among a scan's slices, become `<file>`, unless
+    they say no more than `IM_0012.dcm`.
+    """
+    for name, value in inputs.items():
+        for path in paths_of(value):
+            if not path.startswith("results/"):
+                message = message.replace(path, f"<{name}>")
+    return UID.sub("<uid>", _without_names(message, inputs) if file_names else message)
+
+
+def _without_names(message: str, inputs: Any) -> str:
+    """A message without the names of the user's files that may be personal."""
+    names: set[str] = set()
+    for path in (Path(path) for _, value in inputs.items() for path in paths_of(value)):
+        if path.parts[:1] != ("results",):
+            names.add(path.name)
+            names.update(part for file in path.rglob("*") for part in file.relative_to(path).parts)
+    for name in sorted(names, key=len, reverse=True):
+        if name in message and not PLAIN_NAME.fullmatch(name) and not UID.fullmatch(name):
+            message = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", "<file>", message)
+    return message
+
+
+def paths_of(value: Any) -> list[str]:
+    """One path or many, as a list."""
+    return [value] if isinstance(value, str) else list(value)
+
+
+def is_result(path: str, study: Path) -> bool:
+    """Whether a path is a result of the study, and no file that the user gave."""
+    return path.startswith(f"{study}/")
+
+
+def now() -> str:
+    """The time in UTC, to the second."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+
+
+def describe(path: str | Path) -> dict[str, Any]:
+    """SHA-256 and size of a file, or of all files of a folder, whose names and order do not count.
+
+    The hash of a folder is that of its files' hashes in hexadecimal, sorted, one a line. Hidden files are left out:
+    Snakemake and file browsers leave their own there. Raises OSError.
+    """
+    if not Path(path).is_dir():
+        with Path(path).open("rb") as file:
+            return {"sha256": hashlib.file_digest(file, "sha256").hexdigest(), "bytes": os.fstat(file.fileno()).st_size}
+    files = [describe(file) for file in Path(path).rglob("[!.]*") if file.is_file()]
+    lines = "".join(sorted(f"{file['sha256']}\n" for file in files))
+    total = sum(file["bytes"] for file in files)
+    return {"sha256": hashlib.sha256(lines.encode()).hexdigest(), "bytes": total, "files": len(files)}
+
+
+def study_folder(log: str) -> Path:
+    """The folder of a study's results, from the path of a job's log: results/<study>."""
+    return Path(*Path(log).parts[:2])
+
+
+def relative(paths: Iterable[str], study: Path) -> list[str]:
+    """Those of the paths that are results of the study, from its folder on, sorted."""
+    return sorted(os.path.relpath(path, study) for path in paths if is_result(path, study))
+
+
+def record_path(study: Path, output: str) -> Path:
+    """Where the record of an output lies; `output` is relative to the study's folder."""
+    return study / FOLDER / f"{output}.json"
+
+
+def write_records(job: Any, started: str) -> None:
+    """Record a job that ended well; `job` is what Snakemake gives to a script, `started` is as of `now`.
+
+    Every output has the same record under its own name, so whoever knows a result finds it with one look. A job without
+    outputs leaves none.
+    """
+    if not job.output:
+        return
+    study = study_folder(job.log[0])
+    record = {
+        "rule": job.rule,
+        "wildcards": dict(sorted(job.wildcards.items())),
+        "command": f"snakemake --cores all --force -- {min(job.output)}",
+        "code": job.params.code,
+        "params": json.loads(without_sources(json.dumps(job.params.get("step"), ensure_ascii=False), job.input)),
+        "inputs": relative((path for value in job.input for path in paths_of(value)), study),
+        "sources": {
+            name: [describe(path) for path in paths_of(value)]
+            for name, value in sorted(job.input.items())
+            if name != BESIDE and not all(is_result(path, study) for path in paths_of(value))
+        },
+        "outputs": {os.path.relpath(path, study): describe(path) for path in sorted(job.output)},
+        "software": software(),
+        "machine": machine(),
+        "threads": job.threads,
+        "started": started,
+        "ended": now(),
+    }
+    text = json.dumps(record, indent=1, ensure_ascii=False) + "\n"
+    for output in record["outputs"]:
+        write_text(record_path(study, output), text)
+
+
+def machine() -> dict[str, Any]:
+    """The processor and the GPUs that this process used; never the machine's name."""
+    torch = sys.modules.get("torch")
+    gpus = torch.cuda.device_count() if torch and torch.cuda.is_initialized() else 0
+    return {
+        "processor": processor_name(),
+        "cores": os.cpu_count(),
+        "gpus": [torch.cuda.get_device_name(number) for number in range(gpus)] if torch else [],
+    }
+
+
+def lineage(study: Path, outputs: Iterable[str]) -> list[dict[str, Any]]:
+    """The records of all jobs that led to `outputs`, each once, ordered by their first output.
+
+    Paths are relative to the study's folder. Raises FileNotFoundError, whose `filename` is the result without a record.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    waiting = list(outputs)
+    seen = set(waiting)
+    while waiting:
+        output = waiting.pop()
+        path = record_path(study, output)
+        if not path.is_file():
+            raise FileNotFoundError(2, "no record", output)
+        record = read_json(path)
+        found[min(record["outputs"])] = record
+        more = [path for path in record["inputs"] if path not in seen]
+        seen.update(more)
+        waiting += more
+    return [found[first] for first in sorted(found)]
+
+
+def timeless(record: Mapping[str, Any]) -> dict[str, Any]:
+    """What a record says that another run on another machine says too."""
+    return {name: value for name, value in record.items() if name not in ("machine", "threads", "started", "ended")}

@@ -1,0 +1,124 @@
+"""The manifest of a study: every job that led to its results, with hashes of all that was read and written."""
+
+import json
+import subprocess
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from ctseg.errors import InputError
+from ctseg.files import read_json
+from ctseg.provenance.job_records import describe, lineage, timeless
+
+FORMAT = 1
+SHOWN = 20  # problems that are named; the rest are counted
+
+
+def trace(study: Path, outputs: Iterable[str]) -> list[dict[str, Any]]:
+    """`job_records.lineage`, where a result without a record is told to people."""
+    try:
+        return lineage(study, outputs)
+    except FileNotFoundError as error:
+        raise InputError(
+            f"how {study / str(error.filename)} was made is not on record, since {study}/provenance was changed or is "
+            f"of an older ctseg; make it anew: snakemake --cores all --force -- {study / str(error.filename)}"
+        ) from None
+
+
+def timeless_manifest(study: Path, outputs: Iterable[str]) -> dict[str, Any]:
+    """What `outputs` were made from, as another run on another machine tells it too: no times and no hardware."""
+    return {"format": FORMAT, "jobs": [timeless(record) for record in trace(study, outputs)]}
+
+
+def study_manifest(study: Path, outputs: Iterable[str], config: dict[str, Any], workflow: Path) -> dict[str, Any]:
+    """All of a study: its jobs, its config, and the workflow in the folder `workflow` that ran it."""
+    jobs = trace(study, outputs)
+    return {
+        "format": FORMAT,
+        "study": study.name,
+        "config": config,
+        "workflow": {"name": "ctseg", "revision": revision(workflow)},
+        "software": versions(jobs),
+        "jobs": jobs,
+    }
+
+
+def versions(jobs: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
+    """The packages that any job used, each with its versions: several where jobs ran in different environments."""
+    used = {item for job in jobs for item in job["software"].items()}
+    return {name: sorted(version for other, version in used if other == name) for name in sorted(dict(used))}
+
+
+def revision(folder: Path) -> str | None:
+    """The git commit of a folder, with `-dirty` where files differ from it; None where it is no git checkout."""
+    command = ["git", "-C", str(folder), "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty"]
+    try:
+        answer = subprocess.run(command, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return None
+    return answer.stdout.strip() if answer.returncode == 0 else None
+
+
+def differences(
+    study: Path, manifest: Mapping[str, Any], sources: Mapping[str, str], passing: Sequence[str] = (), threads: int = 1
+) -> tuple[list[str], int]:
+    """What is not as the manifest says, one line each, and how many files and folders were compared.
+
+    `sources` gives the path of each of the user's own files by its key, as of `source_key`. What lies in the folders
+    `passing` is not missed where it is not there.
+    """
+    expected: dict[str, tuple[str, dict[str, Any]]] = {}
+    for job in manifest["jobs"]:
+        for output, content in job["outputs"].items():
+            if (study / output).exists() or not output.startswith(tuple(passing)):
+                expected[str(study / output)] = (str(study / output), content)
+        for name, contents in job["sources"].items():
+            key = source_key(job, name)
+            for content in contents:
+                expected[sources.get(key, key)] = (f"the {name} of {job['rule']} {key}", content)
+    with ThreadPoolExecutor(threads) as pool:
+        found = pool.map(_difference, expected, *zip(*expected.values(), strict=True)) if expected else []
+    return [line for line in found if line], len(expected)
+
+
+def source_key(job: Mapping[str, Any], name: str) -> str:
+    """What stands for one of the user's files: the case that it belongs to, and what the rule calls it."""
+    return "/".join([*map(str, job["wildcards"].values()), name])
+
+
+def _difference(path: str, called: str, expected: dict[str, Any]) -> str:
+    """How a file or folder differs from what is expected, in words; empty where it does not."""
+    if not Path(path).exists():
+        return f"{called} is missing"
+    return "" if describe(path)["sha256"] == expected["sha256"] else f"{called} has changed"
+
+
+def require_none(problems: list[str], study: Path) -> None:
+    """Raise InputError that names the problems, where there are any."""
+    if problems:
+        more = f"\n  and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
+        listed = "".join(f"\n  {problem}" for problem in problems[:SHOWN])
+        raise InputError(f"{study} is not what its manifest says:{listed}{more}")
+
+
+def read_manifest(path: Path) -> dict[str, Any]:
+    """The manifest of a study. Raises InputError where there is none yet, or where it is none."""
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path} is not there; run the study to its end first: snakemake --cores all") from None
+    except ValueError:
+        raise InputError(f"{path} cannot be read as JSON; make it anew: snakemake --force -- {path}") from None
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        raise InputError(f"{path} is no manifest of format {FORMAT}; make it anew: snakemake --force -- {path}")
+    return manifest
+
+
+def model_difference(card: Path, provenance: Path) -> list[str]:
+    """A line where the model's card names another provenance than the one beside it; a given model's lies elsewhere."""
+    if not card.exists() or not provenance.exists():
+        return []
+    if describe(provenance)["sha256"] == read_json(card)["provenance"]:
+        return []
+    return [f"{provenance} is not what the model says that it was made from"]

@@ -1,0 +1,34 @@
+"""Versions of what a job ran on, for its record."""
+
+import platform
+import sys
+from pathlib import Path
+
+from ctseg.provenance.code_hash import package_of, pins
+
+REQUIREMENTS = Path(__file__).parents[3] / "requirements.txt"
+
+_elsewhere: dict[str, str] = {}
+
+
+def add_software(versions: dict[str, str]) -> None:
+    """Note what another process loaded that did this one's work, as of `software`."""
+    _elsewhere.update(versions)
+
+
+def software() -> dict[str, str]:
+    """Versions of Python and of those pinned packages that this process has loaded, or another one for it."""
+    loaded = {package_of(name): name for name in sys.modules if "." not in name}
+    used = loaded.keys() & pins(REQUIREMENTS).keys()
+    packages = {package: _version(package, loaded[package]) for package in used} | _elsewhere
+    return {"python": platform.python_version(), **dict(sorted(packages.items()))}
+
+
+def _version(package: str, module: str) -> str:
+    """The version of a package whose module is loaded; most say it themselves."""
+    told = vars(sys.modules[module]).get("__version__")
+    if told is None:
+        from importlib.metadata import version  # as slow as all the rest of a record
+
+        told = version(package)
+    return str(told)

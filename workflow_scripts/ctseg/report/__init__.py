@@ -1,0 +1,1 @@
+"""Tables, figures and pages about a study."""

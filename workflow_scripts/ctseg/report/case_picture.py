@@ -1,0 +1,113 @@
+"""A picture of a case: three planes through the largest lesion and a projection, with label and segmentation."""
+
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+
+from ctseg.colours import ORANGE, SKY
+from ctseg.geometry.resample import orient
+from ctseg.geometry.volume import AIR_HU, Grid, Volume
+from ctseg.report.figure_style import save_figure
+
+REFERENCE, PREDICTION, LUNGS = SKY, ORANGE, "#999999"
+PLANES = {"axial": 0, "coronal": 1, "sagittal": 2}  # the array axis that a plane is perpendicular to
+# What the left, right, top and bottom of each plane are, for an image whose axes run to left, back and head.
+SIDES = {"axial": "RLAP", "coronal": "RLHF", "sagittal": "APHF"}
+
+
+def focus_zyx(reference: np.ndarray | None, prediction: np.ndarray) -> tuple[int, int, int]:
+    """The voxel to show: the middle of the slice with most target, by label if there is one, else of the volume."""
+    mask = reference if reference is not None and reference.any() else prediction
+    if not mask.any():
+        return tuple(size // 2 for size in prediction.shape)
+    depth = int(mask.sum(axis=(1, 2)).argmax())
+    rows, columns = np.nonzero(mask[depth])
+    nearest = ((rows - rows.mean()) ** 2 + (columns - columns.mean()) ** 2).argmin()
+    return depth, int(rows[nearest]), int(columns[nearest])
+
+
+def draw_case(
+    path: str | Path,
+    title: str,
+    image: Volume,
+    segmentation: Volume,
+    reference: Volume | None,
+    lungs: Volume | None,
+    window_hu: tuple[float, float],
+) -> None:
+    """Write a PNG with an axial, a coronal and a sagittal slice and a projection, true to the millimetre.
+
+    All volumes lie on one grid. Axial slices are seen from the feet, as radiologists do: the patient's right is left.
+    The projection shows the brightest voxels along the view from the front, within the lung field where there is one,
+    and the outlines of all targets.
+    """
+    volumes = [None if volume is None else orient(volume) for volume in (image, segmentation, reference, lungs)]
+    shown, found, wanted, field = volumes
+    assert shown is not None and found is not None
+    mask = None if wanted is None else wanted.voxels_zyx > 0
+    focus = focus_zyx(mask, found.voxels_zyx > 0)
+    outlines = [
+        (volume.voxels_zyx, colour, width)
+        for volume, colour, width in ((field, LUNGS, 0.5), (wanted, REFERENCE, 1.4), (found, PREDICTION, 1.0))
+        if volume is not None
+    ]
+    figure, axes = plt.subplots(2, 2, figsize=(9, 8.6), facecolor="black", layout="constrained")
+    for axis, (plane, normal) in zip(axes.flat, PLANES.items(), strict=False):
+        _draw_plane(axis, np.take(shown.voxels_zyx, focus[normal], axis=normal), plane, shown.grid, window_hu)
+        for voxels, colour, width in outlines:
+            _draw_outline(axis, np.take(voxels, focus[normal], axis=normal) > 0, colour, width)
+    front = PLANES["coronal"]
+    _draw_plane(axes[1, 1], _brightest(shown, field).max(axis=front), "coronal", shown.grid, window_hu)
+    axes[1, 1].set_title("brightest voxels, from the front", color="white", fontsize=10)
+    for voxels, colour, width in outlines:
+        _draw_outline(axes[1, 1], np.max(voxels > 0, axis=front), colour, width)
+    entries = [("segmentation", PREDICTION)]
+    entries += [("label", REFERENCE)] if wanted is not None else []
+    entries += [("lung field", LUNGS)] if field is not None else []
+    figure.legend(
+        handles=[Line2D([], [], color=colour, label=name) for name, colour in entries],
+        loc="outside lower center",
+        ncols=3,
+        frameon=False,
+        labelcolor="white",
+    )
+    figure.suptitle(title, color="white")
+    save_figure(figure, path)
+
+
+def _brightest(image: Volume, field: Volume | None) -> np.ndarray:
+    """The HU to project: outside of the lung field ribs and spine would hide what lies in it."""
+    if field is None or not field.voxels_zyx.any():
+        return image.voxels_zyx
+    return np.where(field.voxels_zyx > 0, image.voxels_zyx, AIR_HU)
+
+
+def _draw_outline(axis: Axes, mask: np.ndarray, colour: str, width: float) -> None:
+    """The outline of a mask [row, column]; closed at the border of the scan, and there for a scan of one slice too."""
+    if mask.any():
+        rows, columns = (np.arange(-1, size + 1) for size in mask.shape)
+        axis.contour(columns, rows, np.pad(mask, 1), levels=[0.5], colors=[colour], linewidths=width)
+
+
+def _draw_plane(axis: Axes, picture: np.ndarray, plane: str, grid: Grid, window_hu: tuple[float, float]) -> None:
+    """A picture in one of `PLANES`, [row, column] in HU, with its sides named."""
+    rows_mm, columns_mm = np.delete(np.asarray(grid.spacing_zyx_mm), PLANES[plane])
+    # Rows of coronal and sagittal slices run to the head, so they are drawn from below.
+    axis.imshow(
+        picture,
+        cmap="gray",
+        vmin=window_hu[0],
+        vmax=window_hu[1],
+        aspect=rows_mm / columns_mm,
+        origin="upper" if plane == "axial" else "lower",
+        interpolation="bilinear",
+    )
+    axis.autoscale(False)  # an outline at the border must not widen the picture
+    places = ((0.02, 0.5), (0.98, 0.5), (0.5, 0.97), (0.5, 0.03))
+    for side, (x, y) in zip(SIDES[plane], places, strict=True):
+        axis.text(x, y, side, transform=axis.transAxes, color="white", ha="center", va="center", fontsize=9)
+    axis.set_title(plane, color="white", fontsize=10)
+    axis.set_axis_off()

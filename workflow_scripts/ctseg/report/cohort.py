@@ -1,0 +1,111 @@
+"""What scans and labels a study is made of, from the facts that conversion wrote down; nothing here names a patient."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from ctseg.plurals import counted
+
+TEXT = dict.fromkeys(["case", "split", "fold", "manufacturer", "model", "kernel", "warnings"], str)
+
+
+LABEL_COLUMNS = ["case", "label", "voxels", "volume_cm3", "drawn", "lost", "lost_to"]
+MOST_VALUES = 10  # that are listed in a line
+
+Facts = Mapping[str, Mapping[str, Any]]  # by case
+
+
+def cohort_table(facts: Facts, places: Facts, labels: Facts | None = None) -> pd.DataFrame:
+    """One row a case: where it goes, its voxels and length in mm, how it was acquired, and what was warned of.
+
+    `facts` are those of each case's image, `labels` those of its label where it has one, `places` its split, fold and
+    patient.
+    """
+    rows = []
+    for case, known in facts.items():
+        warnings = [*known.get("warnings", []), *_label_warnings((labels or {}).get(case, {}))]
+        columns, lines, slices = known["size_xyz"]
+        spacing_mm = known["spacing_xyz_mm"]
+        rows.append(
+            {
+                "case": case,
+                **places[case],
+                "slices": slices,
+                "columns": columns,
+                "rows": lines,
+                "pixel_spacing_mm": spacing_mm[0],
+                "slice_spacing_mm": spacing_mm[2],
+                "length_mm": round(slices * spacing_mm[2], 2),
+                "manufacturer": known.get("manufacturer"),
+                "model": known.get("model"),
+                "kernel": known.get("kernel"),
+                "kvp": known.get("kvp"),
+                "warnings": "; ".join(warnings) or None,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _label_warnings(facts: Mapping[str, Any]) -> list[str]:
+    return [f"label: {text}" for text in facts.get("warnings", [])]
+
+
+def label_table(labels: Facts) -> pd.DataFrame:
+    """One row a case and label: voxels and volume, how many voxels its file had, and how many went to other labels."""
+    rows = [
+        {
+            "case": case,
+            "label": label,
+            "voxels": found["voxels"],
+            "volume_cm3": found["volume_cm3"],
+            "drawn": found["drawn"],
+            "lost": found["drawn"] - found["voxels"],
+            "lost_to": ", ".join(f"{other}: {voxels}" for other, voxels in found["lost_to"].items()) or None,
+        }
+        for case, facts in labels.items()
+        for label, found in facts["labels"].items()
+    ]
+    return pd.DataFrame(rows, columns=LABEL_COLUMNS)
+
+
+def label_notes(labels: Facts) -> list[str]:
+    """Sentences on the labels of a study: those that are absent or lose voxels, and values that no label has."""
+    table = label_table(labels)
+    notes = []
+    for label, rows in table.groupby("label", sort=False):
+        absent, losing = (rows["voxels"] == 0).sum(), (rows["lost"] > 0).sum()
+        if absent:
+            notes.append(f"{label} has no voxel in {absent} of {counted(len(rows), 'label')}")
+        if losing:
+            notes.append(f"{label} loses voxels to other labels in {losing} of {counted(len(rows), 'label')}")
+    values = [value for facts in labels.values() for value in facts["unused_values"]]
+    if values:
+        cases = sum(bool(facts["unused_values"]) for facts in labels.values())
+        often = {value: values.count(value) for value in sorted(set(values), key=int)}
+        listed = ", ".join(f"{value} in {count}" for value, count in list(often.items())[:MOST_VALUES])
+        more = ", …" if len(often) > MOST_VALUES else ""
+        notes.append(f"{cases} of {counted(len(labels), 'label')} hold values that no label has ({listed}{more})")
+    return notes
+
+
+def passed_over(facts: Facts) -> pd.DataFrame:
+    """One row a series that lay beside the chosen one of a case, with the reason why it was not taken."""
+    rows = [
+        {
+            "case": case,
+            "modality": other.get("modality"),
+            "images": other.get("images"),
+            "slice_distance_mm": other.get("slice_distance_mm"),
+            "kernel": other.get("kernel"),
+            "reason": other.get("reason"),
+        }
+        for case, known in facts.items()
+        for other in (known.get("series") or {}).get("others", [])
+    ]
+    return pd.DataFrame(rows, columns=["case", "modality", "images", "slice_distance_mm", "kernel", "reason"])
+
+
+def read_cohort(path: str) -> pd.DataFrame:
+    """The table as it was written, with names that look like numbers as text."""
+    return pd.read_csv(path, sep="\t", dtype=TEXT)

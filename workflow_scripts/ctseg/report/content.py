@@ -1,0 +1,214 @@
+"""What stands in the report: headline figures, cautions, the choice of pictures, what the study cost."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from importlib import metadata
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ctseg.evaluation.summary import ALL
+from ctseg.plurals import counted
+from ctseg.training.history import LEARNT_NOTHING
+
+FEW_CASES = 30  # below which the interval of a mean is wide, whatever it is
+MOVED_PERCENT = 10  # of a volume over grids, from which on a reader is told
+FAILED = ("missed", "false_alarm")
+# Metrics on the front page: what they are called there, and their unit.
+HEADLINE = {
+    "dice": ("Dice", ""),
+    "surface_dice": ("Surface Dice", ""),
+    "hd95_mm": ("HD95", " mm"),
+    "absolute_volume_error_cm3": ("Volume error", " cm³"),
+    "lesion_sensitivity": ("Lesions found in a scan", ""),
+    "false_lesions": ("False lesions per scan", ""),
+}
+# Columns of each case that are shown; the others stand in the file.
+CASE_COLUMNS = ["case", "split", "label", "state", "dice", "surface_dice", "hd95_mm", "assd_mm"]
+CASE_COLUMNS += ["reference_volume_cm3", "predicted_volume_cm3", "volume_error_percent"]
+CASE_COLUMNS += ["reference_lesions", "found_lesions", "false_lesions", "panoptic_quality", "brier", "ece"]
+CASE_COLUMNS += ["stability_dice", "stability_volume_percent"]
+SUMMARY_COLUMNS = ["split", "label", "group", "metric", "n", "mean", "mean_low", "mean_high", "median", "q25", "q75"]
+PACKAGES = ["snakemake", "torch", "monai", "SimpleITK", "nibabel", "numpy", "pandas", "scikit-image", "scipy", "onnx"]
+PACKAGES += ["onnxruntime", "openvino", "pydicom", "connected-components-3d", "matplotlib"]
+
+
+def headline_split(cases: pd.DataFrame) -> str:
+    """The split that the front page speaks of: the held-out one where there is one."""
+    return next((split for split in ("test", "val") if (cases["split"] == split).any()), str(cases["split"].iloc[0]))
+
+
+def _shown(columns: Iterable[str], wanted: Sequence[str]) -> list[str]:
+    """Those of `wanted` that are among `columns`; `surface_dice` stands for each tolerance."""
+    found = []
+    for name in wanted:
+        found += [column for column in columns if column == name or column.startswith(f"{name}_")]
+    return found
+
+
+def headline(summary: pd.DataFrame, split: str) -> dict[str, list[dict[str, Any]]]:
+    """For each label the tiles of the front page: name, mean with its unit, and its interval in words."""
+    rows = summary[(summary["split"] == split) & (summary["group"] == ALL)]
+    labels: dict[str, list[dict[str, Any]]] = {}
+    for label, found in rows.groupby("label", sort=False):
+        by_metric = found.set_index("metric")
+        tiles = []
+        for metric, (name, unit) in HEADLINE.items():
+            for column in _shown(by_metric.index, [metric]):
+                row = by_metric.loc[column]
+                at = f" at {column.removeprefix('surface_dice_').removesuffix('mm')} mm" if column != metric else ""
+                value = "–" if np.isnan(row["mean"]) else f"{row['mean']:.3g}{unit}"
+                tiles.append({"name": name + at, "value": value, "interval": _interval(row)})
+        labels[str(label)] = tiles
+    return labels
+
+
+def _interval(row: Any) -> str:
+    """The interval of a mean in words, where there is one."""
+    if np.isnan(row["mean_low"]):
+        return f"{row['n']:.0f} of {row['n_cases']:.0f} cases"
+    return f"{row['mean_low']:.3g} to {row['mean_high']:.3g}; {row['n']:.0f} of {row['n_cases']:.0f} cases"
+
+
+def worst_first(cases: pd.DataFrame) -> pd.DataFrame:
+    """The cases with failures at the top, then by rising Dice; those without a Dice at the end."""
+    failed = ~cases["state"].isin(FAILED)
+    return cases.assign(_failed=failed).sort_values(["_failed", "dice", "case"]).drop(columns="_failed")
+
+
+def shown_cases(cases: pd.DataFrame) -> pd.DataFrame:
+    """The columns of the report's table, the worst case first."""
+    return worst_first(cases)[_shown(cases.columns, CASE_COLUMNS)]
+
+
+def shown_summary(summary: pd.DataFrame) -> pd.DataFrame:
+    """The columns of the report's summary."""
+    return summary[SUMMARY_COLUMNS]
+
+
+def pictured(measured: Sequence[str], others: Sequence[str], most: int) -> list[str]:
+    """Up to `most` cases to show, the worst first: all if they fit, else the worst half and a sample of the rest.
+
+    `measured` begins with the worst; `others` are cases without a label. The sample is spread evenly.
+    """
+    ranked = [*measured, *others]
+    if len(ranked) <= most:
+        return ranked
+    worst, rest = ranked[: most // 2], ranked[most // 2 :]
+    places = np.linspace(0, len(rest) - 1, most - len(worst)).round().astype(int)
+    return worst + [rest[place] for place in places]
+
+
+def looked_through(cases: pd.DataFrame, most: int) -> list[str]:
+    """Up to `most` cases of the headline's split to look through, spread evenly from the worst to the best."""
+    ranked = list(dict.fromkeys(worst_first(cases[cases["split"] == headline_split(cases)])["case"]))
+    places = np.unique(np.linspace(0, len(ranked) - 1, min(most, len(ranked))).round().astype(int))
+    return [ranked[place] for place in places]
+
+
+def caption(rows: pd.DataFrame) -> str:
+    """A case in a sentence: its Dice and lesions, label by label."""
+    parts = []
+    for row in rows.itertuples():
+        dice = "no Dice" if np.isnan(row.dice) else f"Dice {row.dice:.3f}"
+        lesions = f"{row.found_lesions:.0f} of {row.reference_lesions:.0f} lesions found, {row.false_lesions:.0f} false"
+        state = f" ({row.state.replace('_', ' ')})" if row.state != "both" else ""
+        parts.append(f"{row.label}: {dice}{state}, {lesions}")
+    return "; ".join(parts) or "no label to compare with"
+
+
+def cautions(
+    cases: pd.DataFrame | None,
+    cohort: pd.DataFrame,
+    split: str,
+    source: str,
+    networks: Mapping[str, float] | None,
+    plausible: Mapping[str, bool],
+) -> list[str]:
+    """What a reader should know before believing the figures, in sentences.
+
+    `cases` is None where none has a label. `networks` has the validation Dice of each network; it is None where the
+    model was trained elsewhere.
+    """
+    blind = [name for name, dice in (networks or {}).items() if dice < LEARNT_NOTHING]
+    implausible = sorted(case for case, good in plausible.items() if not good)
+    warned = cohort["warnings"].notna().sum()
+    found = {
+        "The scans are phantoms made by ctseg: the figures say that the workflow works, and nothing about patients.": (
+            source == "phantom"
+        ),
+        "No scan has a label: whether the segmentations are right was not measured.": cases is None,
+        "The model was trained elsewhere; scans of the same patients would flatter it.": (
+            networks is None and cases is not None
+        ),
+        "One network was trained: how much of the result is chance is not known (see train.repeats and split.folds).": (
+            networks is not None and len(networks) == 1
+        ),
+        f"Network {', '.join(blind)} learnt nothing: it finds the target in no validation case. The log of training "
+        "says what to try.": bool(blind),
+        f"The lung field is not plausible in {', '.join(implausible)}; these were segmented in the whole scan.": (
+            bool(implausible)
+        ),
+        f"Of {counted(len(cohort), 'scan')}, {warned} with a warning; see the cohort's table.": warned > 0,
+    }
+    on_metrics = [] if cases is None else _cautions_on_metrics(cases[cases["split"] == split], split)
+    always = "The model is research software, not a medical device. It knows scans like those of the cohort alone."
+    return [*on_metrics, *(text for text, holds in found.items() if holds), always]
+
+
+def _cautions_on_metrics(measured: pd.DataFrame, split: str) -> list[str]:
+    """What to know of the figures of the headline's split."""
+    n_cases, failed = measured["case"].nunique(), measured[measured["state"].isin(FAILED)]
+    moved = int((measured.get("stability_volume_percent", pd.Series(dtype=float)) > MOVED_PERCENT).sum())
+    found = {
+        "No case was held out: the figures come from cases by which weights, threshold and postprocessing were chosen, "
+        "which flatters them.": split != "test",
+        f"Only {counted(n_cases, 'case')} measured: the intervals are wide, and subgroups say nothing.": (
+            n_cases < FEW_CASES
+        ),
+        f"Where the network's grid was shifted by half a voxel, {counted(moved, 'volume')} of {len(measured)} moved by "
+        f"more than {MOVED_PERCENT} %: no smaller difference says anything about these.": moved > 0,
+        f"In {len(failed)} of {len(measured)} comparisons the target was missed altogether, or seen where there is "
+        f"none: {', '.join(sorted(set(failed['case'])))}.": len(failed) > 0,
+    }
+    return [text for text, holds in found.items() if holds]
+
+
+def training_speeds(folder: Path) -> list[str]:
+    """What the log of each network says on its speed and hardware; of an interrupted job only the last run counts."""
+    told = []
+    for path in sorted(folder.glob("*.log")):
+        lines = [line.partition(" INFO ")[2] for line in path.read_text(encoding="utf-8").splitlines()]
+        told += [f"network {path.stem}: {line}" for line in lines if "patches a second" in line]
+    return told
+
+
+def costs(folder: Path) -> pd.DataFrame:
+    """Jobs, time and largest memory of each rule, from Snakemake's benchmark files below `folder`."""
+    rows = []
+    files = sorted(folder.glob("*/**/*.tsv"))  # a job that still runs has a folder without one
+    for rule, paths in groupby(files, key=lambda path: path.relative_to(folder).parts[0]):
+        runs = pd.concat([pd.read_csv(path, sep="\t", na_values="-") for path in paths])
+        rows.append(
+            {
+                "rule": rule,
+                "jobs": len(runs),
+                "minutes_in_all": round(float(runs["s"].sum()) / 60, 2),
+                "longest_minutes": round(float(runs["s"].max()) / 60, 2),
+                "largest_memory_mib": round(float(runs["max_rss"].max()), 1),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def versions(known: Mapping[str, str]) -> pd.DataFrame:
+    """Versions of the packages: those that the model file names, and the others as they are installed here."""
+    rows = []
+    for name in PACKAGES:
+        try:
+            rows.append({"package": name, "version": known.get(name) or metadata.version(name)})
+        except metadata.PackageNotFoundError:  # of another stage's environment
+            rows.append({"package": name, "version": "in the environment of another stage"})
+    return pd.DataFrame(rows)

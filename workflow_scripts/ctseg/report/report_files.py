@@ -1,0 +1,44 @@
+"""The files that a report is made of, without those of refused cases."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ctseg.jobs.refusals import read_refusal
+
+OF_SEGMENTED = ("case_figures", "images", "segmentations", "lungs_facts")  # one a segmented case, in their order
+
+
+class Files(dict[str, Any]):
+    """Paths, and lists of paths, by name; also as attributes."""
+
+    def __getattr__(self, name: str) -> Any:
+        """The path or paths of a name. Raises AttributeError for another name."""
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+
+def without_refused(source: Mapping[str, Any], step: Mapping[str, Any]) -> tuple[Files, dict[str, Any]]:
+    """The files and the params of the report, without the cases whose segmentation or label is but a refusal's record.
+
+    `step["segmented"]` and `step["measured"]` name the cases in the order of their files.
+    """
+    files, params = Files(source), dict(step)
+    good = [read_refusal(path) is None for path in source["segmentations"]]
+    for name in OF_SEGMENTED:
+        if name in files:
+            files[name] = _chosen(files[name], good)
+    params["segmented"] = _chosen(step["segmented"], good)
+    if "labels" in files:
+        measured = [
+            case in params["segmented"] and read_refusal(path) is None
+            for case, path in zip(step["measured"], source["labels"], strict=True)
+        ]
+        files["labels"], params["measured"] = _chosen(files["labels"], measured), _chosen(step["measured"], measured)
+    return files, params
+
+
+def _chosen(items: Any, good: list[bool]) -> list[Any]:
+    """Those of the items that are good."""
+    return [item for item, chosen in zip(items, good, strict=True) if chosen]

@@ -1,0 +1,1 @@
+"""Reading and writing scans in any accepted format."""

@@ -1,0 +1,190 @@
+"""NIfTI files: the format in which all volumes of a study lie.
+
+nibabel's world is RAS, x to the right and y to the front; ctseg's is that of DICOM, see `volume`.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, cast
+
+import nibabel as nib
+import numpy as np
+from isal import igzip
+from isal.igzip import IGzipFile
+from nibabel.arrayproxy import ArrayProxy
+from nibabel.fileholders import FileHolder
+from nibabel.volumeutils import apply_read_scaling
+
+from ctseg.errors import InputError
+from ctseg.files import atomic_path
+from ctseg.geometry import mapped_arrays
+from ctseg.geometry.volume import Grid, Volume
+
+LPS_FROM_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
+HEADER_BYTES = 540  # of NIfTI-2; a NIfTI-1 header has 348
+GZIP = b"\x1f\x8b"
+OTHER_FORMATS = {
+    b"PK\x03\x04": "a zip archive",
+    b"BZh": "compressed with bzip2",
+    b"\xfd7zXZ": "compressed with xz",
+    b"\x28\xb5\x2f\xfd": "compressed with zstd",
+    b"NRRD": "a NRRD file",
+    b"DICM": "a DICOM file",
+}  # by what they begin with, DICOM at byte 128
+UNITS_MM = {1: 1000.0, 3: 0.001}  # metre and micrometre, by the code in xyzt_units
+VOXELS_FROM = 352  # byte of a NIfTI-1 file without extensions
+READ_BYTES = 2**20
+GZIP_LEVEL = 2  # of ISA-L's four: as small as level 1 of zlib in a third of its time
+
+
+def read_nifti(path: str | Path) -> Volume:
+    """Read a NIfTI-1 or -2 file, scaled if its header says so, as stored otherwise; sizes in mm, whatever its unit.
+
+    Its content tells whether it is compressed, not its name. Uncompressed files are memory-mapped, read-only: only what
+    is touched is read. A fourth axis of length one is dropped. Raises InputError for a file that is missing, cut, no
+    NIfTI, or not one volume.
+    """
+    with _nifti_errors(path), _opened(path) as (image, stream):
+        if isinstance(stream, IGzipFile):
+            voxels = _decompressed(cast(ArrayProxy, image.dataobj), stream)
+            stream.read()  # the checksum is compared at the end of the file, which the voxels do not reach
+        else:
+            voxels = np.asanyarray(image.dataobj)
+    if voxels.ndim > 3 and all(n == 1 for n in voxels.shape[3:]):
+        voxels = voxels.reshape(voxels.shape[:3])
+    if voxels.ndim != 3 or 0 in voxels.shape or voxels.dtype.fields is not None:
+        raise InputError(f"{path} holds no single 3-D volume of numbers: shape {voxels.shape}, type {voxels.dtype}")
+    return Volume(voxels.T, _nifti_grid(image, path))
+
+
+@contextmanager
+def _opened(path: str | Path) -> Iterator[tuple[nib.Nifti1Image, IO[bytes] | IGzipFile]]:
+    """The image of a file, without its voxels, and the stream that they are read from."""
+    with Path(path).open("rb") as raw:
+        head = raw.read(HEADER_BYTES)
+    if other := next(
+        (name for start, name in OTHER_FORMATS.items() if start in (head[: len(start)], head[128:132])), ""
+    ):
+        raise InputError(f"{path} is {other}, though its name says NIfTI; give it in the format that its name says")
+    with igzip.open(path) if head.startswith(GZIP) else Path(path).open("rb") as stream:
+        kind = nifti_kind(stream.read(HEADER_BYTES))
+        stream.seek(0)
+        yield kind.from_file_map({"image": FileHolder(fileobj=stream)}, mmap="r"), stream
+
+
+def nifti_kind(head: bytes) -> type[nib.Nifti1Image]:
+    """The class for a file that begins with `head`, at least `HEADER_BYTES` where it has so many: NIfTI-2 or -1."""
+    return nib.Nifti2Image if nib.Nifti2Header.may_contain_header(head) else nib.Nifti1Image
+
+
+def _decompressed(stored: ArrayProxy, stream: IGzipFile) -> np.ndarray:
+    """The voxels [x, y, z, …] of a compressed file, scaled as its header says, and read a slab at a time."""
+    stream.seek(stored.offset)
+    kind = apply_read_scaling(np.zeros(1, stored.dtype), stored.slope, stored.inter).dtype
+    voxels = mapped_arrays.zeros(stored.shape[::-1], kind)
+    scaled = (stored.slope, stored.inter) != (1, 0)
+    for part in mapped_arrays.by_slab(voxels):
+        slab = np.empty(voxels[part].shape, stored.dtype) if scaled else voxels[part]
+        _fill(slab, stream)
+        if scaled:
+            voxels[part] = apply_read_scaling(slab, stored.slope, stored.inter)
+    return voxels.T
+
+
+def _fill(array: np.ndarray, stream: IGzipFile) -> None:
+    """Read an array's bytes, in pieces that stay in the processor's cache. Raises EOFError where too few follow."""
+    rest = memoryview(array.reshape(-1).view(np.uint8))  # type: ignore[arg-type]
+    while rest:
+        read = stream.readinto(rest[:READ_BYTES])
+        if not read:
+            raise EOFError("the voxels end too early")
+        rest = rest[read:]
+
+
+def read_nifti_grid(path: str | Path) -> Grid:
+    """The grid of a 3-D NIfTI file from its header alone; raises InputError as `read_nifti` does."""
+    with _nifti_errors(path), _opened(path) as (image, _):
+        pass
+    if len(image.shape) < 3 or any(n != 1 for n in image.shape[3:]):
+        raise InputError(f"{path} holds no single 3-D volume: shape {image.shape}")
+    return _nifti_grid(image, path)
+
+
+def nifti_facts(path: str | Path) -> dict[str, float | bool | None]:
+    """What a header leaves open of the geometry: `qform_off_mm` and `no_orientation`.
+
+    The first is how far the qform puts a corner from where the sform does, None where they agree. Many programs write
+    one and leave another in place. nibabel, and so ctseg, takes the sform; half a percent of a voxel and 0.01 mm are
+    rounding. The second tells that both have the code 0, so that neither counts. Raises InputError as `read_nifti`.
+    """
+    with _nifti_errors(path), _opened(path) as (image, _):
+        header = image.header
+        sform, qform = header.get_sform(coded=True)[0], header.get_qform(coded=True)[0]
+    if sform is None or qform is None:
+        return {"qform_off_mm": None, "no_orientation": sform is None and qform is None}
+    last = np.array([size - 1 for size in header.get_data_shape()[:3]])
+    corners = np.array(list(np.ndindex(2, 2, 2))) * last
+    off_mm = np.linalg.norm(nib.affines.apply_affine(sform - qform, corners), axis=1).max() * _unit_mm(image)
+    tolerance_mm = max(0.01, 0.005 * float(min(header.get_zooms()[:3])) * _unit_mm(image))
+    return {"qform_off_mm": round(float(off_mm), 3) if off_mm > tolerance_mm else None, "no_orientation": False}
+
+
+def _unit_mm(image: nib.Nifti1Image) -> float:
+    """The length of the header's unit in mm; 1 where it names none."""
+    return UNITS_MM.get(int(image.header["xyzt_units"]) & 7, 1.0)
+
+
+@contextmanager
+def _nifti_errors(path: str | Path) -> Iterator[None]:
+    """Turn what goes wrong while reading into an InputError."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise InputError(f"{path} does not exist") from None
+    except InputError:
+        raise
+    except Exception as error:  # a damaged header or stream can make nibabel fail in many ways
+        what = " ".join(str(error).split())
+        raise InputError(f"{path} cannot be read as NIfTI (cut, damaged or another format): {what}") from None
+
+
+def _nifti_grid(image: nib.Nifti1Image, path: str | Path) -> Grid:
+    """The grid that the header describes."""
+    try:
+        x, y, z = image.shape[:3]
+        to_mm = np.diag([*[_unit_mm(image)] * 3, 1.0])
+        return Grid.from_affine(LPS_FROM_RAS @ to_mm @ image.affine, (z, y, x))
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+
+
+def write_nifti(volume: Volume, path: str | Path) -> None:
+    """Write a NIfTI-1 file, atomically, in the voxels' own type; `.nii.gz` is compressed, `.nii` is not.
+
+    The same volume gives the same bytes: neither the time nor a name is stored.
+    """
+    affine_ras = LPS_FROM_RAS @ volume.grid.affine
+    image = nib.Nifti1Image(volume.voxels_zyx.T, affine_ras, dtype=volume.voxels_zyx.dtype)
+    image.header.set_xyzt_units("mm")
+    image.set_sform(affine_ras, code="scanner")
+    direction = np.asarray(volume.grid.direction)
+    # A quaternion holds rotations alone, so a sheared grid is described by the sform and the qform says "unknown".
+    orthogonal = np.allclose(direction.T @ direction, np.eye(3), atol=1e-5)
+    image.set_qform(affine_ras, code="scanner" if orthogonal else "unknown")
+    with atomic_path(path) as partial:
+        if partial.suffix == ".gz":
+            with partial.open("wb") as raw, IGzipFile("", "wb", GZIP_LEVEL, raw, mtime=0) as stream:
+                _write(image, stream)
+        else:
+            with partial.open("wb") as stream:
+                _write(image, stream)
+
+
+def _write(image: nib.Nifti1Image, stream: IO[bytes] | IGzipFile) -> None:
+    """Header and voxels, a slab at a time."""
+    voxels_zyx = np.asanyarray(image.dataobj).T
+    image.header.set_data_offset(VOXELS_FROM)
+    stream.write(image.header.binaryblock.ljust(VOXELS_FROM, b"\0"))  # no extensions
+    for part in mapped_arrays.by_slab(voxels_zyx):
+        stream.write(np.ascontiguousarray(voxels_zyx[part], image.header.get_data_dtype()).data)

@@ -1,0 +1,69 @@
+"""What a user should know of a scan before trusting it, in words: the same for every way in which scans are read.
+
+No sentence names a file, since a file's name can tell who the patient is.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ctseg.plurals import counted
+
+RESCALE = "convert.rescale: [1, {0}] (--rescale 1 {0} on the command line, ?rescale=1,{0} for the service)"
+KNOWN = {
+    "qform_off_mm": "sform and qform of the file disagree by {} mm at a corner; the sform was taken",
+    "no_orientation": "the file does not say how it lies in the patient (sform and qform have the code 0), and "
+    "programs differ in what they make of that: its axes were taken to run to the left, the front and the head",
+    "burned_in_annotation": "text is burned into the pixels, which may name the patient",
+    "head": "the scan shows a head: a face can be rebuilt from it, so it is not anonymous",
+    "lossy_compression": "the slices were compressed with loss: HU are not exact",
+    "tilt_deg": "the gantry was tilted by {}°: slices were sheared back, so voxels are interpolated",
+    "gaps": "slices were missing or unevenly spaced: voxels are interpolated, labels are not; see `gaps`",
+    "rescale_missing": "no slice has a RescaleIntercept, which CT must have: the stored values were taken as HU",
+}
+
+
+def warnings_of(facts: Mapping[str, Any]) -> list[str]:
+    """What a user should know of a scan before trusting it, from its facts."""
+    told = [text.format(facts[key]) for key, text in KNOWN.items() if facts.get(key)]
+    lost = facts.get("series", {}).get("left_out", [])
+    told += [f"{counted(one['images'], 'image')} of the series left out: {one['reason']}" for one in lost]
+    if facts.get("view") not in (None, "axial"):
+        told.append(f"the slices are not axial but {facts['view']}: make sure that this is the scan, not a reformat")
+    return told + _about_values(facts)
+
+
+def _about_values(facts: Mapping[str, Any]) -> list[str]:
+    """What speaks against Hounsfield units."""
+    told = []
+    if offset := facts.get("hu_offset"):
+        told.append(
+            f"the values are no Hounsfield units: soft tissue lies near {offset + 30}, about {abs(offset)} too "
+            f"{'high' if offset > 0 else 'low'}; give "
+            f"{RESCALE.format(-offset)}"
+        )
+    if share := facts.get("above_tissue"):
+        told.append(
+            f"{share:.1%} of the voxels lie above 3071 HU, which no tissue does and seldom so much metal: padding that "
+            "is not marked as such? Mark it by PixelPaddingValue, or set it to -1024"
+        )
+    if window := facts.get("windowed"):
+        ends = " and ".join(f"{window[end]}" for end in ("low", "high") if window[end] is not None)
+        told.append(
+            f"the values end at {ends} HU, with {window['share']:.1%} of the voxels there: the scan was windowed; give "
+            "the original scan"
+        )
+    if jumps := facts.get("jumps"):
+        told.append(f"the values of whole slices jump by about {jumps[0]['hu']} HU, after slice {_listed(jumps)}")
+    return told
+
+
+def _listed(jumps: Sequence[Mapping[str, int]]) -> str:
+    """The first places of jumps."""
+    more = f" and {len(jumps) - 4} more" if len(jumps) > 4 else ""
+    return ", ".join(str(jump["after_slice"]) for jump in jumps[:4]) + more
+
+
+def passed_over(facts: Mapping[str, Any]) -> list[str]:
+    """A line for each stack of images that lay beside the scan and was not taken, with the reason."""
+    others = facts.get("series", {}).get("others", [])
+    return [f"not used: {other['images']} x {other['modality']}: {other['reason']}" for other in others]

@@ -1,0 +1,70 @@
+"""Volume files of any format: scans, labels and lung fields."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ctseg.errors import InputError
+from ctseg.file_types import NIFTI_SUFFIXES, volume_format
+from ctseg.geometry.possible_sizes import require_possible
+from ctseg.geometry.volume import Grid, Volume
+from ctseg.scans.nifti import read_nifti
+
+
+def read_volume_file(path: Path) -> Volume:
+    """Read a NIfTI, NRRD or MetaImage file in the type it has, sizes in mm.
+
+    Raises InputError when it is no single 3-D volume, or its size is that of no scan.
+    """
+    volume = read_nifti(path) if path.name.lower().endswith(NIFTI_SUFFIXES) else _read_sitk(path)
+    require_possible(volume.grid, str(path))
+    return volume
+
+
+def read_layers(path: Path) -> list[Volume]:
+    """Read the layers of a NRRD file that may hold several volumes on one grid; any other file is one layer."""
+    if path.name.lower().endswith(NIFTI_SUFFIXES):
+        return [read_volume_file(path)]
+    import SimpleITK as sitk  # 0.3 s, and most scans are DICOM or NIfTI
+
+    image = _open_sitk(path)
+    count = image.GetNumberOfComponentsPerPixel()
+    if count == 1:
+        return [read_volume_file(path)]
+    layers = [_sitk_volume(sitk.VectorIndexSelectionCast(image, layer), path) for layer in range(count)]
+    require_possible(layers[0].grid, str(path))
+    return layers
+
+
+def _read_sitk(path: Path) -> Volume:
+    """Read a NRRD or MetaImage file with one volume."""
+    return _sitk_volume(_open_sitk(path), path)
+
+
+def _open_sitk(path: Path) -> Any:
+    """A NRRD or MetaImage file as SimpleITK reads it."""
+    import SimpleITK as sitk
+
+    if not path.exists():
+        raise InputError(f"{path} does not exist")
+    try:
+        return sitk.ReadImage(str(path))
+    except RuntimeError:
+        raise InputError(f"{path} cannot be read as {volume_format(path)}: it is cut, damaged or incomplete") from None
+
+
+def _sitk_volume(image: Any, path: Path) -> Volume:
+    """An image of SimpleITK, whose world is LPS in mm already."""
+    import SimpleITK as sitk
+
+    voxels = sitk.GetArrayFromImage(image)
+    if image.GetDimension() != 3 or image.GetNumberOfComponentsPerPixel() != 1:
+        raise InputError(f"{path} holds no single 3-D volume of numbers: shape {voxels.shape}")
+    affine = np.eye(4)
+    affine[:3, :3] = np.reshape(image.GetDirection(), (3, 3)) * image.GetSpacing()
+    affine[:3, 3] = image.GetOrigin()
+    try:
+        return Volume(voxels, Grid.from_affine(affine, voxels.shape))
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None

@@ -1,0 +1,1 @@
+"""What a study consists of: its checked config, its cases and their splits."""

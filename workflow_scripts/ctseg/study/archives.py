@@ -1,0 +1,125 @@
+"""Cases of public archives, from the layout in which each one is published. Opens no scan.
+
+This runs at every start of the workflow: a folder is listed once, and of files only MSD's dataset.json and, where
+nothing else tells to which scan they belong, the first kilobytes of LIDC-IDRI's XML files are read.
+"""
+
+# Plain strings instead of Path: three times as fast for thousands of cases at every start.
+# ruff: noqa: PTH111, PTH112, PTH118, PTH119, PTH208
+
+import json
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping
+from difflib import SequenceMatcher
+from pathlib import Path
+
+from ctseg.errors import InputError
+from ctseg.study.lidc_archive import lidc_columns
+
+Columns = dict[str, str]
+
+LUNG_VALUES = {"luna16": [3, 4]}  # of the two lungs in an archive's lung masks; LUNA16's 5 is the trachea
+SAME_NAME = 0.6  # by difflib's ratio: tumor and tumour, but not tumour and cancer
+NIFTI = ".nii.gz"
+
+ARCHIVES = {
+    "msd": "a task of the Medical Segmentation Decathlon (http://medicaldecathlon.com; Task09_Spleen 1.5 GB, "
+    "Task06_Lung 8.5 GB; CC BY-SA 4.0), unpacked: the folder that holds dataset.json, imagesTr, labelsTr and imagesTs",
+    "lidc": "LIDC-IDRI (https://www.cancerimagingarchive.net/collection/lidc-idri/; 125 GB; CC BY 3.0): the folder "
+    "that holds LIDC-IDRI-0001, LIDC-IDRI-0002 and so on, each as <study>/<series>/*.dcm, with the XML beside the "
+    "slices, as LIDC-IDRI-0001.xml beside the patient, or in a folder of XML files beside the patients",
+    "luna16": "LUNA16 (https://luna16.grand-challenge.org; 66 GB to download; CC BY 4.0), unpacked: the folder that "
+    "holds annotations.csv, subset0 to subset9 with .mhd and .raw files, and, if wanted, seg-lungs-LUNA16",
+}
+
+
+def archive_columns(source: str, folder: str, root: str, labels: Mapping[str, int]) -> list[Columns]:
+    """The columns of each case of an archive, named as in a case table; paths start at `root`, or are absolute.
+
+    `source` is one of `ARCHIVES`, `folder` where the archive lies; `labels` are the targets' values by name, with which
+    those of MSD's dataset.json must agree. Raises InputError where the archive does not lie as it is published: it says
+    what it is, where it comes from and which layout is expected.
+    """
+    folder = os.path.normpath(os.path.expanduser(folder))
+    readers: dict[str, Callable[[], Iterator[Columns]]] = {
+        "msd": lambda: _msd_columns(folder, root, labels),
+        "lidc": lambda: lidc_columns(folder, root),
+        "luna16": lambda: _luna16_columns(folder, root),
+    }
+    is_folder = os.path.isdir(os.path.join(root, folder))
+    rows = list(readers[source]()) if is_folder else []
+    if not rows:
+        problem = "does not hold an archive of this layout" if is_folder else "is not there"
+        raise InputError(f"cases.folder: {folder} {problem}; `source: {source}` reads {ARCHIVES[source]}")
+    return rows
+
+
+def _msd_columns(folder: str, root: str, labels: Mapping[str, int]) -> Iterator[Columns]:
+    """Training cases with their labels, and those of imagesTs, whose labels were never published."""
+    name = os.path.join(folder, "dataset.json")
+    path = Path(root, name)
+    if not path.is_file():
+        return
+    try:
+        dataset = json.loads(path.read_text(encoding="utf-8-sig"))
+        kinds = [str(kind) for kind in dataset["modality"].values()]
+        held = {int(value): str(label) for value, label in dataset["labels"].items() if int(value) != 0}
+        training = [(str(entry["image"]), str(entry["label"])) for entry in dataset["training"]]
+        test = [str(image) for image in dataset.get("test", [])]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        raise InputError(f"{name} is damaged or no dataset.json of the Decathlon; unpack the archive again") from None
+    if [kind.upper() for kind in kinds] != ["CT"]:
+        raise InputError(f"{name} says that the scans are {', '.join(kinds)}; ctseg is for CT")
+    _require_labels(labels, held, name)
+    for image, label in training:
+        yield from _msd_case(folder, image, {"label": os.path.normpath(os.path.join(folder, label))})
+    for image in test:
+        yield from _msd_case(folder, image, {"split": "predict"})
+
+
+def _msd_case(folder: str, image: str, more: Columns) -> Iterator[Columns]:
+    """One case; none for the `._` files that macOS puts into archives."""
+    name = os.path.basename(image)
+    if not name.startswith("._"):
+        yield {"case": name.removesuffix(NIFTI), "image": os.path.normpath(os.path.join(folder, image)), **more}
+
+
+def _require_labels(labels: Mapping[str, int], held: Mapping[int, str], name: str) -> None:
+    """Raise InputError unless the archive holds each value under a similar name."""
+    holds = ", ".join(f"{label}: {value}" for value, label in sorted(held.items()))
+    for label, value in labels.items():
+        if value not in held or not _similar(label, held[value]):
+            raise InputError(f"target.labels: {label}: {value} is not what {name} holds, which is {holds}")
+
+
+def _similar(first: str, second: str) -> bool:
+    short, long = sorted((re.sub(r"[\W_]+", " ", text.lower()) for text in (first, second)), key=len)
+    return short in long or SequenceMatcher(None, short, long).ratio() >= SAME_NAME
+
+
+def _luna16_columns(folder: str, root: str) -> Iterator[Columns]:
+    """Every `.mhd` of the subsets that are there; its name is the series."""
+    top = os.listdir(os.path.join(root, folder))
+    if "annotations.csv" not in top:
+        return
+    lungs = set(_mhd_names(root, os.path.join(folder, "seg-lungs-LUNA16")))
+    for subset in sorted(name for name in top if re.fullmatch(r"subset\d", name)):
+        for name in _mhd_names(root, os.path.join(folder, subset)):
+            series_uid = name.removesuffix(".mhd")
+            columns = {
+                "case": series_uid,
+                "image": os.path.join(folder, subset, name),
+                "label": os.path.join(folder, "annotations.csv"),
+                "series_uid": series_uid,
+            }
+            yield columns | ({"lungs": os.path.join(folder, "seg-lungs-LUNA16", name)} if name in lungs else {})
+
+
+def _mhd_names(root: str, folder: str) -> list[str]:
+    """The scans of a folder, sorted; none where it is missing or cannot be listed."""
+    try:
+        names = os.listdir(os.path.join(root, folder))
+    except OSError:
+        return []
+    return sorted(name for name in names if name.endswith(".mhd") and not name.startswith("."))

@@ -1,0 +1,233 @@
+"""The config, checked and complete, before anything is computed.
+
+The schema says what each key may hold; what depends on several keys is checked here. Everything that is wrong is told
+at once, so that a study is not corrected one key a run.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from ctseg.errors import InputError
+from ctseg.labels.structure_names import bad_pattern
+from ctseg.network.levels import plan_strides, size_multiple
+from ctseg.study.archives import ARCHIVES
+from ctseg.study.schema import Problem, fill_defaults, find_problems, read_schema, read_texts, show
+
+Config = dict[str, Any]
+# What each engine can compute in, where the processor or GPU can.
+PRECISIONS_OF = {
+    "openvino": ("float32", "bfloat16", "int8"),
+    "onnxruntime": ("float32", "tf32", "int8"),
+    "torch": ("float32", "tf32", "float16", "bfloat16"),
+}
+PHANTOM = "phantom"  # the source of the built-in cases, and the name of their study
+
+
+def resolve_config(config: Mapping, schema_path: str | Path, given: Mapping | None = None) -> Config:
+    """A checked copy of `config`, with the schema's default for every key that is left out and numbers read from text.
+
+    `given` is what the study file and the command line say, before Snakemake laid it over config.yaml. Snakemake
+    merges mappings key by key, which would leave the phantom's label among those of a study that names its own; so
+    mappings of free names (such as `target.labels`) are taken whole from `given` if they stand there.
+
+    Raises InputError that names every problem, one a line.
+    """
+    schema = read_schema(schema_path)
+    resolved = read_texts(fill_defaults(config, schema, given), schema)
+    problems = find_problems(resolved, schema)
+    broken = [problem.key for problem in problems]
+    for keys, check in CHECKS:
+        if not any(_touches(key, other) for key in keys for other in broken):
+            problems.extend(check(resolved))
+    if problems:
+        count = f"{len(problems)} problems" if len(problems) > 1 else "a problem"
+        raise InputError("\n  ".join([f"the config has {count}:", *map(str, problems)]))
+    return resolved
+
+
+def _touches(key: str, other: str) -> bool:
+    """Whether one of the two keys is the other or stands inside it, as in `plan` and `plan.patch_size[0]`."""
+    short, long = sorted((key, other), key=len)
+    return long == short or long.startswith((f"{short}.", f"{short}["))
+
+
+def _source(config: Config) -> Iterator[Problem]:
+    cases = config["cases"]
+    if cases["source"] == "table" and cases["table"] is None:
+        yield Problem("cases.table", "is missing; `source: table` needs the path of a TSV file")
+    if cases["source"] in ARCHIVES and cases["folder"] is None:
+        yield Problem("cases.folder", f"is missing; `source: {cases['source']}` needs the path of the archive's folder")
+    if cases["source"] == "folder":
+        if cases["image"] is None:
+            yield Problem("cases.image", "is missing; `source: folder` needs a path with {case} in it")
+        for key in ("image", "label"):
+            if cases[key] is not None:
+                yield from _pattern(f"cases.{key}", cases[key])
+
+
+def _name_of_study(config: Config) -> Iterator[Problem]:
+    source = config["cases"]["source"]
+    if source != PHANTOM and config["study"] == PHANTOM:
+        yield Problem("study", f"is missing: name your study, or the results of source {source} mix with the phantom's")
+
+
+def _pattern(key: str, pattern: str) -> Iterator[Problem]:
+    fields = re.findall(r"{(.*?)}", pattern)
+    if "case" not in fields:
+        yield Problem(key, f"{show(pattern)} needs {{case}} where the name of the case stands")
+    for field in sorted(set(fields) - {"case", "patient"}):
+        yield Problem(key, f"{{{field}}} is not known; only {{case}} and {{patient}} are")
+    if "**" in pattern:
+        yield Problem(key, f"{show(pattern)} has **; a * stands for a part of one file or folder name")
+
+
+def _nodules_alone(config: Config) -> Iterator[Problem]:
+    source, labels = config["cases"]["source"], config["target"]["labels"]
+    if source in ("lidc", "luna16") and len(labels) > 1:
+        yield Problem("target.labels", f"{' and '.join(labels)} are too many; `source: {source}` has nodules alone")
+
+
+def _phantom_ranges(config: Config) -> Iterator[Problem]:
+    phantom = config["cases"]["phantom"]
+    for key in ("spacing_mm", "slice_distance_mm", "nodules") if config["cases"]["source"] == "phantom" else ():
+        low, high = phantom[key]
+        if low > high:
+            yield Problem(f"cases.phantom.{key}", f"{show(phantom[key])} should name the smaller number first")
+
+
+def _label_values(config: Config) -> Iterator[Problem]:
+    names_of: dict[int, list[str]] = {}
+    for name, value in config["target"]["labels"].items():
+        names_of.setdefault(value, []).append(name)
+    for value, names in names_of.items():
+        if len(names) > 1:
+            yield Problem("target.labels", f"{' and '.join(names)} have the same value {value}; each needs its own")
+
+
+def _roi_names(config: Config) -> Iterator[Problem]:
+    target = config["target"]
+    for label, names in target["roi_names"].items():
+        if label not in target["labels"]:
+            yield Problem(f"target.roi_names.{label}", f"is none of the labels {', '.join(target['labels'])}")
+        for name in [names] if isinstance(names, str) else names:
+            if fault := bad_pattern(name):
+                yield Problem(f"target.roi_names.{label}", f"{show(name)} is no regular expression: {fault}")
+
+
+def _window(config: Config) -> Iterator[Problem]:
+    window = config["plan"]["window_hu"]
+    if isinstance(window, list) and window[0] >= window[1]:
+        yield Problem("plan.window_hu", f"{show(window)} is empty; the first number must be the smaller one")
+
+
+def _patch_size(config: Config) -> Iterator[Problem]:
+    """What can be said before the plan: the rest depends on spacings, and is checked when they are known."""
+    plan, network = config["plan"], config["network"]
+    patch, strides, levels = plan["patch_size"], network["strides"], len(network["channels"])
+    if patch == "auto" or network["channels"] == "auto":
+        return
+    if strides == "auto":
+        if plan["spacing_mm"] == "auto":
+            return
+        strides = plan_strides(plan["spacing_mm"], patch, levels)
+        if len(strides) < levels - 1:
+            text = f"{show(patch)} allows {len(strides) + 1} levels, network.channels has {levels}"
+            yield Problem("plan.patch_size", text)
+            return
+    multiple = size_multiple(strides)
+    if any(size % factor for size, factor in zip(patch, multiple, strict=True)):
+        reason = f"network.channels has {levels} levels"
+        text = f"{show(patch)} should be multiples of {show(list(multiple))}; {reason}"
+        yield Problem("plan.patch_size", text)
+
+
+def _network(config: Config) -> Iterator[Problem]:
+    network = config["network"]
+    kind, channels = network["architecture"], network["channels"]
+    if network["deep_supervision"] and kind != "dynunet":
+        yield Problem("network.deep_supervision", f"needs architecture dynunet, not {kind}")
+    if network["norm"] == "group" and kind == "unet":
+        yield Problem("network.norm", "group does not fit a unet, whose last layers have one feature a label")
+    yield from _levels(network)
+    if channels == "auto":
+        return
+    if network["norm"] == "group" and any(features % 4 for features in channels):
+        yield Problem("network.channels", f"{show(channels)} should be multiples of 4 for norm group")
+    if kind == "segresnet" and channels != [channels[0] * 2**level for level in range(len(channels))]:
+        yield Problem("network.channels", f"{show(channels)} should double from level to level for segresnet")
+
+
+def _levels(network: Config) -> Iterator[Problem]:
+    """Strides and kernels that are given, beside the levels and what the architecture can do."""
+    kind, channels, strides, kernels = (network[key] for key in ("architecture", "channels", "strides", "kernel_sizes"))
+    for key, given, fewer in (("strides", strides, 1), ("kernel_sizes", kernels, 0)):
+        if given != "auto" and channels == "auto":
+            yield Problem(f"network.{key}", "cannot be given while network.channels is auto")
+        elif given != "auto" and len(given) != len(channels) - fewer:
+            needed = f"network.channels has {len(channels)} levels and needs {len(channels) - fewer}"
+            text = f"has {len(given)} entries; {needed}"
+            yield Problem(f"network.{key}", text)
+    if kind == "segresnet" and strides != "auto" and any(stride != [2, 2, 2] for stride in strides):
+        yield Problem("network.strides", "should be [2, 2, 2] at each level for segresnet")
+    if kind != "dynunet" and kernels != "auto" and any(kernel != [3, 3, 3] for kernel in kernels):
+        yield Problem("network.kernel_sizes", f"should be [3, 3, 3] at each level for {kind}")
+
+
+def _class_weights(config: Config) -> Iterator[Problem]:
+    labels = config["target"]["labels"]
+    for name in config["train"]["class_weights"]:
+        if name not in labels:
+            yield Problem(f"train.class_weights.{name}", f"is none of the labels {', '.join(labels)}")
+
+
+def _start(config: Config) -> Iterator[Problem]:
+    train = config["train"]
+    if train["init_from"] and not Path(train["init_from"]).is_file():
+        yield Problem("train.init_from", f"{show(train['init_from'])} is no file")
+    if train["freeze_encoder"] and not train["init_from"]:
+        yield Problem("train.freeze_encoder", "needs train.init_from: a random encoder has to be trained")
+
+
+def _mirrors(config: Config) -> Iterator[Problem]:
+    for axis in config["infer"]["mirror_axes"]:
+        if axis not in config["augment"]["flip_axes"]:
+            yield Problem("infer.mirror_axes", f"{axis} is not in augment.flip_axes: the network never saw such images")
+
+
+def _groups(config: Config) -> Iterator[Problem]:
+    if config["measure"]["groups"] and config["cases"]["source"] != "table":
+        yield Problem("measure.groups", f"needs cases.source: table, not {config['cases']['source']}")
+
+
+def _model(config: Config) -> Iterator[Problem]:
+    if config["model"] and not Path(config["model"]).is_file():
+        yield Problem("model", f"{show(config['model'])} is no file")
+
+
+def _engine(config: Config) -> Iterator[Problem]:
+    engine, precision = config["infer"]["engine"], config["infer"]["precision"]
+    able = [name for name, precisions in PRECISIONS_OF.items() if precision in precisions]
+    if precision != "auto" and engine not in ("auto", *able):
+        yield Problem("infer.precision", f"{precision} needs the engine {' or '.join(able)}, not {engine}")
+
+
+# A check is left out where the schema already found fault with one of the keys that it reads.
+CHECKS: list[tuple[tuple[str, ...], Callable[[Config], Iterator[Problem]]]] = [
+    (("cases.source", "cases.table", "cases.image", "cases.label", "cases.folder"), _source),
+    (("study", "cases.source"), _name_of_study),
+    (("cases.source", "target.labels"), _nodules_alone),
+    (("cases.source", "cases.phantom"), _phantom_ranges),
+    (("target.labels",), _label_values),
+    (("target.labels", "target.roi_names"), _roi_names),
+    (("plan.window_hu",), _window),
+    (("plan.patch_size", "plan.spacing_mm", "network.channels", "network.strides"), _patch_size),
+    (("network",), _network),
+    (("target.labels", "train.class_weights"), _class_weights),
+    (("infer.mirror_axes", "augment.flip_axes"), _mirrors),
+    (("measure.groups", "cases.source"), _groups),
+    (("infer.engine", "infer.precision"), _engine),
+    (("model",), _model),
+    (("train.init_from", "train.freeze_encoder"), _start),
+]

@@ -1,0 +1,23 @@
+"""What to know of a study's cases before it runs: lines for the terminal, since they may name paths."""
+
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+from ctseg.study.cases import Case
+from ctseg.study.pseudonyms import LOOKUP, is_pseudonym
+
+MOST_NAMES = 10
+
+
+def notices(cases: Collection[Case], key_file: str, training: bool) -> Iterator[str]:
+    """Lines on cases that lost their name, and, where networks are trained, on those that turn out to have no label."""
+    if any(is_pseudonym(case.case) for case in cases):
+        table = Path(key_file).with_name(LOOKUP)
+        yield (
+            f"the names of cases may be those of patients, so pseudonyms stand for them; {table} tells who is who, and "
+            "cases.names: keep takes the names as they are"
+        )
+    unlabelled = [case.case for case in cases if case.label is None and case.split != "predict"]
+    if training and 0 < len(unlabelled) < len(cases):
+        names = ", ".join(unlabelled[:MOST_NAMES]) + (", …" if len(unlabelled) > MOST_NAMES else "")
+        yield f"{len(unlabelled)} of {len(cases)} cases without a label, to be segmented only: {names}"

@@ -1,0 +1,142 @@
+"""Which cases train, validate and test.
+
+Patients are drawn, not cases: two scans of one patient never stand on both sides. A patient's place follows from a
+hash of the seed and the patient alone, so adding or leaving out a case moves no other one. The one exception are groups
+that would be empty, as happens with few patients: they take the patient that comes next in the order of the hash, and
+then another patient can change the order. Where the table names strata, folds are dealt evenly within each, and a new
+patient can move others of its stratum.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ctseg.errors import InputError
+from ctseg.study.cases import Case
+
+SMALLEST_STUDY = 3  # patients, from which on there is one for each of training, validation and test
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """Where a case goes: `split` is train, val, test or predict; `fold`, counted from 0, is the one it validates.
+
+    `fold` is None with one fold, and for cases that never or always validate.
+    """
+
+    split: str
+    fold: int | None = None
+
+
+def hash_fraction(seed: int, purpose: str, patient: str) -> float:
+    """A number in [0, 1) that looks random and is the same on every machine: 48 bits of SHA-256."""
+    digest = hashlib.sha256(f"{seed}\0{purpose}\0{patient}".encode()).digest()
+    return int.from_bytes(digest[:6], "big") / 2**48
+
+
+def assign_splits(cases: Sequence[Case], split_config: dict[str, Any]) -> dict[str, Assignment]:
+    """Give each case, by name, its place; `split_config` is the config's section `split`.
+
+    * A split that the case names itself wins, and the other labelled cases of its patient follow it.
+    * A case without a label is for prediction.
+    * Of the other patients, those with a hash below `test_fraction` test. With one fold, those of the rest with a
+      second hash below `validation_fraction` validate and the rest train; with more, that hash gives each its fold.
+    """
+    labelled = [case for case in cases if case.label and case.split != "predict"]
+    named = {case.patient: case.split for case in labelled if case.split}
+    strata = {case.patient: case.stratum for case in labelled if case.stratum}
+    places = _draw({case.patient for case in labelled}, named, strata, split_config)
+    in_use = {case.case for case in labelled}
+    return {case.case: places[case.patient] if case.case in in_use else Assignment("predict") for case in cases}
+
+
+def without_training(cases: Sequence[Case]) -> dict[str, Assignment]:
+    """The places of cases where nothing is trained: those with a label test the model that is there."""
+    return {case.case: Assignment("test" if case.label else "predict") for case in cases}
+
+
+def fold_cases(assignments: dict[str, Assignment], fold: int) -> tuple[list[str], list[str]]:
+    """The names of the cases that train the model of `fold`, counted from 0, and of those that validate it.
+
+    A case that the table puts into `val` validates every fold. Raises InputError when either list would be empty.
+    """
+    places = sorted(assignments.items())
+    training = [name for name, place in places if place.split == "train" and place.fold != fold]
+    validation = [
+        name for name, place in places if place.split == "val" or (place.split == "train" and place.fold == fold)
+    ]
+    if not training and not validation:
+        raise InputError(
+            "no case has a label and is not held out for testing, so no model can be trained; "
+            "to segment with a model that is there, give it: --config model=PATH/model.onnx"
+        )
+    if not training or not validation:
+        missing = "validation" if training else "training"
+        raise InputError(
+            f"no case is left for {missing} in fold {fold}: it takes at least as many patients with labels as folds, "
+            "and two with one fold; add cases, lower split.folds, or change the fractions or the splits in the table"
+        )
+    return training, validation
+
+
+def _draw(
+    patients: set[str], named: dict[str, str], strata: dict[str, str], config: dict[str, Any]
+) -> dict[str, Assignment]:
+    """The place of every patient; `named` holds those whose place is given, `strata` the groups that have names."""
+    groups = {
+        split: {patient for patient in patients if named.get(patient) == split} for split in ("train", "val", "test")
+    }
+    free = patients - groups["train"] - groups["val"] - groups["test"]
+    groups["test"] |= _draw_test(free, groups, config)
+    free -= groups["test"]
+    if config["folds"] > 1:
+        folds = _draw_folds(free | groups["train"], strata, config)
+        return folds | {patient: Assignment(split) for split in ("val", "test") for patient in groups[split]}
+    groups["val"] |= _draw_validation(free, groups, config)
+    groups["train"] |= free - groups["val"]
+    return {patient: Assignment(split) for split, members in groups.items() for patient in members}
+
+
+def _draw_test(free: set[str], groups: dict[str, set[str]], config: dict[str, Any]) -> set[str]:
+    """Patients below the test fraction; as many are left as training and validation need to take place."""
+    if config["folds"] > 1:
+        needed = max(0, config["folds"] - len(groups["train"]))
+    else:
+        needed = (not groups["train"]) + (config["validation_fraction"] > 0 and not groups["val"])
+    patients = len(free) + sum(map(len, groups.values()))
+    wanted = config["test_fraction"] > 0 and not groups["test"] and patients >= SMALLEST_STUDY
+    return _lowest(free, config, "test", config["test_fraction"], int(wanted), len(free) - needed)
+
+
+def _draw_validation(free: set[str], groups: dict[str, set[str]], config: dict[str, Any]) -> set[str]:
+    """Patients below the validation fraction: at least one, and not all if nobody else trains."""
+    wanted = config["validation_fraction"] > 0 and not groups["val"]
+    most = len(free) if groups["train"] else len(free) - 1
+    return _lowest(free, config, "validation", config["validation_fraction"], int(wanted), most)
+
+
+def _lowest(free: set[str], config: dict[str, Any], purpose: str, fraction: float, least: int, most: int) -> set[str]:
+    """The patients whose hash is below `fraction`; the next, or fewer, where these are not `least` to `most`."""
+    hashes = sorted((hash_fraction(config["by_seed"], purpose, patient), patient) for patient in free)
+    count = sum(value < fraction for value, _ in hashes)
+    return {patient for _, patient in hashes[: max(0, min(max(count, least), most))]}
+
+
+def _draw_folds(patients: set[str], strata: dict[str, str], config: dict[str, Any]) -> dict[str, Assignment]:
+    """The fold of each patient by the hash, or evenly by stratum; an empty fold takes the lowest of the largest one."""
+    members: list[list[str]] = [[] for _ in range(config["folds"])]
+    hashes = sorted((hash_fraction(config["by_seed"], "validation", patient), patient) for patient in patients)
+    if strata:
+        # One after the other over all strata: so the folds' sizes differ by one at most, too.
+        dealt = sorted(hashes, key=lambda drawn: strata.get(drawn[1], ""))
+        for place, (_, patient) in enumerate(dealt):
+            members[place % len(members)].append(patient)
+    else:
+        for value, patient in hashes:
+            members[int(value * len(members))].append(patient)
+    for group in members:
+        largest = max(members, key=len)
+        if not group and len(largest) > 1:
+            group.append(largest.pop(0))
+    return {patient: Assignment("train", fold) for fold, group in enumerate(members) for patient in group}

@@ -1,0 +1,1 @@
+"""From prepared cases to the weights of a network."""

@@ -1,0 +1,63 @@
+"""How weights are moved: the optimiser and its learning rate."""
+
+import copy
+import math
+from collections.abc import Iterable
+from itertools import chain
+
+import torch
+from torch import nn
+
+from ctseg.training.settings import TrainSettings
+
+
+def learning_rate_at(step: int, settings: TrainSettings) -> float:
+    """Linear warm-up, then down to a hundredth of the peak: half a cosine, or nnU-Net's power of 0.9."""
+    if step < settings.warmup_steps:
+        return settings.learning_rate * (step + 1) / settings.warmup_steps
+    done = (step - settings.warmup_steps) / max(1, settings.steps - settings.warmup_steps)
+    left = (
+        0.5 * (1 + math.cos(math.pi * min(1.0, done))) if settings.schedule == "cosine" else max(0.0, 1 - done) ** 0.9
+    )
+    return settings.learning_rate * (0.01 + 0.99 * left)
+
+
+def build_optimiser(parameters: Iterable[nn.Parameter], settings: TrainSettings) -> torch.optim.Optimizer:
+    """AdamW (Loshchilov and Hutter, ICLR 2019), or nnU-Net's stochastic gradient descent with Nesterov's momentum."""
+    if settings.optimiser == "adamw":
+        return torch.optim.AdamW(parameters, lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True)
+    return torch.optim.SGD(
+        parameters,
+        lr=settings.learning_rate,
+        weight_decay=settings.weight_decay,
+        momentum=0.99,
+        nesterov=True,
+        fused=True,
+    )
+
+
+class MovingAverage(nn.Module):
+    """The exponential moving average of a network's weights and statistics, as the network `module`.
+
+    torch's own copies its counter to the device at each step, and so waits for a GPU twice.
+    """
+
+    def __init__(self, network: nn.Module, decay: float) -> None:
+        """Begin with the weights of `network`; with a decay of 0 the average is always the last ones."""
+        super().__init__()
+        self.module = copy.deepcopy(network)
+        self.decay = decay
+
+    @torch.no_grad()
+    def update(self, network: nn.Module, first: bool) -> None:
+        """Take in the weights after a step; those of the `first` one are taken as they are."""
+        own, new = (list(chain(part.parameters(), part.buffers())) for part in (self.module, network))
+        pairs = list(zip(own, new, strict=True))
+        smooth = [] if first else [pair for pair in pairs if pair[0].is_floating_point()]
+        taken = pairs if first else [pair for pair in pairs if not pair[0].is_floating_point()]
+        if smooth:
+            averages, values = (list(side) for side in zip(*smooth, strict=True))
+            torch._foreach_lerp_(averages, values, 1 - self.decay)
+        if taken:
+            averages, values = (list(side) for side in zip(*taken, strict=True))
+            torch._foreach_copy_(averages, values)

@@ -1,0 +1,86 @@
+"""Patches for training, cut from memory-mapped volumes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ctseg.geometry.volume import Shape
+from ctseg.preprocessing.foreground import Foreground
+
+
+@dataclass(frozen=True)
+class TrainingCase:
+    """A prepared case: int16 HU and uint8 labels [z, y, x], and where each class lies."""
+
+    case: str
+    image_zyx: np.ndarray
+    label_zyx: np.ndarray
+    foreground: tuple[Foreground, ...]
+
+
+class PatchSampler:
+    """Draws patches; `fill_hu` stands for what lies outside of a volume (air)."""
+
+    def __init__(
+        self, cases: Sequence[TrainingCase], foreground_probability: float, volume_exponent: float, fill_hu: float
+    ) -> None:
+        """Raises ValueError when no case has a voxel of any class but foreground is asked for."""
+        self.cases, self.fill_hu = cases, fill_hu
+        self.foreground_probability, self.volume_exponent = foreground_probability, volume_exponent
+        # For each class the cases that have it, so that a rare class is drawn as often as a common one.
+        n_classes = len(cases[0].foreground)
+        having = [[case for case in cases if case.foreground[value].indices.size] for value in range(n_classes)]
+        self.targets = [(value, members) for value, members in enumerate(having) if members]
+        if foreground_probability > 0 and not self.targets:
+            raise ValueError("no training case has a voxel of any target")
+
+    def place(self, rng: np.random.Generator, size_zyx: Shape) -> tuple[TrainingCase, np.ndarray]:
+        """The case and the first voxel (z, y, x) of one patch.
+
+        It holds a voxel of a target with the set probability, and lies anywhere in a random case otherwise.
+        """
+        size = np.array(size_zyx)
+        if rng.random() < self.foreground_probability:
+            value, members = self.targets[rng.integers(len(self.targets))]
+            case = members[int(rng.integers(len(members)))]
+            flat = draw_voxel(case.foreground[value], rng, self.volume_exponent)
+            voxel = np.array(np.unravel_index(flat, case.image_zyx.shape))
+            # Off-centre by up to a quarter patch: a network must not learn that targets sit in the middle.
+            quarter = size // 4
+            centred = voxel - size // 2 + rng.integers(-quarter, quarter + 1)
+            return case, np.clip(centred, 0, np.maximum(np.array(case.image_zyx.shape) - size, 0))
+        case = self.cases[int(rng.integers(len(self.cases)))]
+        return case, rng.integers(0, np.maximum(np.array(case.image_zyx.shape) - size, 0) + 1)
+
+    def patch(self, rng: np.random.Generator, size_zyx: Shape) -> tuple[np.ndarray, np.ndarray]:
+        """HU (int16) and labels (uint8) [z, y, x] of one patch."""
+        case, start = self.place(rng, size_zyx)
+        return cut_patch(case.image_zyx, start, size_zyx, self.fill_hu), cut_patch(case.label_zyx, start, size_zyx, 0)
+
+
+def draw_voxel(foreground: Foreground, rng: np.random.Generator, volume_exponent: float) -> int:
+    """The flat index of a voxel of a component that is drawn by its volume to the power of `volume_exponent`."""
+    weights = foreground.voxels.astype(float) ** volume_exponent
+    component = rng.choice(weights.size, p=weights / weights.sum())
+    stop = int(foreground.listed[: component + 1].sum())
+    return int(foreground.indices[rng.integers(stop - int(foreground.listed[component]), stop)])
+
+
+def cut_patch(volume_zyx: np.ndarray, start_zyx: np.ndarray, patch_zyx: Shape, fill: float) -> np.ndarray:
+    """A copy of the patch that begins at `start_zyx`, filled with `fill` where it leaves the volume."""
+    patch = np.full(patch_zyx, fill, dtype=volume_zyx.dtype)
+    source, into = common_part(volume_zyx.shape, start_zyx, patch_zyx)
+    patch[into] = volume_zyx[source]
+    return patch
+
+
+def common_part(
+    shape_zyx: tuple[int, ...], start_zyx: np.ndarray, patch_zyx: Shape
+) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
+    """Where a patch and a volume lie over each other: in the volume, and in the patch; empty where they do not."""
+    begin = np.clip(start_zyx, 0, shape_zyx)
+    end = np.maximum(begin, np.clip(np.asarray(start_zyx) + patch_zyx, 0, shape_zyx))
+    source = tuple(slice(int(a), int(b)) for a, b in zip(begin, end, strict=True))
+    into = tuple(slice(int(a - s), int(b - s)) for a, b, s in zip(begin, end, start_zyx, strict=True))
+    return source, into

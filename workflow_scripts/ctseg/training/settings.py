@@ -1,0 +1,129 @@
+"""From the config's and the plan's plain values to the settings of training."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from ctseg.decisions import Stored, decided
+from ctseg.geometry.hounsfield import Scaling
+from ctseg.geometry.volume import Shape, Triple
+from ctseg.network.settings import NetworkSettings
+from ctseg.training.losses import LossSettings
+from ctseg.training.random_changes import AugmentSettings
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """How to train; names and meaning as in the section `train` of the config, sizes from the plan."""
+
+    steps: int
+    validate_every: int
+    patience: int
+    learning_rate: float
+    warmup_steps: int
+    optimiser: str
+    schedule: str
+    accumulate: int
+    weight_decay: float
+    ema_decay: float
+    foreground_probability: float
+    volume_exponent: float
+    precision: str
+    data_on: str
+    on_oom: str
+    freeze_encoder: bool
+    batch_size: int
+    patch_zyx: Shape
+    spacing_xyz_mm: Triple
+    scaling: Scaling
+    n_classes: int
+    seed: int
+    network: NetworkSettings
+    loss: LossSettings
+    augment: AugmentSettings
+
+    def smaller(self) -> "TrainSettings | None":
+        """Settings that need less memory: half the batch, or of a single patch the longest side; None at the least.
+
+        With half the batch twice the batches make a step, so that the step stays as good.
+        """
+        if self.batch_size > 1:
+            return replace(self, batch_size=self.batch_size // 2, accumulate=self.accumulate * 2)
+        sizes, multiples = list(self.patch_zyx), self.network.multiple_zyx
+        able = [axis for axis in range(3) if sizes[axis] >= 3 * multiples[axis]]
+        if not able:
+            return None
+        longest = max(able, key=lambda axis: sizes[axis])
+        multiple = multiples[longest]
+        sizes[longest] = max(2 * multiple, sizes[longest] * 2 // 3 // multiple * multiple)
+        return replace(self, patch_zyx=(sizes[0], sizes[1], sizes[2]))
+
+
+def memory_advice(settings: TrainSettings) -> str:
+    """What to change when the GPU has too little memory."""
+    problem = (
+        f"the GPU has too little memory for batches of {settings.batch_size} patches of "
+        f"{list(reversed(settings.patch_zyx))} voxels"
+    )
+    smaller = settings.smaller()
+    if smaller is None:
+        return f"{problem}; use fewer network.channels or another GPU"
+    if smaller.batch_size < settings.batch_size:
+        advice = (
+            f"plan.batch_size to {smaller.batch_size}, and train.accumulate to {smaller.accumulate} for the same effect"
+        )
+    else:
+        advice = f"plan.patch_size to {list(reversed(smaller.patch_zyx))}, or use fewer network.channels"
+    return f"{problem}; set {advice}, or train.on_oom to shrink"
+
+
+def scaling_of(decisions: Stored) -> Scaling:
+    """How HU become what the network sees."""
+    return Scaling(*map(float, (*decided(decisions, "window_hu"), *decided(decisions, "scaling_hu"))))
+
+
+def network_settings(network: dict[str, Any], decisions: Stored) -> NetworkSettings:
+    """The section `network` of the config, with what the plan decided."""
+    direct = {key: network[key] for key in ("residual_units", "norm", "dropout", "architecture", "deep_supervision")}
+    return NetworkSettings(
+        **direct,
+        exclusive=network["exclusive"],
+        channels=tuple(decided(decisions, "channels")),
+        strides_zyx=tuple(_reversed(stride) for stride in decided(decisions, "strides")),
+        kernels_zyx=tuple(_reversed(kernel) for kernel in decided(decisions, "kernel_sizes")),
+    )
+
+
+def training_settings(step: dict[str, Any], decisions: Stored) -> TrainSettings:
+    """All settings of a training run.
+
+    `step` holds the sections `train`, `network` and `augment`, the names of the labels, and fold, repeat and
+    seed; `decisions` is the plan. Each fold and repeat has a seed of its own, so that the members of an ensemble
+    start from different weights.
+    """
+    train, augmentation = step["train"], step["augment"]
+    names = {field.name for field in fields(TrainSettings)}
+    return TrainSettings(
+        **{key: value for key, value in train.items() if key in names and key != "loss"},
+        batch_size=decided(decisions, "batch_size"),
+        patch_zyx=_reversed(decided(decisions, "patch_size")),
+        spacing_xyz_mm=tuple(decided(decisions, "spacing_mm")),
+        scaling=scaling_of(decisions),
+        n_classes=len(step["labels"]),
+        seed=1000 * step["seed"] + step["fold"] + 100 * step["repeat"],
+        network=network_settings(step["network"], decisions),
+        loss=LossSettings(
+            train["loss"],
+            train["dice_weight"],
+            train["batch_dice"],
+            tuple(train["class_weights"].get(label, 1.0) for label in step["labels"]),
+            step["network"]["exclusive"],
+        ),
+        augment=AugmentSettings(**augmentation | {"flip_axes": tuple(augmentation["flip_axes"])}),
+    )
+
+
+def _reversed(sizes: Sequence[int]) -> tuple[int, int, int]:
+    """From x, y, z to z, y, x."""
+    x, y, z = sizes
+    return z, y, x

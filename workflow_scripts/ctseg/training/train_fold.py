@@ -1,0 +1,93 @@
+"""Training the network of one fold, in this process alone or as one of several that share its batches."""
+
+import logging
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ctseg.errors import InputError
+from ctseg.files import atomic_path, read_json
+from ctseg.training.batches import Share
+from ctseg.training.history import History
+from ctseg.training.initial_weights import starter
+from ctseg.training.malloc import keep_freed_memory
+from ctseg.training.prepared_cases import read_cases, run_identity, training_hash
+from ctseg.training.settings import training_settings
+from ctseg.training.trainer import Trainer, resolved_precision
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class FoldTask:
+    """What to train, as plain values that another process can be told: params of the step, code hash, and paths.
+
+    `cases` is the folder of the prepared cases, `init` a file of weights to start from or an empty text.
+    """
+
+    step: dict[str, Any]
+    code: str
+    plan: str
+    cases: str
+    init: str
+    weights: str
+    history: str
+    checkpoint: str
+    threads: int
+    use_gpu: bool
+
+
+def train_fold(task: FoldTask, share: Share = Share()) -> None:  # noqa: B008 (frozen)
+    """Train, resuming from the checkpoint if a run was cut short; the first process writes weights and history."""
+    keep_freed_memory()
+    # Without it cuBLAS, which a GPU's batches use, does not repeat to the bit; read when CUDA starts.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.set_num_threads(max(1, task.threads // share.processes))
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # 2 % of a step
+    device = torch.device("cuda", share.rank) if task.use_gpu and torch.cuda.is_available() else torch.device("cpu")
+    settings = training_settings(task.step, read_json(task.plan))
+    settings = replace(settings, precision=resolved_precision(settings.precision, device))
+    folder = Path(task.cases)
+    training, validation = (read_cases(folder, task.step[name]) for name in ("training", "validation"))
+    data = training_hash(training + validation)
+    begin = Path(task.init).read_bytes() if task.init else b""
+    identity = run_identity(data, settings, task.code, begin)
+    if settings.batch_size % share.processes:
+        raise InputError(
+            f"{share.processes} GPUs cannot share batches of {settings.batch_size} patches evenly; make "
+            "plan.batch_size a multiple of train.gpus"
+        )
+    first = share.rank == 0
+
+    def watch(history: History) -> None:
+        if first:
+            history.write(task.history)
+
+    trainer = Trainer(
+        training, validation, settings, identity, device, share, starter(task.init) if task.init else None, watch
+    )
+    logger.info(
+        "training on %d cases, validating on %d, on %s in %s",
+        len(training),
+        len(validation),
+        device,
+        settings.precision,
+    )
+    trainer.run(Path(task.checkpoint))
+    if first:
+        with atomic_path(task.weights) as partial:
+            torch.save(
+                {
+                    "network": trainer.best_weights,
+                    "training_hash": data,
+                    "patch_zyx": list(trainer.settings.patch_zyx),  # smaller than planned if the memory ran out
+                },
+                partial,
+            )
+        trainer.history.write(task.history)
+        Path(task.checkpoint).unlink(missing_ok=True)
+        logger.info("kept the weights with validation Dice %.4f", trainer.history.best_dice)

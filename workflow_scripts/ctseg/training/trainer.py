@@ -1,0 +1,288 @@
+"""The training loop: from prepared cases to the weights with the best validation Dice.
+
+Everything random is drawn from the seed and the step (see `batches`), and a checkpoint holds all state that the rest
+depends on, so a killed run that is resumed goes through the same steps as one that was left alone.
+"""
+
+import logging
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from tqdm import tqdm
+
+from ctseg.errors import InputError
+from ctseg.files import atomic_path
+from ctseg.hardware import processor_name
+from ctseg.network.architectures import SegmentationModel, build_parts
+from ctseg.network.voxel_packing import pack_top_level
+from ctseg.training.batches import Share, batch_maker, batches
+from ctseg.training.gpu_batches import Batch
+from ctseg.training.history import History
+from ctseg.training.losses import SegmentationLoss
+from ctseg.training.optimiser import MovingAverage, build_optimiser, learning_rate_at
+from ctseg.training.patch_sampling import TrainingCase
+from ctseg.training.settings import TrainSettings, memory_advice
+from ctseg.training.tensorboard import Board
+from ctseg.training.validation import Windowed, on_gpu, on_processor, validation_dice
+
+logger = logging.getLogger(__name__)
+
+GRADIENT_NORM = 12.0  # nnU-Net's limit; it is reached in the first steps and after outliers only
+PRECISIONS = {"bfloat16": torch.bfloat16, "float16": torch.float16}
+ADVICE = (
+    "look whether labels and images belong together and plan.window_hu shows the target, then try more train.steps, "
+    "a larger plan.patch_size, train.foreground_probability near 1, train.loss tversky_bce, or another "
+    "train.learning_rate"
+)
+SHRINKABLE = ("batch_size", "accumulate", "patch_zyx")
+
+
+def resolved_precision(wanted: str, device: torch.device) -> str:
+    """The precision of convolutions on this device; `auto` is bfloat16 on GPUs; tf32 and float16 are for these alone.
+
+    Processors that compute in bfloat16 take two thirds of the time for a step, but not by default: on soft-tissue
+    sarcomas two networks had found less after 700 steps in it than one after 400 in float32.
+    """
+    on_gpu = device.type == "cuda"
+    if wanted == "auto":
+        return "bfloat16" if on_gpu else "float32"
+    return "float32" if wanted in ("tf32", "float16") and not on_gpu else wanted
+
+
+class Trainer:
+    """One training run of one fold, or one process's share of it.
+
+    `identity` names data, settings and code: a checkpoint of another identity is not resumed. `watch` is called with
+    the history after each validation.
+    """
+
+    def __init__(
+        self,
+        training: Sequence[TrainingCase],
+        validation: Sequence[TrainingCase],
+        settings: TrainSettings,
+        identity: str,
+        device: torch.device | None = None,
+        share: Share = Share(),  # noqa: B008 (frozen)
+        start: Callable[[nn.Module], None] | None = None,
+        watch: Callable[[History], None] = lambda history: None,
+    ) -> None:
+        """Build network, optimiser and sampler from the seed; `start` may load other weights than random ones."""
+        torch.manual_seed(settings.seed)
+        self.settings, self.identity, self.share = settings, identity, share
+        self.training, self.validation, self.watch = training, validation, watch
+        self.device = device or torch.device("cpu")
+        parts = build_parts(settings.network, settings.n_classes)
+        if start:
+            start(parts.network)
+        self.frozen = parts.encoder if settings.freeze_encoder else []
+        for module in self.frozen:
+            module.requires_grad_(False)
+        if self.device.type == "cpu":
+            pack_top_level(parts.network, trained=False)
+        # oneDNN's and cuDNN's 3-D convolutions are faster on channels-last memory.
+        self.network = parts.network.to(self.device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+        self.forward = self._parallel()
+        # What is validated and kept is the moving average of the weights: it is steadier than they are.
+        self.average = MovingAverage(self.network, settings.ema_decay)
+        self.model = SegmentationModel([self.average.module], settings.scaling, settings.network.exclusive)
+        self.loss = SegmentationLoss(settings.loss)
+        self.optimiser = build_optimiser((p for p in self.network.parameters() if p.requires_grad), settings)
+        precision = resolved_precision(settings.precision, self.device)
+        self.autocast = PRECISIONS.get(precision)
+        # What stays in float32 beside a lower precision, validation among it, need not be more exact than TF32.
+        torch.backends.cudnn.allow_tf32 = precision != "float32"
+        self.scaler = torch.GradScaler(self.device.type, enabled=self.autocast == torch.float16)
+        self.step = 0
+        self.losses: list[torch.Tensor] = []  # of the steps since the last validation, on the device
+        self.history = History()
+        self.best_weights: dict[str, torch.Tensor] = {}
+        self._use(settings)
+
+    def _use(self, settings: TrainSettings) -> None:
+        """Go on with these sizes of batch and patch."""
+        self.settings = settings
+        self.batch: Callable[[int], Batch] | None = None  # so that cases on the device are not there twice
+        self.batch = batches(batch_maker(self.training, settings, self.device, self.share), self.device)
+
+    def _parallel(self) -> nn.Module:
+        """The network as it is trained: alone, or with gradients averaged over all processes."""
+        if self.share.processes == 1:
+            return self.network
+        if self.device.type == "cuda":
+            self.network = nn.SyncBatchNorm.convert_sync_batchnorm(self.network)
+        return nn.parallel.DistributedDataParallel(self.network)
+
+    @property
+    def finished(self) -> bool:
+        """Whether all steps are done or the validations ran out of patience."""
+        return self.step >= self.settings.steps or self.history.out_of_patience(self.settings.patience)
+
+    def run(self, checkpoint: Path, progress: bool = sys.stderr.isatty()) -> None:
+        """Train until finished, saving a checkpoint at each validation; resume from `checkpoint` if it fits."""
+        self._resume(checkpoint)
+        first = self.share.rank == 0
+        board = Board(checkpoint.parent / "tensorboard") if first else None
+        start, done = time.perf_counter(), self.step
+        with tqdm(
+            total=self.settings.steps, initial=self.step, desc="training", disable=not (progress and first)
+        ) as bar:
+            while not self.finished:
+                try:
+                    self._train_step()
+                except torch.OutOfMemoryError:
+                    self._shrink()
+                    continue
+                bar.update()
+                if self.step % self.settings.validate_every == 0 or self.step == self.settings.steps:
+                    self._validate((time.perf_counter() - start) / (self.step - done))
+                    self.watch(self.history)
+                    if board:
+                        board.add(self.history.rows[-1])
+                        self._save(checkpoint)
+                    last = self.history.rows[-1]
+                    bar.set_postfix(loss=f"{last.loss:.3f}", dice=f"{last.validation_dice:.3f}")
+        self._tell_speed(self.step - done, time.perf_counter() - start)
+        if self.history.found_nothing:
+            logger.warning("after all %d steps nothing is found in any validation case; %s", self.step, ADVICE)
+
+    def _tell_speed(self, steps: int, seconds: float) -> None:
+        """Log what this run did in which time, and on what."""
+        patches = steps * self.settings.batch_size * self.settings.accumulate
+        cores = f"{torch.get_num_threads()} cores, {processor_name()}"
+        logger.info(
+            "%d steps in %.1f min on %s: %.2f patches a second, with the validations",
+            steps,
+            seconds / 60,
+            torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else cores,
+            patches / seconds,
+        )
+
+    def _shrink(self) -> None:
+        """Take a smaller batch or patch after the memory ran out, or tell which, as `train.on_oom` wants it."""
+        smaller = self.settings.smaller()
+        # Another process may not have run out of memory, and all must do the same.
+        if self.settings.on_oom != "shrink" or smaller is None or self.share.processes > 1:
+            raise InputError(memory_advice(self.settings)) from None
+        logger.warning("%s; going on with these", memory_advice(self.settings))
+        self.optimiser.zero_grad(set_to_none=True)
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+        self._use(smaller)
+
+    def _train_step(self) -> None:
+        """One optimiser step on the batches of the current step."""
+        settings = self.settings
+        for group in self.optimiser.param_groups:
+            group["lr"] = learning_rate_at(self.step, settings)
+        self.network.train()
+        for module in self.frozen:
+            module.eval()  # keeps the statistics of batch norm, too
+        if settings.network.dropout:
+            # It is the only layer that draws numbers; seeding it by the step keeps a resumed run exact.
+            torch.manual_seed((settings.seed * 1_000_003 + self.step) * self.share.processes + self.share.rank)
+        self.optimiser.zero_grad(set_to_none=True)
+        losses = [self._backward(self.step * settings.accumulate + part) for part in range(settings.accumulate)]
+        self.scaler.unscale_(self.optimiser)
+        nn.utils.clip_grad_norm_(self.network.parameters(), GRADIENT_NORM)
+        self.scaler.step(self.optimiser)
+        self.scaler.update()
+        self.average.update(self.network, first=self.step == 0)
+        self.losses.append(torch.stack(losses).mean())
+        self.step += 1
+
+    def _mean_loss(self) -> float:
+        """The mean loss of the steps since the last validation: the only time that the device is asked for it."""
+        losses = torch.stack(self.losses).double().cpu().numpy()
+        diverged = np.flatnonzero(~np.isfinite(losses))
+        if diverged.size:
+            raise InputError(
+                f"training diverged at step {self.step - len(losses) + int(diverged[0]) + 1} (the loss is no number); "
+                "lower train.learning_rate, lengthen train.warmup_steps, or set train.precision to float32"
+            )
+        return float(losses.mean())
+
+    def _backward(self, index: int) -> torch.Tensor:
+        """Add the gradient of the batch with this number, and give its loss."""
+        assert self.batch
+        images, targets = self.batch(index)
+        with torch.autocast(self.device.type, self.autocast) if self.autocast else nullcontext():
+            logits = self.forward(images)
+        loss = self.loss(logits.float(), targets)
+        self.scaler.scale(loss / self.settings.accumulate).backward()
+        return loss.detach()
+
+    def _validate(self, seconds_per_step: float) -> None:
+        """Add a row to the history, and keep the weights if they are the best so far."""
+        self.average.eval()
+        loss = self._mean_loss()
+        row = self.history.add(self.step, loss, learning_rate_at(self.step - 1, self.settings), self._validation_dice())
+        self.losses = []
+        if row.best:
+            self.best_weights = {
+                name: value.detach().cpu().clone() for name, value in self.average.module.state_dict().items()
+            }
+        minutes = (self.settings.steps - self.step) * seconds_per_step / 60
+        logger.info(
+            "step %d of %d: loss %.4f, validation Dice %.4f%s; at most %.0f min left",
+            row.step,
+            self.settings.steps,
+            row.loss,
+            row.validation_dice,
+            " (best so far)" if row.best else "",
+            minutes,
+        )
+        if self.history.learns_nothing(self.settings.patience):
+            raise InputError(
+                f"after {self.step} steps nothing is found in any validation case, so training was stopped; {ADVICE}"
+            )
+
+    def _validation_dice(self) -> float:
+        """Mean Dice of the validation cases with the averaged weights."""
+        settings = self.settings
+        window = Windowed(settings.patch_zyx, settings.n_classes, settings.scaling.low_hu)
+        on_device = self.device.type == "cuda"
+        segment = on_gpu(self.model, window, self.device) if on_device else on_processor(self.model, window)
+        return validation_dice(self.validation, segment, settings.n_classes, self.share)
+
+    def _save(self, checkpoint: Path) -> None:
+        """Write everything that the remaining steps depend on."""
+        state: dict[str, Any] = {
+            "identity": self.identity,
+            "step": self.step,
+            "network": self.network.state_dict(),
+            "average": self.average.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "scaler": self.scaler.state_dict(),
+            "sizes": {name: getattr(self.settings, name) for name in SHRINKABLE},
+            "history": self.history.plain(),
+            "best_weights": self.best_weights,
+        }
+        with atomic_path(checkpoint) as partial:
+            torch.save(state, partial)
+
+    def _resume(self, checkpoint: Path) -> None:
+        """Take over the state of a checkpoint that was written by the same data, settings and code."""
+        if not checkpoint.exists():
+            return
+        state = torch.load(checkpoint, map_location=self.device, weights_only=True)
+        if state["identity"] != self.identity:
+            logger.info("the checkpoint belongs to other data, settings or code; starting anew")
+            return
+        self._use(replace(self.settings, **state["sizes"]))
+        self.step = state["step"]
+        self.network.load_state_dict(state["network"])
+        self.average.load_state_dict(state["average"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.scaler.load_state_dict(state["scaler"])
+        self.history = History(state["history"])
+        self.best_weights = {name: value.cpu() for name, value in state["best_weights"].items()}
+        logger.info("resumed at step %d, best validation Dice %.4f", self.step, self.history.best_dice)

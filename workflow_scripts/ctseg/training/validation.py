@@ -1,0 +1,93 @@
+"""How good the weights are while they are trained."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from torch import nn
+
+from ctseg.errors import InputError
+from ctseg.geometry.volume import Shape
+from ctseg.inference import gpu_labels
+from ctseg.inference.gpu_windows import DeviceWindows
+from ctseg.inference.sliding_window import sliding_window, tiling
+from ctseg.masks.label_map import label_map
+from ctseg.training.batches import Share
+from ctseg.training.patch_sampling import TrainingCase
+
+OVERLAP = 0.25  # less than inference uses: validation is run often, and both rank the weights alike
+BATCH_SIZE = 2
+GPU_BATCH_SIZE = 8
+THRESHOLD = 0.5  # what the final one is chosen from later; all weights are judged alike
+
+
+# Takes a case, gives its label map: uint8 [z, y, x] on the network's grid.
+Segment = Callable[[TrainingCase], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Windowed:
+    """How validation cases are cut into windows: of the size of a training patch, padded with `fill_hu`."""
+
+    patch_zyx: Shape
+    n_classes: int
+    fill_hu: float
+
+
+def on_processor(model: nn.Module, windowed: Windowed) -> Segment:
+    """Segment with a model that takes HU, and gives probabilities, on the processor."""
+
+    def network(patches: np.ndarray) -> np.ndarray:
+        with torch.inference_mode():
+            return model(torch.from_numpy(patches)).float().numpy()
+
+    def segment(case: TrainingCase) -> np.ndarray:
+        sizes = windowed.n_classes, windowed.patch_zyx, OVERLAP, BATCH_SIZE, windowed.fill_hu
+        return label_map(sliding_window(case.image_zyx, network, *sizes), THRESHOLD)
+
+    return segment
+
+
+def on_gpu(model: nn.Module, windowed: Windowed, device: torch.device) -> Segment:
+    """The same on a GPU: a case is copied there, and its label map comes back."""
+
+    def network(hu: torch.Tensor) -> torch.Tensor:
+        with torch.inference_mode():
+            return model(hu.contiguous(memory_format=torch.channels_last_3d)).float()
+
+    def segment(case: TrainingCase) -> np.ndarray:
+        image = torch.from_numpy(np.array(case.image_zyx)).to(device)
+        patch_zyx = windowed.patch_zyx
+        tiles = tiling(case.image_zyx.shape, patch_zyx, patch_zyx, OVERLAP)
+        windows = DeviceWindows(tiles, network, windowed.n_classes, GPU_BATCH_SIZE, device)
+        slabs = windows.slabs(lambda first, stop: image[first:stop], -np.inf, windowed.fill_hu)
+        return torch.cat([gpu_labels.label_map(slab, THRESHOLD) for _, slab in slabs]).cpu().numpy()
+
+    return segment
+
+
+def validation_dice(cases: Sequence[TrainingCase], segment: Segment, n_classes: int, share: Share) -> float:
+    """Mean Dice over the classes and cases that have a reference, each case segmented by sliding window.
+
+    Several processes take their share of the cases, and all return the mean over all. Computed on the network's grid,
+    before postprocessing. Raises InputError when no case has a reference.
+    """
+    scores: list[float] = []
+    for case in cases[share.rank :: share.processes]:
+        predicted = segment(case)
+        for value in range(1, n_classes + 1):
+            reference, found = case.label_zyx == value, predicted == value
+            if reference.any():
+                scores.append(float(2 * np.count_nonzero(reference & found) / (reference.sum() + found.sum())))
+    if share.processes > 1:
+        gathered: list[list[float]] = [[] for _ in range(share.processes)]
+        dist.all_gather_object(gathered, scores)
+        scores = [score for part in gathered for score in part]
+    if not scores:
+        raise InputError(
+            "no validation case has a voxel of any target, so training cannot be judged; change `split` in the config "
+            "or give cases a split in the case table"
+        )
+    return float(np.mean(scores))

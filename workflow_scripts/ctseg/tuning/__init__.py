@@ -1,0 +1,1 @@
+"""Choices made on cases out of training: thresholds, postprocessing, inference variants."""

@@ -1,0 +1,83 @@
+"""A case segmented in every way that may be cheaper, with the time and the Dice of each."""
+
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ctseg.geometry.volume import Volume
+from ctseg.inference.engines import Engine, fastest_engine, load_engine, lower_precisions
+from ctseg.inference.predict import infer, tiles_for
+from ctseg.masks.postprocessing import PostprocessSettings, postprocess
+from ctseg.preprocessing.preparation import network_input
+from ctseg.tuning.inference_variants import Variant, variants
+from ctseg.tuning.thresholds import dice_of
+
+logger = logging.getLogger(__name__)
+
+ENGINES = ("openvino", "onnxruntime")  # that are compared with the one that is taken, where they are installed
+
+
+@dataclass(frozen=True)
+class Case:
+    """A scan in HU, its label map on the same grid, and its lung field where there is a plausible one."""
+
+    image: Volume
+    label: Volume
+    lungs: Volume | None
+
+
+@dataclass
+class Trials:
+    """Runs variants on cases, each engine being loaded once.
+
+    `model` and `int8` are the files of a model and of its 8-bit integers; `how` are the fields of
+    `case_task.CaseTask` that `case_settings.settings_of` gives, `cleaning` the values of postprocess.json.
+    """
+
+    model: Path
+    int8: Path
+    how: Mapping[str, Any]
+    cleaning: Mapping[str, Any]
+    engines: dict[tuple[str, str], Engine] = field(default_factory=dict)
+
+    def variants(self, flip_axes: str, overlap: float | str) -> list[Variant]:
+        """What to compare on this machine, see `inference_variants.variants`; the first is the reference."""
+        use_gpu, choice = self.how["use_gpu"], self.how["engine"]
+        own = fastest_engine(self.model, use_gpu) if choice == "auto" else choice
+        others = [name for name in ENGINES if name != own and find_spec(name)]
+        return variants(own, others, lower_precisions(own, use_gpu), flip_axes, overlap)
+
+    def engine_of(self, variant: Variant) -> Engine:
+        """The loaded engine of a variant."""
+        key = variant.engine, variant.settings.precision
+        if key not in self.engines:
+            path = self.int8 if variant.settings.precision == "int8" else self.model
+            self.engines[key] = load_engine(path, self.how["threads"], *key, self.how["use_gpu"])
+        return self.engines[key]
+
+    def measured(self, variant: Variant, case: Case) -> dict[str, Any]:
+        """Voxels that the network computes, seconds, and mean Dice over the labels after postprocessing."""
+        engine, settings = self.engine_of(variant), variant.settings
+        memory = {name: self.how[name] for name in ("memory_gib", "gpu_memory_gib")}
+        sizes = memory | {"threshold": self.cleaning["threshold"], "batch_size": self.how["batch_size"]}
+        if engine.on_gpu:  # what is done once for all scans of a process is no scan's time
+            infer(case.image, case.lungs, engine, settings, **sizes)
+        started = time.perf_counter()
+        found = infer(case.image, case.lungs, engine, settings, **sizes)
+        seconds = time.perf_counter() - started
+        names = ("min_volume_mm3", "keep_largest", "restrict_to_region")
+        rules = PostprocessSettings(*(self.cleaning[name] for name in names))
+        cleaned, _ = postprocess(found.labels, rules, case.lungs, case.lungs is not None)
+        dice = float(np.mean(dice_of(case.label.voxels_zyx, cleaned.voxels_zyx, len(engine.card.labels))))
+        _, grid = network_input(case.image, case.lungs, engine.card.preparation)
+        tiles = tiles_for(grid.shape_zyx, engine, settings, **memory)
+        computed = tiles.computed_voxels * 2 ** len(settings.mirror_axes)
+        shown = variant.engine, settings, tiles.n_windows, tiles.window_zyx, seconds, dice
+        logger.info("%s %s: %d windows of %s, %.2f s, Dice %.4f", *shown)
+        return {"computed_voxels": computed, "seconds": seconds, "dice": dice}
