@@ -2,25 +2,19 @@
 # inputs.smk alone.
 # All of it runs each time the workflow is read, so it imports nothing heavy and opens no scan.
 import hashlib
-import os
 import sys
 
 SCRIPTS = Path(workflow.basedir) / "workflow_scripts"
 REQUIREMENTS = Path(workflow.basedir) / "requirements.txt"
 SCHEMAS = Path(workflow.basedir) / "rules" / "schemas"
 sys.path.insert(0, str(SCRIPTS))
-# Jobs import the library of this checkout, too, whatever else is installed in their environment: Snakemake only appends
-# the folder of a script to sys.path.
-os.environ["PYTHONPATH"] = os.pathsep.join(
-    [str(SCRIPTS), *filter(None, [os.environ.get("PYTHONPATH")])]
-)
 
 from ctseg.study.archives import LUNG_VALUES
 from ctseg.inference.case_settings import cases_per_job_of, gpus_of
 from ctseg.study.cases import find_cases
 from ctseg.provenance.code_hash import code_hash
 from ctseg.study.config import resolve_config
-from ctseg.study.environment import check_environment
+from ctseg.study.environment import check_environment, put_first
 from ctseg.errors import InputError
 from ctseg.file_types import is_volume_file
 from ctseg.study.notices import notices
@@ -28,6 +22,8 @@ from ctseg.study.pseudonyms import shown_names
 from ctseg.jobs.refusals import read_refusal, reminder
 from ctseg.study.splits import assign_splits, fold_cases, without_training
 
+# Jobs import the library of this checkout, too, whatever else is installed in their environment.
+put_first(SCRIPTS)
 try:
     config = resolve_config(
         config,

@@ -29,6 +29,17 @@ def check_environment(python: str, results: str | Path, free_gib: float, tempora
         raise InputError("\n  ".join(problems))
 
 
+def put_first(scripts: str | Path) -> None:
+    """Make the processes that this one starts import from the folder before all that is installed.
+
+    Snakemake appends the folder of a script to sys.path, so that an installed library of the same name comes first.
+    """
+    others = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    os.environ["PYTHONPATH"] = os.pathsep.join(
+        [str(scripts), *(path for path in others if path not in ("", str(scripts)))]
+    )
+
+
 def _python(python: str) -> Iterator[str]:
     """Whether Snakemake can start jobs with the interpreter."""
     if found := UNQUOTED.search(python):
