@@ -186,8 +186,8 @@ def test_a_running_job_can_be_cancelled(served, files):
     assert served.segment((files / "scan.nii").read_bytes())[1]["components"]
 
 
-def test_the_lines_of_the_readme_work(served, files, tmp_path):
-    text = (ROOT / "README.md").read_text().partition("## Service")[2].partition("\n## ")[0]
+def test_the_lines_of_its_page_work(served, files, tmp_path):
+    text = (ROOT / "docs" / "service.md").read_text().partition("## The service")[2]
     lines = [line.replace("http://127.0.0.1:8000", served.url) for line in text.splitlines() if line.startswith("curl")]
     assert len(lines) == 5
     shutil.copy(files / "scan.nii.gz", tmp_path / "scan.nii.gz")
