@@ -1,4 +1,4 @@
-"""A room of ctseg imports only rooms on lower floors, and its face (`__init__.py`) holds a docstring and nothing else."""
+"""A room of ctseg imports only rooms on lower floors, and its face (`__init__.py`) holds a docstring alone."""
 
 import ast
 
