@@ -12,7 +12,7 @@ sys.path.insert(0, str(SCRIPTS))
 from ctseg.study.archives import LUNG_VALUES
 from ctseg.inference.case_settings import cases_per_job_of, gpus_of
 from ctseg.study.cases import find_cases
-from ctseg.provenance.code_hash import code_hash
+from ctseg.provenance.code_hash import code_hashes
 from ctseg.study.config import resolve_config
 from ctseg.study.environment import check_environment, put_first
 from ctseg.errors import InputError
@@ -24,6 +24,7 @@ from ctseg.study.splits import assign_splits, fold_cases, without_training
 
 # Jobs import the library of this checkout, too, whatever else is installed in their environment.
 put_first(SCRIPTS)
+CODE = code_hashes(SCRIPTS, REQUIREMENTS, Path(".snakemake/ctseg/code.json"))
 try:
     config = resolve_config(
         config,
@@ -108,8 +109,8 @@ wildcard_constraints:
 
 
 def code(script):
-    """Hash of what a script and all that it imports do; comments and layout do not count."""
-    return code_hash(SCRIPTS / script, SCRIPTS, REQUIREMENTS)
+    """Hash of what a script and all of the library that it uses do; comments and layout do not count."""
+    return CODE[script.removesuffix(".py")]
 
 
 def code_of_templates():

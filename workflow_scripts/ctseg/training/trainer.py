@@ -20,7 +20,6 @@ from tqdm import tqdm
 
 from ctseg.errors import InputError
 from ctseg.files import atomic_path
-from ctseg.hardware import processor_name
 from ctseg.network.architectures import SegmentationModel, build_parts
 from ctseg.network.voxel_packing import pack_top_level
 from ctseg.training.batches import Share, batch_maker, batches
@@ -157,7 +156,7 @@ class Trainer:
     def _tell_speed(self, steps: int, seconds: float) -> None:
         """Log what this run did in which time, and on what."""
         patches = steps * self.settings.batch_size * self.settings.accumulate
-        cores = f"{torch.get_num_threads()} cores, {processor_name()}"
+        cores = f"{torch.get_num_threads()} cores"
         logger.info(
             "%d steps in %.1f min on %s: %.2f patches a second, with the validations",
             steps,

@@ -1,0 +1,33 @@
+"""Notes which functions of the library each job of a workflow calls; Python loads it where its folder is in PYTHONPATH.
+
+TRACED_CODE is the folder of the library's files, TRACED_TO the folder for one file a process: lines of a file of the
+library and the first line of a function in it.
+"""
+
+import atexit
+import os
+import sys
+import threading
+from pathlib import Path
+
+CODE, FOLDER = os.environ.get("TRACED_CODE"), os.environ.get("TRACED_TO")
+called = set()
+
+
+def note(frame, event, _argument):
+    """Remember the code that begins to run."""
+    if event == "call" and frame.f_code.co_filename.startswith(CODE):
+        called.add((frame.f_code.co_filename, frame.f_code.co_firstlineno))
+
+
+def write():
+    """Leave what was called, under the name of the script that ran."""
+    if called:
+        lines = [f"{file.removeprefix(CODE)}\t{line}\n" for file, line in sorted(called)]
+        Path(FOLDER, f"{Path(sys.argv[0]).name} {os.getpid()}").write_text("".join(lines))
+
+
+if CODE and FOLDER:
+    atexit.register(write)
+    threading.setprofile(note)
+    sys.setprofile(note)
