@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import yaml
 
 from places import ROOT
 
+CODE = ("Snakefile", "config.yaml", "requirements.txt", "rules", "workflow_scripts", "profiles", "envs")
 TINY = {
     "study": "tiny",
     "cases": {
@@ -44,9 +46,17 @@ def snakemake(folder: Path, study: dict, *arguments: str, checkout: Path = ROOT)
     )
 
 
-def planned_jobs(folder: Path, study: dict, *arguments: str) -> dict[str, int]:
+def copy_checkout(folder: Path) -> Path:
+    """Copy all that a run of the workflow reads into a folder that is there, so that its code can be changed."""
+    for name in CODE:
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, folder / name)
+    return folder
+
+
+def planned_jobs(folder: Path, study: dict, *arguments: str, checkout: Path = ROOT) -> dict[str, int]:
     """How many jobs of each rule a dry run wants to run."""
-    run = snakemake(folder, study, "--dry-run", *arguments)
+    run = snakemake(folder, study, "--dry-run", *arguments, checkout=checkout)
     assert run.returncode == 0, run.stdout
     table = re.search(r"Job stats:\njob .*\n-+.*\n((?:.+\n)+)", run.stdout)
     lines = [line.split() for line in table[1].splitlines()] if table else []

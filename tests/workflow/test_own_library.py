@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +12,7 @@ from ctseg.errors import InputError
 from job import job
 from jobs import handed_over
 from places import ROOT
-from studies import TINY, snakemake
+from studies import TINY, copy_checkout, snakemake
 
 TARGET = "results/tiny/phantom/phantom-000/dicom"
 
@@ -21,10 +20,7 @@ TARGET = "results/tiny/phantom/phantom-000/dicom"
 @pytest.fixture(scope="module")
 def other(tmp_path_factory):
     """A second checkout, whose phantoms are noisier."""
-    folder = tmp_path_factory.mktemp("other")
-    for name in ("Snakefile", "config.yaml", "requirements.txt", "rules", "workflow_scripts", "envs", "profiles"):
-        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
-        copy(ROOT / name, folder / name)
+    folder = copy_checkout(tmp_path_factory.mktemp("other"))
     patient = folder / "workflow_scripts/ctseg/phantom/patient.py"
     code = patient.read_text()
     assert "NOISE_HU = (9.0, 20.0)" in code

@@ -3,6 +3,7 @@
 A row names the rules that a change reaches first; with them run all rules that depend on them, and no other one.
 """
 
+import ast
 import os
 import re
 import shutil
@@ -16,7 +17,8 @@ from ctseg.phantom.cases import phantom_case, phantom_label_name
 from ctseg.study.cases import Case
 from ctseg.study.splits import assign_splits
 from places import ROOT
-from studies import TINY, merged, planned, planned_jobs, snakemake
+from reached_names import defined
+from studies import TINY, copy_checkout, merged, planned, planned_jobs, snakemake
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -24,7 +26,6 @@ STUDY = merged(TINY, {"infer": {"compare_cases": 1}})
 # With these the study has other rules, or they depend on each other in another way.
 OTHER_GRAPH = {"infer.dicom", "infer.uncertainty", "measure.probabilities", "target.region"}
 DEFAULTS = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
-CODE = ("Snakefile", "config.yaml", "requirements.txt", "rules", "workflow_scripts", "profiles", "envs")
 
 
 def table(heading):
@@ -65,9 +66,7 @@ def folder(tmp_path_factory):
     """A folder with a copy of the workflow, so that its code can be changed, and the finished study."""
     folder = tmp_path_factory.mktemp("reruns")
     (folder / "code").mkdir()
-    for name in CODE:
-        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
-        copy(ROOT / name, folder / "code" / name)
+    copy_checkout(folder / "code")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(studies, "ROOT", folder / "code")
         run = snakemake(folder, STUDY, "--resources", "gpu=0")
@@ -110,7 +109,8 @@ def test_a_key_of_the_config(folder, below, change, reached):
 
 @pytest.mark.parametrize(("module", "reached"), MODULES, ids=[module for module, _ in MODULES])
 def test_the_code_of_a_module(folder, below, module, reached):
-    with changed(folder / "code" / "workflow_scripts" / module, lambda text: text + "\nCHANGED = True\n"):
+    path, _, name = module.partition(": ")
+    with changed(folder / "code" / "workflow_scripts" / path, lambda text: all_defined_anew(text, name)):
         assert planned(folder, STUDY) == below(reached, STUDY)
 
 
@@ -123,6 +123,13 @@ def test_the_version_of_a_package(folder, below, package, reached):
 
     with changed(folder / "code" / "requirements.txt", newer):
         assert planned(folder, STUDY) == below(reached, STUDY)
+
+
+def all_defined_anew(text, only=""):
+    """The code of a module with one more definition of each of its names, or of one of them."""
+    names = [name for node in ast.parse(text).body for name in defined(node) if only in ("", name)]
+    assert names
+    return "\n".join([text, *(f"{name} = {name}" for name in names)])
 
 
 class changed:
@@ -145,10 +152,27 @@ def test_what_changes_nothing(folder):
     for path in (folder / "code").rglob("*"):
         os.utime(path)
     assert planned(folder, STUDY) == set()
-    with changed(scripts / "ctseg" / "lungs.py", lambda text: '"""Another docstring."""\n# A comment.\n' + text):
+    segment = scripts / "ctseg" / "lungs" / "segment.py"
+    with changed(segment, lambda text: '"""Another docstring."""\n# A comment.\n' + text):
         assert planned(folder, STUDY) == set()
-    with changed(scripts / "ctseg" / "archives.py", lambda text: text + "\nCHANGED = True\n"):
+    with changed(segment, lambda text: text + "\n\nNEW = 1\n\n\ndef nobody_calls():\n    return NEW\n"):
+        assert planned(folder, STUDY) == set()
+    with changed(scripts / "ctseg" / "study" / "archives.py", all_defined_anew):
         assert planned(folder, STUDY) == set()  # it finds cases; no job comes to it
+
+
+def test_a_function_that_moves_to_another_module_changes_nothing(folder):
+    library = folder / "code" / "workflow_scripts" / "ctseg"
+    old, new = library / "geometry" / "hounsfield.py", library / "geometry" / "moved.py"
+    new.write_text(old.read_text(encoding="utf-8"), encoding="utf-8")
+    try:
+        with changed(old, lambda text: "from ctseg.geometry.moved import *  # noqa: F403\n"):
+            assert planned(folder, STUDY) != set()  # what a star brings in is counted as a whole
+        names = ", ".join(name for node in ast.parse(new.read_text()).body for name in defined(node))
+        with changed(old, lambda text: f"from ctseg.geometry.moved import {names}\n"):
+            assert planned(folder, STUDY) == set()
+    finally:
+        new.unlink()
 
 
 def test_the_order_of_keys_and_the_way_to_write_a_number_change_nothing(folder):

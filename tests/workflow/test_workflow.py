@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 
 import nibabel as nib
 import numpy as np
@@ -17,7 +18,7 @@ from ctseg.phantom.cases import phantom_case
 from ctseg.report.html import number
 from ctseg.scans.nifti import read_nifti
 from html_tables import Cells
-from studies import TINY, merged, planned, planned_jobs, snakemake
+from studies import TINY, copy_checkout, hashes, merged, planned, planned_jobs, snakemake
 
 pytestmark = pytest.mark.timeout(400)
 
@@ -38,6 +39,20 @@ def folder(tmp_path_factory):
 def results(folder):
     """Where the tiny study's results are."""
     return folder / "results" / "tiny"
+
+
+def test_touch_keeps_a_study_that_an_earlier_version_finished(folder, tmp_path):
+    shutil.copytree(folder, tmp_path / "study", symlinks=True)
+    (tmp_path / "newer").mkdir()
+    newer = copy_checkout(tmp_path / "newer")
+    code = newer / "workflow_scripts/ctseg/training/trainer.py"
+    code.write_text(code.read_text().replace("    def run(", "    changed = True\n\n    def run("))
+    before = hashes(tmp_path / "study")
+    assert "train" in planned_jobs(tmp_path / "study", STUDY, checkout=newer)
+    touched = snakemake(tmp_path / "study", STUDY, "--touch", checkout=newer)
+    assert touched.returncode == 0, touched.stdout
+    assert planned_jobs(tmp_path / "study", STUDY, checkout=newer) == {}
+    assert hashes(tmp_path / "study") == before
 
 
 def segmented(results):
