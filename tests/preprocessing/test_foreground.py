@@ -1,12 +1,6 @@
 import numpy as np
 
-from ctseg.geometry.volume import Grid, Volume
-from ctseg.preprocessing.find_foreground import find_foreground
 from ctseg.preprocessing.foreground import Foreground, read_foreground, write_foreground
-from ctseg.scans.nifti import write_nifti
-from ctseg.training.prepared_cases import read_cases
-
-
 
 
 def test_what_was_written_is_read_also_where_a_class_has_no_voxel(tmp_path):
