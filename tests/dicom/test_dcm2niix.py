@@ -5,7 +5,7 @@ import subprocess
 import numpy as np
 import pytest
 from dcm2niix import bin as DCM2NIIX
-from scipy.ndimage import map_coordinates
+from scipy.ndimage import affine_transform
 
 from ctseg.dicom.read_ct import read_dicom
 from ctseg.geometry.volume import AIR_HU, Volume
@@ -24,12 +24,15 @@ def convert(folder, out) -> list[Volume]:
 
 def at_the_places_of(reference: Volume, volume: Volume) -> np.ndarray:
     """The values of a volume where the voxels of another one lie, interpolated linearly; −1024 outside."""
-    indices = reference.grid.points_xyz_mm(np.argwhere(np.ones(reference.grid.shape_zyx)))
-    places = volume.grid.indices_zyx(indices).T
+    corners = np.argwhere(np.ones((2, 2, 2))) * (np.array(reference.grid.shape_zyx) - 1)
+    to_volume = np.linalg.solve(volume.grid.affine, reference.grid.affine)
+    matrix, offset = to_volume[2::-1, 2::-1], to_volume[2::-1, 3]
     # Rounding must not push a place off the last slice.
-    places = np.where(np.abs(places - np.rint(places)) < 1e-3, np.rint(places), places)
-    found = map_coordinates(volume.voxels_zyx.astype(np.float32), places, order=1, cval=AIR_HU)
-    return found.reshape(reference.grid.shape_zyx)
+    whole = np.rint(matrix), np.rint(offset)
+    if np.abs(corners @ (matrix - whole[0]).T + offset - whole[1]).max() < 1e-3:
+        matrix, offset = whole
+    voxels = volume.voxels_zyx.astype(np.float32)
+    return affine_transform(voxels, matrix, offset, reference.grid.shape_zyx, order=1, cval=AIR_HU)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,6 @@ from pydicom import dcmread
 from scipy.ndimage import map_coordinates
 
 from ctseg.dicom.read_ct import read_dicom
-from ctseg.dicom.stack import usual_step_mm
 from ctseg.errors import InputError
 from ctseg.geometry.volume import AIR_HU, Volume
 from ctseg.labels.outlines import rasterise
@@ -99,13 +98,6 @@ def test_rounded_positions_are_fine(tmp_path):
     assert volume.grid.spacing_xyz_mm[2] == pytest.approx(0.625, abs=1e-3)
     assert volume.grid.origin_xyz_mm[2] == pytest.approx(CENTRE_XYZ_MM[2] - np.mean(heights), abs=0.05)
     assert facts["gaps"] == []
-
-
-@pytest.mark.parametrize(
-    "steps_mm, usual_mm", [([2, 2, 4, 2], 2), ([4] * 13 + [1.1] + [7] * 13, 4), ([1, 2, 3, 4, 5, 6, 7, 8], 4.5)]
-)
-def test_the_usual_distance(steps_mm, usual_mm):
-    assert usual_step_mm(np.array(steps_mm, dtype=float)) == usual_mm
 
 
 QUIRKS = "dicom-quirks"

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from ctseg.dicom.series import choose_stack
-from ctseg.dicom.slice_spacing import SAME_POSITION_MM, gaps, near_mm
+from ctseg.dicom.slice_spacing import gaps
 from ctseg.errors import InputError
 from ctseg.geometry.volume import Grid
 from ctseg.scans.read_scan import read_scan
@@ -125,16 +125,6 @@ def test_acquisitions_half_a_slice_apart_are_not_interleaved(tmp_path):
         put(tmp_path, hu, grid_of(origin=(0, 0, number * 1.0)), f"{number}_", AcquisitionNumber=number)
     np.testing.assert_array_equal(read_scan(tmp_path).volume.voxels_zyx, scans[0])
     assert warnings_of(tmp_path) == ["12 images of the series left out: acquisition 2 of 2"]
-
-
-@settings(max_examples=50)
-@given(
-    st.lists(st.sampled_from([0.625, 1.25, 2.5, 5.0]), min_size=1, max_size=4), st.integers(4, 20), st.floats(0, 0.02)
-)
-def test_blocks_of_other_slice_distances_are_no_acquisitions(blocks, length, jitter_mm):
-    steps = np.repeat(blocks, length)
-    depths = np.concatenate([[0], np.cumsum(steps)]) + np.random.default_rng(0).uniform(0, jitter_mm, steps.size + 1)
-    assert near_mm(depths) == SAME_POSITION_MM
 
 
 def test_copies_at_rounded_positions_are_dropped(tmp_path):

@@ -1,10 +1,7 @@
-import copy
-import json
 import os
 import subprocess
 import sys
 import zipfile
-from dataclasses import replace
 
 import numpy as np
 import onnx
@@ -14,72 +11,11 @@ import torch
 
 from cards import CARD, NETWORK, SCALING
 from ctseg.errors import InputError
-from ctseg.export.model_files import build_model, export_onnx, export_torchscript, read_weights
-from ctseg.export.parity import DIFFERENCE, LIBTORCH, compare, precision_of, require_parity
+from ctseg.export.model_files import build_model, export_onnx, read_weights
 from ctseg.inference.engines import load_engine
-from ctseg.inference.model_card import METADATA_KEY, ModelCard
+from ctseg.inference.model_card import ModelCard
 from ctseg.network.architectures import SegmentationModel, build_network
 from places import ROOT, SCRIPTS
-
-
-@pytest.fixture(scope="module")
-def exported(tmp_path_factory):
-    """An ensemble of two untrained networks with its ONNX and TorchScript files."""
-    folder = tmp_path_factory.mktemp("model")
-    torch.manual_seed(0)
-    networks = [build_network(NETWORK, n_classes=2).eval() for _ in range(2)]
-    model = SegmentationModel(networks, SCALING).eval()
-    export_onnx(model, CARD, folder / "model.onnx")
-    export_torchscript(model, CARD, folder / "model.ts")
-    return model, folder
-
-
-def test_an_ensemble_is_one_graph_that_equals_torch_at_three_sizes(exported):
-    model, folder = exported
-    torch_on, rows = compare(model, folder / "model.onnx", NETWORK.multiple_zyx, seed=0)
-    assert "CPU float32" in torch_on
-    assert {f"{name}{DIFFERENCE}" for name in ("openvino", "onnxruntime", "torch", LIBTORCH)} < set(rows[0])
-    assert len({tuple(row["shape"]) for row in rows}) == 3
-    require_parity(rows, {"float32": 1e-4}, "float32")
-
-
-def test_a_difference_stops_the_export(exported):
-    model, folder = exported
-    changed = copy.deepcopy(model)
-    with torch.no_grad():
-        next(changed.parameters()).add_(1.0)
-    _, rows = compare(changed, folder / "model.onnx", NETWORK.multiple_zyx, seed=0)
-    with pytest.raises(InputError, match="must not be used"):
-        require_parity(rows, {"float32": 1e-3}, "float32")
-    with pytest.raises(InputError, match="must not be used"):
-        require_parity([{"openvino_max_difference": float("nan")}], {"float32": 1e-3}, "float32")
-
-
-@pytest.fixture
-def as_on_a_gpu(monkeypatch):
-    """The engine torch on this processor, but with the precisions of a GPU."""
-    monkeypatch.setattr("ctseg.export.parity.lower_precisions", lambda engine: ["tf32", "bfloat16"])
-
-    def load(path, threads, name, precision):
-        engine = load_engine(path, threads, name, "float32")
-        engine.on_gpu = name == "torch"
-        if precision != "float32":
-            return lambda hu: engine(hu) + np.float32(0.01 if precision == "tf32" else 0.1)
-        return engine
-
-    monkeypatch.setattr("ctseg.export.parity.load_engine", load)
-
-
-def test_lower_precisions_of_a_gpu_are_told_and_refused_where_they_are_shipped(exported, as_on_a_gpu, caplog):
-    model, folder = exported
-    _, rows = compare(model, folder / "model.onnx", NETWORK.multiple_zyx, seed=0)
-    assert rows[0]["torch_tf32_max_difference"] == pytest.approx(0.01, abs=1e-4)
-    tolerances = {"float32": 1e-3, "tf32": 0.02, "bfloat16": 0.05}
-    require_parity(rows, tolerances, "tf32")
-    assert "parity_tolerances.bfloat16 = 0.05" in caplog.text
-    with pytest.raises(InputError, match="torch_bfloat16 the exported model differs"):
-        require_parity(rows, tolerances, "bfloat16")
-    assert [precision_of(name) for name in ("openvino", "torch", "torch_tf32")] == ["float32", "float32", "tf32"]
 
 
 def test_the_model_file_describes_itself(exported):
@@ -160,23 +96,6 @@ def test_other_files_are_refused_by_name(exported, tmp_path):
     (tmp_path / "bare.ts").write_text("no model")
     with pytest.raises(InputError, match=r"bare\.ts cannot be loaded"):
         load_engine(tmp_path / "bare.onnx", 1, "torch")
-
-
-@pytest.mark.parametrize(("older", "missing"), [(3, ["provenance", "network", "scaling"]), (4, ["network", "scaling"])])
-def test_a_card_of_an_older_format_is_still_read(older, missing):
-    content = json.loads(CARD.to_json())
-    for name in missing:
-        del content[name]
-    found = ModelCard.from_json(json.dumps(content | {"format": older}))
-    assert found == replace(CARD, network=None, scaling=None)
-
-
-def test_a_card_of_a_newer_format_is_refused():
-    newer = CARD.to_json().replace('"format": 5', '"format": 6')
-    with pytest.raises(InputError, match="format 6"):
-        ModelCard.from_json(newer)
-    assert METADATA_KEY == "ctseg"
-    assert replace(CARD, threshold=0.25) != CARD
 
 
 def test_plain_onnx_runtime_takes_the_sizes_that_the_graph_names(exported):

@@ -121,7 +121,7 @@ def test_without_a_shared_process_a_job_does_its_work_itself(task, tmp_path, mon
 
 def test_a_process_without_work_ends_and_leaves_no_socket(task, tmp_path):
     place = tmp_path / "a.sock"
-    command = [sys.executable, "-c", "import sys; from ctseg import shared_process as s; s.IDLE_S = 0.2; "
+    command = [sys.executable, "-c", "import sys; from ctseg.inference import engine_server as s; s.IDLE_S = 0.2; "
                "from pathlib import Path; s.serve(Path(sys.argv[1]), 5)", str(place)]  # fmt: skip
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     subprocess.run(command, check=True, timeout=30, env=environment)

@@ -8,23 +8,14 @@ import numpy as np
 import pytest
 import torch
 
-from ball_model import CARD, NETWORK, balls, write_int8
+from ball_model import CARD, NETWORK, balls
+from ball_results import dice, labels
 from ctseg.errors import InputError
 from ctseg.export.model_files import window_bytes
-from ctseg.export.quantization import card_of
 from ctseg.hardware import has_bfloat16
 from ctseg.inference.engines import load_engine, lower_precisions, mirrored
 from ctseg.inference.model_card import InferSettings
-from ctseg.inference.predict import infer
 from ctseg.network.architectures import SegmentationModel, build_network
-
-
-def dice(a, b):
-    return 2 * np.count_nonzero(a & b) / (np.count_nonzero(a) + np.count_nonzero(b))
-
-
-def labels(engine, scan, **settings):
-    return infer(scan[0], None, engine, **settings).labels.voxels_zyx > 0
 
 
 def test_the_network_has_learnt_something(model_folder, scan):
@@ -51,29 +42,10 @@ def test_threads_do_not_change_a_bit(model_folder):
     np.testing.assert_array_equal(one, two)
 
 
-def test_8_bit_integers_lose_little(model_folder, scan):
-    assert card_of(model_folder / "model.int8.onnx").infer.precision == "int8"
-    for name in ("openvino", "onnxruntime"):
-        found = labels(load_engine(model_folder / "model.int8.onnx", 2, name), scan)
-        assert dice(found, labels(load_engine(model_folder / "model.onnx", 2), scan)) > 0.97
-
-
-def test_the_same_patches_give_the_same_integers(model_folder, tmp_path):
-    write_int8(model_folder / "model.onnx", tmp_path / "again.onnx")
-    assert (tmp_path / "again.onnx").read_bytes() == (model_folder / "model.int8.onnx").read_bytes()
-
-
 def test_bfloat16_is_used_only_where_the_processor_has_it(model_folder, scan):
     engine = load_engine(model_folder / "model.onnx", 2, "openvino", "bfloat16")
     assert ("bfloat16" if has_bfloat16() else "float32") in engine.name
     assert dice(labels(engine, scan), scan[1]) > 0.9
-
-
-def test_memory_for_windows_does_not_change_the_labels_much(model_folder, scan):
-    engine = load_engine(model_folder / "model.onnx", 2)
-    whole = labels(engine, scan)
-    cut = labels(engine, scan, memory_gib=0.002)
-    assert dice(whole, cut) > 0.98
 
 
 def test_the_memory_of_a_window_grows_with_the_network(trained):
@@ -99,14 +71,6 @@ def test_a_flip_of_the_scan_flips_the_answer_with_mirror_images(model_folder, sc
     both = mirrored(engine, "x")
     turned = np.ascontiguousarray(np.flip(patch, -1))
     np.testing.assert_allclose(np.flip(both(turned), -1), both(patch), atol=1e-5)
-
-
-def test_uncertainty_lies_at_the_borders(model_folder, scan):
-    maps = infer(scan[0], None, load_engine(model_folder / "model.onnx", 2), entropy=True)
-    found = maps.labels.voxels_zyx > 0
-    inner = found & np.roll(found, 2, 0) & np.roll(found, -2, 0) & np.roll(found, 2, 1) & np.roll(found, -2, 2)
-    entropy = maps.entropy.voxels_zyx
-    assert entropy[inner].mean() < entropy[found & ~inner].mean()
 
 
 def test_every_lower_precision_of_an_engine_can_be_loaded(model_folder):

@@ -117,8 +117,3 @@ def test_a_ball_keeps_its_place_and_volume_on_the_finer_grid():
     found = on_grid(probability, grid, target, 0.5)[0].voxels_zyx > 0
     assert found.sum() == pytest.approx(4 / 3 * np.pi * 8**3, rel=0.05)
     np.testing.assert_allclose(target.points_xyz_mm(np.argwhere(found)).mean(axis=0), [20, 24, 18], atol=0.1)
-
-
-def test_the_most_probable_class_wins_where_it_reaches_the_threshold():
-    probabilities = np.array([[0.2, 0.6, 0.6, 0.5], [0.3, 0.4, 0.7, 0.1]], np.float32).reshape(2, 1, 1, 4)
-    assert label_map(probabilities, 0.5).ravel().tolist() == [0, 1, 2, 1]

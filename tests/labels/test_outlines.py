@@ -35,14 +35,14 @@ def lesions(draw):
     return found
 
 
-@settings(deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(lesions())
 def test_lesions_of_one_structure_are_drawn_as_each_for_itself(found):
     together = mask_of([outline for lesion in found for outline in lesion])
     np.testing.assert_array_equal(together, np.any([mask_of(lesion) for lesion in found], axis=0))
 
 
-@settings(deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(lesions(), st.randoms(use_true_random=False), st.floats(-0.01, 0.01), st.integers(1, 3))
 def test_outlines_stored_again_in_any_order_and_nearly_the_same_plane_change_nothing(found, chance, off, copies):
     outlines = [outline for lesion in found for outline in lesion]
@@ -102,27 +102,10 @@ def test_outlines_beyond_the_scan_do_not_touch_the_others(beyond, side, step):
         rasterise(inside + [ring(shift + index, 12) for index in range(10)], GRID, "GTV", "image")
 
 
-def test_dense_and_sparse_lesions_lie_above_each_other():
-    dense = [ring(depth, 10) for depth in range(2, 10)]
-    sparse = [ring(depth, 10) for depth in range(20, 33, 3)]
-    assert slices_of(mask_of(dense + sparse)) == [*range(2, 10), *range(19, 34)]
-    wide = [ring(36, 25)]  # spans both, and hides neither
-    beside = [ring(depth, 6, QUARTERS[0]) for depth in range(3, 30)]
-    thin = [ring(depth, 6, QUARTERS[3]) for depth in range(3, 30, 3)]
-    mask = mask_of(beside + thin + wide)
-    assert slices_of(mask[:30, 30:, 30:]) == list(range(2, 29))
-
-
 def test_an_outline_around_no_voxel_interrupts_nothing():
     sparse = [ring(depth, 6) for depth in (3, 6, 9, 12)]
     speck = [ring(depth, 0.1, (30.5, 30.5)) for depth in (4.5, 7.5)]
     np.testing.assert_array_equal(mask_of(sparse + speck), mask_of(sparse))
-
-
-def test_a_lesion_with_a_slice_left_out_stays_so_beside_others():
-    left_out = [ring(depth, 6, QUARTERS[0]) for depth in (5, 6, 7, 9, 10, 11)]
-    whole = [ring(depth, 6, QUARTERS[3]) for depth in range(4, 14)]
-    assert 8 not in slices_of(mask_of(left_out + whole)[:, :30, :30])
 
 
 def test_outlines_that_cross_are_united_and_walls_stay_thin():

@@ -1,19 +1,13 @@
 """Labels of any format become classes on the grid of their image, or are refused."""
 
 import runpy
-from itertools import permutations, product
 from pathlib import Path
 
 import numpy as np
 import pytest
-import SimpleITK as sitk
-from hypothesis import given
-from hypothesis import strategies as st
 
 from ctseg.errors import InputError
 from ctseg.files import read_json
-from ctseg.geometry.axes import aligned
-from ctseg.geometry.resample import to_sitk
 from ctseg.geometry.volume import Grid, Volume
 from ctseg.labels.read_label import LabelSettings, read_label
 from ctseg.scans.nifti import read_nifti, read_nifti_grid, write_nifti
@@ -33,26 +27,6 @@ EXPECTED = np.where(VALUES == 4, 1, np.where(VALUES == 2, 2, 0))
 
 def label_of(path: Path, labels: dict[str, int] = LABELS, **options) -> np.ndarray:
     return read_label(path, LabelSettings(labels, **options), GRID, "image.nii.gz").voxels_zyx
-
-
-@pytest.mark.parametrize("kind", ["u1", "i2", "i4", "f4", "f8"])
-@pytest.mark.parametrize("name", ["a.nii", "a.nii.gz", "a.nrrd", "a.mha"])
-def test_values_become_classes_in_the_order_of_the_labels(tmp_path, kind, name):
-    volume = Volume(VALUES.astype(kind), GRID)
-    if name.endswith((".nii", ".gz")):
-        write_nifti(volume, tmp_path / name)
-    else:
-        sitk.WriteImage(to_sitk(volume), str(tmp_path / name))
-    classes = label_of(tmp_path / name)
-    assert classes.dtype == np.uint8
-    np.testing.assert_array_equal(classes, EXPECTED)
-
-
-@given(st.sampled_from(list(permutations(range(3)))), st.sampled_from(list(product([False, True], repeat=3))))
-def test_turned_axes_are_turned_back_without_interpolation(order, flips):
-    back = aligned(turned(Volume(VALUES, GRID), order, flips), GRID)
-    assert back.grid.matches(GRID, 1e-6)
-    np.testing.assert_array_equal(back.voxels_zyx, VALUES)
 
 
 def test_a_turned_file_is_read(tmp_path):
@@ -79,25 +53,6 @@ def test_rounded_headers_are_fine(tmp_path):
     grid = Grid(GRID.shape_zyx, (0.7003, 0.9, 2.501), (-9.004, 4.0, 30.0), OBLIQUE)
     write_nifti(Volume(VALUES.astype(np.uint8), grid), tmp_path / "a.nii")
     assert read_label(tmp_path / "a.nii", LabelSettings(LABELS), GRID, "image").grid == GRID
-
-
-@pytest.mark.parametrize("value", [0.5, np.nan])
-def test_values_that_are_no_labels_are_refused(tmp_path, value):
-    voxels = VALUES.astype(np.float32)
-    voxels[0, 0, 0] = value
-    write_nifti(Volume(voxels, GRID), tmp_path / "a.nii")
-    with pytest.raises(InputError, match=r"a\.nii holds values that are no whole numbers"):
-        label_of(tmp_path / "a.nii")
-
-
-def test_a_label_without_a_target(tmp_path):
-    write_nifti(Volume(VALUES.astype(np.uint8), GRID), tmp_path / "a.nii")
-    with pytest.raises(
-        InputError,
-        match=r"a\.nii has no voxel of spleen: it holds 1, 2, 3 and 4, .*missing_label to allow",
-    ):
-        label_of(tmp_path / "a.nii", {"spleen": 9})
-    assert not label_of(tmp_path / "a.nii", {"spleen": 9}, missing_ok=True).any()
 
 
 def outline(index: int, low: float, high: float) -> np.ndarray:
@@ -130,26 +85,6 @@ def test_rois_that_fit_a_pattern_are_united(tmp_path):
     np.testing.assert_array_equal(classes, label_of(path, roi_names={"tumour": ("GTV 1", "gtv 2")}))
     with pytest.raises(InputError, match='no ROI called "/PTV/"'):
         label_of(path, roi_names={"tumour": ("/PTV/",)})
-
-
-def test_a_folder_with_a_file_for_each_label(tmp_path):
-    folder = tmp_path / "masks"
-    folder.mkdir()
-    write_nifti(
-        turned(Volume((VALUES == 4).astype(np.float32) * 0.9, GRID), (0, 1, 2), (1, 0, 1)), folder / "big.nii.gz"
-    )
-    write_nifti(Volume((VALUES == 2).astype(np.uint8) * 255, GRID), folder / "node.nii")
-    sitk.WriteImage(to_sitk(Volume((VALUES == 2).astype(np.uint8), GRID)), str(folder / "other.nrrd"))
-    np.testing.assert_array_equal(label_of(folder, roi_names={"tumour": ("big",)}), EXPECTED)
-    np.testing.assert_array_equal(label_of(folder, roi_names={"tumour": ("big",), "node": ("OTHER",)}), EXPECTED)
-    with pytest.raises(InputError, match=r'no file called "tumour"; .* one or more of: "big", "node", "other"'):
-        label_of(folder)
-    assert set(np.unique(label_of(folder, missing_ok=True))) == {0, 2}
-
-
-def test_floating_labels_that_are_nearly_whole_are_fine(tmp_path):
-    write_nifti(Volume(VALUES.astype(np.float32) + 0.0004, GRID), tmp_path / "a.nii")
-    np.testing.assert_array_equal(label_of(tmp_path / "a.nii"), EXPECTED)
 
 
 def test_nodules_of_an_archive_are_one_label(tmp_path):

@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 from skimage.measure import find_contours
 
+from contours import box
 from ctseg.errors import InputError
 from ctseg.geometry.volume import Grid
 from ctseg.labels.outlines import rasterise
 from ctseg.labels.read_label import LabelSettings, read_label
 from ctseg.labels.rtstruct import read_rois
-from ctseg.masks.polygon_fill import fill_even_odd
 from ctseg.scans.nifti import read_nifti
 from ctseg.scans.read_scan import read_scan
 from dicom_files import body, ct_slice, write, write_rtstruct
@@ -25,15 +25,6 @@ def contours_of(path, wanted: dict[str, list[str]], missing_ok: bool = False) ->
     return {label: [roi.contours for roi in rois] for label, rois in read_rois(path, wanted, missing_ok).items()}
 
 
-def circle(radius: float, centre_yx: tuple[float, float], n: int = 400) -> np.ndarray:
-    angles = np.linspace(0, 2 * np.pi, n, endpoint=False)
-    return np.stack([centre_yx[0] + radius * np.sin(angles), centre_yx[1] + radius * np.cos(angles)], axis=1)
-
-
-def box(low: float, high: float) -> np.ndarray:
-    return np.array([[low, low], [low, high], [high, high], [high, low]], dtype=float)
-
-
 def grid_of(angles: tuple[float, float, float] = (0, 0, 0), mirror: bool = False) -> Grid:
     direction = Rotation.from_euler("xyz", angles, degrees=True).as_matrix() @ np.diag([1, 1, -1.0 if mirror else 1.0])
     return Grid((6, 40, 50), (0.8, 0.9, 3.0), (-20.0, 33.0, 500.0), tuple(map(tuple, direction.tolist())))
@@ -41,58 +32,6 @@ def grid_of(angles: tuple[float, float, float] = (0, 0, 0), mirror: bool = False
 
 def on_slice(outline_yx: np.ndarray, index: float, grid: Grid) -> np.ndarray:
     return grid.points_xyz_mm(np.column_stack([np.full(len(outline_yx), index), outline_yx]))
-
-
-def test_a_box_holds_the_pixels_whose_centres_it_holds():
-    mask = fill_even_odd([box(1.5, 4.5)], (8, 9))
-    expected = np.zeros((8, 9), dtype=bool)
-    expected[2:5, 2:5] = True
-    np.testing.assert_array_equal(mask, expected)
-
-
-def test_a_disc_has_its_area():
-    mask = fill_even_odd([circle(60, (100.3, 99.6))], (200, 200))
-    yy, xx = np.mgrid[:200, :200]
-    distance = np.hypot(yy - 100.3, xx - 99.6)
-    assert mask[distance < 59.95].all() and not mask[distance > 60.05].any()
-    assert mask.sum() == pytest.approx(np.pi * 60**2, rel=0.003)
-
-
-def test_holes_islands_and_keyholes():
-    ring = fill_even_odd([box(1.5, 20.5), box(5.5, 15.5), box(8.5, 10.5)], (30, 30))
-    assert ring.sum() == 19**2 - 10**2 + 2**2
-    outer, inner = box(1.5, 20.5), box(5.5, 15.5)[::-1]
-    keyhole = np.concatenate([outer, outer[:1], inner, inner[:1]])
-    np.testing.assert_array_equal(fill_even_odd([keyhole], (30, 30)), fill_even_odd([outer, inner], (30, 30)))
-
-
-def test_neighbours_neither_overlap_nor_leave_a_gap():
-    left, right = box(2, 10), box(2, 10) + np.array([0, 8])
-    masks = [fill_even_odd([polygon], (20, 20)) for polygon in (left, right)]
-    assert not (masks[0] & masks[1]).any()
-    assert (masks[0] | masks[1]).sum() == 8 * 16
-
-
-def test_what_leaves_the_image_is_cut():
-    mask = fill_even_odd([box(-3.5, 5.5), box(17.5, 99)], (20, 20))
-    assert mask[:6, :6].all() and mask[18:, 18:].all() and mask.sum() == 36 + 4
-
-
-@given(st.lists(st.tuples(st.floats(-5, 25), st.floats(-5, 25)), min_size=3, max_size=12))
-def test_any_polygon_agrees_with_the_crossing_rule(corners):
-    polygon = np.array(corners)
-    mask = fill_even_odd([polygon], (20, 20))
-    following = np.roll(polygon, -1, axis=0)
-    for row, column in [(0, 0), (3, 7), (10, 10), (19, 4)]:
-        inside = False
-        for (y0, x0), (y1, x1) in zip(polygon, following, strict=True):
-            if (y0 <= row) != (y1 <= row):
-                crossing = x0 + (row - y0) / (y1 - y0) * (x1 - x0)
-                if abs(crossing - column) < 1e-5:
-                    break  # on the outline: either answer is right
-                inside ^= crossing < column
-        else:
-            assert mask[row, column] == inside
 
 
 @given(st.tuples(*[st.floats(-180, 180)] * 3), st.booleans())

@@ -5,12 +5,11 @@ from functools import cache
 import numpy as np
 import pytest
 
+from balls import ball_volume_mm3
 from ctseg.geometry.volume import AIR_HU
 from ctseg.masks.mask_outlines import slice_contours
-from ctseg.phantom.nodules import DIAMETER_RANGE_MM, Nodule
+from ctseg.phantom.nodules import DIAMETER_RANGE_MM
 from ctseg.phantom.patient import Phantom, PhantomSettings, make_phantom
-from ctseg.phantom.shapes import Axes, Tubes, add_tubes, coverage, ellipsoid, smooth_max
-from ctseg.phantom.vessels import grow_tree
 
 SETTINGS = PhantomSettings(seed=1, spacing_mm=(2.0, 2.2), slice_distance_mm=(2.6, 3.0), nodules=(2, 5))
 INDICES = (0, 1)
@@ -19,10 +18,6 @@ INDICES = (0, 1)
 @cache
 def patient(index: int) -> Phantom:
     return make_phantom(SETTINGS, index)
-
-
-def ball_volume_mm3(diameter_mm: float) -> float:
-    return np.pi / 6 * diameter_mm**3
 
 
 @cache
@@ -122,56 +117,6 @@ def test_no_threshold_in_the_lungs_finds_the_nodules(index: int) -> None:
     hu, truth = phantom.image.voxels_zyx[lungs], phantom.label.voxels_zyx[lungs] > 0
     dice = [2 * ((hu > t) & truth).sum() / ((hu > t).sum() + truth.sum()) for t in range(-800, 100, 50)]
     assert max(dice) < 0.47
-
-
-@pytest.mark.parametrize("amplitude", [0.0, 0.1, 0.25])
-def test_a_lobed_nodule_has_its_closed_form_volume(amplitude: float) -> None:
-    nodule = Nodule((1.0, -2.0, 0.5), 20.0, 30.0, lobes=(((0.6, 0.0, 0.8), 2, amplitude),))
-    at = np.arange(-16, 17, 0.5)
-    mask = nodule.distance(at[None, None, :], at[None, :, None], at[:, None, None]) <= 0
-    # The mean of (1 + a P2)³ over the sphere; P2² has the mean 1/5 and P2³ has 2/35.
-    expected = ball_volume_mm3(20) * (1 + 3 / 5 * amplitude**2 + 2 / 35 * amplitude**3)
-    assert mask.sum() * 0.5**3 == pytest.approx(expected, rel=0.01)
-    assert np.abs(at[np.argwhere(mask)] - np.array([0.5, -2.0, 1.0])).max() <= nodule.reach_mm
-
-
-def test_a_tube_fills_its_volume_wherever_it_lies() -> None:
-    at = np.arange(-20, 21, dtype=np.float32)
-    axes = Axes(at, at, at)
-    share = np.zeros(axes.shape_zyx, np.float32)
-    add_tubes(share, axes, Tubes.line([(-9.3, -4, 2), (8, 7, -6.5)], [3, 3]), 1.0)
-    length = np.linalg.norm(np.subtract((8, 7, -6.5), (-9.3, -4, 2)))
-    assert share.sum() == pytest.approx(np.pi * 9 * length + ball_volume_mm3(6), rel=0.02)
-
-
-def test_tubes_beyond_the_grid_are_cut_off_and_thin_ones_fill_no_voxel() -> None:
-    at = np.arange(10, dtype=np.float32)
-    axes = Axes(at, at, at)
-    share = np.zeros(axes.shape_zyx, np.float32)
-    add_tubes(share, axes, Tubes.line([(-50, 5, 5), (50, 5, 5)], [0.2, 0.2]), 1.0)
-    add_tubes(share, axes, Tubes.line([(90, 90, 90), (99, 99, 99)], [2, 2]), 1.0)
-    assert share.max() == pytest.approx(np.pi * 0.2**2, rel=1e-5)
-    assert (share[5, 5] > 0).all()
-
-
-def test_a_tree_reaches_every_target_and_thins_out() -> None:
-    rng = np.random.default_rng(3)
-    targets = rng.uniform(10, 90, (40, 3))
-    tubes = grow_tree(rng, (0.0, 0.0, 0.0), targets)
-    to_ends = np.linalg.norm(targets[:, None] - tubes.end_xyz_mm[None], axis=2).min(axis=1)
-    assert to_ends.max() < 1e-4
-    assert tubes.start_radius_mm.argmax() == 0
-    assert (tubes.end_radius_mm <= tubes.start_radius_mm + 1e-6).all()
-
-
-def test_shapes_keep_their_sizes() -> None:
-    at = np.arange(-30, 31, dtype=np.float32)
-    offsets = at[None, None, :], at[None, :, None], at[:, None, None]
-    share = coverage(ellipsoid(offsets, (20.0, 12.0, 9.0)), 1.0)
-    assert share.sum() == pytest.approx(4 / 3 * np.pi * 20 * 12 * 9, rel=0.01)
-    first, second = np.float32([-5, 0, 4]), np.float32([-9, 0, -4])
-    assert (smooth_max(first, second, 3.0) >= np.maximum(first, second)).all()
-    assert smooth_max(first, second, 3.0)[0] == -5
 
 
 @pytest.mark.parametrize(

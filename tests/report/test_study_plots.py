@@ -1,111 +1,13 @@
-import matplotlib.pyplot as plt
-import numpy as np
 import pandas as pd
-import pytest
 
-from ctseg.geometry.volume import Grid, Volume
-from ctseg.report.case_picture import draw_case
-from ctseg.report.metric_plots import plot_calibration, plot_dice, plot_froc, plot_volumes
 from ctseg.report.study_plots import plot_training
 
-NAN = float("nan")
-SHAPE = (20, 24, 28)
-LEFT_BACK_HEAD = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
 HISTORY = pd.DataFrame(
     {"step": [1, 2, 3], "loss": [1.0, 0.5, 0.4], "validation_dice": [0.0, 0.6, 0.5], "best": [True, True, False]}
 ).assign(learning_rate=0.1)
-
-
-def metrics(**columns):
-    values = {"dice": [0.5, 0.8], "reference_volume_cm3": [1.0, 2.0], "predicted_volume_cm3": [1.5, 1.0]} | columns
-    table = pd.DataFrame({"case": ["001", "b"], "split": "test", "label": "1", **values})
-    return table.assign(volume_error_cm3=table["predicted_volume_cm3"] - table["reference_volume_cm3"])
-
-
-def orange_yx(path):
-    """Mean row and column of the orange pixels in the upper left quarter of a picture, which is the axial plane."""
-    picture = plt.imread(path)[..., :3]
-    picture = picture[: len(picture) // 2, : picture.shape[1] // 2]
-    red, green, blue = np.moveaxis(picture, -1, 0)
-    rows, columns = np.nonzero((red > 0.7) & (blue < 0.25) & (green > 0.4))
-    assert rows.size
-    return rows.mean() / len(picture), columns.mean() / picture.shape[1]
-
-
-def lesion_on_the_patients_left():
-    voxels = np.zeros(SHAPE, np.uint8)
-    voxels[8:12, 4:8, 20:25] = 1  # x runs to the left, y to the back: left and in front
-    image = np.where(voxels, 100, 0).astype(np.int16)
-    grid = Grid(SHAPE, (1.0, 1.0, 1.0), (0.0, 0.0, 0.0), LEFT_BACK_HEAD)
-    return Volume(image, grid), Volume(voxels, grid)
-
-
-def draw(path, image, segmentation, reference=None):
-    draw_case(path, "case", image, segmentation, reference, None, (-160.0, 240.0))
-
-
-def test_a_lesion_on_the_patients_left_and_front_is_drawn_right_and_up(tmp_path):
-    draw(tmp_path / "case.png", *lesion_on_the_patients_left())
-    row, column = orange_yx(tmp_path / "case.png")
-    assert column > 0.5
-    assert row < 0.5
-
-
-def test_the_same_anatomy_stored_in_another_order_gives_the_same_picture(tmp_path):
-    image, segmentation = lesion_on_the_patients_left()
-    draw(tmp_path / "a.png", image, segmentation)
-    last = image.grid.corners_xyz_mm()[-1]
-    flipped = Grid(
-        SHAPE, (1.0, 1.0, 1.0), (float(last[0]), 0.0, float(last[2])), ((-1.0, 0, 0), (0, 1.0, 0), (0, 0, -1.0))
-    )
-    draw(tmp_path / "b.png", *(Volume(part.voxels_zyx[::-1, :, ::-1], flipped) for part in (image, segmentation)))
-    np.testing.assert_allclose(plt.imread(tmp_path / "a.png"), plt.imread(tmp_path / "b.png"), atol=0.02)
-
-
-def test_an_empty_segmentation_and_label_are_drawn_too(tmp_path):
-    image, segmentation = lesion_on_the_patients_left()
-    empty = segmentation.with_voxels(np.zeros(SHAPE, np.uint8))
-    draw(tmp_path / "case.png", image, empty, empty)
-    assert (tmp_path / "case.png").stat().st_size > 1000
-
-
-@pytest.mark.parametrize(
-    "columns",
-    [
-        {},
-        {"dice": [NAN, NAN]},
-        {"predicted_volume_cm3": [0.0, 0.0]},
-        {"reference_volume_cm3": [0.0, 0.0], "dice": [0.0, NAN]},
-    ],
-    ids=["usual", "no dice", "all missed", "all empty"],
-)
-@pytest.mark.parametrize("plot", [plot_dice, plot_volumes])
-def test_the_same_metrics_give_the_same_bytes(tmp_path, plot, columns):
-    for name in ("a.svg", "b.svg"):
-        plot(metrics(**columns), tmp_path / name)
-    assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
-
-
-def test_curves_over_thresholds_and_probabilities_are_drawn(tmp_path):
-    keys = {"split": "test", "label": "nodule"}
-    froc = pd.DataFrame({"false_lesions_per_scan": [3.0, 1.0], "sensitivity": [0.9, NAN], **keys})
-    bins = pd.DataFrame({"voxels": [10, 0], "probability": [0.2, NAN], "frequency": [0.1, NAN], **keys})
-    plot_froc(froc, tmp_path / "froc.svg")
-    plot_calibration(bins, tmp_path / "calibration.svg")
-    for name in ("froc", "calibration"):
-        assert "<path" in (tmp_path / f"{name}.svg").read_text()
 
 
 def test_learning_curves_of_one_and_of_several_folds(tmp_path):
     plot_training({"0": HISTORY}, tmp_path / "one.svg")
     plot_training({"0": HISTORY, "1": HISTORY}, tmp_path / "two.svg")
     assert (tmp_path / "one.svg").read_bytes() != (tmp_path / "two.svg").read_bytes()
-
-
-@pytest.mark.parametrize("axis", [0, 1, 2])
-def test_a_scan_of_one_slice_that_is_all_lesion_is_drawn(tmp_path, axis):
-    shape = tuple(1 if axis == other else 12 for other in range(3))
-    grid = Grid(shape, (1.0, 1.0, 3.0), (0.0, 0.0, 0.0), LEFT_BACK_HEAD)
-    draw(tmp_path / "case.png", Volume(np.zeros(shape, np.int16), grid), Volume(np.ones(shape, np.uint8), grid))
-    picture = plt.imread(tmp_path / "case.png")[..., :3]
-    assert ((picture[..., 0] > 0.7) & (picture[..., 2] < 0.25) & (picture[..., 1] > 0.4)).any()

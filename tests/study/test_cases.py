@@ -2,13 +2,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from ctseg.errors import InputError
 from ctseg.phantom.cases import phantom_case
 from ctseg.study.cases import Case, find_cases
-from ctseg.study.path_patterns import Folders, find_paths
 from ctseg.study.schema import find_problems, read_schema
 from places import SCHEMAS
 from real_data import FOLDER, real_data
@@ -241,19 +238,6 @@ def test_an_absolute_pattern_gives_absolute_paths(tmp_path):
 def test_what_a_pattern_cannot_tell_is_told(tmp_path, image, label, words):
     make_files(tmp_path, "a.nii", "a1.txt", "a2.txt", "P1/same/ct/1", "P2/same/ct/1", "bad/a b.nii")
     assert words in complaint(tmp_path, source="folder", image=image, label=label)
-
-
-NAMES = st.text("ab.x", min_size=1, max_size=6).filter(lambda name: not name.startswith("."))
-
-
-@given(case=NAMES, patient=NAMES)
-def test_a_found_path_is_the_pattern_with_its_fields_filled_in(tmp_path_factory, case, patient):
-    root = tmp_path_factory.mktemp("found")
-    make_files(root, f"p_{patient}/{case}-ct.nii")
-    pattern = "p_{patient}/{case}-ct.nii"
-    [(path, fields)] = find_paths(pattern, Folders(str(root)))
-    assert fields == {"case": case, "patient": patient}
-    assert path == pattern.format(**fields)
 
 
 # --- the schema, and real scans

@@ -13,13 +13,14 @@ from ctseg.dicom.series import choose_stack
 from ctseg.dicom_export.findings import Findings
 from ctseg.dicom_export.write import write_objects
 from ctseg.geometry.volume import Grid, Volume
+from ctseg.labels.read_label import LabelSettings, read_label
 from ctseg.masks.components import measure_components
 from dicom_files import REFERABLE, body, write, write_series, write_stack
 from multiframe_files import GRID as FRAMES_GRID
 from multiframe_files import multiframe
 
 NAMES = ("liver", "tumour")
-SHAPE = (5, 11, 13)
+SHAPE = (4, 7, 9)
 MATRICES = {
     "head first": np.eye(3),
     "feet first": np.diag([-1.0, 1, -1]),
@@ -81,12 +82,13 @@ def speckles(shape_zyx, n_classes):
 def blobs(shape_zyx, n_classes):
     """Random lumps with holes, whose number does not grow with the scan."""
     rng = np.random.default_rng(7)
-    coarse = rng.random((7, 7, 7))
-    smooth = zoom(coarse, np.divide(shape_zyx, 7), order=1, grid_mode=True, mode="nearest")
+    coarse = rng.random((5, 5, 5))
+    smooth = zoom(coarse, np.divide(shape_zyx, 5), order=1, grid_mode=True, mode="nearest")
     return np.digitize(smooth, np.linspace(0.6, 1, n_classes + 1)[:-1]).astype(np.uint8)
 
 
 def nothing(shape_zyx, _):
+    """No voxel of any class."""
     return np.zeros(shape_zyx, np.uint8)
 
 
@@ -99,7 +101,14 @@ def written(series, folder, draw=blobs, names=NAMES):
     return labels
 
 
+def read_back(path, grid, names=NAMES):
+    """The classes `[z, y, x]` that a SEG or RTSTRUCT has on a grid."""
+    settings = LabelSettings({name: value for value, name in enumerate(names, start=1)}, missing_ok=True)
+    return read_label(path, settings, grid, "image").voxels_zyx
+
+
 def headers(series):
+    """The datasets of a series' files, by name."""
     return [pydicom.dcmread(path) for path in sorted(series.iterdir())]
 
 

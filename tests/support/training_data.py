@@ -7,6 +7,7 @@ import numpy as np
 from ctseg.geometry.hounsfield import Scaling
 from ctseg.network.settings import NetworkSettings
 from ctseg.preprocessing.find_foreground import find_foreground
+from ctseg.training.history import History
 from ctseg.training.losses import LossSettings
 from ctseg.training.patch_sampling import TrainingCase
 from ctseg.training.random_changes import AugmentSettings
@@ -58,9 +59,18 @@ SETTINGS = TrainSettings(
 
 
 def trainer(settings=SETTINGS, identity="a"):
+    """A trainer on two cases, validating on a third one."""
     return Trainer([make_case(0), make_case(1)], [make_case(2)], settings, identity)
 
 
 def digest(weights):
     """Hash of all weights, in order."""
     return hashlib.sha256(b"".join(value.numpy().tobytes() for value in weights.values())).hexdigest()
+
+
+def after(*dice):
+    """A history of these validation Dice values, a step each."""
+    history = History()
+    for step, value in enumerate(dice, start=1):
+        history.add(step, 0.5, 0.01, value)
+    return history

@@ -3,8 +3,7 @@ import pytest
 import torch
 
 from ctseg.training.augmentation import augment
-from ctseg.training.deformation import FreeDeformation, PlaneDeformation
-from ctseg.training.random_changes import AugmentSettings, affine_matrix, rotation_xyz
+from ctseg.training.random_changes import AugmentSettings
 
 NOTHING = AugmentSettings(())
 PATCH = (12, 16, 16)
@@ -59,46 +58,6 @@ def test_image_and_target_move_together_and_a_ball_keeps_about_its_size(settings
         assert set(masks.unique().tolist()) <= {0.0, 1.0}
         assert (masks[0].bool() == (image > -200)).float().mean() > 0.97
         assert 1 - off < masks.sum().item() / expected < 1 + off
-
-
-def test_rotations_turn_by_right_angles_about_the_axis_named():
-    x, y, z = np.eye(3)
-    np.testing.assert_allclose(rotation_xyz(0, 0, 90) @ x, y, atol=1e-12)
-    np.testing.assert_allclose(rotation_xyz(90, 0, 0) @ y, z, atol=1e-12)
-    np.testing.assert_allclose(rotation_xyz(0, 90, 0) @ z, x, atol=1e-12)
-
-
-def test_what_is_cut_reaches_beyond_every_deformed_patch():
-    settings = AugmentSettings((), rotate_degrees=45, tilt_degrees=10, scale=0.2)
-    size = settings.source_patch(PATCH, (1.0, 1.0, 3.0))
-    assert all(cut >= patch for cut, patch in zip(size, PATCH, strict=True))
-    for seed in range(50):
-        matrix = affine_matrix(np.random.default_rng(seed), settings, size, PATCH, (1.0, 1.0, 3.0))
-        assert np.abs(matrix).sum(axis=1).max() <= 1  # where the corners come from
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_planes_that_stay_planes_are_interpolated_as_any_volume(seed):
-    rng = np.random.default_rng(seed)
-    volume = torch.from_numpy(rng.standard_normal((9, 14, 13), dtype=np.float32))
-    settings = AugmentSettings((), rotate_degrees=40, scale=0.3)
-    matrix = affine_matrix(rng, settings, (9, 14, 13), (7, 9, 8), (1.0, 1.5, 2.0))
-    in_planes = PlaneDeformation.of(matrix, (9, 14, 13), (7, 9, 8))
-    expected = FreeDeformation.of(matrix, (7, 9, 8))(volume)
-    torch.testing.assert_close(in_planes(volume), expected, rtol=1e-4, atol=1e-4)
-
-
-@pytest.mark.parametrize(("first", "stop"), [(0, 9), (3, 5), (8, 9), (0, 1)])
-def test_planes_that_are_empty_need_not_be_given(first, stop):
-    rng = np.random.default_rng(first)
-    volume = torch.zeros(9, 14, 13)
-    volume[first:stop] = torch.from_numpy(rng.standard_normal((stop - first, 14, 13), dtype=np.float32))
-    matrix = 0.7 * affine_matrix(rng, AugmentSettings((), rotate_degrees=40), (9, 14, 13), (7, 9, 8), CUBES)
-    deform = PlaneDeformation.of(matrix, (9, 14, 13), (7, 9, 8))  # does not reach the first and last plane
-    whole, planes = deform(volume), deform.planes_of(first, stop)
-    torch.testing.assert_close(deform(volume[first:stop], first), whole[planes], rtol=1e-5, atol=1e-6)
-    assert not whole[: planes.start].any()
-    assert not whole[planes.stop :].any()
 
 
 @pytest.mark.parametrize("elastic_mm", [0, 1])

@@ -10,7 +10,7 @@ from ctseg.training.augmentation import blur_weights
 from ctseg.training.batches import processor_batches
 from ctseg.training.gpu_batches import DeviceBatches, softening
 from ctseg.training.gpu_sources import CasesInFiles, CasesOnDevice
-from ctseg.training.patch_sampling import PatchSampler, TrainingCase, cut_patch
+from ctseg.training.patch_sampling import PatchSampler
 from ctseg.training.random_changes import AugmentSettings, Changes
 from ctseg.training.trainer import Trainer
 from training_data import SETTINGS, make_case, trainer
@@ -70,27 +70,6 @@ def test_batches_follow_from_their_number_and_shares_make_up_the_whole():
             for rank, share in enumerate(shares):
                 torch.testing.assert_close(share(index)[kind], batch[kind][rank::2], rtol=1e-5, atol=1e-5)
     assert (whole(0)[0] != whole(1)[0]).any()
-
-
-@pytest.mark.parametrize("source", ["device", "files"])
-def test_patches_are_cut_as_from_the_files_and_filled_beyond_them(source):
-    cut = CasesOnDevice(CASES, CPU) if source == "device" else CasesInFiles(CPU)
-    rng = np.random.default_rng(0)
-    size = (6, 24, 9)  # larger than a case along y
-    places = [(CASES[number % 2], rng.integers(-12, 22, 3)) for number in range(20)]
-    hu, label = cut(places, size, -1000.0)
-    assert hu.dtype == torch.int16
-    assert label.dtype == torch.uint8
-    for (case, start), *found in zip(places, hu, label, strict=True):
-        np.testing.assert_array_equal(found[0], cut_patch(case.image_zyx, start, size, -1000))
-        np.testing.assert_array_equal(found[1], cut_patch(case.label_zyx, start, size, 0))
-
-
-def test_volumes_may_be_mapped_or_turned():
-    turned = TrainingCase("turned", CASES[0].image_zyx[::-1].T, CASES[0].label_zyx[::-1].T, CASES[0].foreground)
-    hu, label = CasesOnDevice([turned], CPU)([(turned, np.zeros(3, int))], turned.image_zyx.shape, -1000)
-    np.testing.assert_array_equal(hu[0], turned.image_zyx)
-    np.testing.assert_array_equal(label[0], turned.label_zyx)
 
 
 @pytest.fixture

@@ -1,14 +1,7 @@
 import pytest
 
 from ctseg.training.history import History
-from ctseg.training.tensorboard import Board
-
-
-def after(*dice):
-    history = History()
-    for step, value in enumerate(dice, start=1):
-        history.add(step, 0.5, 0.01, value)
-    return history
+from training_data import after
 
 
 def test_the_best_is_a_single_value_and_patience_counts_on_the_smoothed_one():
@@ -41,18 +34,3 @@ def test_it_goes_on_from_its_plain_rows_and_is_written_as_a_table(tmp_path):
     lines = (tmp_path / "history.tsv").read_text().splitlines()
     assert lines[0].split("\t") == ["step", "loss", "learning_rate", "validation_dice", "smoothed_dice", "best"]
     assert lines[2].split("\t") == ["2", "0.500000", "0.01", "0.600000", "0.400000", "true"]
-
-
-def test_tensorboard_shows_each_validation_where_it_is_installed(tmp_path):
-    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
-    board = Board(tmp_path)
-    for row in after(0.2, 0.6).rows:
-        board.add(row)
-    events = accumulator.EventAccumulator(str(tmp_path)).Reload()
-    assert [(event.step, round(event.value, 4)) for event in events.Scalars("smoothed_dice")] == [(1, 0.2), (2, 0.4)]
-
-
-def test_without_tensorboard_nothing_is_written(tmp_path, monkeypatch):
-    monkeypatch.setattr("ctseg.training.tensorboard.find_spec", lambda name: None)
-    Board(tmp_path).add(after(0.2).rows[0])
-    assert not list(tmp_path.iterdir())

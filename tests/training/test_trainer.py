@@ -3,12 +3,9 @@ from dataclasses import replace
 
 import pytest
 import torch
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from ctseg.errors import InputError
 from ctseg.network.settings import NetworkSettings
-from ctseg.training.optimiser import MovingAverage, learning_rate_at
-from ctseg.training.prepared_cases import run_identity, training_hash
 from ctseg.training.trainer import Trainer
 from training_data import LEVELS, SETTINGS, digest, make_case, trainer
 
@@ -67,15 +64,6 @@ def test_a_checkpoint_of_other_settings_is_not_resumed_from(uninterrupted, tmp_p
     assert digest(run.best_weights) == digest(uninterrupted.best_weights)
 
 
-def test_identity_follows_data_settings_and_code():
-    cases = [make_case(0), make_case(1)]
-    identity = run_identity(training_hash(cases), SETTINGS, "code")
-    assert identity == run_identity(training_hash([make_case(0), make_case(1)]), SETTINGS, "code")
-    assert identity != run_identity(training_hash(cases[:1]), SETTINGS, "code")
-    assert identity != run_identity(training_hash(cases), replace(SETTINGS, steps=13), "code")
-    assert identity != run_identity(training_hash(cases), SETTINGS, "other")
-
-
 def test_training_stops_early_without_progress(tmp_path):
     settings = replace(SETTINGS, steps=100, validate_every=1, patience=2, learning_rate=1e-9, warmup_steps=1)
     run = trainer(replace(settings, network=replace(SETTINGS.network, dropout=0.0)))
@@ -103,14 +91,6 @@ def test_validation_without_any_target_is_an_error_for_people(tmp_path):
     run = Trainer([make_case(0)], [make_case(1, radius=0)], SETTINGS, "a")
     with pytest.raises(InputError, match="no validation case"):
         run.run(tmp_path / "checkpoint.pt", progress=False)
-
-
-def test_the_learning_rate_warms_up_and_falls():
-    rates = [learning_rate_at(step, SETTINGS) for step in range(SETTINGS.steps)]
-    assert rates[0] == pytest.approx(0.005)
-    assert max(rates) == pytest.approx(0.01)
-    assert rates[2:] == sorted(rates[2:], reverse=True)
-    assert learning_rate_at(SETTINGS.steps, SETTINGS) == pytest.approx(0.0001)
 
 
 @pytest.mark.parametrize(
@@ -246,21 +226,3 @@ def test_a_frozen_encoder_keeps_its_weights_and_statistics(tmp_path):
     assert names
     assert names <= kept
     assert len(kept) < len(before)
-
-
-def test_the_moving_average_is_that_of_torch():
-    torch.manual_seed(0)
-    network = torch.nn.Sequential(torch.nn.Conv3d(1, 3, 3), torch.nn.BatchNorm3d(3))
-    average = MovingAverage(network, 0.9)
-    expected = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(0.9), use_buffers=True)
-    for step in range(4):
-        network(torch.randn(2, 1, 6, 6, 6))
-        with torch.no_grad():
-            network[0].weight += torch.randn_like(network[0].weight)
-        average.update(network, first=step == 0)
-        expected.update_parameters(network)
-    found = average.module.state_dict()
-    for name, one in expected.module.state_dict().items():
-        if one.is_floating_point():
-            torch.testing.assert_close(found[name], one, msg=name)
-    assert average.module[1].num_batches_tracked == 4

@@ -11,8 +11,7 @@ from ball_model import balls
 from crates import problems_of
 from ctseg.errors import InputError
 from ctseg.geometry.volume import Grid, Volume
-from ctseg.provenance.job_records import describe
-from ctseg.provenance.manifest import model_difference, read_manifest, trace
+from ctseg.provenance.manifest import trace
 from ctseg.scans.nifti import write_nifti
 from studies import merged, snakemake
 
@@ -53,18 +52,6 @@ def copied(finished, tmp_path):
     folder, config = finished
     shutil.copytree(folder, tmp_path / "copy", symlinks=True)
     return tmp_path / "copy", config
-
-
-def test_a_folder_is_hashed_by_its_contents_alone(tmp_path):
-    for folder, names in (("one", "ab"), ("two", "yx")):
-        (tmp_path / folder / "deeper").mkdir(parents=True)
-        (tmp_path / folder / names[0]).write_text("first")
-        (tmp_path / folder / "deeper" / names[1]).write_text("second")
-    (tmp_path / "two" / ".hidden").write_text("of a file browser")
-    one, two = describe(tmp_path / "one"), describe(tmp_path / "two")
-    assert one == two == {"sha256": one["sha256"], "bytes": 11, "files": 2}
-    (tmp_path / "two" / "deeper" / "x").write_text("other")
-    assert describe(tmp_path / "two")["sha256"] != one["sha256"]
 
 
 def test_the_manifest_tells_what_every_job_read_and_wrote(finished):
@@ -117,29 +104,9 @@ def test_whatever_changed_or_went_is_named_and_nothing_is_made_anew(finished, tm
     assert "Traceback" not in run.stdout
 
 
-def test_a_manifest_that_is_not_there_or_is_none_is_told(tmp_path):
-    path = tmp_path / "manifest.json"
-    with pytest.raises(InputError, match="run the study to its end first"):
-        read_manifest(path)
-    for text in ("{", "[]", '{"format": 99}'):
-        path.write_text(text)
-        with pytest.raises(InputError, match="make it anew"):
-            read_manifest(path)
-
-
 def test_a_result_without_a_record_is_told(finished):
     with pytest.raises(InputError, match=r"how .*given/images/other.nii.gz was made is not on record"):
         trace(finished[0] / "results/given", ["report.html", "images/other.nii.gz"])
-
-
-def test_a_model_that_was_made_from_something_else_is_told(tmp_path):
-    card, provenance = tmp_path / "card.json", tmp_path / "provenance.json"
-    provenance.write_text("{}")
-    assert model_difference(card, provenance) == []
-    card.write_text(json.dumps({"provenance": hashlib.sha256(b"{}").hexdigest()}))
-    assert model_difference(card, provenance) == []
-    provenance.write_text("{ }")
-    assert len(model_difference(card, provenance)) == 1
 
 
 def test_neither_names_nor_paths_of_the_users_files_are_kept(finished):

@@ -1,0 +1,60 @@
+"""Files are found by a path pattern."""
+
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from archive_trees import make_files
+from ctseg.study.path_patterns import Folders, find_paths
+
+NAMES = st.text("ab.x", min_size=1, max_size=6).filter(lambda name: not name.startswith("."))
+
+
+@given(case=NAMES, patient=NAMES)
+def test_a_found_path_is_the_pattern_with_its_fields_filled_in(tmp_path_factory, case, patient):
+    root = tmp_path_factory.mktemp("found")
+    make_files(root, f"p_{patient}/{case}-ct.nii")
+    pattern = "p_{patient}/{case}-ct.nii"
+    [(path, fields)] = find_paths(pattern, Folders(str(root)))
+    assert fields == {"case": case, "patient": patient}
+    assert path == pattern.format(**fields)
+
+
+def found(root: Path, pattern: str, **known: str) -> list[str]:
+    return [path for path, _ in find_paths(pattern, Folders(str(root)), known)]
+
+
+def test_parts_are_as_short_as_possible_and_repeated_ones_the_same(tmp_path):
+    make_files(tmp_path, "a_b_c.nii", "a/a.nii", "a/b.nii")
+    [(_, fields)] = find_paths("{patient}_{case}.nii", Folders(str(tmp_path)))
+    assert fields == {"patient": "a", "case": "b_c"}
+    assert found(tmp_path, "{case}/{case}.nii") == ["a/a.nii"]
+
+
+def test_known_fields_are_filled_in(tmp_path):
+    make_files(tmp_path, "p1/a.nii", "p2/a.nii", "p2/b.nii")
+    assert found(tmp_path, "{patient}/{case}.nii", case="a") == ["p1/a.nii", "p2/a.nii"]
+    assert found(tmp_path, "{patient}/{case}.nii", case="b", patient="p2") == ["p2/b.nii"]
+    assert found(tmp_path, "{patient}/{case}.nii", case="b", patient="p1") == []
+
+
+def test_hidden_files_are_found_by_no_wildcard(tmp_path):
+    make_files(tmp_path, ".a.nii", "b.nii", ".c/d.nii")
+    assert found(tmp_path, "{case}.nii") == found(tmp_path, "*.nii") == ["b.nii"]
+    assert found(tmp_path, "*/d.nii") == []
+
+
+def test_paths_come_sorted_and_absolute_ones_stay_so(tmp_path):
+    make_files(tmp_path, "b/2", "a/10", "a/9")
+    assert found(tmp_path, "*/{case}") == ["a/10", "a/9", "b/2"]
+    assert found(tmp_path / "b", f"{tmp_path}/a/{{case}}") == [f"{tmp_path}/a/10", f"{tmp_path}/a/9"]
+
+
+def test_a_folder_is_listed_once(tmp_path, monkeypatch):
+    make_files(tmp_path, "a.nii", "b.nii")
+    folders, listed = Folders(str(tmp_path)), []
+    monkeypatch.setattr("os.listdir", lambda path: listed.append(path) or ["a.nii", "b.nii"])
+    assert folders.names("", "a") == ["a.nii"]
+    assert folders.names("", "b") == ["b.nii"]
+    assert len(listed) == 1

@@ -1,0 +1,8 @@
+"""Closed forms of balls."""
+
+import numpy as np
+
+
+def ball_volume_mm3(diameter_mm: float) -> float:
+    """The volume of a ball."""
+    return np.pi / 6 * diameter_mm**3

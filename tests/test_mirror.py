@@ -1,0 +1,69 @@
+"""The tests mirror the library: each module has a test file of its name, in the folder of its room's name."""
+
+import ast
+
+import pytest
+
+from places import ROOT
+
+TESTS, LIBRARY = ROOT / "tests", ROOT / "workflow_scripts" / "ctseg"
+# What a module without a test file of its name is tested by.
+EXCEPTIONS = {
+    "__main__": "the command line, by tests/test_command.py",
+    "report/gather": "the parts of a whole study, by tests/workflow/test_workflow.py",
+    "version": "a constant, which a release changes",
+}
+# Tests of several modules of a room together.
+TOGETHER = {
+    "dicom/test_dcm2niix": "real series against another converter",
+    "dicom/test_whole_series": "what becomes of a series as a whole",
+    "report/test_report_browser": "the report in a browser",
+    "scans/test_mutations": "files of each format, damaged at random",
+    "scans/test_scan_geometry": "units, sizes and places in files of each format",
+}
+WHOLE_THINGS = {"workflow", "service", "page", "gpu", "slurm", "reported", "support"}
+ON_TOP = {"test_command", "test_mirror", "test_rooms"}
+
+MODULES = sorted(
+    str(path.relative_to(LIBRARY).with_suffix("")) for path in LIBRARY.rglob("*.py") if path.name != "__init__.py"
+)
+FILES = sorted(path for path in TESTS.rglob("*.py") if "__pycache__" not in path.parts)
+NAMES = {str(path.relative_to(TESTS).with_suffix("")) for path in FILES}
+
+
+def test_name(module: str) -> str:
+    """What the test file of a module is called."""
+    room, _, name = module.rpartition("/")
+    return f"{room}/test_{name}" if room else f"test_{name}"
+
+
+test_name.__test__ = False
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_each_module_has_its_test_file(module):
+    assert (test_name(module) in NAMES) != (module in EXCEPTIONS)
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in sorted(NAMES) if name.split("/")[0] not in WHOLE_THINGS and "test_" in name]
+)
+def test_each_test_file_is_that_of_a_module_or_of_several_by_name(name):
+    mirrors = name in {test_name(module) for module in MODULES}
+    assert mirrors != (name in TOGETHER or name in ON_TOP)
+
+
+def test_what_is_listed_is_there():
+    assert EXCEPTIONS.keys() <= set(MODULES)
+    assert TOGETHER.keys() | ON_TOP <= NAMES
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(TESTS)))
+def test_no_test_file_takes_anything_from_another(path):
+    taken = {
+        name
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for name in ([node.module or ""] if isinstance(node, ast.ImportFrom) else [part.name for part in node.names])
+    }
+    assert not {name for name in taken if name.split(".")[-1].startswith("test_") or name.split(".")[0] == "tests"}
