@@ -24,11 +24,6 @@ BONE_HU = 250
 LARGE = InferSettings("large", 0.25)
 
 
-def dice(a: np.ndarray, b: np.ndarray) -> float:
-    """Dice of two masks."""
-    return float(2 * np.count_nonzero(a & b) / max(1, np.count_nonzero(a) + np.count_nonzero(b)))
-
-
 def centre(volume: Volume, shape: tuple[int, ...]) -> Volume:
     """The middle of a volume, repeated at its border where it is too small."""
     missing = [max(0, want - have) for want, have in zip(shape, volume.grid.shape_zyx, strict=True)]

@@ -26,8 +26,8 @@ from ctseg.inference.model_card import InferSettings, ModelCard  # noqa: E402
 from ctseg.inference.predict import tiles_for  # noqa: E402
 from ctseg.inference.sliding_window import tiling  # noqa: E402
 from ctseg.inference.torch_engine import TorchEngine  # noqa: E402
-from ctseg.masks.components import measure_components, write_components  # noqa: E402
-from ctseg.masks.postprocessing import PostprocessSettings, postprocess  # noqa: E402
+from ctseg.masks.components import write_components  # noqa: E402
+from ctseg.masks.postprocessing import PostprocessSettings, postprocess_and_measure  # noqa: E402
 from ctseg.network.architectures import SegmentationModel, build_network  # noqa: E402
 from ctseg.preprocessing.preparation import Preparation, network_input  # noqa: E402
 from ctseg.scans.nifti import read_nifti, write_nifti  # noqa: E402
@@ -113,8 +113,8 @@ def segment_file(engine: TorchEngine, scan: Path, given: argparse.Namespace) -> 
     tiles = tiles_for(grid.shape_zyx, engine, card.infer, 1.5, None)
     maps = infer_on_device(image, part, grid, tiles, engine, "", MapsWanted(card.threshold), DeviceSettings())
     mark()
-    found, _ = postprocess(maps.labels, card.postprocess, None, False)
-    write_components(measure_components(found, image), list(card.labels), given.out / "found.tsv")
+    found, components, _ = postprocess_and_measure(maps.labels, image, card.postprocess, None, False)
+    write_components(components, list(card.labels), given.out / "found.tsv")
     mark()
     write_nifti(found, given.out / "found.nii.gz")
     mark()

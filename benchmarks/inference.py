@@ -35,7 +35,7 @@ import torch
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "workflow_scripts")]
 
-from benchmarks.bones import BONE_HU, LARGE, PATCH, centre, dice, train, write_models  # noqa: E402
+from benchmarks.bones import BONE_HU, LARGE, PATCH, centre, train, write_models  # noqa: E402
 from ctseg.geometry.resample import resample  # noqa: E402
 from ctseg.geometry.volume import Volume  # noqa: E402
 from ctseg.hardware import has_bfloat16  # noqa: E402
@@ -43,6 +43,7 @@ from ctseg.inference.engines import Engine, load_engine  # noqa: E402
 from ctseg.inference.model_card import REFERENCE, InferSettings  # noqa: E402
 from ctseg.inference.predict import infer, windows_for  # noqa: E402
 from ctseg.inference.sliding_window import slabs  # noqa: E402
+from ctseg.masks.overlap import dice_of_masks  # noqa: E402
 from ctseg.network.architectures import SegmentationModel  # noqa: E402
 from ctseg.phantom.patient import Phantom, PhantomSettings, make_phantom  # noqa: E402
 from ctseg.preprocessing.preparation import BODY_HU, region_box  # noqa: E402
@@ -94,8 +95,8 @@ def compared(
         name: {
             "seconds": round(median[name], 3),
             "times_faster": round(median[reference] / median[name], 2),
-            "dice": round(dice(masks[name], truth), 4),
-            "agreement": round(dice(masks[name], masks[reference]), 6),
+            "dice": round(dice_of_masks(masks[name], truth), 4),
+            "agreement": round(dice_of_masks(masks[name], masks[reference]), 6),
         }
         for name in programs
     }
@@ -200,7 +201,7 @@ def main() -> None:
         )
         with torch.inference_mode():
             eager = looped(torch_engine(model, engines["ctseg"]), voxels, REFERENCE)
-        parity = dice(looped(engines["ctseg"], voxels, REFERENCE), eager)
+        parity = dice_of_masks(looped(engines["ctseg"], voxels, REFERENCE), eager)
         print(f"  the same windows with ctseg and with torch: Dice {parity:.6f}", flush=True)
         rows["ctseg, patch 0.5"]["agreement_with_torch_in_the_same_windows"] = round(parity, 6)
         for key, settings in (("ctseg, patch 0.5", REFERENCE), ("ctseg, large 0.25", LARGE)):

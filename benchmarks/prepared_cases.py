@@ -17,7 +17,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "workflow_scripts")]
 
-from ctseg.decisions import GIVEN, Decision, Stored, decided  # noqa: E402
+from ctseg.decisions import GIVEN, Decision  # noqa: E402
 from ctseg.files import read_json, write_json  # noqa: E402
 from ctseg.geometry.volume import Volume  # noqa: E402
 from ctseg.hardware import training_memory  # noqa: E402
@@ -27,6 +27,7 @@ from ctseg.preprocessing.find_foreground import find_foreground  # noqa: E402
 from ctseg.preprocessing.fingerprint import fingerprint  # noqa: E402
 from ctseg.preprocessing.foreground import write_foreground  # noqa: E402
 from ctseg.preprocessing.plan import plan  # noqa: E402
+from ctseg.preprocessing.planned import preparation_of  # noqa: E402
 from ctseg.preprocessing.preparation import Preparation, prepare_image, prepare_label  # noqa: E402
 from ctseg.scans.nifti import read_nifti, write_nifti  # noqa: E402
 from ctseg.training.patch_sampling import TrainingCase  # noqa: E402
@@ -113,18 +114,12 @@ def data_set(
     if not same:
         planned.unlink(missing_ok=True)
     missing = [case for case in cases if not (same and (folder / case.name / "foreground.npz").exists())]
-    list(run(partial(prepare, folder, preparation_of(decisions, config), config["seed"]), missing))
+    list(run(partial(prepare, folder, preparation_of(decisions, config["plan"]["margin_mm"]), config["seed"]), missing))
     write_json(planned, decisions)
     step = {key: config[key] for key in ("train", "network", "augment", "seed")}
     settings = training_settings(step | {"labels": ["target"], "fold": 0, "repeat": 0}, decisions)
     names = [[case.name for case in part] for part in (training, validation)]
     return DataSet(name, folder, read_cases(folder, names[0]), read_cases(folder, names[1]), settings)
-
-
-def preparation_of(decisions: Stored, config: dict[str, Any]) -> Preparation:
-    """How the plan wants scans to be prepared."""
-    spacing, window, region = (decided(decisions, key) for key in ("spacing_mm", "window_hu", "region"))
-    return Preparation(tuple(spacing), tuple(window), region, config["plan"]["margin_mm"])
 
 
 def read_case(case: Path) -> tuple[Volume, Volume, Volume | None]:

@@ -30,6 +30,7 @@ from ctseg.files import read_json  # noqa: E402
 from ctseg.geometry.volume import Volume  # noqa: E402
 from ctseg.inference.native_grid import to_native_grid  # noqa: E402
 from ctseg.inference.sliding_window import sliding_window  # noqa: E402
+from ctseg.masks.overlap import dice_of_masks  # noqa: E402
 from ctseg.masks.postprocessing import PostprocessSettings, postprocess  # noqa: E402
 from ctseg.preprocessing.preparation import Preparation, prepare_image  # noqa: E402
 from ctseg.scans.nifti import read_nifti  # noqa: E402
@@ -148,9 +149,7 @@ def evaluate(trainer: Trainer, out: Path, names: list[str], decisions: dict) -> 
 
 def dice_of(found: Volume, label: Path) -> float:
     """Dice of the foreground."""
-    reference, seen = read_nifti(label).voxels_zyx > 0, found.voxels_zyx > 0
-    total = reference.sum() + seen.sum()
-    return float(2 * (reference & seen).sum() / total) if total else 1.0
+    return dice_of_masks(read_nifti(label).voxels_zyx > 0, found.voxels_zyx > 0)
 
 
 def score_peer(out: Path, folder: Path) -> list[dict]:

@@ -1,10 +1,33 @@
-"""Decisions keep their reasons on the way through a file."""
+"""Decisions keep their reasons on the way through a file, and become settings by the names of their fields."""
 
 import json
+from dataclasses import dataclass
 
-from ctseg.decisions import Decision, decided, stored, unless_auto, values_of
+import pytest
+
+from ctseg.decisions import Decision, decided, settings_from, stored, unless_auto, values_of
 
 MADE = {"spacing_mm": Decision([1, 1, 2], "the median"), "overlap": Decision(0.5, "given")}
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What is made of decisions."""
+
+    patch: int
+    batch: int
+
+
+def test_settings_have_the_values_of_their_fields():
+    made = stored(
+        {"patch": Decision(96, "given"), "batch": Decision(2, "it fits"), "region": Decision("body", "given")}
+    )
+    assert settings_from(values_of(made), Sizes) == Sizes(96, 2)
+
+
+def test_a_field_without_a_decision_is_named():
+    with pytest.raises(KeyError, match="batch"):
+        settings_from({"patch": 96}, Sizes)
 
 
 def test_values_are_found_in_what_was_stored():

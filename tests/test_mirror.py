@@ -10,9 +10,14 @@ TESTS, LIBRARY = ROOT / "tests", ROOT / "workflow_scripts" / "ctseg"
 # What a module without a test file of its name is tested by.
 EXCEPTIONS = {
     "__main__": "the command line, by tests/test_command.py",
+    "dicom_export/findings": "a plain record",
+    "labels/formats": "the readers by their names, by tests/labels/test_read_label.py",
+    "network/kinds": "what each network can do, by tests/catalogue/test_catalogue.py and tests/study/test_config.py",
     "report/gather": "the parts of a whole study, by tests/workflow/test_workflow.py",
     "version": "a constant, which a release changes",
 }
+# Rooms that are tested as a whole, by a file of their own name.
+AS_ONE = {"catalogue"}
 # Tests of several modules of a room together.
 TOGETHER = {
     "dicom/test_dcm2niix": "real series against another converter",
@@ -34,6 +39,8 @@ NAMES = {str(path.relative_to(TESTS).with_suffix("")) for path in FILES}
 def test_name(module: str) -> str:
     """What the test file of a module is called."""
     room, _, name = module.rpartition("/")
+    if room in AS_ONE:
+        name = room
     return f"{room}/test_{name}" if room else f"test_{name}"
 
 

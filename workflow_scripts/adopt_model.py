@@ -2,13 +2,14 @@
 
 import shutil
 
-from ctseg.export.given_model import cleaning_of, inference_of, read_model, require_labels
+from ctseg.export.given_model import cleaning_of, inference_of, require_labels
+from ctseg.export.onnx_card import card_of
 from ctseg.files import atomic_path, write_json, write_text
 from job import job
 
 with job(snakemake) as log:
     step, output = snakemake.params.step, snakemake.output
-    card = read_model(snakemake.input.model)
+    card = card_of(snakemake.input.model)
     if step["measured"]:
         require_labels(card, step["labels"])
     log.info("a model of %s, trained on %d scans", ", ".join(card.labels), card.training_cases)

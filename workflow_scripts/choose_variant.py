@@ -12,7 +12,7 @@ with job(snakemake) as log:
         pd.read_csv(path, sep="\t", dtype={"case": str}, keep_default_na=False)
         for path in filter(usable, snakemake.input.get("compared", []))
     ]
-    rows = summary(pd.concat(tables).to_dict("records")) if tables else []
+    rows = summary(pd.concat(tables).astype({"dice": float}).to_dict("records")) if tables else []
     made = choose(rows, snakemake.params.step)
     for name, decision in made.items():
         log.info("%s: %s (%s)", name, decision["value"], decision["reason"])

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from ctseg.decisions import values_of
+from ctseg.decisions import settings_from, values_of
 from ctseg.evaluation.quality_flags import ranges
 from ctseg.export.model_files import (
     build_model,
@@ -16,10 +16,10 @@ from ctseg.export.model_files import (
     shipped,
 )
 from ctseg.export.parity import compare, require_parity
+from ctseg.file_hash import sha256_of
 from ctseg.files import read_json, write_json
 from ctseg.inference.model_card import InferSettings
 from ctseg.jobs.refusals import trainable
-from ctseg.provenance.job_records import describe
 from ctseg.training.settings import network_settings, scaling_of
 from job import job
 
@@ -28,14 +28,14 @@ with job(snakemake) as log:
     step = step | {"training_cases": len(trainable(step["training_cases"], decisions, "that was trained on"))}
     torch.set_num_threads(snakemake.threads)
     cleaning = values_of(read_json(snakemake.input.cleaning))
-    infer = InferSettings(**values_of(read_json(snakemake.input.inference)))
+    infer = settings_from(values_of(read_json(snakemake.input.inference)), InferSettings)
     weights = read_weights(snakemake.input.weights)
     settings = network_settings(step["network"], decisions)
     trained = build_model(weights, settings, len(step["labels"]), scaling_of(decisions))
     model = shipped(trained)
     facts = {Path(path).stem: path for path in snakemake.input.facts}
     trained_on = ranges(read_json(facts[case]) for case in trainable(list(facts), decisions, "to train on"))
-    provenance = describe(snakemake.input.provenance)["sha256"]
+    provenance = sha256_of(snakemake.input.provenance)
     card = model_card(step, decisions, cleaning, infer, weights, model, trained_on, provenance)
     export_onnx(model, card, snakemake.output.onnx)
     export_torchscript(trained, card, snakemake.output.torchscript)

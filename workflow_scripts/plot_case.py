@@ -1,6 +1,6 @@
 """Draw a case with its segmentation, its label if it has one, and the lung field if it was used."""
 
-from ctseg.files import read_json
+from ctseg.inference.model_card import read_card_file
 from ctseg.jobs.refusals import usable
 from ctseg.lungs.segment import plausible_lungs
 from ctseg.report.case_picture import draw_case
@@ -17,5 +17,5 @@ with job(snakemake, spared=["label"]):
         read_nifti(snakemake.input.segmentation),
         None if label is None else read_nifti(label),
         plausible_lungs(snakemake.input.get("lungs"), snakemake.input.get("lungs_facts")),
-        tuple(read_json(snakemake.input.card)["preparation"]["window_hu"]),
+        read_card_file(snakemake.input.card).preparation.window_hu,
     )

@@ -1,27 +1,25 @@
 """Clean the network's segmentation and measure its components."""
 
-from dataclasses import fields
-
-from ctseg.decisions import values_of
+from ctseg.decisions import settings_from, values_of
 from ctseg.files import read_json, write_json
-from ctseg.masks.components import measure_components, write_components
-from ctseg.masks.postprocessing import PostprocessSettings, postprocess
+from ctseg.inference.model_card import read_card_file
+from ctseg.masks.components import write_components
+from ctseg.masks.postprocessing import PostprocessSettings, postprocess_and_measure
 from ctseg.scans.nifti import read_nifti, write_nifti
 from job import job
 
 with job(snakemake) as log:
-    labels = read_json(snakemake.input.card)["labels"]
-    cleaning = values_of(read_json(snakemake.input.cleaning))
-    settings = PostprocessSettings(**{field.name: cleaning[field.name] for field in fields(PostprocessSettings)})
+    labels = list(read_card_file(snakemake.input.card).labels)
+    settings = settings_from(values_of(read_json(snakemake.input.cleaning)), PostprocessSettings)
     region = None
     plausible = False
     if "lungs" in snakemake.input.keys():  # noqa: SIM118 (Snakemake's Namedlist iterates over paths, not names)
         region = read_nifti(snakemake.input.lungs)
         plausible = read_json(snakemake.input.lungs_facts)["plausible"]
-    segmentation, facts = postprocess(read_nifti(snakemake.input.prediction), settings, region, plausible)
     uncertainty = snakemake.input.get("uncertainty")
     entropy = read_nifti(uncertainty) if uncertainty else None
-    components = measure_components(segmentation, read_nifti(snakemake.input.image), entropy)
+    prediction, image = read_nifti(snakemake.input.prediction), read_nifti(snakemake.input.image)
+    segmentation, components, facts = postprocess_and_measure(prediction, image, settings, region, plausible, entropy)
     log.info("%d components; %s", len(components), facts)
     write_nifti(segmentation, snakemake.output.segmentation)
     write_components(components, labels, snakemake.output.components)

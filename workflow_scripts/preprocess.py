@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from ctseg.decisions import decided
 from ctseg.files import read_json
 from ctseg.lungs.segment import plausible_lungs
 from ctseg.preprocessing.find_foreground import find_foreground
 from ctseg.preprocessing.foreground import write_foreground
-from ctseg.preprocessing.preparation import Preparation, prepare_image, prepare_label
+from ctseg.preprocessing.planned import preparation_of
+from ctseg.preprocessing.preparation import prepare_image, prepare_label
 from ctseg.scans.nifti import read_nifti, write_nifti
 from job import job
 
@@ -15,13 +15,7 @@ MOST_FOREGROUND_VOXELS = 20_000  # per class: enough to centre patches on, small
 
 with job(snakemake) as log:
     step = snakemake.params.step
-    decisions = read_json(snakemake.input.plan)
-    preparation = Preparation(
-        tuple(decided(decisions, "spacing_mm")),
-        tuple(decided(decisions, "window_hu")),
-        decided(decisions, "region"),
-        step["margin_mm"],
-    )
+    preparation = preparation_of(read_json(snakemake.input.plan), step["margin_mm"])
     lungs = plausible_lungs(snakemake.input.get("lungs"), snakemake.input.get("lungs_facts"))
     image = prepare_image(read_nifti(snakemake.input.image), lungs, preparation)
     label = prepare_label(read_nifti(snakemake.input.label), image, step["n_classes"])

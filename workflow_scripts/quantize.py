@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from ctseg.export.quantization import calibration_patches, card_of, quantize
+from ctseg.export.onnx_card import card_of
+from ctseg.export.quantization import calibration_patches, quantize
 from ctseg.jobs.refusals import left, refused_cases
 from ctseg.training.prepared_cases import read_cases
 from job import job

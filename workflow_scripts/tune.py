@@ -19,7 +19,7 @@ with job(snakemake) as log:
     if scores:
         table = pd.concat(scores)
         chosen, summary["dice"] = choose(table.to_dict("records"), tried)
-        dice, n_cases = float(summary["dice"][tried.index(chosen)]), table["case"].nunique()
+        dice, n_cases = float(summary["dice"][tried.index(chosen)]), table.loc[table["dice"].notna(), "case"].nunique()
     made = cleaning(wanted, decided(decisions, "region"), chosen, dice, n_cases)
     for name, decision in made.items():
         log.info("%s: %s (%s)", name, decision["value"], decision["reason"])

@@ -4,9 +4,10 @@ from pathlib import Path
 
 from ctseg.dicom.label_reference import read_reference
 from ctseg.dicom.series import choose_stack
-from ctseg.dicom_export.findings import Findings, hash_of
+from ctseg.dicom_export.findings import Findings
 from ctseg.dicom_export.write import write_objects
-from ctseg.files import read_json
+from ctseg.file_hash import sha256_of
+from ctseg.inference.model_card import read_card_file
 from ctseg.masks.components import measure_components
 from ctseg.scans.nifti import read_nifti
 from job import job
@@ -16,9 +17,9 @@ with job(snakemake) as log:
     segmentation = read_nifti(source.segmentation)
     findings = Findings(
         segmentation,
-        tuple(read_json(source.card)["labels"]),
+        read_card_file(source.card).labels,
         measure_components(segmentation, read_nifti(source.image)),
-        hash_of(source.model),
+        sha256_of(source.model),
     )
     folder = Path(snakemake.output.seg).parent
     reference = read_reference(source.reference) if source.get("reference") else None

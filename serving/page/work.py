@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ctseg.dicom_export.findings import Findings, hash_of
+from ctseg.dicom_export.findings import Findings
 from ctseg.errors import InputError
 from ctseg.evaluation.quality_flags import quality_flags
+from ctseg.file_hash import sha256_of
 from ctseg.inference.engines import Engine
 from ctseg.inference.predict import Prediction, predict
 from ctseg.masks.components import write_components
@@ -84,7 +85,7 @@ def _segment(scan: Scan, source: Path | None, engine: Engine, model: Path, tell:
         write_nifti(found.segmentation, folder / "segmentation.nii.gz")
         _write_table(found, labels, folder)
         if source is not None and source.is_dir():
-            findings = Findings(found.segmentation, labels, found.components, hash_of(model))
+            findings = Findings(found.segmentation, labels, found.components, sha256_of(model))
             cautions += _write_dicom(folder, source, findings)
         files = {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
     return Shown(scene(scan.volume, found.segmentation, found.components, labels), cautions, files)

@@ -16,9 +16,10 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
-from ctseg.dicom_export.findings import Findings, hash_of
+from ctseg.dicom_export.findings import Findings
 from ctseg.errors import InputError
 from ctseg.evaluation.quality_flags import quality_flags
+from ctseg.file_hash import sha256_of
 from ctseg.files import write_json
 from ctseg.geometry.volume import Grid
 from ctseg.inference.engines import Engine, load_engine
@@ -45,7 +46,7 @@ def work(pipe: Connection, settings: Settings) -> None:
         pipe.send(("broken", str(error)))
         return
     pipe.send(("ready", {"card": json.loads(engine.card.to_json()), "engine": engine.name}))
-    model_hash = hash_of(settings.model)
+    model_hash = sha256_of(settings.model)
     while True:
         try:
             scan, objects, rescale = pipe.recv()

@@ -1,13 +1,12 @@
 """A model of 8-bit integers: little is lost, and the same patches give the same one."""
 
 import numpy as np
-import onnx
 import pytest
 
 from ball_model import CARD, balls, write_int8
 from ball_results import dice, labels
-from ctseg.errors import InputError
-from ctseg.export.quantization import calibration_patches, card_of
+from ctseg.export.onnx_card import card_of
+from ctseg.export.quantization import calibration_patches
 from ctseg.inference.engines import load_engine
 from ctseg.preprocessing.find_foreground import find_foreground
 from ctseg.training.patch_sampling import TrainingCase
@@ -46,11 +45,3 @@ def test_patches_are_what_the_network_sees_and_follow_from_the_seed(cases):
 
 def test_cases_without_a_target_calibrate_too(cases):
     assert len(list(calibration_patches(cases[1:], CARD, 1, 3))) == 3
-
-
-def test_a_model_of_others_has_no_card(tmp_path, model_folder):
-    graph = onnx.load(model_folder / "model.onnx")
-    del graph.metadata_props[:]
-    onnx.save(graph, tmp_path / "bare.onnx")
-    with pytest.raises(InputError, match=r"bare\.onnx is no ctseg model"):
-        card_of(tmp_path / "bare.onnx")

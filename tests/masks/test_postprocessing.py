@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from ctseg.geometry.volume import Grid, Volume
-from ctseg.masks.components import label_components
-from ctseg.masks.postprocessing import PostprocessSettings, postprocess
+from ctseg.masks.components import label_components, measure_components
+from ctseg.masks.postprocessing import PostprocessSettings, postprocess, postprocess_and_measure
 
 IDENTITY = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
 GRID = Grid((10, 10, 10), (2.0, 1.0, 1.0), (0.0, 0.0, 0.0), IDENTITY)
@@ -159,3 +159,16 @@ def test_cleaning_takes_one_array_of_the_scans_size():
     assert facts["removed_outside_components"] == 1
     assert cleaned.voxels_zyx.sum() == 256 * 3 * 10
     assert peak < 1.5 * voxels.nbytes
+
+
+@given(segmentations, choices, st.booleans())
+@settings(max_examples=60, deadline=None)
+def test_what_is_left_is_measured_as_if_it_were_labelled_anew(voxels, choice, plausible):
+    segmentation, image = Volume(voxels, GRID), Volume(np.arange(1000, dtype=np.int16).reshape(10, 10, 10), GRID)
+    cleaned, facts = postprocess(segmentation, choice, RIGHT_HALF, plausible)
+    rows = measure_components(cleaned, image, cleaned)
+    found, same_rows, same_facts = postprocess_and_measure(
+        segmentation, image, choice, RIGHT_HALF, plausible, segmentation
+    )
+    np.testing.assert_array_equal(found.voxels_zyx, cleaned.voxels_zyx)
+    assert (same_rows, same_facts) == (rows, facts)

@@ -8,10 +8,10 @@ import pytest
 import yaml
 
 from archive_trees import make_files, make_lidc, make_luna16, make_msd
+from ctseg.catalogue.archives import ARCHIVES
 from ctseg.errors import InputError
 from ctseg.geometry.volume import Grid, Volume
 from ctseg.scans.nifti import read_nifti, write_nifti
-from ctseg.study.archives import ARCHIVES
 from ctseg.study.cases import Case, find_cases
 from places import ROOT
 from studies import TINY, merged, planned_jobs, snakemake

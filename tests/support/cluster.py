@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from processes import stop
+
 CONFIGURATION = Path("/etc/slurm")
 GPU = Path("/dev/ctseg-test-gpu")
 NEEDED = ("munged", "slurmctld", "slurmd", "sbatch")
@@ -127,11 +129,7 @@ def slurm(folder: Path) -> Iterator[None]:
     finally:
         subprocess.run(["scancel", "--user=root"], check=False, capture_output=True)
         for process in reversed(started):
-            process.terminate()
-            try:
-                process.wait(20)
-            except subprocess.TimeoutExpired:
-                process.kill()
+            stop(process)
         GPU.unlink(missing_ok=True)
         shutil.rmtree(CONFIGURATION, ignore_errors=True)
         if kept.exists():

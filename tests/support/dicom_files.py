@@ -22,16 +22,22 @@ REFERABLE = {"StudyInstanceUID": "1.2.3.4", "FrameOfReferenceUID": "1.2.3.5"}  #
 CENTRE_XYZ_MM = np.array([26.0, 31.0, 24.0])
 
 
+def new_object(sop_class: str, instance: str | None = None) -> Dataset:
+    """A data set of a class with a UID, an own one if no `instance` is given, and nothing else yet."""
+    dataset = Dataset()
+    dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID = sop_class
+    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID = instance or generate_uid()
+    return dataset
+
+
 def ct_slice(stored_yx: np.ndarray, grid: Grid, index: int, **elements: Any) -> Dataset:
     """A CT slice of `grid` with these stored values; `elements` are added or replace what is there.
 
     A tuple is (VR, value), and None removes the element.
     """
-    dataset = Dataset()
-    dataset.file_meta = FileMetaDataset()
-    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID = CTImageStorage
-    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID = generate_uid()
+    dataset = new_object(CTImageStorage)
     dataset.Modality = "CT"
     dataset.SeriesInstanceUID = "1.2.3"
     dataset.PatientName, dataset.PatientID, dataset.StudyDate = "Secret^Name", "SECRETID", "19991231"
@@ -103,11 +109,7 @@ def write_stack(folder: Path, heights_mm: list[float], tilt_deg: float = 0.0, **
 
 def write_rtstruct(path: Path, rois: dict[str, list[np.ndarray]], kind: str = "CLOSED_PLANAR") -> Path:
     """Write an RTSTRUCT with the given contours, (n, 3) LPS points in mm, for each ROI name."""
-    dataset = Dataset()
-    dataset.file_meta = FileMetaDataset()
-    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID = RTStructureSetStorage
-    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID = generate_uid(entropy_srcs=[path.name])
+    dataset = new_object(RTStructureSetStorage, generate_uid(entropy_srcs=[path.name]))
     dataset.Modality = "RTSTRUCT"
     dataset.StructureSetROISequence, dataset.ROIContourSequence = [], []
     for number, (name, contours) in enumerate(rois.items(), start=1):
@@ -135,11 +137,7 @@ def write_seg(
 
     A fractional segment holds 0…200 of 200; a label map has the number of the last segment in each pixel.
     """
-    dataset = Dataset()
-    dataset.file_meta = FileMetaDataset()
-    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID = SegmentationStorage
-    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID = generate_uid()
+    dataset = new_object(SegmentationStorage)
     dataset.Modality, dataset.SegmentationType = "SEG", kind
     dataset.SegmentSequence = [_segment(number, name) for number, name in enumerate(segments, start=1)]
     planes = []

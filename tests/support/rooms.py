@@ -13,12 +13,12 @@ from places import ROOT, SCRIPTS
 
 LIBRARY = SCRIPTS / "ctseg"
 PAGE = ROOT / "docs" / "ARCHITECTURE.md"
-GROUND = {"errors", "files", "file_types", "decisions", "hardware", "colours", "plurals", "version"}
+GROUND = {"errors", "files", "file_hash", "file_types", "decisions", "hardware", "colours", "plurals", "version"}
 FLOORS = (  # from the ground up
     GROUND,
     {"geometry"},
     {"masks", "dicom", "network", "provenance"},
-    {"scans", "phantom", "preprocessing", "jobs"},
+    {"scans", "phantom", "preprocessing", "jobs", "catalogue"},
     {"labels"},
     {"lungs", "study"},
     {"inference"},

@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 
 from places import ROOT
+from processes import stop
 
 FINAL = ("done", "failed", "cancelled")
 
@@ -79,12 +80,7 @@ def serving(model, folder, *flags, token="", port=None):
             wait_until_ready(served)
             yield served
     finally:
-        process.terminate()
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        stop(process)
 
 
 def wait_until_ready(served, seconds=60):

@@ -57,6 +57,13 @@ def test_a_windowing_that_loses_dice_is_not_taken():
     assert values(choose(close, AUTO))["window"] == "large"
 
 
+def test_without_any_target_nothing_is_better_than_what_others_do():
+    made = choose(table(lambda each: float("nan")), AUTO)
+    assert values(made)["window"] == "patch"
+    assert values(made)["overlap"] == 0.5
+    assert "no Dice to compare" in made["window"]["reason"]
+
+
 def test_what_is_given_stays():
     given = {"window": "patch", "overlap": "auto", "precision": "int8", "mirror_axes": ["x", "z"]}
     made = choose(table(lambda each: 0.8), given)

@@ -48,10 +48,21 @@ def test_a_region_takes_what_lies_away_from_it():
     assert dice(tried, Volume(region, GRID))[0] < 1
 
 
-def test_nothing_where_nothing_is_counts_as_right():
+def test_nothing_where_nothing_is_has_no_dice():
     empty = Volume(np.zeros(GRID.shape_zyx, np.uint8), GRID)
     rows = list(scores(empty, empty, empty, [Candidate(0.5, 0, False)], 2, False, None))
-    assert [row["dice"] for row in rows] == [1.0, 1.0]
+    assert np.isnan([row["dice"] for row in rows]).all()
+
+
+def test_a_case_without_target_counts_where_something_is_found_in_it_alone():
+    tried = [Candidate(0.3, 0.0, False), Candidate(0.5, 0.0, False)]
+    row = {"min_volume_mm3": 0.0, "keep_largest": False}
+    false_alarm = [row | {"threshold": 0.3, "dice": 0.0}, row | {"threshold": 0.5, "dice": float("nan")}]
+    target = [row | {"threshold": 0.3, "dice": 0.8}, row | {"threshold": 0.5, "dice": 0.8}]
+    assert choose(false_alarm + target, tried) == (tried[1], [0.4, 0.8])
+    chosen, _ = choose(false_alarm, tried)  # without any target Dice tells nothing
+    assert chosen == tried[0]
+    assert "no case out of training" in cleaning(AUTO, "body", chosen, float("nan"), 0)["threshold"]["reason"]
 
 
 def test_the_best_is_chosen_and_the_most_ordinary_of_equals():

@@ -23,8 +23,9 @@ def predict(given: argparse.Namespace) -> None:
     """Segment a scan and write the label map, the table of its components, and what else is asked for."""
     from tqdm import tqdm
 
-    from ctseg.dicom_export.findings import Findings, hash_of
+    from ctseg.dicom_export.findings import Findings
     from ctseg.evaluation.quality_flags import quality_flags
+    from ctseg.file_hash import sha256_of
     from ctseg.inference.engines import load_engine
     from ctseg.inference.predict import predict
     from ctseg.masks.components import write_components
@@ -58,7 +59,7 @@ def predict(given: argparse.Namespace) -> None:
         how = {"memory_gib": given.memory_gib, "gpu_memory_gib": given.gpu_memory_gib}
         write_stability(scan.volume, found.segmentation, engine, how, paths["stability"])
     if given.dicom:
-        write_dicom(given, Findings(found.segmentation, engine.card.labels, found.components, hash_of(given.model)))
+        write_dicom(given, Findings(found.segmentation, engine.card.labels, found.components, sha256_of(given.model)))
     volume_cm3 = sum(row["volume_cm3"] for row in found.components)
     print(f"{given.output}: {counted(len(found.components), 'component')}, {volume_cm3:.2f} cm³ ({engine.name})")
 

@@ -1,11 +1,13 @@
 """Decisions that stand in a file with their reasons: what `auto` in the config became."""
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, TypeVar
 
 GIVEN = "given in the config"
 
 Stored = dict[str, dict[str, Any]]  # name: {"value", "reason"}
+Settings = TypeVar("Settings")
 
 
 @dataclass(frozen=True)
@@ -34,3 +36,8 @@ def unless_auto(value: Any) -> Any:
 def values_of(decisions: Stored) -> dict[str, Any]:
     """The values of all decisions from a file."""
     return {name: decision["value"] for name, decision in decisions.items()}
+
+
+def settings_from(values: Mapping[str, Any], kind: type[Settings]) -> Settings:
+    """The dataclass `kind` with the values of its fields; others are left out. Raises KeyError for one that lacks."""
+    return kind(**{field.name: values[field.name] for field in fields(kind)})  # type: ignore[arg-type]

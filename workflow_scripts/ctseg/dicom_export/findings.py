@@ -1,8 +1,6 @@
 """What a model found in a scan, as it is told to others."""
 
-import hashlib
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from ctseg.geometry.volume import Volume
@@ -19,9 +17,3 @@ class Findings:
     names: tuple[str, ...]
     components: list[dict[str, Any]]
     model_hash: str
-
-
-def hash_of(path: str | Path) -> str:
-    """The SHA-256 of a file, in hexadecimal digits."""
-    with Path(path).open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -9,6 +9,7 @@ from ctseg.evaluation import lesion_detection
 from ctseg.evaluation.lesion_detection import ratio
 from ctseg.evaluation.surface_distances import surface_distances
 from ctseg.geometry.volume import Grid
+from ctseg.masks.overlap import dice
 
 # Order and format of the columns of the metrics table; those of surfaces and lesions follow.
 COLUMNS = {
@@ -78,7 +79,7 @@ def overlap_metrics(reference: np.ndarray, prediction: np.ndarray, voxel_volume_
     error = (found - wanted) * cm3
     return {
         "state": _state(wanted, found),
-        "dice": ratio(2 * hits, wanted + found),
+        "dice": dice(hits, wanted, found),
         "iou": ratio(hits, wanted + found - hits),
         "precision": ratio(hits, found),
         "recall": ratio(hits, wanted),

@@ -6,6 +6,7 @@ import numpy as np
 
 from ctseg.geometry.resample import bounding_box
 from ctseg.masks.components import label_components
+from ctseg.masks.overlap import dice
 
 PANOPTIC_IOU = 0.5  # above which a pair can only be one-to-one (Kirillov et al., CVPR 2019)
 # Order and format of the columns of the metrics table.
@@ -32,11 +33,15 @@ def lesion_metrics(reference: np.ndarray, prediction: np.ndarray, smallest_iou: 
     without a lesion, precision without a prediction, F1 and panoptic quality without either.
     """
     box = bounding_box(reference | prediction)
-    ious, dices = np.zeros((0, 0)), np.zeros((0, 0))
+    shared, reference_sizes, predicted_sizes = np.zeros((0, 0)), np.zeros(0), np.zeros(0)
     if box is not None:
-        ious, dices = _overlaps(label_components(reference[box]), label_components(prediction[box]))
-    n_reference, n_predicted = ious.shape
+        shared, reference_sizes, predicted_sizes = _overlaps(
+            label_components(reference[box]), label_components(prediction[box])
+        )
+    n_reference, n_predicted = shared.shape
+    ious = shared / (reference_sizes[:, None] + predicted_sizes - shared)
     pairs = _matched(ious, smallest_iou)
+    dices = [dice(shared[row, column], reference_sizes[row], predicted_sizes[column]) for row, column in pairs]
     found = len(pairs)
     strict = [ious[pair] for pair in pairs if ious[pair] > PANOPTIC_IOU]
     both = n_reference + n_predicted
@@ -48,20 +53,18 @@ def lesion_metrics(reference: np.ndarray, prediction: np.ndarray, smallest_iou: 
         "lesion_sensitivity": ratio(found, n_reference),
         "lesion_precision": ratio(found, n_predicted),
         "lesion_f1": ratio(2 * found, both),
-        "lesion_dice": ratio(sum(dices[pair] for pair in pairs), n_reference),
+        "lesion_dice": ratio(sum(dices), n_reference),
         "panoptic_quality": ratio(2 * sum(strict), both),
     }
 
 
-def _overlaps(reference: np.ndarray, prediction: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """IoU and Dice of each component of the one with each of the other, both [reference, prediction]."""
+def _overlaps(reference: np.ndarray, prediction: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Voxels that each two components share [reference, prediction], and the sizes of both sides' components."""
     n_reference, n_predicted = int(reference.max()), int(prediction.max())
     joint = reference.astype(np.int64) * (n_predicted + 1) + prediction
     counts = np.bincount(joint.ravel(), minlength=(n_reference + 1) * (n_predicted + 1))
     counts = counts.reshape(n_reference + 1, n_predicted + 1)
-    sums = counts.sum(axis=1)[1:, None] + counts.sum(axis=0)[None, 1:]
-    shared = counts[1:, 1:]
-    return shared / np.maximum(sums - shared, 1), 2 * shared / np.maximum(sums, 1)
+    return counts[1:, 1:], counts.sum(axis=1)[1:], counts.sum(axis=0)[1:]
 
 
 def _matched(ious: np.ndarray, smallest_iou: float) -> list[tuple[int, int]]:

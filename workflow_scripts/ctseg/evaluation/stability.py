@@ -1,5 +1,6 @@
 """How far a segmentation moves when the network's grid does: what of it is chance of where voxels fall."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -10,6 +11,7 @@ from ctseg.geometry.volume import Grid, Triple, Volume
 from ctseg.inference.engines import Engine
 from ctseg.inference.model_card import ModelCard
 from ctseg.inference.predict import infer
+from ctseg.masks.overlap import dice
 from ctseg.masks.postprocessing import postprocess
 from ctseg.preprocessing.preparation import Preparation
 
@@ -90,8 +92,7 @@ def _row(value: int, name: str, segmentation: Volume, moved: Sequence[Volume]) -
     own, counts, dices = int(np.count_nonzero(first)), [], []
     for other in (volume.voxels_zyx == value for volume in moved):
         counts.append(int(np.count_nonzero(other)))
-        if both := own + counts[-1]:
-            dices.append(2 * int(np.count_nonzero(first & other)) / both)
+        dices.append(dice(np.count_nonzero(first & other), own, counts[-1]))
     smallest, largest = min(own, *counts), max(own, *counts)
     voxel_cm3 = segmentation.grid.voxel_volume_mm3 / 1000
     return {
@@ -100,7 +101,7 @@ def _row(value: int, name: str, segmentation: Volume, moved: Sequence[Volume]) -
         "smallest_volume_cm3": smallest * voxel_cm3,
         "largest_volume_cm3": largest * voxel_cm3,
         "volume_range_percent": (largest - smallest) / own * 100 if own else float("nan"),
-        "smallest_dice": min(dices, default=float("nan")),
+        "smallest_dice": min((value for value in dices if not math.isnan(value)), default=math.nan),
     }
 
 

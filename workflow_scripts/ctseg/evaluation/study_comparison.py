@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import wilcoxon
 
+from ctseg.catalogue.metrics import metric_of
 from ctseg.errors import InputError
 from ctseg.evaluation.summary import KEYS, TEXT, mean_interval
 
@@ -38,7 +39,13 @@ def compare(
     pairs["difference"] = pairs["ours"] - pairs["theirs"]
     owners = pairs["case"].map(patients) if patients else pairs["case"]
     rows = [
-        {"split": split, "label": label, "metric": metric, "unit": _unit(str(metric)), **_difference(group, owners)}
+        {
+            "split": split,
+            "label": label,
+            "metric": metric,
+            "unit": metric_of(str(metric)).unit,
+            **_difference(group, owners),
+        }
         for (split, label, metric), group in pairs.groupby([*KEYS, "metric"], sort=False)
     ]
     return pd.DataFrame(rows), pairs
@@ -60,11 +67,3 @@ def _difference(group: pd.DataFrame, owners: pd.Series) -> dict[str, Any]:
         "fell": int((difference < 0).sum()),
         "wilcoxon_p": float(wilcoxon(difference).pvalue) if difference.any() else 1.0,
     }
-
-
-def _unit(metric: str) -> str:
-    """What a metric is counted in, by its name."""
-    for ending, unit in (("_cm3", "cm³"), ("hd95_mm", "mm"), ("assd_mm", "mm"), ("_percent", "%"), ("_lesions", "")):
-        if metric.endswith(ending):
-            return unit
-    return "share"

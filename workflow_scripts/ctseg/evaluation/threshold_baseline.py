@@ -5,6 +5,7 @@ import numpy as np
 from ctseg.geometry.resample import bounding_box
 from ctseg.geometry.volume import Volume
 from ctseg.masks.components import label_components, voxels_in
+from ctseg.masks.overlap import dice
 
 
 def threshold_baseline(
@@ -19,13 +20,13 @@ def threshold_baseline(
     box = bounding_box(inside) or (slice(0, 1), slice(0, 1), slice(0, 1))  # any box will do where nothing is inside
     hu, inside, reference = image.voxels_zyx[box], inside[box], reference_zyx[box]
     smallest_voxels = voxels_in(min_volume_mm3, image.grid)
-    wanted = int(np.count_nonzero(reference_zyx))
-    dice = {}
+    wanted = np.count_nonzero(reference_zyx)
+    found_dice = {}
     for threshold_hu in thresholds_hu:
         components = label_components(inside & (hu > threshold_hu))
         keep = np.bincount(components.ravel(), minlength=1) >= smallest_voxels
         keep[0] = False
         found = keep[components]
-        total = wanted + int(np.count_nonzero(found))
-        dice[threshold_hu] = 2 * np.count_nonzero(found & reference) / total if total else float("nan")
-    return dice
+        shared = np.count_nonzero(found & reference)
+        found_dice[threshold_hu] = dice(shared, wanted, np.count_nonzero(found))
+    return found_dice

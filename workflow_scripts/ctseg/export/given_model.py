@@ -2,24 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 
 from ctseg.decisions import Decision, Stored, stored
 from ctseg.errors import InputError
-from ctseg.inference.model_card import ModelCard, read_card
+from ctseg.inference.model_card import ModelCard
 
 REASON = "as the model says"
-
-
-def read_model(path: str | Path) -> ModelCard:
-    """The card of an ONNX model. Raises InputError when the file is no ONNX model, or none of ctseg."""
-    import onnx  # 0.4 s
-
-    try:
-        model = onnx.load(str(path))
-    except Exception:  # protobuf raises what it likes
-        raise InputError(f"{path} is no ONNX model: give the model.onnx of a study") from None
-    return read_card(path, {prop.key: prop.value for prop in model.metadata_props})
 
 
 def require_labels(card: ModelCard, labels: Sequence[str]) -> None:

@@ -7,7 +7,6 @@ import logging
 import warnings
 import zipfile
 from collections.abc import Sequence
-from dataclasses import fields
 from importlib.metadata import version
 from math import prod
 from pathlib import Path
@@ -17,7 +16,7 @@ import onnx
 import torch
 from torch import nn
 
-from ctseg.decisions import Stored, decided
+from ctseg.decisions import Stored, settings_from
 from ctseg.files import atomic_path
 from ctseg.geometry.hounsfield import Scaling
 from ctseg.geometry.volume import Shape
@@ -26,7 +25,7 @@ from ctseg.masks.postprocessing import PostprocessSettings
 from ctseg.network.architectures import SegmentationModel, build_network
 from ctseg.network.settings import NetworkSettings
 from ctseg.network.voxel_packing import pack_top_level
-from ctseg.preprocessing.preparation import Preparation
+from ctseg.preprocessing.planned import preparation_of
 from ctseg.training.settings import network_settings, scaling_of
 
 OPSET = 18
@@ -105,18 +104,13 @@ def model_card(
     network = network_settings(step["network"], decisions)
     return ModelCard(
         labels=tuple(step["labels"]),
-        preparation=Preparation(
-            tuple(decided(decisions, "spacing_mm")),
-            tuple(decided(decisions, "window_hu")),
-            decided(decisions, "region"),
-            step["margin_mm"],
-        ),
+        preparation=preparation_of(decisions, step["margin_mm"]),
         patch_zyx=patch_zyx,
         multiple_zyx=network.multiple_zyx,
         window_bytes=window_bytes(model, patch_zyx),
         infer=infer,
         threshold=cleaning["threshold"],
-        postprocess=PostprocessSettings(**{field.name: cleaning[field.name] for field in fields(PostprocessSettings)}),
+        postprocess=settings_from(cleaning, PostprocessSettings),
         n_networks=len(weights),
         training_cases=step["training_cases"],
         training_hash=training_hash(weights),

@@ -15,8 +15,9 @@ import numpy as np
 import onnx
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
+from ctseg.export.onnx_card import card_of
 from ctseg.files import atomic_path
-from ctseg.inference.model_card import METADATA_KEY, ModelCard, read_card
+from ctseg.inference.model_card import METADATA_KEY, ModelCard
 from ctseg.training.patch_sampling import PatchSampler, TrainingCase
 
 PATCHES = 24
@@ -63,11 +64,6 @@ def _quiet() -> Iterator[None]:
         yield
     finally:
         logging.disable(logging.NOTSET)
-
-
-def card_of(path: str | Path) -> ModelCard:
-    """The card of an ONNX model, without loading it into an engine. Raises InputError when it is no ctseg model."""
-    return read_card(path, {prop.key: prop.value for prop in onnx.load(str(path)).metadata_props})
 
 
 class _Reader(CalibrationDataReader):

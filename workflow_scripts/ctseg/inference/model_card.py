@@ -105,3 +105,8 @@ def read_card(path: str | Path, metadata: dict[str, str]) -> ModelCard:
     if METADATA_KEY not in metadata:
         raise InputError(f"{path} is no ctseg model: it has no `{METADATA_KEY}` metadata")
     return ModelCard.from_json(metadata[METADATA_KEY])
+
+
+def read_card_file(path: str | Path) -> ModelCard:
+    """The card that lies beside a model, as card.json. Raises InputError for a card of a newer format."""
+    return ModelCard.from_json(Path(path).read_text(encoding="utf-8"))

@@ -12,8 +12,7 @@ from ctseg.inference.model_card import InferSettings, ModelCard
 from ctseg.inference.native_grid import Maps, to_native_grid
 from ctseg.inference.sliding_window import Tiling, large_windows, slabs, tiling
 from ctseg.lungs.segment import check_lungs, segment_lungs
-from ctseg.masks.components import measure_components
-from ctseg.masks.postprocessing import postprocess
+from ctseg.masks.postprocessing import postprocess_and_measure
 from ctseg.preprocessing.preparation import BODY_HU, network_input, prepare_rows
 
 if TYPE_CHECKING:  # torch
@@ -148,5 +147,7 @@ def predict(
         progress=progress,
         gpu_memory_gib=gpu_memory_gib,
     )
-    segmentation, facts = postprocess(maps.labels, card.postprocess, lungs, plausible)
-    return Prediction(segmentation, measure_components(segmentation, image, maps.entropy), facts, maps.entropy)
+    segmentation, components, facts = postprocess_and_measure(
+        maps.labels, image, card.postprocess, lungs, plausible, maps.entropy
+    )
+    return Prediction(segmentation, components, facts, maps.entropy)

@@ -8,11 +8,9 @@ from typing import Any
 import numpy as np
 
 from ctseg.errors import InputError
-from ctseg.file_types import is_volume_file
 from ctseg.geometry.volume import Grid, Volume
-from ctseg.labels.alignment import Tolerance
-from ctseg.labels.mask_files import mask_files, read_label_map, read_mask_folder
-from ctseg.labels.structures import Count, Structure, require_kept, unite, united_rois
+from ctseg.labels.formats import READERS, Asked, format_of
+from ctseg.labels.structures import Count, Structure, require_kept, unite
 
 
 @dataclass(frozen=True)
@@ -53,16 +51,6 @@ class Label(Volume):
     facts: dict[str, Any] = field(default_factory=dict)
 
 
-@dataclass
-class Source:
-    """What a file gives: the structures of the labels, in their order, and what to know of it as a whole."""
-
-    structures: Iterable[tuple[str, Structure]]
-    facts: dict[str, Any] = field(default_factory=dict)
-    warnings: list[str] = field(default_factory=list)
-    empty_ok: bool = False
-
-
 def read_label(
     path: str | Path,
     settings: LabelSettings,
@@ -85,7 +73,8 @@ def read_label(
     if not source.exists():
         raise InputError(f"{source} does not exist")
     own_frames, told = _related(source, settings, image_name, relation)
-    found = _source(source, settings, grid, image_name, series_uid, own_frames)
+    name, place = format_of(source)
+    found = READERS[name](place, Asked(settings, grid, image_name, series_uid, own_frames))
     kept: dict[str, Structure] = {}
     classes, counts = unite(_noted(found.structures, kept), grid.shape_zyx, settings.overlap)
     _require_structures(kept, settings, str(source))
@@ -137,80 +126,3 @@ def _related(
     told = require_relation(relation, reference.digest, settings.foreign_ok, str(source), image_name)
     frames = tuple(reference.frames[place] for place in relation["frames"] if place < len(reference.frames))
     return ((), told) if settings.foreign_ok else (frames, told)
-
-
-def _source(
-    source: Path,
-    settings: LabelSettings,
-    grid: Grid,
-    image_name: str,
-    series_uid: str | None,
-    own_frames: tuple[str, ...],
-) -> Source:
-    """What the file or folder gives, by its format."""
-    suffix, tolerance = source.suffix.lower(), Tolerance.of(grid, settings.off_mm)
-    if is_volume_file(source):
-        found = read_label_map(
-            source,
-            settings.labels,
-            settings.names,
-            grid,
-            image_name,
-            tolerance,
-            settings.missing_ok,
-            settings.beyond,
-        )
-        unused = {str(value): voxels for value, voxels in found.unused_values.items()}
-        return Source(found.structures, {"unused_values": unused}, found.warnings)
-    if suffix in (".xml", ".csv"):
-        return _nodules(source, settings, grid, image_name, series_uid)
-    if source.is_dir() and mask_files(source):
-        return Source(read_mask_folder(source, settings.names, grid, image_name, tolerance, settings.missing_ok))
-    from ctseg.dicom.label_reference import dicom_label  # pydicom takes 0.3 s to import
-
-    path, modality = dicom_label(source)
-    if modality == "RTSTRUCT":
-        return Source(_rois(path, settings, grid, image_name, own_frames))
-    from ctseg.labels.dicom_seg import read_segments
-
-    names, missing_ok = settings.names, settings.missing_ok
-    return Source(read_segments(path, names, grid, image_name, tolerance, missing_ok, settings.beyond))
-
-
-def _nodules(path: Path, settings: LabelSettings, grid: Grid, image_name: str, series_uid: str | None) -> Source:
-    """The nodules of an archive that has one label; imports are late since other cases need neither."""
-    if len(settings.labels) > 1:
-        raise InputError(
-            f"{path} has nodules alone, but target.labels has {', '.join(settings.labels)}; name one label"
-        )
-    [label] = settings.labels
-    if path.suffix.lower() == ".xml":
-        from ctseg.labels.lidc_xml import read_lidc
-
-        structure = read_lidc(path, grid, image_name, settings.min_readers, settings.small_nodules)
-        return Source([(label, structure)])
-    from ctseg.labels.luna16_csv import read_luna16
-
-    if not series_uid:
-        raise InputError(f"{path} names scans by their series; give series_uid in the case table")
-    mask = read_luna16(path, grid, image_name, series_uid)
-    return Source([(label, Structure(mask))], empty_ok=True)  # a series without a row is a scan without nodules
-
-
-def _rois(
-    path: Path, settings: LabelSettings, grid: Grid, image_name: str, own_frames: tuple[str, ...]
-) -> Iterator[tuple[str, Structure]]:
-    """Each label with the voxels of all ROIs that it names, united."""
-    from ctseg.labels.outlines import rasterise  # scipy takes 0.2 s to import
-    from ctseg.labels.rtstruct import read_rois
-
-    for label, rois in read_rois(path, settings.names, settings.missing_ok).items():
-        name = f"{label} in {path}"
-        if own_frames and any(roi.frame_of_reference not in ("", *own_frames) for roi in rois):
-            raise InputError(
-                f"{name} was drawn in another frame of reference than {image_name}, unlike others in the file; "
-                "give the scan that it was drawn on, by series_uid in the case table, or set convert.foreign_label: "
-                "allow"
-            )
-        parts = (rasterise(roi.contours, grid, name, image_name, settings.beyond) for roi in rois)
-        yield label, united_rois(parts, [roi.open_contours for roi in rois], grid)

@@ -12,7 +12,7 @@ from scipy.spatial.distance import cdist
 
 from ctseg.files import write_table
 from ctseg.geometry.volume import Grid, Volume
-from ctseg.masks.run_lengths import Runs, component_sizes, find_runs, number_components, read_runs, split_runs
+from ctseg.masks.run_lengths import Components, Runs, component_sizes, find_components, read_runs, split_runs
 
 CONNECTIVITY: Literal[26] = 26  # voxels that share a face, an edge or a corner belong together
 PAIR_ROWS = 64  # points whose distances to the others are measured in one go
@@ -51,25 +51,29 @@ def voxels_in(volume_mm3: float, grid: Grid) -> float:
 
 
 def measure_components(segmentation: Volume, image: Volume, entropy: Volume | None = None) -> list[dict[str, Any]]:
+    """One row per component of a segmentation (uint8, classes 1…n) on the grid of `image`; see `measure`."""
+    return measure(find_components(segmentation.voxels_zyx), image, entropy)
+
+
+def measure(components: Components, image: Volume, entropy: Volume | None = None) -> list[dict[str, Any]]:
     """One row per component, ordered by class and then by falling volume.
 
-    `segmentation` holds classes 1…n (uint8) and `image` HU on the same grid. Each row has `label` (the class number)
+    `image` holds HU on the grid in which the components were found. Each row has `label` (the class number)
     and the keys of `COLUMNS`; positions are LPS millimetres, `extent` is the box along the patient's axes, whose lowest
     and highest corner stand in `box_xyz_mm`, as does one of its voxels in `voxel_xyz_mm`, and the longest diameter is
     the largest distance between voxel centres, plus the shortest edge of a voxel. The mean entropy is that of an
     `entropy` map in 255ths of a bit, and None without one. Memory grows with the surface of what was found: of the
     volumes, which may be mapped from files, a slab is read at a time.
     """
-    runs = find_runs(segmentation.voxels_zyx)
-    components = number_components(runs)
-    hu = _statistics(runs, components, image.voxels_zyx)
-    bits = _statistics(runs, components, entropy.voxels_zyx) if entropy else [None] * len(hu)
+    runs, of_run = components.runs, components.of_run
+    hu = _statistics(runs, of_run, image.voxels_zyx)
+    bits = _statistics(runs, of_run, entropy.voxels_zyx) if entropy else [None] * len(hu)
     rows = [
         {"label": int(piece.value[0]), "component": 0}
         | _place_and_size(piece, image.grid)
         | {f"{name}_hu": value for name, value in of_hu.items()}
         | {"mean_entropy_bits": of_bits["mean"] / 255 if of_bits else None}
-        for piece, of_hu, of_bits in zip(split_runs(runs, components), hu, bits, strict=True)
+        for piece, of_hu, of_bits in zip(split_runs(runs, of_run), hu, bits, strict=True)
     ]
     rows.sort(key=lambda row: (row["label"], -row["voxels"], *(round(row[f"centroid_{axis}_mm"], 3) for axis in "zyx")))
     for _, of_class in groupby(rows, key=itemgetter("label")):

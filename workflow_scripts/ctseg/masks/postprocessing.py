@@ -7,18 +7,9 @@ import numpy as np
 from scipy.ndimage import distance_transform_edt
 
 from ctseg.geometry.resample import grow_box
-from ctseg.geometry.volume import LEEWAY_MM, Volume
-from ctseg.masks.components import voxels_in
-from ctseg.masks.run_lengths import (
-    Runs,
-    component_sizes,
-    fill,
-    find_runs,
-    number_components,
-    read_runs,
-    slabs,
-    split_runs,
-)
+from ctseg.geometry.volume import LEEWAY_MM, Grid, Volume
+from ctseg.masks.components import measure, voxels_in
+from ctseg.masks.run_lengths import Components, Runs, fill, find_components, read_runs, slabs, split_runs
 
 
 @dataclass(frozen=True)
@@ -45,24 +36,60 @@ def postprocess(
     removed as a whole: a tumour on the pleura reaches beyond the lung field, and cutting it there would falsify its
     volume. Returns the cleaned segmentation and what each step removed, in components and voxels.
     """
+    facts = _nothing_removed(settings, region, region_plausible)
+    if not _removes(settings, facts):
+        return segmentation, facts
+    left, facts = _left(find_components(segmentation.voxels_zyx), segmentation.grid, settings, region, facts)
+    return segmentation.with_voxels(fill(left.runs)), facts
+
+
+def postprocess_and_measure(
+    segmentation: Volume,
+    image: Volume,
+    settings: PostprocessSettings,
+    region: Volume | None,
+    region_plausible: bool,
+    entropy: Volume | None = None,
+) -> tuple[Volume, list[dict[str, Any]], dict[str, Any]]:
+    """What `postprocess` leaves of a segmentation, the rows of its components as of `measure`, and the facts.
+
+    Components are found once: removing some of them changes none of the others.
+    """
+    facts, components = _nothing_removed(settings, region, region_plausible), find_components(segmentation.voxels_zyx)
+    if _removes(settings, facts):
+        components, facts = _left(components, segmentation.grid, settings, region, facts)
+        segmentation = segmentation.with_voxels(fill(components.runs))
+    return segmentation, measure(components, image, entropy), facts
+
+
+def _nothing_removed(settings: PostprocessSettings, region: Volume | None, region_plausible: bool) -> dict[str, Any]:
+    """Whether the region is used, and the counts of a cleaning that removes nothing."""
     restrict = region is not None and settings.restrict_to_region
     facts: dict[str, Any] = {"region_used": restrict and region_plausible}
     if restrict and not region_plausible:
         facts["region_reason"] = "the lung field is not plausible"
     for step in ("outside", "small", "other"):
         facts |= {f"removed_{step}_components": 0, f"removed_{step}_voxels": 0}
-    if not (settings.min_volume_mm3 > 0 or settings.keep_largest or facts["region_used"]):
-        return segmentation, facts
-    runs = find_runs(segmentation.voxels_zyx)
-    components = number_components(runs)
-    sizes = component_sizes(runs, components)
+    return facts
+
+
+def _removes(settings: PostprocessSettings, facts: dict[str, Any]) -> bool:
+    """Whether there is any reason to remove a component."""
+    return settings.min_volume_mm3 > 0 or settings.keep_largest or facts["region_used"]
+
+
+def _left(
+    components: Components, grid: Grid, settings: PostprocessSettings, region: Volume | None, facts: dict[str, Any]
+) -> tuple[Components, dict[str, Any]]:
+    """The components that are left, and the facts with what each step removed."""
+    runs, of_run, sizes, facts = components.runs, components.of_run, components.sizes, dict(facts)
     alive = np.ones(sizes.size, bool)
     if facts["region_used"] and region is not None:
-        alive = _drop(alive, _in_reach(runs, components, sizes, region), sizes, "outside", facts)
-    alive = _drop(alive, sizes >= voxels_in(settings.min_volume_mm3, segmentation.grid), sizes, "small", facts)
+        alive = _drop(alive, _in_reach(runs, of_run, sizes, region), sizes, "outside", facts)
+    alive = _drop(alive, sizes >= voxels_in(settings.min_volume_mm3, grid), sizes, "small", facts)
     if settings.keep_largest:
-        alive = _drop(alive, _largest(runs, components, np.where(alive, sizes, 0)), sizes, "other", facts)
-    return segmentation.with_voxels(fill(runs.chosen(alive[components]))), facts
+        alive = _drop(alive, _largest(runs, of_run, np.where(alive, sizes, 0)), sizes, "other", facts)
+    return components.chosen(alive), facts
 
 
 def _largest(runs: Runs, components: np.ndarray, sizes: np.ndarray) -> np.ndarray:

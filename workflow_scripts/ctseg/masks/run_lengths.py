@@ -59,6 +59,33 @@ class Runs:
         return Runs(row, self.start - x, self.stop - x, self.value, (depth, rows, columns))
 
 
+@dataclass(frozen=True)
+class Components:
+    """The connected components of a segmentation: its runs, and the component of each run (int32), numbered from 0.
+
+    Numbers follow the order of the first voxels.
+    """
+
+    runs: Runs
+    of_run: np.ndarray
+
+    @property
+    def sizes(self) -> np.ndarray:
+        """How many voxels each component has, int64."""
+        return component_sizes(self.runs, self.of_run)
+
+    def chosen(self, which: np.ndarray) -> "Components":
+        """Those that a mask `[component]` chooses, numbered anew: what is left has the same components as before."""
+        runs = which[self.of_run]
+        return Components(self.runs.chosen(runs), (np.cumsum(which) - 1)[self.of_run[runs]].astype(np.int32))
+
+
+def find_components(voxels_zyx: np.ndarray) -> Components:
+    """The connected components of each class of a segmentation; see `find_runs` and `number_components`."""
+    runs = find_runs(voxels_zyx)
+    return Components(runs, number_components(runs))
+
+
 def find_runs(voxels_zyx: np.ndarray) -> Runs:
     """The runs of the classes 1…n of a segmentation, or of the true voxels of a mask; 0 is background.
 

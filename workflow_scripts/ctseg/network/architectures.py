@@ -1,6 +1,7 @@
 """The networks, and the model around them that is exported: Hounsfield units in, probabilities out.
 
-Another architecture is one more function in `ARCHITECTURES`, with its name in the config's schema.
+Another architecture is one more function in `ARCHITECTURES`, with its name in `network.kinds`, in the catalogue and in
+the config's schema.
 """
 
 import math

@@ -8,6 +8,7 @@ from ctseg.decisions import GIVEN, Decision, Stored, stored
 from ctseg.errors import InputError
 from ctseg.geometry.hounsfield import window_limits_hu
 from ctseg.geometry.volume import whole_up
+from ctseg.network.kinds import KINDS
 from ctseg.network.levels import plan_kernels, plan_strides, size_multiple
 
 ANISOTROPIC = 3.0  # a slice distance this many times the in-plane spacing is a property of the data, not to be undone
@@ -144,9 +145,9 @@ def _strides(
     """What each level halves."""
     if wanted["strides"] != "auto":
         return Decision(wanted["strides"], GIVEN)
-    if wanted["architecture"] == "segresnet":
+    if KINDS[wanted["architecture"]].even_strides:
         count = (levels or len(plan_strides(spacing_mm, patch, None)) + 1) - 1
-        return Decision([[2, 2, 2]] * count, "a segresnet halves all axes at each level")
+        return Decision([[2, 2, 2]] * count, f"a {wanted['architecture']} halves all axes at each level")
     strides = [list(stride) for stride in plan_strides(spacing_mm, patch, levels)]
     return Decision(strides, "an axis is halved unless its voxels are twice as long as the shortest, or run out")
 
@@ -155,7 +156,7 @@ def _kernels(wanted: dict[str, Any], spacing_mm: list[float], strides: list[list
     """How far each level's convolutions reach."""
     if wanted["kernel_sizes"] != "auto":
         return Decision(wanted["kernel_sizes"], GIVEN)
-    if wanted["architecture"] != "dynunet":
+    if not KINDS[wanted["architecture"]].kernels_vary:
         return Decision([[3, 3, 3]] * (len(strides) + 1), f"a {wanted['architecture']} has one kernel size")
     kernels = [list(kernel) for kernel in plan_kernels(spacing_mm, strides)]
     return Decision(kernels, "3, but 1 along an axis whose voxels are still twice as long as the shortest")

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from ctseg.file_hash import sha256_of
 from ctseg.files import read_json, write_text
 from ctseg.hardware import processor_name
 from ctseg.provenance.versions import software
@@ -78,8 +79,7 @@ def describe(path: str | Path) -> dict[str, Any]:
     Snakemake and file browsers leave their own there. Raises OSError.
     """
     if not Path(path).is_dir():
-        with Path(path).open("rb") as file:
-            return {"sha256": hashlib.file_digest(file, "sha256").hexdigest(), "bytes": os.fstat(file.fileno()).st_size}
+        return {"sha256": sha256_of(path), "bytes": Path(path).stat().st_size}
     files = [describe(file) for file in Path(path).rglob("[!.]*") if file.is_file()]
     lines = "".join(sorted(f"{file['sha256']}\n" for file in files))
     total = sum(file["bytes"] for file in files)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ctseg.errors import InputError
+from ctseg.file_hash import sha256_of
 from ctseg.files import read_json
 from ctseg.provenance.job_records import describe, lineage, timeless
 
@@ -119,6 +120,6 @@ def model_difference(card: Path, provenance: Path) -> list[str]:
     """A line where the model's card names another provenance than the one beside it; a given model's lies elsewhere."""
     if not card.exists() or not provenance.exists():
         return []
-    if describe(provenance)["sha256"] == read_json(card)["provenance"]:
+    if sha256_of(provenance) == read_json(card)["provenance"]:
         return []
     return [f"{provenance} is not what the model says that it was made from"]

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ctseg.catalogue.metrics import COUNT, METRICS, SHARE
 from ctseg.evaluation.summary import ALL
 from ctseg.plurals import counted
 from ctseg.training.history import LEARNT_NOTHING
@@ -16,15 +17,8 @@ from ctseg.training.history import LEARNT_NOTHING
 FEW_CASES = 30  # below which the interval of a mean is wide, whatever it is
 MOVED_PERCENT = 10  # of a volume over grids, from which on a reader is told
 FAILED = ("missed", "false_alarm")
-# Metrics on the front page: what they are called there, and their unit.
-HEADLINE = {
-    "dice": ("Dice", ""),
-    "surface_dice": ("Surface Dice", ""),
-    "hd95_mm": ("HD95", " mm"),
-    "absolute_volume_error_cm3": ("Volume error", " cm³"),
-    "lesion_sensitivity": ("Lesions found in a scan", ""),
-    "false_lesions": ("False lesions per scan", ""),
-}
+# Metrics on the front page, in their order.
+HEADLINE = ("dice", "surface_dice", "hd95_mm", "absolute_volume_error_cm3", "lesion_sensitivity", "false_lesions")
 # Columns of each case that are shown; the others stand in the file.
 CASE_COLUMNS = ["case", "split", "label", "state", "dice", "surface_dice", "hd95_mm", "assd_mm"]
 CASE_COLUMNS += ["reference_volume_cm3", "predicted_volume_cm3", "volume_error_percent"]
@@ -55,12 +49,14 @@ def headline(summary: pd.DataFrame, split: str) -> dict[str, list[dict[str, Any]
     for label, found in rows.groupby("label", sort=False):
         by_metric = found.set_index("metric")
         tiles = []
-        for metric, (name, unit) in HEADLINE.items():
+        for metric in HEADLINE:
+            known = METRICS[metric]
+            unit = f" {known.unit}" if known.unit not in (SHARE, COUNT) else ""
             for column in _shown(by_metric.index, [metric]):
                 row = by_metric.loc[column]
                 at = f" at {column.removeprefix('surface_dice_').removesuffix('mm')} mm" if column != metric else ""
                 value = "–" if np.isnan(row["mean"]) else f"{row['mean']:.3g}{unit}"
-                tiles.append({"name": name + at, "value": value, "interval": _interval(row)})
+                tiles.append({"name": known.title + at, "value": value, "interval": _interval(row)})
         labels[str(label)] = tiles
     return labels
 

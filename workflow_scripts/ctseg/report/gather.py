@@ -1,8 +1,7 @@
 """All parts of a study's report, from the files of its results."""
 
-import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,9 @@ from markupsafe import Markup
 
 from ctseg.decisions import Stored
 from ctseg.evaluation.summary import read_tables
+from ctseg.file_hash import sha256_of
 from ctseg.files import read_json
+from ctseg.inference.model_card import ModelCard, read_card_file
 from ctseg.plurals import counted
 from ctseg.report.cohort import read_cohort
 from ctseg.report.content import (
@@ -56,7 +57,7 @@ def gather(source: Any, step: Mapping[str, Any]) -> dict[str, Any]:
 
     Parts on training are empty where the model came from elsewhere, those on metrics where no case has a label.
     """
-    cohort, card = read_cohort(source.cohort), read_json(source.card)
+    cohort, card = read_cohort(source.cohort), read_card_file(source.card)
     cases = read_tables([source.cases]) if source.get("cases") else None
     measured = [] if cases is None else list(dict.fromkeys(worst_first(cases)["case"]))
     figures = dict(zip(step["segmented"], source.case_figures, strict=True))
@@ -71,14 +72,14 @@ def gather(source: Any, step: Mapping[str, Any]) -> dict[str, Any]:
         "sections": SECTIONS,
         "pictures": [_picture(case, figures[case], cases) for case in chosen],
         "pictures_text": f" {len(chosen)} of {len(figures)} cases are shown." if len(chosen) < len(figures) else "",
-        "previews": _previews(source, step, cases, tuple(card["preparation"]["window_hu"])),
+        "previews": _previews(source, step, cases, card.preparation.window_hu),
         "card_table": _card_table(card, source.model, step),
         "cleaning_table": decision_table(made["cleaning"]),
         "inference_table": decision_table(made["inference"]),
         "methods": paragraphs,
         "references": references,
         "cost_table": table(costs(Path(step["benchmarks"])), sortable=True),
-        "software_table": table(versions(card["versions"])),
+        "software_table": table(versions(card.versions)),
         "configuration": yaml.safe_dump(step["config"], allow_unicode=True, sort_keys=False),
         **_on_scans(source, step, cohort, links),
         **_on_training(source, step, made),
@@ -150,10 +151,10 @@ def _on_metrics(
 
 
 def _front_page(
-    source: Any, step: Mapping[str, Any], cohort: pd.DataFrame, card: Mapping[str, Any], cases: pd.DataFrame | None
+    source: Any, step: Mapping[str, Any], cohort: pd.DataFrame, card: ModelCard, cases: pd.DataFrame | None
 ) -> dict[str, Any]:
     """What was done, the headline figures, and what to be careful about."""
-    facts = source.get("lungs_facts", []) if card["preparation"]["region"] == "lungs" else []
+    facts = source.get("lungs_facts", []) if card.preparation.region == "lungs" else []
     plausible = {Path(path).stem: bool(read_json(path)["plausible"]) for path in facts}
     split = "" if cases is None else headline_split(cases)
     networks = _networks(source.members) if source.get("members") else None
@@ -173,15 +174,15 @@ def _networks(path: str) -> dict[str, float]:
     return dict(zip(alone["network"], alone["validation_dice"], strict=True))
 
 
-def _summary(cohort: pd.DataFrame, card: Mapping[str, Any], cases: pd.DataFrame | None, split: str, given: bool) -> str:
+def _summary(cohort: pd.DataFrame, card: ModelCard, cases: pd.DataFrame | None, split: str, given: bool) -> str:
     """What was done, in a sentence or two."""
-    networks = "A 3-D network" if card["n_networks"] == 1 else f"An ensemble of {card['n_networks']} 3-D networks"
-    targets = ", ".join(card["labels"])
+    networks = "A 3-D network" if card.n_networks == 1 else f"An ensemble of {card.n_networks} 3-D networks"
+    targets = ", ".join(card.labels)
     scans, patients = counted(len(cohort), "CT scan"), counted(cohort["patient"].nunique(), "patient")
-    done = f"{networks} was trained on {card['training_cases']} of {scans} of {patients} to segment {targets}."
+    done = f"{networks} was trained on {card.training_cases} of {scans} of {patients} to segment {targets}."
     if given:
         done = (
-            f"A model that was trained on {card['training_cases']} other scans segmented {targets} in {scans} of "
+            f"A model that was trained on {card.training_cases} other scans segmented {targets} in {scans} of "
             f"{patients}."
         )
     if cases is None:
@@ -226,23 +227,23 @@ def _previews(
     return Markup(json.dumps(volumes).replace("</", "<\\/")) if volumes else Markup("")
 
 
-def _card_table(card: Mapping[str, Any], model: str, step: Mapping[str, Any]) -> Markup:
+def _card_table(card: ModelCard, model: str, step: Mapping[str, Any]) -> Markup:
     """The model card: what the model is for, what goes in and comes out, and how to know the file."""
-    prepared, multiple = card["preparation"], " × ".join(map(str, card["multiple_zyx"]))
-    classes: Sequence[str] = card["labels"]
+    prepared, multiple = card.preparation, " × ".join(map(str, card.multiple_zyx))
+    classes = card.labels
     rows = {
         "intended use": step["intended_use"],
         "not for": "diagnosis or treatment: research software, not a medical device",
         "licence": step["licence"],
         "input": "one CT scan in HU; DICOM, NIfTI, NRRD or MetaImage, any orientation and spacing",
         "output": f"a mask of {', '.join(classes)} on the scan's own grid; a table of components",
-        "network's input": f"`hu`, float32 [batch, 1, z, y, x] at {prepared['spacing_xyz_mm']} mm (x, y, z); "
+        "network's input": f"`hu`, float32 [batch, 1, z, y, x] at {list(prepared.spacing_xyz_mm)} mm (x, y, z); "
         f"sizes are multiples of {multiple}",
         "network's output": f"`probabilities`, float32 [batch, {len(classes)}, z, y, x]: {', '.join(classes)}",
-        "region": prepared["region"],
-        "training data": f"{card['training_cases']} scans; hash {card['training_hash'][:16]}",
-        "networks": str(card["n_networks"]),
+        "region": prepared.region,
+        "training data": f"{card.training_cases} scans; hash {card.training_hash[:16]}",
+        "networks": str(card.n_networks),
         "file": f"model/model.onnx, {Path(model).stat().st_size / 2**20:.1f} MiB",
-        "SHA-256": hashlib.sha256(Path(model).read_bytes()).hexdigest(),
+        "SHA-256": sha256_of(model),
     }
     return table(pd.DataFrame({"field": rows.keys(), "value": rows.values()}))

@@ -5,20 +5,17 @@ from typing import Any
 
 import pandas as pd
 
+from ctseg.catalogue.archives import ARCHIVES
+from ctseg.catalogue.entry import Entry
+from ctseg.catalogue.losses import LOSSES
+from ctseg.catalogue.metrics import of_family
+from ctseg.catalogue.networks import NETWORKS
+from ctseg.catalogue.optimisers import OPTIMISERS
+from ctseg.catalogue.references import REFERENCES
 from ctseg.decisions import Stored, values_of
 from ctseg.evaluation.summary import RESAMPLES
+from ctseg.inference.model_card import ModelCard
 
-ARCHITECTURES = {
-    "unet": ("a 3-D U-Net with residual units", ["Çiçek 2016", "Kerfoot 2018"]),
-    "dynunet": ("a 3-D U-Net of nnU-Net's design (DynUNet)", ["Çiçek 2016", "Isensee 2021"]),
-    "segresnet": ("SegResNet, a residual encoder and decoder", ["Myronenko 2018"]),
-}
-LOSSES = {
-    "dice_bce": ("Dice and cross-entropy", []),
-    "dice_focal": ("Dice and focal cross-entropy", ["Lin 2017"]),
-    "tversky_bce": ("the Tversky loss and cross-entropy", ["Salehi 2017"]),
-}
-OPTIMISERS = {"adamw": ("AdamW", ["Loshchilov 2019"]), "sgd": ("stochastic gradient descent with momentum", [])}
 CHANGES = {
     "rotate_degrees": "rotation (up to {}°)",
     "tilt_degrees": "tilt (up to {}°)",
@@ -30,28 +27,6 @@ CHANGES = {
     "gamma": "gamma (up to {:.0%})",
     "shift_hu": "brightness (up to {} HU)",
     "noise_hu": "Gaussian noise (standard deviation up to {} HU)",
-}
-REFERENCES = {
-    "Cardoso 2022": "Cardoso MJ, et al. MONAI: an open-source framework for deep learning in healthcare. "
-    "arXiv:2211.02701, 2022.",
-    "Çiçek 2016": "Çiçek Ö, et al. 3D U-Net: learning dense volumetric segmentation from sparse annotation. "
-    "MICCAI 2016.",
-    "Efron 1979": "Efron B. Bootstrap methods: another look at the jackknife. Annals of Statistics 1979; 7: 1–26.",
-    "Guo 2017": "Guo C, et al. On calibration of modern neural networks. ICML 2017.",
-    "Isensee 2021": "Isensee F, et al. nnU-Net: a self-configuring method for deep learning-based biomedical image "
-    "segmentation. Nature Methods 2021; 18: 203–211.",
-    "Kerfoot 2018": "Kerfoot E, et al. Left-ventricle quantification using residual U-Net. STACOM 2018.",
-    "Kirillov 2019": "Kirillov A, et al. Panoptic segmentation. CVPR 2019.",
-    "Lin 2017": "Lin TY, et al. Focal loss for dense object detection. ICCV 2017.",
-    "Loshchilov 2019": "Loshchilov I, Hutter F. Decoupled weight decay regularization. ICLR 2019.",
-    "Maier-Hein 2024": "Maier-Hein L, et al. Metrics reloaded: recommendations for image analysis validation. "
-    "Nature Methods 2024; 21: 195–212.",
-    "Myronenko 2018": "Myronenko A. 3D MRI brain tumor segmentation using autoencoder regularization. BrainLes 2018.",
-    "Mölder 2021": "Mölder F, et al. Sustainable data analysis with Snakemake. F1000Research 2021; 10: 33.",
-    "Nikolov 2021": "Nikolov S, et al. Clinically applicable segmentation of head and neck anatomy for radiotherapy. "
-    "Journal of Medical Internet Research 2021; 23: e26151.",
-    "Salehi 2017": "Salehi SSM, et al. Tversky loss function for image segmentation using 3D fully convolutional deep "
-    "networks. MLMI 2017.",
 }
 
 
@@ -69,7 +44,7 @@ class Citations:
 
 
 def methods(
-    config: Mapping[str, Any], made: Mapping[str, Stored], cohort: pd.DataFrame, card: Mapping[str, Any], measured: bool
+    config: Mapping[str, Any], made: Mapping[str, Stored], cohort: pd.DataFrame, card: ModelCard, measured: bool
 ) -> tuple[list[str], list[str]]:
     """Paragraphs on data, network, inference and evaluation; and the references in the order of their numbers.
 
@@ -80,7 +55,7 @@ def methods(
     cleaning, infer = values_of(made["cleaning"]), values_of(made["inference"])
     if "plan" in made:
         decided = values_of(made["plan"])
-        paragraphs = [_data(config, decided, cohort), _training(config, decided, card["versions"], cite)]
+        paragraphs = [_data(config, decided, cohort, cite), _training(config, decided, card.versions, cite)]
     else:
         paragraphs = [_given_model(card, cohort)]
     paragraphs.append(_inference(cleaning, infer))
@@ -93,14 +68,19 @@ def methods(
     return paragraphs, [REFERENCES[key] for key in cite.keys]
 
 
-def _given_model(card: Mapping[str, Any], cohort: pd.DataFrame) -> str:
+def _cited(entry: Entry, cite: Citations) -> str:
+    """A choice in words, with what to cite for it."""
+    return f"{entry.description}{cite(*entry.cite)}"
+
+
+def _given_model(card: ModelCard, cohort: pd.DataFrame) -> str:
     """Scans and model of a study that trains nothing."""
-    prepared = card["preparation"]
+    prepared = card.preparation
     return (
         f"{len(cohort)} CT scans of {cohort['patient'].nunique()} patients were segmented with a model for "
-        f"{', '.join(card['labels'])} that had been trained on {card['training_cases']} other scans (hash of its "
-        f"training data {card['training_hash'][:16]}). Scans were resampled linearly to voxels of "
-        f"{_listed(prepared['spacing_xyz_mm'])} mm."
+        f"{', '.join(card.labels)} that had been trained on {card.training_cases} other scans (hash of its "
+        f"training data {card.training_hash[:16]}). Scans were resampled linearly to voxels of "
+        f"{_listed(prepared.spacing_xyz_mm)} mm."
     )
 
 
@@ -109,17 +89,20 @@ def _listed(values: Any, between: str = " × ") -> str:
     return between.join(f"{value:g}" for value in values)
 
 
-def _data(config: Mapping[str, Any], decided: Mapping[str, Any], cohort: pd.DataFrame) -> str:
+def _data(config: Mapping[str, Any], decided: Mapping[str, Any], cohort: pd.DataFrame, cite: Citations) -> str:
     """Scans, splits and preprocessing."""
     counts = cohort["split"].value_counts()
     splits = ", ".join(f"{counts[split]} for {name}" for split, name in SPLIT_NAMES.items() if split in counts)
     folds = config["split"]["folds"]
+    archive = ARCHIVES.get(config["cases"]["source"])
+    origin = f" from {_cited(archive, cite)}" if archive else ""
     drawn = "at random by patient" if config["cases"]["source"] != "table" else "by patient"
     crossed = f" {folds}-fold cross-validation was done on the training cases." if folds > 1 else ""
     low, high = decided["window_hu"]
     inside = "cropped to the lung field with a margin and " if decided["region"] == "lungs" else ""
     return (
-        f"{len(cohort)} CT scans of {cohort['patient'].nunique()} patients were split {drawn}: {splits}.{crossed} "
+        f"{len(cohort)} CT scans of {cohort['patient'].nunique()} patients{origin} were split {drawn}: {splits}."
+        f"{crossed} "
         f"Scans were {inside}resampled linearly to voxels of {_listed(decided['spacing_mm'])} mm; CT numbers were "
         f"clipped to {low:g} to {high:g} HU. Masks were interpolated class by class, and a voxel belongs "
         "to the class that covers more than half of it."
@@ -134,24 +117,23 @@ def _training(
 ) -> str:
     """The network and how it was trained."""
     train, network, augment = config["train"], config["network"], config["augment"]
-    architecture, sources = ARCHITECTURES[network["architecture"]]
-    loss, loss_sources = LOSSES[train["loss"]]
-    optimiser, optimiser_sources = OPTIMISERS[train["optimiser"]]
+    architecture, loss = NETWORKS[network["architecture"]], LOSSES[train["loss"]]
+    optimiser = OPTIMISERS[train["optimiser"]]
     n_networks = config["split"]["folds"] * train["repeats"]
     ensemble = f" {n_networks} networks were trained and their probabilities averaged." if n_networks > 1 else ""
     changes = [text.format(augment[key]) for key, text in CHANGES.items() if augment[key]]
     changes += [f"mirroring along {', '.join(augment['flip_axes'])}"] if augment["flip_axes"] else []
     averaged = "the moving average of " if train["ema_decay"] else ""
     return (
-        f"The network was {architecture}{cite(*sources)} with {_listed(decided['channels'], ', ')} features, "
+        f"The network was {_cited(architecture, cite)} with {_listed(decided['channels'], ', ')} features, "
         f"implemented in MONAI {versions.get('monai', '')}{cite('Cardoso 2022')} and PyTorch "
         f"{versions.get('torch', '')}. It was trained "
         f"on patches of {_listed(decided['patch_size'])} voxels in batches of {decided['batch_size']}, "
         f"{train['foreground_probability']:.0%} of them centred on a target (a component drawn by its volume to the "
         f"power of {train['volume_exponent']:g}), for at most {train['steps']} steps of "
-        f"{optimiser}{cite(*optimiser_sources)} (learning rate {train['learning_rate']:g}, {train['schedule']} decay "
+        f"{_cited(optimiser, cite)} (learning rate {train['learning_rate']:g}, {train['schedule']} decay "
         f"after {train['warmup_steps']} steps of warm-up, weight decay {train['weight_decay']:g}), with the mean of "
-        f"{loss}{cite(*loss_sources)} as the loss (weight of the first: {train['dice_weight']:g}). Augmentation: "
+        f"{_cited(loss, cite)} as the loss (weight of the first: {train['dice_weight']:g}). Augmentation: "
         f"{', '.join(changes) or 'none'}. Every {train['validate_every']} steps the validation cases were segmented by "
         f"sliding window; {averaged}the weights with the best smoothed Dice were kept, and training stopped early "
         f"after {train['patience']} validations without a rise.{ensemble}"
@@ -174,23 +156,36 @@ def _inference(decided: Mapping[str, Any], infer: Mapping[str, Any]) -> str:
 
 
 def _evaluation(config: Mapping[str, Any], cite: Citations) -> str:
-    """Metrics and statistics."""
+    """Metrics and statistics; each metric of the catalogue is named."""
     measure = config["measure"]
     tolerances = " and ".join(f"{value:g}" for value in measure["tolerances_mm"])
-    metrics = (
-        f"Segmentations were compared with the labels on the grid of each scan, as Metrics Reloaded advises"
-        f"{cite('Maier-Hein 2024')}: Dice, intersection over union, volume error, surface Dice at {tolerances} mm, "
-        f"HD95 and mean surface distance{cite('Nikolov 2021')}; a lesion counts as found if a component overlaps it by "
-        f"an intersection over union of at least {measure['lesion_iou']:g}, one to one; panoptic quality"
-        f"{cite('Kirillov 2019')}."
+    advised = cite("Maier-Hein 2024")
+    overlap, surface = _named("overlap", ", ", cite), _named("surface", ", ", cite)
+    lesions, moved = _named("lesions", ", ", cite), _named("stability", " and the ", cite)
+    text = (
+        f"Segmentations were compared with the labels on the grid of each scan, as Metrics Reloaded advises{advised}: "
+        f"{overlap}, {surface} (tolerance of the surface Dice: {tolerances} mm). Of lesions the table has {lesions}; "
+        "one counts as found if a component overlaps it by an intersection over union of at least "
+        f"{measure['lesion_iou']:g}, one to one."
     )
-    calibration = (
-        " Calibration was measured by the Brier score and the expected calibration error in ten bins"
-        f"{cite('Guo 2017')} within 10 mm of the target's box, and FROC curves over thresholds of the probability."
-        if measure["probabilities"]
-        else ""
-    )
+    if measure["probabilities"]:
+        text += (
+            f" Calibration was measured by the {_named('calibration', ' and the ', cite)} in ten bins within 10 mm of "
+            "the target's box, and FROC curves over thresholds of the probability."
+        )
+    if measure["stability"]:
+        text += f" How far a segmentation moves with the network's grid shifted by half a voxel is told by the {moved}."
     return (
-        f"{metrics}{calibration} Cases in which neither has the target were left out of mean Dice. Intervals are 95 % "
-        f"percentile bootstrap intervals of the mean over patients, with {RESAMPLES} resamples{cite('Efron 1979')}."
+        f"{text} Cases in which neither has the target were left out of mean Dice. Intervals are 95 % percentile "
+        f"bootstrap intervals of the mean over patients, with {RESAMPLES} resamples{cite('Efron 1979')}."
     )
+
+
+def _named(family: str, between: str, cite: Citations) -> str:
+    """The metrics of a family, each with what it cites where it is named first."""
+    sources: dict[str, None] = {}
+    cited = {}
+    for metric in of_family(family):
+        cited[metric.description] = cite(*(key for key in metric.cite if key not in sources))
+        sources |= dict.fromkeys(metric.cite)
+    return between.join(f"{description}{numbers}" for description, numbers in cited.items())

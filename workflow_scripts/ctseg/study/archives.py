@@ -14,44 +14,31 @@ from collections.abc import Callable, Iterator, Mapping
 from difflib import SequenceMatcher
 from pathlib import Path
 
+from ctseg.catalogue.archives import ARCHIVES
 from ctseg.errors import InputError
 from ctseg.study.lidc_archive import lidc_columns
 
 Columns = dict[str, str]
 
-LUNG_VALUES = {"luna16": [3, 4]}  # of the two lungs in an archive's lung masks; LUNA16's 5 is the trachea
+# Of the two lungs in an archive's lung masks.
+LUNG_VALUES = {name: list(archive.lung_values) for name, archive in ARCHIVES.items() if archive.lung_values}
 SAME_NAME = 0.6  # by difflib's ratio: tumor and tumour, but not tumour and cancer
 NIFTI = ".nii.gz"
-
-ARCHIVES = {
-    "msd": "a task of the Medical Segmentation Decathlon (http://medicaldecathlon.com; Task09_Spleen 1.5 GB, "
-    "Task06_Lung 8.5 GB; CC BY-SA 4.0), unpacked: the folder that holds dataset.json, imagesTr, labelsTr and imagesTs",
-    "lidc": "LIDC-IDRI (https://www.cancerimagingarchive.net/collection/lidc-idri/; 125 GB; CC BY 3.0): the folder "
-    "that holds LIDC-IDRI-0001, LIDC-IDRI-0002 and so on, each as <study>/<series>/*.dcm, with the XML beside the "
-    "slices, as LIDC-IDRI-0001.xml beside the patient, or in a folder of XML files beside the patients",
-    "luna16": "LUNA16 (https://luna16.grand-challenge.org; 66 GB to download; CC BY 4.0), unpacked: the folder that "
-    "holds annotations.csv, subset0 to subset9 with .mhd and .raw files, and, if wanted, seg-lungs-LUNA16",
-}
 
 
 def archive_columns(source: str, folder: str, root: str, labels: Mapping[str, int]) -> list[Columns]:
     """The columns of each case of an archive, named as in a case table; paths start at `root`, or are absolute.
 
-    `source` is one of `ARCHIVES`, `folder` where the archive lies; `labels` are the targets' values by name, with which
-    those of MSD's dataset.json must agree. Raises InputError where the archive does not lie as it is published: it says
-    what it is, where it comes from and which layout is expected.
+    `source` is one of `catalogue.archives`, `folder` where the archive lies; `labels` are the targets' values by name,
+    with which those of MSD's dataset.json must agree. Raises InputError where the archive does not lie as it is
+    published: it says what it is, where it comes from and which layout is expected.
     """
     folder = os.path.normpath(os.path.expanduser(folder))
-    readers: dict[str, Callable[[], Iterator[Columns]]] = {
-        "msd": lambda: _msd_columns(folder, root, labels),
-        "lidc": lambda: lidc_columns(folder, root),
-        "luna16": lambda: _luna16_columns(folder, root),
-    }
     is_folder = os.path.isdir(os.path.join(root, folder))
-    rows = list(readers[source]()) if is_folder else []
+    rows = list(READERS[source](folder, root, labels)) if is_folder else []
     if not rows:
         problem = "does not hold an archive of this layout" if is_folder else "is not there"
-        raise InputError(f"cases.folder: {folder} {problem}; `source: {source}` reads {ARCHIVES[source]}")
+        raise InputError(f"cases.folder: {folder} {problem}; `source: {source}` reads {ARCHIVES[source].layout}")
     return rows
 
 
@@ -98,7 +85,12 @@ def _similar(first: str, second: str) -> bool:
     return short in long or SequenceMatcher(None, short, long).ratio() >= SAME_NAME
 
 
-def _luna16_columns(folder: str, root: str) -> Iterator[Columns]:
+def _lidc_columns(folder: str, root: str, _: Mapping[str, int]) -> Iterator[Columns]:
+    """See `lidc_columns`; its one label may have any name."""
+    return lidc_columns(folder, root)
+
+
+def _luna16_columns(folder: str, root: str, _: Mapping[str, int]) -> Iterator[Columns]:
     """Every `.mhd` of the subsets that are there; its name is the series."""
     top = os.listdir(os.path.join(root, folder))
     if "annotations.csv" not in top:
@@ -123,3 +115,10 @@ def _mhd_names(root: str, folder: str) -> list[str]:
     except OSError:
         return []
     return sorted(name for name in names if name.endswith(".mhd") and not name.startswith("."))
+
+
+READERS: dict[str, Callable[[str, str, Mapping[str, int]], Iterator[Columns]]] = {
+    "msd": _msd_columns,
+    "lidc": _lidc_columns,
+    "luna16": _luna16_columns,
+}

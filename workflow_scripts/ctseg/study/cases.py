@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ctseg.catalogue.archives import ARCHIVES
 from ctseg.errors import InputError
 from ctseg.phantom.cases import phantom_case, phantom_label_name
-from ctseg.study.archives import ARCHIVES, archive_columns
+from ctseg.study.archives import archive_columns
 from ctseg.study.path_patterns import Folders, find_paths
 from ctseg.study.pseudonyms import safe_names
 from ctseg.study.schema import Schema, find_problems, read_schema, show

@@ -9,10 +9,12 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from ctseg.catalogue.archives import ARCHIVES
+from ctseg.catalogue.label_formats import LABEL_FORMATS
 from ctseg.errors import InputError
 from ctseg.labels.structure_names import bad_pattern
+from ctseg.network.kinds import KINDS
 from ctseg.network.levels import plan_strides, size_multiple
-from ctseg.study.archives import ARCHIVES
 from ctseg.study.schema import Problem, fill_defaults, find_problems, read_schema, read_texts, show
 
 Config = dict[str, Any]
@@ -85,7 +87,7 @@ def _pattern(key: str, pattern: str) -> Iterator[Problem]:
 
 def _nodules_alone(config: Config) -> Iterator[Problem]:
     source, labels = config["cases"]["source"], config["target"]["labels"]
-    if source in ("lidc", "luna16") and len(labels) > 1:
+    if source in ARCHIVES and LABEL_FORMATS[ARCHIVES[source].label_format].one_label and len(labels) > 1:
         yield Problem("target.labels", f"{' and '.join(labels)} are too many; `source: {source}` has nodules alone")
 
 
@@ -146,17 +148,19 @@ def _patch_size(config: Config) -> Iterator[Problem]:
 def _network(config: Config) -> Iterator[Problem]:
     network = config["network"]
     kind, channels = network["architecture"], network["channels"]
-    if network["deep_supervision"] and kind != "dynunet":
-        yield Problem("network.deep_supervision", f"needs architecture dynunet, not {kind}")
-    if network["norm"] == "group" and kind == "unet":
-        yield Problem("network.norm", "group does not fit a unet, whose last layers have one feature a label")
+    can = KINDS[kind]
+    if network["deep_supervision"] and not can.deep_supervision:
+        able = " or ".join(name for name, other in KINDS.items() if other.deep_supervision)
+        yield Problem("network.deep_supervision", f"needs architecture {able}, not {kind}")
+    if network["norm"] == "group" and can.narrow_end:
+        yield Problem("network.norm", f"group does not fit a {kind}, whose last layers have one feature a label")
     yield from _levels(network)
     if channels == "auto":
         return
     if network["norm"] == "group" and any(features % 4 for features in channels):
         yield Problem("network.channels", f"{show(channels)} should be multiples of 4 for norm group")
-    if kind == "segresnet" and channels != [channels[0] * 2**level for level in range(len(channels))]:
-        yield Problem("network.channels", f"{show(channels)} should double from level to level for segresnet")
+    if can.doubling and channels != [channels[0] * 2**level for level in range(len(channels))]:
+        yield Problem("network.channels", f"{show(channels)} should double from level to level for {kind}")
 
 
 def _levels(network: Config) -> Iterator[Problem]:
@@ -169,9 +173,9 @@ def _levels(network: Config) -> Iterator[Problem]:
             needed = f"network.channels has {len(channels)} levels and needs {len(channels) - fewer}"
             text = f"has {len(given)} entries; {needed}"
             yield Problem(f"network.{key}", text)
-    if kind == "segresnet" and strides != "auto" and any(stride != [2, 2, 2] for stride in strides):
-        yield Problem("network.strides", "should be [2, 2, 2] at each level for segresnet")
-    if kind != "dynunet" and kernels != "auto" and any(kernel != [3, 3, 3] for kernel in kernels):
+    if KINDS[kind].even_strides and strides != "auto" and any(stride != [2, 2, 2] for stride in strides):
+        yield Problem("network.strides", f"should be [2, 2, 2] at each level for {kind}")
+    if not KINDS[kind].kernels_vary and kernels != "auto" and any(kernel != [3, 3, 3] for kernel in kernels):
         yield Problem("network.kernel_sizes", f"should be [3, 3, 3] at each level for {kind}")
 
 

@@ -2,7 +2,7 @@
 
 import copy
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import chain
 
 import torch
@@ -23,9 +23,17 @@ def learning_rate_at(step: int, settings: TrainSettings) -> float:
 
 
 def build_optimiser(parameters: Iterable[nn.Parameter], settings: TrainSettings) -> torch.optim.Optimizer:
-    """AdamW (Loshchilov and Hutter, ICLR 2019), or nnU-Net's stochastic gradient descent with Nesterov's momentum."""
-    if settings.optimiser == "adamw":
-        return torch.optim.AdamW(parameters, lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True)
+    """The optimiser that is asked for, one of `OPTIMISERS`."""
+    return OPTIMISERS[settings.optimiser](parameters, settings)
+
+
+def _adamw(parameters: Iterable[nn.Parameter], settings: TrainSettings) -> torch.optim.Optimizer:
+    """AdamW (Loshchilov and Hutter, ICLR 2019)."""
+    return torch.optim.AdamW(parameters, lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True)
+
+
+def _sgd(parameters: Iterable[nn.Parameter], settings: TrainSettings) -> torch.optim.Optimizer:
+    """Stochastic gradient descent with Nesterov's momentum, as in nnU-Net."""
     return torch.optim.SGD(
         parameters,
         lr=settings.learning_rate,
@@ -34,6 +42,12 @@ def build_optimiser(parameters: Iterable[nn.Parameter], settings: TrainSettings)
         nesterov=True,
         fused=True,
     )
+
+
+OPTIMISERS: dict[str, Callable[[Iterable[nn.Parameter], TrainSettings], torch.optim.Optimizer]] = {
+    "adamw": _adamw,
+    "sgd": _sgd,
+}
 
 
 class MovingAverage(nn.Module):

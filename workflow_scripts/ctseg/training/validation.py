@@ -14,6 +14,7 @@ from ctseg.inference import gpu_labels
 from ctseg.inference.gpu_windows import DeviceWindows
 from ctseg.inference.sliding_window import sliding_window, tiling
 from ctseg.masks.label_map import label_map
+from ctseg.masks.overlap import dice_of_masks, mean_dice
 from ctseg.training.batches import Share
 from ctseg.training.patch_sampling import TrainingCase
 
@@ -71,6 +72,7 @@ def on_gpu(model: nn.Module, windowed: Windowed, device: torch.device) -> Segmen
 def validation_dice(cases: Sequence[TrainingCase], segment: Segment, n_classes: int, share: Share) -> float:
     """Mean Dice over the classes and cases that have a reference, each case segmented by sliding window.
 
+    A class that a case has not is not judged by: in the first steps a network finds something of it nearly everywhere.
     Several processes take their share of the cases, and all return the mean over all. Computed on the network's grid,
     before postprocessing. Raises InputError when no case has a reference.
     """
@@ -78,9 +80,9 @@ def validation_dice(cases: Sequence[TrainingCase], segment: Segment, n_classes: 
     for case in cases[share.rank :: share.processes]:
         predicted = segment(case)
         for value in range(1, n_classes + 1):
-            reference, found = case.label_zyx == value, predicted == value
+            reference = case.label_zyx == value
             if reference.any():
-                scores.append(float(2 * np.count_nonzero(reference & found) / (reference.sum() + found.sum())))
+                scores.append(dice_of_masks(reference, predicted == value))
     if share.processes > 1:
         gathered: list[list[float]] = [[] for _ in range(share.processes)]
         dist.all_gather_object(gathered, scores)
@@ -90,4 +92,4 @@ def validation_dice(cases: Sequence[TrainingCase], segment: Segment, n_classes: 
             "no validation case has a voxel of any target, so training cannot be judged; change `split` in the config "
             "or give cases a split in the case table"
         )
-    return float(np.mean(scores))
+    return mean_dice(scores)

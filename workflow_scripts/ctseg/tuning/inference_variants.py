@@ -4,6 +4,7 @@ Windows and overlap are ranked by the voxels that the network has to compute, wh
 is measured and told. A lower precision is ranked by time, since that depends on the processor alone.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from statistics import mean
@@ -11,6 +12,7 @@ from typing import Any
 
 from ctseg.decisions import GIVEN, Decision, Stored, stored
 from ctseg.inference.model_card import REFERENCE, InferSettings
+from ctseg.masks.overlap import mean_dice
 
 WINDOWING_LOSS = 0.001  # of mean Dice that a cheaper windowing may cost
 PRECISION_LOSS = 0.002  # the same of a lower precision
@@ -53,7 +55,8 @@ def variants(
 def summary(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """One row a variant, in the order in which they were tried: mean voxels, seconds and Dice over the cases.
 
-    `rows` have the keys of `COLUMNS`, `case`, `computed_voxels`, `seconds` and `dice`.
+    The Dice is NaN where no case has one, since there is no target and none was found. `rows` have the keys of
+    `COLUMNS`, `case`, `computed_voxels`, `seconds` and `dice`.
     """
     grouped: dict[tuple, list[Mapping[str, Any]]] = {}
     for row in rows:
@@ -64,7 +67,7 @@ def summary(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
             "cases": len(found),
             "computed_mvoxels": mean(row["computed_voxels"] for row in found) / 1e6,
             "seconds": mean(row["seconds"] for row in found),
-            "dice": mean(row["dice"] for row in found),
+            "dice": mean_dice(row["dice"] for row in found),
         }
         for key, found in grouped.items()
     ]
@@ -88,6 +91,8 @@ def choose(table: Sequence[Mapping[str, Any]], wanted: Mapping[str, Any]) -> Sto
     good = [row for row in fitting if row["dice"] >= reference["dice"] - WINDOWING_LOSS]
     best = min(good or [reference], key=lambda row: row["computed_mvoxels"])
     reason = f"nothing cheaper comes near its mean Dice of {best['dice']:.4f} on {best['cases']} cases"
+    if math.isnan(reference["dice"]):
+        reason = f"no Dice to compare: there is no target in {best['cases']} cases, and none was found"
     if best is not reference:
         reason = (
             f"{best['computed_mvoxels']:.3g} instead of {reference['computed_mvoxels']:.3g} million voxels to compute, "

@@ -4,17 +4,16 @@ The choice is made once, for the mean Dice of all such cases, and written into t
 no part in it.
 """
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
-from statistics import mean
 from typing import Any
-
-import numpy as np
 
 from ctseg.decisions import GIVEN, Decision, Stored, stored
 from ctseg.geometry.resample import bounding_box, grow_box
 from ctseg.geometry.volume import Volume
+from ctseg.masks.overlap import dice_of_classes, mean_dice
 from ctseg.masks.postprocessing import REACH_MM, PostprocessSettings, postprocess
 
 THRESHOLDS = (0.5, 0.4, 0.6, 0.3, 0.7)  # the one to prefer first
@@ -50,7 +49,7 @@ def scores(
     restrict: bool,
     region: Volume | None,
 ) -> Iterator[dict[str, Any]]:
-    """Dice of each class with each candidate.
+    """Dice of each class with each candidate; NaN where neither the reference nor what is found has a voxel of it.
 
     `classes` are the candidates of `native_grid.Maps`, `certainty` their probability in 255ths; `region` is the lung
     field where there is a plausible one.
@@ -60,7 +59,7 @@ def scores(
         sure = certainty.voxels_zyx >= candidate.threshold * 255
         settings = PostprocessSettings(candidate.min_volume_mm3, candidate.keep_largest, restrict)
         found, _ = postprocess(classes.with_voxels(classes.voxels_zyx * sure), settings, region, region is not None)
-        for value, dice in enumerate(dice_of(reference.voxels_zyx, found.voxels_zyx, n_classes), start=1):
+        for value, dice in enumerate(dice_of_classes(reference.voxels_zyx, found.voxels_zyx, n_classes), start=1):
             yield {
                 "label": value,
                 "threshold": candidate.threshold,
@@ -82,32 +81,30 @@ def around_targets(
     return classes.cropped(box), certainty.cropped(box), reference.cropped(box), region
 
 
-def dice_of(reference: np.ndarray, found: np.ndarray, n_classes: int) -> list[float]:
-    """Dice of each class of two label maps; 1 where neither has a voxel of it."""
-    dice = []
-    for value in range(1, n_classes + 1):
-        there, seen = reference == value, found == value
-        both, total = np.count_nonzero(there & seen), there.sum() + seen.sum()
-        dice.append(float(2 * both / total) if total else 1.0)
-    return dice
-
-
 def choose(rows: Iterable[Mapping[str, Any]], tried: list[Candidate]) -> tuple[Candidate, list[float]]:
     """The candidate with the best mean Dice, and the mean Dice of each; `rows` are the `scores` of all cases.
 
-    An earlier candidate that reaches the best one to within `GAIN` is taken instead.
+    An earlier candidate that reaches the best one to within `GAIN` is taken instead. Where no case has a target Dice
+    says nothing, and the first candidate is taken.
     """
     found: dict[Candidate, list[float]] = {candidate: [] for candidate in tried}
     for row in rows:
         found[Candidate(row["threshold"], row["min_volume_mm3"], row["keep_largest"])].append(row["dice"])
-    means = [mean(values) for values in found.values()]
-    first = next(place for place, value in enumerate(means) if value >= max(means) - GAIN)
+    means = [mean_dice(values) for values in found.values()]
+    # Where no case has a target the Dice is 0 with false alarms, and not defined without: the former is not better.
+    best = max((value for value in means if value > 0), default=math.nan)
+    first = next((place for place, value in enumerate(means) if value >= best - GAIN), 0)
     return tried[first], means
 
 
 def cleaning(wanted: dict[str, Any], region: str, chosen: Candidate, dice: float | None, n_cases: int) -> Stored:
-    """Threshold and postprocessing as {"value", "reason"}; `dice` is that of the choice where one was made."""
-    by_dice = f"mean Dice {dice:.3f} on {n_cases} cases out of training" if dice is not None else ""
+    """Threshold and postprocessing as {"value", "reason"}; `dice` is that of the choice where one was made.
+
+    `n_cases` are those that have a Dice; it is NaN where none has.
+    """
+    by_dice = "" if dice is None else f"mean Dice {dice:.3f} on {n_cases} cases out of training"
+    if dice is not None and math.isnan(dice):
+        by_dice = "no case out of training has a voxel of any target, so none is better"
     made = {key: Decision(getattr(chosen, key), by_dice if wanted[key] == "auto" else GIVEN) for key in KEYS}
     restrict = wanted["restrict_to_region"] and region == "lungs"
     made["region"] = Decision(region, "as in the plan")

@@ -8,15 +8,14 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from ctseg.decisions import settings_from
 from ctseg.geometry.volume import Volume
 from ctseg.inference.engines import Engine, fastest_engine, load_engine, lower_precisions
 from ctseg.inference.predict import infer, tiles_for
+from ctseg.masks.overlap import dice_of_classes, mean_dice
 from ctseg.masks.postprocessing import PostprocessSettings, postprocess
 from ctseg.preprocessing.preparation import network_input
 from ctseg.tuning.inference_variants import Variant, variants
-from ctseg.tuning.thresholds import dice_of
 
 logger = logging.getLogger(__name__)
 
@@ -62,7 +61,7 @@ class Trials:
         return self.engines[key]
 
     def measured(self, variant: Variant, case: Case) -> dict[str, Any]:
-        """Voxels that the network computes, seconds, and mean Dice over the labels after postprocessing."""
+        """Voxels that the network computes, seconds, and `mean_dice` over the labels after postprocessing."""
         engine, settings = self.engine_of(variant), variant.settings
         memory = {name: self.how[name] for name in ("memory_gib", "gpu_memory_gib")}
         sizes = memory | {"threshold": self.cleaning["threshold"], "batch_size": self.how["batch_size"]}
@@ -71,10 +70,9 @@ class Trials:
         started = time.perf_counter()
         found = infer(case.image, case.lungs, engine, settings, **sizes)
         seconds = time.perf_counter() - started
-        names = ("min_volume_mm3", "keep_largest", "restrict_to_region")
-        rules = PostprocessSettings(*(self.cleaning[name] for name in names))
+        rules = settings_from(self.cleaning, PostprocessSettings)
         cleaned, _ = postprocess(found.labels, rules, case.lungs, case.lungs is not None)
-        dice = float(np.mean(dice_of(case.label.voxels_zyx, cleaned.voxels_zyx, len(engine.card.labels))))
+        dice = mean_dice(dice_of_classes(case.label.voxels_zyx, cleaned.voxels_zyx, len(engine.card.labels)))
         _, grid = network_input(case.image, case.lungs, engine.card.preparation)
         tiles = tiles_for(grid.shape_zyx, engine, settings, **memory)
         computed = tiles.computed_voxels * 2 ** len(settings.mirror_axes)

@@ -1,0 +1,46 @@
+"""The public archives whose layout is known, by their names in the config's `cases.source`."""
+
+from dataclasses import dataclass
+
+from ctseg.catalogue.entry import Entry
+
+
+@dataclass(frozen=True)
+class Archive(Entry):
+    """An archive.
+
+    `layout` says where it comes from and how its folder looks, `label_format` is one of `LABEL_FORMATS`, and
+    `lung_values` are the values of the two lungs in its lung masks, where it has some.
+    """
+
+    layout: str = ""
+    label_format: str = ""
+    lung_values: tuple[int, ...] = ()
+
+
+ARCHIVES = {
+    "msd": Archive(
+        "the Medical Segmentation Decathlon",
+        ("Antonelli 2022",),
+        "a task of the Medical Segmentation Decathlon (http://medicaldecathlon.com; Task09_Spleen 1.5 GB, "
+        "Task06_Lung 8.5 GB; CC BY-SA 4.0), unpacked: the folder that holds dataset.json, imagesTr, labelsTr and "
+        "imagesTs",
+        "label_map",
+    ),
+    "lidc": Archive(
+        "LIDC-IDRI",
+        ("Armato 2011",),
+        "LIDC-IDRI (https://www.cancerimagingarchive.net/collection/lidc-idri/; 125 GB; CC BY 3.0): the folder "
+        "that holds LIDC-IDRI-0001, LIDC-IDRI-0002 and so on, each as <study>/<series>/*.dcm, with the XML beside the "
+        "slices, as LIDC-IDRI-0001.xml beside the patient, or in a folder of XML files beside the patients",
+        "lidc_xml",
+    ),
+    "luna16": Archive(
+        "LUNA16",
+        ("Setio 2017",),
+        "LUNA16 (https://luna16.grand-challenge.org; 66 GB to download; CC BY 4.0), unpacked: the folder that "
+        "holds annotations.csv, subset0 to subset9 with .mhd and .raw files, and, if wanted, seg-lungs-LUNA16",
+        "luna16_csv",
+        lung_values=(3, 4),  # 5 is the trachea
+    ),
+}

@@ -1,0 +1,61 @@
+"""The metrics of a case, by their columns in the tables, with what the report and a comparison say of them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ctseg.catalogue.entry import Entry
+
+SHARE, COUNT = "share", ""  # of what a metric is measured in, beside mm, cm³ and %
+
+
+@dataclass(frozen=True)
+class Metric(Entry):
+    """A metric; `description` stands in the methods text.
+
+    `unit` is "share" for numbers between 0 and 1, and empty for numbers of things; `title` heads the front page of the
+    report, where the metric is shown there; `family` tells what it is computed from.
+    """
+
+    unit: str = SHARE
+    family: str = "overlap"
+    title: str = ""
+
+
+# A surface Dice has a column for each tolerance, whose name begins with its own.
+METRICS = {
+    "dice": Metric("Dice", title="Dice"),
+    "iou": Metric("intersection over union"),
+    "precision": Metric("precision"),
+    "recall": Metric("recall"),
+    "reference_volume_cm3": Metric("volume", unit="cm³"),
+    "predicted_volume_cm3": Metric("volume", unit="cm³"),
+    "volume_error_cm3": Metric("volume error", unit="cm³"),
+    "absolute_volume_error_cm3": Metric("volume error", unit="cm³", title="Volume error"),
+    "volume_error_percent": Metric("volume error", unit="%"),
+    "surface_dice": Metric("surface Dice", ("Nikolov 2021",), family="surface", title="Surface Dice"),
+    "hd95_mm": Metric("HD95", ("Nikolov 2021",), unit="mm", family="surface", title="HD95"),
+    "assd_mm": Metric("mean surface distance", ("Nikolov 2021",), unit="mm", family="surface"),
+    "reference_lesions": Metric("their number in the label", unit=COUNT, family="lesions"),
+    "predicted_lesions": Metric("in the segmentation", unit=COUNT, family="lesions"),
+    "found_lesions": Metric("of found ones", unit=COUNT, family="lesions"),
+    "false_lesions": Metric("of false ones", unit=COUNT, family="lesions", title="False lesions per scan"),
+    "lesion_sensitivity": Metric("sensitivity", family="lesions", title="Lesions found in a scan"),
+    "lesion_precision": Metric("precision", family="lesions"),
+    "lesion_f1": Metric("F1", family="lesions"),
+    "lesion_dice": Metric("mean Dice", family="lesions"),
+    "panoptic_quality": Metric("panoptic quality", ("Kirillov 2019",), family="lesions"),
+    "brier": Metric("Brier score", family="calibration"),
+    "ece": Metric("expected calibration error", ("Guo 2017",), family="calibration"),
+    "stability_dice": Metric("lowest Dice", family="stability"),
+    "stability_volume_percent": Metric("range of the volume", unit="%", family="stability"),
+}
+
+
+def metric_of(column: str) -> Metric:
+    """The metric of a table's column. Raises KeyError for one that is not known."""
+    return METRICS["surface_dice" if column.startswith("surface_dice_") else column]
+
+
+def of_family(family: str) -> Iterator[Metric]:
+    """The metrics of a family, in the order of the table."""
+    return (metric for metric in METRICS.values() if metric.family == family)
