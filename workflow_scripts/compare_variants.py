@@ -12,12 +12,12 @@ from ctseg.tuning.variant_trials import Case, Trials
 from job import job
 
 with job(snakemake) as log:
-    step, found = snakemake.params.step, snakemake.input
-    how = settings_of(step, snakemake.resources, snakemake.threads)
+    params, found = snakemake.params.settings, snakemake.input
+    how = settings_of(params, snakemake.resources, snakemake.threads)
     trials = Trials(Path(found.model), Path(found.int8), how, values_of(read_json(found.cleaning)))
     lungs = plausible_lungs(found.get("lungs"), found.get("lungs_facts"))
     case = Case(read_nifti(found.image), read_nifti(found.label), lungs)
-    tried = trials.variants(step["flip_axes"], step["overlap"])
+    tried = trials.variants(params["flip_axes"], params["overlap"])
     rows = [{"case": snakemake.wildcards.case, **variant.key, **trials.measured(variant, case)} for variant in tried]
     formats = dict.fromkeys(["case", *COLUMNS, "computed_voxels"], "") | {"seconds": ".3f", "dice": ".6f"}
     write_table(snakemake.output.compared, formats, rows)

@@ -13,15 +13,15 @@ from ctseg.scans.nifti import read_nifti
 from job import job
 
 with job(snakemake):
-    step, source = snakemake.params.step, snakemake.input
+    params, source = snakemake.params.settings, snakemake.input
     label, candidates, certainty = (read_nifti(path) for path in (source.label, source.candidates, source.certainty))
     require_same_grid(label.grid, certainty.grid, source.label, source.certainty)
     cleaning = values_of(read_json(source.cleaning))
     settings = PostprocessSettings(**{field.name: cleaning[field.name] for field in fields(PostprocessSettings)})
     in_lungs = cleaning["region"] == "lungs"
     lungs = plausible_lungs(source.get("lungs"), source.get("lungs_facts")) if in_lungs else None
-    names, place = step["labels"], {name: step[name] for name in ("case", "split", "fold")}
-    counts = lesion_counts(label, candidates, certainty, settings, lungs, step["lesion_iou"], len(names))
+    names, place = params["labels"], {name: params[name] for name in ("case", "split", "fold")}
+    counts = lesion_counts(label, candidates, certainty, settings, lungs, params["lesion_iou"], len(names))
     froc = [{**row, **place, "label": names[row["label"] - 1]} for row in counts]
     bins = []
     for value, name in enumerate(names, start=1):

@@ -12,12 +12,12 @@ from ctseg.jobs.refusals import admitted
 from job import job
 
 with job(snakemake) as log:
-    step, source = snakemake.params.step, snakemake.input
+    params, source = snakemake.params.settings, snakemake.input
     card = ModelCard.from_json(Path(source.card).read_text(encoding="utf-8"))
-    lungs = source.get("lungs_facts") or [None] * len(step["cases"])
+    lungs = source.get("lungs_facts") or [None] * len(params["cases"])
     rows, tables = [], []
     usable = set(admitted(source.components, "to segment"))
-    for case, facts, field, table in zip(step["cases"], source.facts, lungs, source.components, strict=True):
+    for case, facts, field, table in zip(params["cases"], source.facts, lungs, source.components, strict=True):
         if table not in usable:
             continue
         found = read_tables([table]).astype({"component": int, "voxels": int})

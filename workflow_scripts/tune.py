@@ -9,7 +9,7 @@ from ctseg.tuning.thresholds import candidates, choose, cleaning
 from job import job
 
 with job(snakemake) as log:
-    wanted = snakemake.params.step["postprocess"]
+    wanted = snakemake.params.settings["postprocess"]
     decisions = read_json(snakemake.input.plan)
     tried = candidates(wanted, decided(decisions, "smallest_component_mm3"))
     chosen, dice, n_cases = tried[0], None, 0

@@ -12,22 +12,22 @@ from ctseg.tuning.thresholds import KEYS, candidates, scores
 from job import job
 
 with job(snakemake) as log:
-    step, found, written = snakemake.params.step, snakemake.input, snakemake.output
+    params, found, written = snakemake.params.settings, snakemake.input, snakemake.output
     task = {
         **{name: found[name] for name in ("image", "model")},
         **{name: found.get(name, "") for name in ("lungs", "lungs_facts")},
         **{name: written[name] for name in ("candidates", "certainty")},
-        **settings_of(step, snakemake.resources, snakemake.threads),
+        **settings_of(params, snakemake.resources, snakemake.threads),
     }
     log.info("%s", segment(task, snakemake.resources.cases_per_job, snakemake.params.code))
     plan = read_json(found.plan)
-    tried = candidates(step["postprocess"], decided(plan, "smallest_component_mm3"))
-    restrict = step["postprocess"]["restrict_to_region"] and decided(plan, "region") == "lungs"
+    tried = candidates(params["postprocess"], decided(plan, "smallest_component_mm3"))
+    restrict = params["postprocess"]["restrict_to_region"] and decided(plan, "region") == "lungs"
     lungs = plausible_lungs(found.get("lungs"), found.get("lungs_facts"))
     maps = (read_nifti(written[name]) for name in ("candidates", "certainty"))
     rows = [
-        {**row, "case": snakemake.wildcards.case, "label": step["labels"][row["label"] - 1]}
-        for row in scores(*maps, read_nifti(found.label), tried, len(step["labels"]), restrict, lungs)
+        {**row, "case": snakemake.wildcards.case, "label": params["labels"][row["label"] - 1]}
+        for row in scores(*maps, read_nifti(found.label), tried, len(params["labels"]), restrict, lungs)
     ]
     log.info("%d candidates, from %s on", len(tried), asdict(tried[0]))
     formats = dict.fromkeys(["case", "label", *KEYS], "") | {"dice": ".6f"}
