@@ -15,11 +15,13 @@ from ctseg.inference.engines import Engine, fastest_engine, load_engine, lower_p
 from ctseg.inference.predict import infer, tiles_for
 from ctseg.masks.postprocessing import PostprocessSettings, postprocess
 from ctseg.preprocessing.preparation import network_input
-from ctseg.tuning.inference_variants import Variant, variants
+from ctseg.tuning.inference_variants import COLUMNS, Variant, variants
 from ctseg.tuning.thresholds import dice_of
 
 logger = logging.getLogger(__name__)
 
+# Name and format of the columns of a case's table.
+FORMATS = dict.fromkeys(["case", *COLUMNS, "computed_voxels"], "") | {"seconds": ".3f", "dice": ".6f"}
 ENGINES = ("openvino", "onnxruntime")  # that are compared with the one that is taken, where they are installed
 
 
@@ -52,6 +54,11 @@ class Trials:
         own = fastest_engine(self.model, use_gpu) if choice == "auto" else choice
         others = [name for name in ENGINES if name != own and find_spec(name)]
         return variants(own, others, lower_precisions(own, use_gpu), flip_axes, overlap)
+
+    def rows(self, name: str, case: Case, flip_axes: str, overlap: float | str) -> list[dict[str, Any]]:
+        """A row for each variant, with the name of the case."""
+        tried = self.variants(flip_axes, overlap)
+        return [{"case": name, **variant.key, **self.measured(variant, case)} for variant in tried]
 
     def engine_of(self, variant: Variant) -> Engine:
         """The loaded engine of a variant."""
