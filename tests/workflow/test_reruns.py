@@ -145,7 +145,9 @@ def test_what_changes_nothing(folder):
     for path in (folder / "code").rglob("*"):
         os.utime(path)
     assert planned(folder, STUDY) == set()
-    with changed(scripts / "ctseg" / "lungs" / "segment.py", lambda text: '"""Another docstring."""\n# A comment.\n' + text):
+    with changed(
+        scripts / "ctseg" / "lungs" / "segment.py", lambda text: '"""Another docstring."""\n# A comment.\n' + text
+    ):
         assert planned(folder, STUDY) == set()
     with changed(scripts / "ctseg" / "study" / "archives.py", lambda text: text + "\nCHANGED = True\n"):
         assert planned(folder, STUDY) == set()  # it finds cases; no job comes to it
