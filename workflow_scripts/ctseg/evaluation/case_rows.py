@@ -23,8 +23,8 @@ def metric_rows(label: Volume, segmentation: Volume, params: Mapping[str, Any]) 
     surface Dice and the `lesion_iou` from which on a lesion counts as found.
     """
     for value, name in enumerate(params["labels"], start=1):
-        masks = (volume.voxels_zyx == value for volume in (label, segmentation))
-        metrics = case_metrics(*masks, label.grid, params["tolerances_mm"], params["lesion_iou"])
+        reference, found = (volume.voxels_zyx == value for volume in (label, segmentation))
+        metrics = case_metrics(reference, found, label.grid, params["tolerances_mm"], params["lesion_iou"])
         yield {**_place(params), "label": name, **metrics}
 
 

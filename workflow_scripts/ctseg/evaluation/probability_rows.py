@@ -36,8 +36,8 @@ def reliability_rows(
 ) -> Iterator[dict[str, Any]]:
     """A row for each target and bin of probability, named by its lower end; `params` as in `froc_rows`."""
     for value, name in enumerate(params["labels"], start=1):
-        masks = (volume.voxels_zyx == value for volume in (label, candidates))
-        for number, sums in enumerate(reliability(*masks, certainty.voxels_zyx, label.grid)):
+        reference, found = (volume.voxels_zyx == value for volume in (label, candidates))
+        for number, sums in enumerate(reliability(reference, found, certainty.voxels_zyx, label.grid)):
             counted = dict(zip(SUMS, sums, strict=True))
             yield {**_place(params), "label": name, "bin": f"{number / BINS:g}", **counted}
 
