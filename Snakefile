@@ -12,7 +12,6 @@ report: "rules/report/workflow.rst"
 
 
 include: "rules/common.smk"
-include: "rules/inputs.smk"
 include: "rules/cases.smk"
 include: "rules/convert.smk"
 include: "rules/preprocess.smk"
@@ -47,11 +46,11 @@ rule all:
 rule preprocess_all:
     """All labelled cases converted, checked and prepared for training."""
     input:
-        expand(rules.preprocess.output, case=cases_to_train()),
+        expand(rules.preprocess.output, case=STUDY.to_train),
 
 
 rule predict_all:
     """All cases of the splits in `infer.splits` segmented, with their component tables."""
     input:
         rules.tabulate_segmentations.output,
-        expand(rules.write_dicom.output, case=cases_for_dicom()),
+        expand(rules.write_dicom.output, case=STUDY.to_write),

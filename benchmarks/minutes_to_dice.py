@@ -96,10 +96,10 @@ def step_and_dice(trainer: Trainer) -> tuple[Callable[[], None], Callable[[], fl
 def ctseg(results: Path, names: dict[str, list[str]], device: torch.device) -> tuple[Callable, Callable]:
     """One step and the validation of ctseg."""
     config = yaml.safe_load((ROOT / "config.yaml").read_text())
-    step = {key: config[key] for key in ("train", "network", "augment", "seed")}
-    step["train"] |= {"steps": STEPS_WITHOUT_END}
+    params = {key: config[key] for key in ("train", "network", "augment", "seed")}
+    params["train"] |= {"steps": STEPS_WITHOUT_END}
     plan = json.loads((results / "plan.json").read_text())
-    settings = training_settings(step | {"labels": ["nodule"], "fold": 0, "repeat": 0}, plan)
+    settings = training_settings(params | {"labels": ["nodule"], "fold": 0, "repeat": 0}, plan)
     training, validation = (read_cases(results / "preprocessed", names[split]) for split in ("train", "val"))
     return step_and_dice(Trainer(training, validation, settings, "benchmark", device))
 

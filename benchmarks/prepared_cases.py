@@ -116,8 +116,8 @@ def data_set(
     missing = [case for case in cases if not (same and (folder / case.name / "foreground.npz").exists())]
     list(run(partial(prepare, folder, preparation_of(decisions, config["plan"]["margin_mm"]), config["seed"]), missing))
     write_json(planned, decisions)
-    step = {key: config[key] for key in ("train", "network", "augment", "seed")}
-    settings = training_settings(step | {"labels": ["target"], "fold": 0, "repeat": 0}, decisions)
+    params = {key: config[key] for key in ("train", "network", "augment", "seed")}
+    settings = training_settings(params | {"labels": ["target"], "fold": 0, "repeat": 0}, decisions)
     names = [[case.name for case in part] for part in (training, validation)]
     return DataSet(name, folder, read_cases(folder, names[0]), read_cases(folder, names[1]), settings)
 

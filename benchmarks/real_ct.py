@@ -74,7 +74,7 @@ def prepare(data: Path, out: Path, given: argparse.Namespace) -> None:
     subprocess.run(command, check=True)
 
 
-def train_step_params(out: Path) -> dict:
+def train_params(out: Path) -> dict:
     """What the rule train would be told."""
     from ctseg.study.config import resolve_config
 
@@ -85,21 +85,21 @@ def train_step_params(out: Path) -> dict:
         for key, value in default.items()
     }
     config = resolve_config(merged, ROOT / "rules" / "schemas" / "config.schema.yaml", own)
-    step = {key: config[key] for key in ("train", "network", "augment", "seed")}
-    return step | {"labels": list(config["target"]["labels"]), "fold": 0, "repeat": 0}
+    params = {key: config[key] for key in ("train", "network", "augment", "seed")}
+    return params | {"labels": list(config["target"]["labels"]), "fold": 0, "repeat": 0}
 
 
-def train(out: Path, step: dict, given: argparse.Namespace) -> list[dict]:
+def train(out: Path, params: dict, given: argparse.Namespace) -> list[dict]:
     """Train for the minutes given, the learning rate falling over them; keep the weights of each moment."""
     results = out / "results" / "soft_tissue_sarcoma"
     cases = pd.read_csv(out / "cases.tsv", sep="\t")
     decisions = read_json(results / "plan.json")
-    settings = training_settings(step, decisions)
+    settings = training_settings(params, decisions)
     names = {split: list(cases.loc[cases["split"] == split, "case"]) for split in ("train", "val")}
     torch.set_num_threads(given.threads)
     training, validation = (read_cases(results / "preprocessed", names[split]) for split in ("train", "val"))
     steps = measured_steps(training, validation, settings, given.minutes)
-    settings = training_settings(step | {"train": step["train"] | {"steps": steps}}, decisions)
+    settings = training_settings(params | {"train": params["train"] | {"steps": steps}}, decisions)
     trainer = Trainer(training, validation, settings, "benchmark")
     rows, spent_s, left = [], 0.0, sorted(given.at)
     while left:
@@ -191,7 +191,7 @@ def main() -> None:
         command = [given.peer, str(ROOT / "benchmarks" / "nnunet_timed.py"), str(data), str(folder)]
         command += ["--minutes", str(given.minutes), "--at", *map(str, given.at), "--threads", str(given.threads)]
         subprocess.run([*command, "--validation", str(given.validation)], check=True)
-    rows = [{"program": "ctseg", **row} for row in train(out, train_step_params(out), given)]
+    rows = [{"program": "ctseg", **row} for row in train(out, train_params(out), given)]
     if (folder / "curve.json").exists():
         rows += [{"program": "nnunet", **row} for row in score_peer(out, folder)]
     table = pd.DataFrame(rows)

@@ -68,9 +68,9 @@ def settings_for(patch: list[int], batch: int) -> TrainSettings:
         "patch_size": patch,
         "batch_size": batch,
     }
-    step = {key: config[key] for key in ("train", "network", "augment", "seed")}
+    params = {key: config[key] for key in ("train", "network", "augment", "seed")}
     return training_settings(
-        step | {"labels": ["nodule"], "fold": 0, "repeat": 0}, {key: {"value": value} for key, value in plan.items()}
+        params | {"labels": ["nodule"], "fold": 0, "repeat": 0}, {key: {"value": value} for key, value in plan.items()}
     )
 
 

@@ -1,13 +1,16 @@
 # In place of training: a model that was trained elsewhere, named by the config's key `model`.
 
 
+GIVEN_TORCHSCRIPT = {"torchscript": STUDY.torchscript} if STUDY.torchscript else {}
+
+
 rule adopt_model:
     """The given model, checked, with what it says of itself where the workflow looks for it."""
     input:
-        **given_torchscript(),
+        **GIVEN_TORCHSCRIPT,
         model=config["model"],
     output:
-        **{name: TORCHSCRIPT for name in given_torchscript()},
+        **{name: TORCHSCRIPT for name in GIVEN_TORCHSCRIPT},
         onnx=MODEL,
         card=CARD,
         cleaning=CLEANING,
@@ -19,12 +22,8 @@ rule adopt_model:
     localrule: True
     conda:
         "../envs/train.yaml"
-    threads: 1
-    resources:
-        mem_mb=memory_mb(1),
-        runtime=minutes(10),
     params:
-        step=step(labels=LABELS, measured=bool(cases_to_measure())),
+        settings=settings(labels=LABELS, measured=bool(STUDY.to_measure)),
         code=code("adopt_model.py"),
     message:
         "Taking over {config[model]}"

@@ -13,14 +13,17 @@ rule make_phantom:
         f"{RESULTS}/benchmarks/make_phantom/{{case}}.tsv"
     conda:
         "../envs/convert.yaml"
-    threads: 1
     resources:
         mem_mb=memory_mb(1),
-        runtime=minutes(10),
     params:
-        step=lambda wildcards: phantom_params(wildcards.case),
+        settings=settings(
+            seed=config["seed"],
+            spacing_mm=config["cases"]["phantom"]["spacing_mm"],
+            slice_distance_mm=config["cases"]["phantom"]["slice_distance_mm"],
+            nodules=config["cases"]["phantom"]["nodules"],
+            # The number in its name.
+            own=[lambda case: {"index": int(case.rpartition("-")[2])}],
+        ),
         code=code("make_phantom.py"),
-    message:
-        "Making phantom patient {wildcards.case}"
     script:
         "../workflow_scripts/make_phantom.py"

@@ -5,7 +5,7 @@ rule compare:
     """This study's metrics against those of the study in `compare_with`."""
     input:
         ours=rules.tabulate_metrics.output.cases,
-        theirs=other_metrics,
+        theirs=lambda wildcards: STUDY.other_metrics(),
     output:
         table=report(
             f"{RESULTS}/comparison/{config['compare_with']}.tsv",
@@ -26,18 +26,14 @@ rule compare:
     localrule: True
     conda:
         "../envs/evaluate.yaml"
-    threads: 1
-    resources:
-        mem_mb=memory_mb(1),
-        runtime=minutes(10),
     params:
-        step=step(
+        settings=settings(
             other=config["compare_with"],
-            patients=patients_of(cases_to_measure()),
-            study=STUDY,
+            patients=STUDY.patients(STUDY.to_measure),
+            study=config["study"],
         ),
         code=code("compare.py"),
     message:
-        "Comparing {STUDY} with {config[compare_with]}"
+        "Comparing {config[study]} with {config[compare_with]}"
     script:
         "../workflow_scripts/compare.py"

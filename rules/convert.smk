@@ -1,11 +1,19 @@
 # Scans and labels of any format to NIfTI, on the scan's own grid.
 
+# The label that says which series of the scan's folder is meant, where it may say so. Its time does not count:
+# convert_label tells when a label that was changed names another series than before.
+REFERENCE = of_some(
+    "reference", {case: ancient(path) for case, path in STUDY.with_reference.items()}
+)
+# The series that the case table names.
+SERIES = [lambda case: STUDY.series.get(case, {})] if STUDY.series else []
+
 
 rule convert_image:
     """A scan of any accepted format as NIfTI in HU, on its own grid."""
     input:
-        unpack(reference_of),
-        scan=lambda wildcards: CASES[wildcards.case].image,
+        *REFERENCE,
+        scan=lambda wildcards: STUDY.cases[wildcards.case].image,
     output:
         image=f"{RESULTS}/images/{{case}}.nii.gz",
         facts=f"{RESULTS}/images/{{case}}.json",
@@ -15,19 +23,20 @@ rule convert_image:
         f"{RESULTS}/benchmarks/convert_image/{{case}}.tsv"
     conda:
         "../envs/convert.yaml"
-    threads: 1
     resources:
         mem_mb=memory_mb(2),
-        runtime=minutes(15),
         # No param: whether the study ends without a refused case changes no result of the others.
-        go_on=GO_ON,
+        go_on=int(STUDY.goes_on),
     params:
-        step=lambda wildcards: step(
+        settings=settings(
             irregular=config["convert"]["irregular"],
             kernels=config["convert"]["kernels"],
             rescale=config["convert"]["rescale"],
-            series_uid=CASES[wildcards.case].series_uid,
-            **stopping(f"{RESULTS}/images/{wildcards.case}.json"),
+            series_uid=None,
+            own=[
+                *SERIES,
+                *stopping(STUDY.to_report, f"{RESULTS}/images/{{case}}.json"),
+            ],
         ),
         code=code("convert_image.py"),
     message:
@@ -36,11 +45,18 @@ rule convert_image:
         "../workflow_scripts/convert_image.py"
 
 
+# The facts of a scan, where they tell how the label relates to it.
+SCAN_FACTS = of_some(
+    "scan_facts",
+    {case: f"{RESULTS}/images/{case}.json" for case in STUDY.with_reference},
+)
+
+
 rule convert_label:
     """A label of any accepted format on its scan's grid."""
     input:
-        unpack(scan_facts_of),
-        label=lambda wildcards: CASES[wildcards.case].label,
+        *SCAN_FACTS,
+        label=lambda wildcards: STUDY.cases[wildcards.case].label,
         image=rules.convert_image.output.image,
     output:
         label=f"{RESULTS}/labels/{{case}}.nii.gz",
@@ -51,13 +67,11 @@ rule convert_label:
         f"{RESULTS}/benchmarks/convert_label/{{case}}.tsv"
     conda:
         "../envs/convert.yaml"
-    threads: 1
     resources:
         mem_mb=memory_mb(2),
-        runtime=minutes(15),
-        go_on=GO_ON,
+        go_on=int(STUDY.goes_on),
     params:
-        step=lambda wildcards: step(
+        settings=settings(
             beyond_scan=config["convert"]["beyond_scan"],
             foreign_label=config["convert"]["foreign_label"],
             label_off_mm=config["convert"]["label_off_mm"],
@@ -72,9 +86,12 @@ rule convert_label:
                 label: [names] if isinstance(names, str) else names
                 for label, names in config["target"]["roi_names"].items()
             },
-            series_uid=CASES[wildcards.case].series_uid,
+            series_uid=None,
             small_nodules=config["convert"]["small_nodules"],
-            **stopping(f"{RESULTS}/labels/{wildcards.case}.nii.gz"),
+            own=[
+                *SERIES,
+                *stopping(STUDY.with_label, f"{RESULTS}/labels/{{case}}.nii.gz"),
+            ],
         ),
         code=code("convert_label.py"),
     message:

@@ -4,7 +4,7 @@
 rule measure:
     """Overlap, volume, surface and lesion metrics of one case, beside what a threshold reaches."""
     input:
-        unpack(lungs_of),
+        **LUNGS,
         cleaning=CLEANING,
         label=rules.convert_label.output.label,
         segmentation=rules.postprocess.output.segmentation,
@@ -18,21 +18,17 @@ rule measure:
         f"{RESULTS}/benchmarks/measure/{{case}}.tsv"
     conda:
         "../envs/evaluate.yaml"
-    threads: 1
     resources:
         mem_mb=memory_mb(2),
-        runtime=minutes(15),
     params:
-        step=lambda wildcards: step(
+        settings=settings(
             baseline_thresholds_hu=config["measure"]["baseline_thresholds_hu"],
             labels=LABELS,
             lesion_iou=config["measure"]["lesion_iou"],
             tolerances_mm=config["measure"]["tolerances_mm"],
-            **case_table(wildcards.case),
+            own=[STUDY.row],
         ),
         code=code("measure.py"),
-    message:
-        "Comparing the segmentation of {wildcards.case} with its label"
     script:
         "../workflow_scripts/measure.py"
 
@@ -40,8 +36,8 @@ rule measure:
 rule measure_certainty:
     """Lesions found over all thresholds, and how far the probabilities of one case can be believed."""
     input:
-        unpack(lungs_of),
-        **maps("candidates", "certainty"),
+        **LUNGS,
+        **{name: rules.infer.output[name] for name in CERTAINTY},
         cleaning=CLEANING,
         label=rules.convert_label.output.label,
     output:
@@ -53,19 +49,15 @@ rule measure_certainty:
         f"{RESULTS}/benchmarks/measure_certainty/{{case}}.tsv"
     conda:
         "../envs/evaluate.yaml"
-    threads: 1
     resources:
         mem_mb=memory_mb(2),
-        runtime=minutes(15),
     params:
-        step=lambda wildcards: step(
+        settings=settings(
             labels=LABELS,
             lesion_iou=config["measure"]["lesion_iou"],
-            **case_table(wildcards.case),
+            own=[STUDY.row],
         ),
         code=code("measure_certainty.py"),
-    message:
-        "Measuring how far the probabilities of {wildcards.case} can be believed"
     script:
         "../workflow_scripts/measure_certainty.py"
 
@@ -73,9 +65,9 @@ rule measure_certainty:
 rule measure_stability:
     """How far a segmentation moves when the network's grid is shifted by half a voxel."""
     input:
-        unpack(lungs_of),
-        unpack(int8_model),
-        **torchscript(),
+        **LUNGS,
+        **INT8,
+        **SHIPPED_TORCHSCRIPT,
         image=rules.convert_image.output.image,
         inference=INFERENCE,
         model=MODEL,
@@ -94,32 +86,39 @@ rule measure_stability:
         runtime=minutes(60),
         gpu=INFER_GPUS,
     params:
-        step=step(
+        settings=settings(
             batch_size=config["infer"]["batch_size"],
             engine=config["infer"]["engine"],
             gpu_memory_gib=config["infer"]["gpu_memory_gib"],
             memory_gib=config["infer"]["memory_gib"],
         ),
         code=code("measure_stability.py"),
-    message:
-        "Shifting the network's grid over {wildcards.case}"
     script:
         "../workflow_scripts/measure_stability.py"
 
 
-CERTAINTY_TABLES = ["froc", "reliability"] if config["measure"]["probabilities"] else []
+CERTAINTY_TABLES = ["froc", "reliability"] if CERTAINTY else []
+STABILITY_TABLES = (
+    {
+        "stability": expand(
+            rules.measure_stability.output.stability, case=STUDY.to_measure
+        )
+    }
+    if config["measure"]["stability"]
+    else {}
+)
 
 
 rule tabulate_metrics:
     """The metrics of all measured cases, and their summary."""
     input:
         **{
-            name: expand(rules.measure_certainty.output[name], case=cases_to_measure())
+            name: expand(rules.measure_certainty.output[name], case=STUDY.to_measure)
             for name in CERTAINTY_TABLES
         },
-        **stability_tables(rules.measure_stability.output.stability),
-        metrics=expand(rules.measure.output.metrics, case=cases_to_measure()),
-        baseline=expand(rules.measure.output.baseline, case=cases_to_measure()),
+        **STABILITY_TABLES,
+        metrics=expand(rules.measure.output.metrics, case=STUDY.to_measure),
+        baseline=expand(rules.measure.output.baseline, case=STUDY.to_measure),
     output:
         **{name: f"{RESULTS}/metrics/{name}.tsv" for name in CERTAINTY_TABLES},
         cases=report(
@@ -142,14 +141,10 @@ rule tabulate_metrics:
     localrule: True
     conda:
         "../envs/evaluate.yaml"
-    threads: 1
-    resources:
-        mem_mb=memory_mb(1),
-        runtime=minutes(10),
     params:
-        step=step(
-            groups=groups_of(cases_to_measure()),
-            patients=patients_of(cases_to_measure()),
+        settings=settings(
+            groups=STUDY.groups(STUDY.to_measure),
+            patients=STUDY.patients(STUDY.to_measure),
         ),
         code=code("tabulate_metrics.py"),
     message:

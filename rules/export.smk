@@ -4,8 +4,8 @@
 rule trace_model:
     """What the model is made from, down to the scans."""
     input:
-        facts=expand(rules.convert_image.output.facts, case=cases_to_train()),
-        weights=expand(rules.train.output.weights, member=MEMBERS),
+        facts=expand(rules.convert_image.output.facts, case=STUDY.to_train),
+        weights=expand(rules.train.output.weights, member=STUDY.members),
         cleaning=rules.tune.output.cleaning,
         plan=rules.plan.output.plan,
     output:
@@ -17,12 +17,7 @@ rule trace_model:
     localrule: True
     conda:
         "../envs/provenance.yaml"
-    threads: 1
-    resources:
-        mem_mb=memory_mb(1),
-        runtime=minutes(10),
     params:
-        step={},
         code=code("trace_model.py"),
     message:
         "Writing down what the model is made from"
@@ -33,8 +28,8 @@ rule trace_model:
 rule export_model:
     """The model as ONNX and TorchScript, compared with what was trained."""
     input:
-        facts=expand(rules.convert_image.output.facts, case=cases_to_train()),
-        weights=expand(rules.train.output.weights, member=MEMBERS),
+        facts=expand(rules.convert_image.output.facts, case=STUDY.to_train),
+        weights=expand(rules.train.output.weights, member=STUDY.members),
         cleaning=rules.tune.output.cleaning,
         inference=rules.choose_variant.output.inference,
         plan=rules.plan.output.plan,
@@ -56,13 +51,13 @@ rule export_model:
         runtime=minutes(30),
         gpu=INFER_GPUS,
     params:
-        step=step(
+        settings=settings(
             "export_model",
             labels=LABELS,
             margin_mm=config["plan"]["margin_mm"],
             network=config["network"],
             seed=config["seed"],
-            training_cases=in_split("train"),
+            training_cases=STUDY.in_split("train"),
         ),
         code=code("export_model.py"),
     message:

@@ -1,18 +1,35 @@
 # From a scan and the exported model to a segmentation on the scan's own grid.
 
 
+# The model of 8-bit integers, where it may be wanted.
+INT8 = (
+    {"int8": f"{RESULTS}/model/model.int8.onnx"}
+    if STUDY.trains and config["infer"]["precision"] in ("auto", "int8")
+    else {}
+)
+# Maps beside the prediction, where they are wanted.
+CERTAINTY = ["candidates", "certainty"] if config["measure"]["probabilities"] else []
+UNCERTAINTY = ["uncertainty"] if config["infer"]["uncertainty"] else []
+
+
 rule infer:
     """A scan segmented with the exported model, on the scan's own grid."""
     input:
-        unpack(lungs_of),
-        unpack(int8_model),
-        **torchscript(),
+        **LUNGS,
+        **INT8,
+        **SHIPPED_TORCHSCRIPT,
         image=rules.convert_image.output.image,
         inference=INFERENCE,
         model=MODEL,
     output:
-        **{name: passing(path) for name, path in CERTAINTY.items()},
-        **UNCERTAINTY,
+        **{
+            name: passing(f"{RESULTS}/predictions/{name}/{{case}}.nii.gz")
+            for name in CERTAINTY
+        },
+        **{
+            name: f"{RESULTS}/predictions/{name}/{{case}}.nii.gz"
+            for name in UNCERTAINTY
+        },
         prediction=passing(f"{RESULTS}/predictions/{{case}}.nii.gz"),
     log:
         f"{RESULTS}/logs/infer/{{case}}.log",
@@ -27,7 +44,7 @@ rule infer:
         gpu=INFER_GPUS,
         cases_per_job=CASES_PER_JOB,
     params:
-        step=step(
+        settings=settings(
             batch_size=config["infer"]["batch_size"],
             engine=config["infer"]["engine"],
             gpu_memory_gib=config["infer"]["gpu_memory_gib"],
@@ -36,8 +53,6 @@ rule infer:
             uncertainty=config["infer"]["uncertainty"],
         ),
         code=code("infer.py"),
-    message:
-        "Segmenting {wildcards.case}"
     script:
         "../workflow_scripts/infer.py"
 
@@ -45,8 +60,8 @@ rule infer:
 rule postprocess:
     """The segmentation without what is outside or too small, and its components."""
     input:
-        unpack(lungs_of),
-        **UNCERTAINTY,
+        **LUNGS,
+        **{name: rules.infer.output[name] for name in UNCERTAINTY},
         card=CARD,
         cleaning=CLEANING,
         prediction=rules.infer.output.prediction,
@@ -61,15 +76,10 @@ rule postprocess:
         f"{RESULTS}/benchmarks/postprocess/{{case}}.tsv"
     conda:
         "../envs/predict.yaml"
-    threads: 1
     resources:
         mem_mb=memory_mb(2),
-        runtime=minutes(15),
     params:
-        step={},
         code=code("postprocess.py"),
-    message:
-        "Cleaning and measuring the components of {wildcards.case}"
     script:
         "../workflow_scripts/postprocess.py"
 
@@ -77,10 +87,10 @@ rule postprocess:
 rule tabulate_segmentations:
     """What was found in all cases, and what is unusual about each."""
     input:
-        **lungs_facts(cases_to_segment()),
+        **LUNGS_OF_SEGMENTED,
         card=CARD,
-        facts=expand(rules.convert_image.output.facts, case=cases_to_segment()),
-        components=expand(rules.postprocess.output.components, case=cases_to_segment()),
+        facts=expand(rules.convert_image.output.facts, case=STUDY.to_segment),
+        components=expand(rules.postprocess.output.components, case=STUDY.to_segment),
     output:
         scans=report(
             f"{RESULTS}/segmentations.tsv",
@@ -96,12 +106,8 @@ rule tabulate_segmentations:
     localrule: True
     conda:
         "../envs/evaluate.yaml"
-    threads: 1
-    resources:
-        mem_mb=memory_mb(1),
-        runtime=minutes(10),
     params:
-        step=step(cases=cases_to_segment()),
+        settings=settings(cases=STUDY.to_segment),
         code=code("tabulate_segmentations.py"),
     message:
         "Tabulating what was found"
@@ -112,11 +118,11 @@ rule tabulate_segmentations:
 rule write_dicom:
     """The segmentation as DICOM SEG, RTSTRUCT and measurement report of the scan's own series, patient and study."""
     input:
-        unpack(reference_of),
+        *REFERENCE,
         card=CARD,
         image=rules.convert_image.output.image,
         model=MODEL,
-        scan=lambda wildcards: CASES[wildcards.case].image,
+        scan=lambda wildcards: STUDY.cases[wildcards.case].image,
         segmentation=rules.postprocess.output.segmentation,
     output:
         seg=f"{RESULTS}/dicom/{{case}}/seg.dcm",
@@ -128,14 +134,13 @@ rule write_dicom:
         f"{RESULTS}/benchmarks/write_dicom/{{case}}.tsv"
     conda:
         "../envs/dicom.yaml"
-    threads: 1
     resources:
         mem_mb=memory_mb(2),
-        runtime=minutes(15),
     params:
-        step=lambda wildcards: step(
+        settings=settings(
             kernels=config["convert"]["kernels"],
-            series_uid=CASES[wildcards.case].series_uid,
+            series_uid=None,
+            own=SERIES,
         ),
         code=code("write_dicom.py"),
     message:

@@ -1,10 +1,12 @@
 # Lung field, plan, and the volumes that training reads.
 
+from ctseg.study.archives import LUNG_VALUES
+
 
 rule segment_lungs:
     """The lung field of a scan, found or given, and whether it is plausible."""
     input:
-        unpack(given_lungs),
+        *of_some("given", STUDY.lungs),
         image=rules.convert_image.output.image,
     output:
         lungs=f"{RESULTS}/lungs/{{case}}.nii.gz",
@@ -15,15 +17,13 @@ rule segment_lungs:
         f"{RESULTS}/benchmarks/segment_lungs/{{case}}.tsv"
     conda:
         "../envs/preprocess.yaml"
-    threads: 1
     resources:
         mem_mb=memory_mb(2),
-        runtime=minutes(15),
-        go_on=GO_ON,
+        go_on=int(STUDY.goes_on),
     params:
-        step=lambda wildcards: step(
+        settings=settings(
             values=LUNG_VALUES.get(config["cases"]["source"]),
-            **stopping(f"{RESULTS}/lungs/{wildcards.case}.json"),
+            own=stopping(STUDY.to_report, f"{RESULTS}/lungs/{{case}}.json"),
         ),
         code=code("segment_lungs.py"),
     message:
@@ -32,10 +32,25 @@ rule segment_lungs:
         "../workflow_scripts/segment_lungs.py"
 
 
+# Lung field and its facts, for studies inside the lungs: of a case, and the facts of several.
+LUNGS = (
+    {
+        "lungs": rules.segment_lungs.output.lungs,
+        "lungs_facts": rules.segment_lungs.output.facts,
+    }
+    if STUDY.in_lungs
+    else {}
+)
+LUNGS_OF_REPORTED, LUNGS_OF_SEGMENTED = (
+    {name: expand(path, case=cases) for name, path in LUNGS.items() if name != "lungs"}
+    for cases in (STUDY.to_report, STUDY.to_segment)
+)
+
+
 rule fingerprint:
     """The facts of a training case that the plan is made from."""
     input:
-        unpack(lungs_of),
+        **LUNGS,
         image=rules.convert_image.output.image,
         label=rules.convert_label.output.label,
     output:
@@ -46,23 +61,26 @@ rule fingerprint:
         f"{RESULTS}/benchmarks/fingerprint/{{case}}.tsv"
     conda:
         "../envs/preprocess.yaml"
-    threads: 1
     resources:
         mem_mb=memory_mb(2),
-        runtime=minutes(10),
     params:
-        step=step(n_classes=len(LABELS)),
+        settings=settings(n_classes=len(LABELS)),
         code=code("fingerprint.py"),
-    message:
-        "Taking the fingerprint of {wildcards.case}"
     script:
         "../workflow_scripts/fingerprint.py"
+
+
+# The plan is made where training runs if it follows from the memory there, and by the main process otherwise.
+PLAN_FOLLOWS_DEVICE = config["plan"]["memory_gib"] == "auto" and "auto" in [
+    config["plan"][key] for key in ("patch_size", "batch_size")
+]
+PLANNED = ("architecture", "channels", "strides", "kernel_sizes")  # of the network
 
 
 rule plan:
     """Voxel size, HU window, patch and batch size, resolved from the training cases."""
     input:
-        expand(rules.fingerprint.output.fingerprint, case=cases_to_train()),
+        expand(rules.fingerprint.output.fingerprint, case=STUDY.to_train),
     output:
         plan=f"{RESULTS}/plan.json",
     log:
@@ -72,21 +90,18 @@ rule plan:
     localrule: not PLAN_FOLLOWS_DEVICE
     conda:
         "../envs/preprocess.yaml"
-    threads: 1
     resources:
-        mem_mb=memory_mb(1),
-        runtime=minutes(10),
         gpu=config["train"]["gpus"] if PLAN_FOLLOWS_DEVICE else 0,
     params:
-        step=step(
+        settings=settings(
             "plan",
-            n_cases=len(cases_to_train()),
+            n_cases=len(STUDY.to_train),
             region=config["target"]["region"],
             **{key: config["network"][key] for key in PLANNED},
         ),
         code=code("plan.py"),
     message:
-        "Resolving the plan from {params.step[n_cases]} training cases"
+        "Resolving the plan from {params.settings[n_cases]} training cases"
     script:
         "../workflow_scripts/plan.py"
 
@@ -94,7 +109,7 @@ rule plan:
 rule preprocess:
     """A case as the network sees it: cropped, resampled, clipped."""
     input:
-        unpack(lungs_of),
+        **LUNGS,
         image=rules.convert_image.output.image,
         label=rules.convert_label.output.label,
         plan=rules.plan.output.plan,
@@ -108,18 +123,18 @@ rule preprocess:
         f"{RESULTS}/benchmarks/preprocess/{{case}}.tsv"
     conda:
         "../envs/preprocess.yaml"
-    threads: 1
     resources:
         mem_mb=memory_mb(3),
-        runtime=minutes(15),
     params:
-        step=step(
+        settings=settings(
             margin_mm=config["plan"]["margin_mm"],
             n_classes=len(LABELS),
             seed=config["seed"],
         ),
         code=code("preprocess.py"),
-    message:
-        "Preparing {wildcards.case} for training"
     script:
         "../workflow_scripts/preprocess.py"
+
+
+# What a network is trained on.
+PREPARED = list(rules.preprocess.output)

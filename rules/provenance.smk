@@ -7,10 +7,10 @@ rule manifest:
     """Every job that led to the study's results, with hashes of all that was read and written."""
     input:
         [] if config["model"] else rules.export_model.output,
-        rules.tabulate_metrics.output if cases_to_measure() else [],
+        rules.tabulate_metrics.output if STUDY.to_measure else [],
         rules.tabulate_segmentations.output,
         rules.report.output,
-        expand(rules.write_dicom.output, case=cases_for_dicom()),
+        expand(rules.write_dicom.output, case=STUDY.to_write),
     output:
         manifest=MANIFEST,
     log:
@@ -20,12 +20,8 @@ rule manifest:
     localrule: True
     conda:
         "../envs/provenance.yaml"
-    threads: 1
-    resources:
-        mem_mb=memory_mb(1),
-        runtime=minutes(10),
     params:
-        step=step(config=reported_config()),
+        settings=settings(config=STUDY.reported_config()),
         code=code("manifest.py"),
     message:
         "Writing the manifest"
@@ -43,19 +39,18 @@ rule verify:
         "../envs/provenance.yaml"
     threads: config["resources"]["threads"]
     resources:
-        mem_mb=memory_mb(1),
         runtime=minutes(60),
     params:
-        step=lambda wildcards: step(
+        settings=lambda wildcards: settings(
             card=CARD,
             manifest=MANIFEST,
-            passing=passing_files(),
+            passing=STUDY.passing_files(),
             provenance=PROVENANCE,
-            sources=sources(),
+            sources=STUDY.sources(),
         ),
         code=code("verify.py"),
     message:
-        "Comparing the results of {STUDY} with its manifest"
+        "Comparing the results of {config[study]} with its manifest"
     script:
         "../workflow_scripts/verify.py"
 
@@ -73,12 +68,10 @@ rule crate:
         f"{RESULTS}/benchmarks/crate/crate.tsv"
     conda:
         "../envs/provenance.yaml"
-    threads: 1
     resources:
         mem_mb=memory_mb(2),
-        runtime=minutes(10),
     params:
-        step=step(licence=config["report"]["licence"]),
+        settings=settings(licence=config["report"]["licence"]),
         code=code("crate.py"),
     message:
         "Writing the study as an RO-Crate"

@@ -1,11 +1,13 @@
 # Pictures and the report.
 
+from ctseg.provenance.code_hash import files_hash
+
 
 rule tabulate_cohort:
     """The scans and labels of the study, and the series of their folders that were not taken."""
     input:
-        facts=expand(rules.convert_image.output.facts, case=cases_to_report()),
-        labels=expand(rules.convert_label.output.facts, case=cases_with_label()),
+        facts=expand(rules.convert_image.output.facts, case=STUDY.to_report),
+        labels=expand(rules.convert_label.output.facts, case=STUDY.with_label),
     output:
         cohort=report(
             f"{RESULTS}/cohort.tsv",
@@ -23,12 +25,10 @@ rule tabulate_cohort:
     localrule: True
     conda:
         "../envs/evaluate.yaml"
-    threads: 1
-    resources:
-        mem_mb=memory_mb(1),
-        runtime=minutes(10),
     params:
-        step=step(labelled=cases_with_label(), places=places_of(cases_to_report())),
+        settings=settings(
+            labelled=STUDY.with_label, places=STUDY.cohort_rows(STUDY.to_report)
+        ),
         code=code("tabulate_cohort.py"),
     message:
         "Tabulating the scans and labels"
@@ -39,9 +39,9 @@ rule tabulate_cohort:
 rule tabulate_refusals:
     """The cases that were refused, with the reason of each."""
     input:
-        **lungs_facts(cases_to_report()),
-        facts=expand(rules.convert_image.output.facts, case=cases_to_report()),
-        labels=expand(rules.convert_label.output.label, case=cases_with_label()),
+        **LUNGS_OF_REPORTED,
+        facts=expand(rules.convert_image.output.facts, case=STUDY.to_report),
+        labels=expand(rules.convert_label.output.label, case=STUDY.with_label),
     output:
         refused=report(
             f"{RESULTS}/refused.tsv",
@@ -56,13 +56,9 @@ rule tabulate_refusals:
     localrule: True
     conda:
         "../envs/evaluate.yaml"
-    threads: 1
-    resources:
-        mem_mb=memory_mb(1),
-        runtime=minutes(10),
     params:
-        step=step(
-            splits={case: SPLITS[case].split for case in cases_to_report()},
+        settings=settings(
+            splits={case: STUDY.places[case].split for case in STUDY.to_report},
         ),
         code=code("tabulate_refusals.py"),
     message:
@@ -89,17 +85,21 @@ rule plot_cohort:
     localrule: True
     conda:
         "../envs/evaluate.yaml"
-    threads: 1
-    resources:
-        mem_mb=memory_mb(1),
-        runtime=minutes(10),
     params:
-        step={},
         code=code("plot_cohort.py"),
     message:
         "Plotting the scans"
     script:
         "../workflow_scripts/plot_cohort.py"
+
+
+# Figures of the metrics, and what they are called.
+METRIC_FIGURES = {"dice": "Dice", "volumes": "Volumes"}
+if config["measure"]["probabilities"]:
+    METRIC_FIGURES |= {
+        "froc": "Lesions over all thresholds",
+        "calibration": "Calibration",
+    }
 
 
 rule plot_metrics:
@@ -124,12 +124,7 @@ rule plot_metrics:
     localrule: True
     conda:
         "../envs/evaluate.yaml"
-    threads: 1
-    resources:
-        mem_mb=memory_mb(1),
-        runtime=minutes(10),
     params:
-        step={},
         code=code("plot_metrics.py"),
     message:
         "Plotting the metrics"
@@ -137,11 +132,17 @@ rule plot_metrics:
         "../workflow_scripts/plot_metrics.py"
 
 
+# The labels of the cases that have one.
+LABEL_OF_SOME = of_some(
+    "label", {case: f"{RESULTS}/labels/{case}.nii.gz" for case in STUDY.to_measure}
+)
+
+
 rule plot_case:
     """Three planes of a case with label and segmentation."""
     input:
-        unpack(lungs_of),
-        unpack(label_of),
+        *LABEL_OF_SOME,
+        **LUNGS,
         image=rules.convert_image.output.image,
         segmentation=rules.postprocess.output.segmentation,
         card=CARD,
@@ -158,15 +159,11 @@ rule plot_case:
         f"{RESULTS}/benchmarks/plot_case/{{case}}.tsv"
     conda:
         "../envs/evaluate.yaml"
-    threads: 1
     resources:
         mem_mb=memory_mb(2),
-        runtime=minutes(10),
     params:
-        step=lambda wildcards: step(labels=LABELS, **case_table(wildcards.case)),
+        settings=settings(labels=LABELS, own=[STUDY.row]),
         code=code("plot_case.py"),
-    message:
-        "Drawing {wildcards.case} with its segmentation"
     script:
         "../workflow_scripts/plot_case.py"
 
@@ -181,13 +178,13 @@ if not config["model"]:
         "plan": rules.plan.output.plan,
         "training": rules.plot_training.output.figure,
     }
-if cases_to_measure():
+if STUDY.to_measure:
     REPORTED_METRICS = {
         **rules.plot_metrics.output,
         "cases": rules.tabulate_metrics.output.cases,
         "summary": rules.tabulate_metrics.output.summary,
         "note": rules.tabulate_metrics.output.note,
-        "labels": expand(rules.convert_label.output.label, case=cases_to_measure()),
+        "labels": expand(rules.convert_label.output.label, case=STUDY.to_measure),
     }
 
 
@@ -196,7 +193,7 @@ rule report:
     input:
         **REPORTED_TRAINING,
         **REPORTED_METRICS,
-        **lungs_facts(cases_to_segment()),
+        **LUNGS_OF_SEGMENTED,
         cohort=rules.tabulate_cohort.output.cohort,
         cohort_figure=rules.plot_cohort.output.figure,
         passed_over=rules.tabulate_cohort.output.passed_over,
@@ -208,10 +205,10 @@ rule report:
         card=CARD,
         cleaning=CLEANING,
         inference=INFERENCE,
-        case_figures=expand(rules.plot_case.output.figure, case=cases_to_segment()),
-        images=expand(rules.convert_image.output.image, case=cases_to_segment()),
+        case_figures=expand(rules.plot_case.output.figure, case=STUDY.to_segment),
+        images=expand(rules.convert_image.output.image, case=STUDY.to_segment),
         segmentations=expand(
-            rules.postprocess.output.segmentation, case=cases_to_segment()
+            rules.postprocess.output.segmentation, case=STUDY.to_segment
         ),
     output:
         report=f"{RESULTS}/report.html",
@@ -221,24 +218,22 @@ rule report:
         f"{RESULTS}/benchmarks/report/report.tsv"
     conda:
         "../envs/evaluate.yaml"
-    threads: 1
     resources:
         mem_mb=memory_mb(2),
-        runtime=minutes(10),
     params:
-        step=step(
+        settings=settings(
             "report",
             benchmarks=f"{RESULTS}/benchmarks",
-            config=reported_config(),
-            excluded=EXCLUDED,
+            config=STUDY.reported_config(),
+            excluded=STUDY.excluded,
             logs=f"{RESULTS}/logs",
-            measured=cases_to_measure(),
-            segmented=cases_to_segment(),
-            study=STUDY,
+            measured=STUDY.to_measure,
+            segmented=STUDY.to_segment,
+            study=config["study"],
         ),
         code=code("report.py"),
-        templates=code_of_templates(),
+        templates=files_hash(SCRIPTS / "ctseg" / "report" / "templates"),
     message:
-        "Writing the report of study {STUDY}"
+        "Writing the report of study {config[study]}"
     script:
         "../workflow_scripts/report.py"

@@ -1,11 +1,23 @@
 # Training: one job a network, one network for each fold and repeat.
 
 
+# The weights to start from, where there are some.
+START = {"init": config["train"]["init_from"]} if config["train"]["init_from"] else {}
+# Settings of training that change no weights, or are told in another way.
+UNUSED = ("repeats", "gpus", "init_from")
+
+
 rule train:
     """The weights of one network, and its learning curve."""
     input:
-        unpack(start_of),
-        cases=member_inputs,
+        **START,
+        cases=lambda wildcards: [
+            path
+            for cases in map(
+                STUDY.trained_on(wildcards.member).get, ("training", "validation")
+            )
+            for path in expand(PREPARED, case=cases)
+        ],
         plan=rules.plan.output.plan,
     output:
         weights=f"{RESULTS}/folds/{{member}}/weights.pt",
@@ -24,7 +36,18 @@ rule train:
     params:
         # No output: Snakemake deletes the outputs of a failed job, and this is what a retry resumes from.
         checkpoint=f"{RESULTS}/folds/{{member}}/checkpoint.pt",
-        step=member_params,
+        settings=lambda wildcards: settings(
+            augment=config["augment"],
+            labels=LABELS,
+            network=config["network"],
+            seed=config["seed"],
+            train={
+                key: value
+                for key, value in config["train"].items()
+                if key not in UNUSED
+            },
+            **STUDY.trained_on(wildcards.member),
+        ),
         code=code("train.py"),
     message:
         "Training network {wildcards.member}"
@@ -35,7 +58,7 @@ rule train:
 rule tabulate_training:
     """The best validation Dice of each network, and how far the networks lie apart."""
     input:
-        history=expand(rules.train.output.history, member=MEMBERS),
+        history=expand(rules.train.output.history, member=STUDY.members),
     output:
         members=report(
             f"{RESULTS}/metrics/members.tsv",
@@ -50,12 +73,8 @@ rule tabulate_training:
     localrule: True
     conda:
         "../envs/evaluate.yaml"
-    threads: 1
-    resources:
-        mem_mb=memory_mb(1),
-        runtime=minutes(10),
     params:
-        step=step(members=MEMBERS),
+        settings=settings(members=STUDY.members),
         code=code("tabulate_training.py"),
     message:
         "Tabulating the networks"
@@ -66,7 +85,7 @@ rule tabulate_training:
 rule plot_training:
     """Learning curves of all networks."""
     input:
-        history=expand(rules.train.output.history, member=MEMBERS),
+        history=expand(rules.train.output.history, member=STUDY.members),
     output:
         figure=report(
             f"{RESULTS}/figures/training.svg",
@@ -81,12 +100,7 @@ rule plot_training:
     localrule: True
     conda:
         "../envs/evaluate.yaml"
-    threads: 1
-    resources:
-        mem_mb=memory_mb(1),
-        runtime=minutes(10),
     params:
-        step={},
         code=code("plot_training.py"),
     message:
         "Plotting the learning curves"

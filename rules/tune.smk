@@ -4,7 +4,9 @@
 rule export_fold:
     """The networks of one fold, to be judged on the cases that they were not trained on."""
     input:
-        weights=weights_of_fold,
+        weights=lambda wildcards: expand(
+            rules.train.output.weights, member=STUDY.members_of(int(wildcards.fold))
+        ),
         plan=rules.plan.output.plan,
     output:
         onnx=f"{RESULTS}/folds/{{fold}}/model.onnx",
@@ -20,11 +22,11 @@ rule export_fold:
         mem_mb=memory_mb(4),
         runtime=minutes(30),
     params:
-        step=step(
+        settings=settings(
             labels=LABELS,
             margin_mm=config["plan"]["margin_mm"],
             network=config["network"],
-            training_cases=in_split("train"),
+            training_cases=STUDY.in_split("train"),
         ),
         code=code("export_fold.py"),
     message:
@@ -33,11 +35,25 @@ rule export_fold:
         "../workflow_scripts/export_fold.py"
 
 
+# The model whose networks were not trained on a case, for every engine.
+MODEL_OUT_OF_FOLD = {
+    name: lambda wildcards, path=path: path.format(
+        fold=STUDY.out_of_fold[wildcards.case]
+    )
+    for name, path in {
+        "model": f"{RESULTS}/folds/{{fold}}/model.onnx",
+        "torchscript": f"{RESULTS}/folds/{{fold}}/model.ts",
+        "int8": f"{RESULTS}/folds/{{fold}}/model.int8.onnx",
+    }.items()
+}
+
+
 rule validate:
     """A case segmented with the model that was not trained on it, and its Dice with each candidate of postprocessing."""
     input:
-        unpack(lungs_of),
-        unpack(model_out_of_fold),
+        **LUNGS,
+        model=MODEL_OUT_OF_FOLD["model"],
+        torchscript=MODEL_OUT_OF_FOLD["torchscript"],
         image=rules.convert_image.output.image,
         label=rules.convert_label.output.label,
         plan=rules.plan.output.plan,
@@ -58,7 +74,7 @@ rule validate:
         gpu=INFER_GPUS,
         cases_per_job=CASES_PER_JOB,
     params:
-        step=step(
+        settings=settings(
             batch_size=config["infer"]["batch_size"],
             engine=config["infer"]["engine"],
             gpu_memory_gib=config["infer"]["gpu_memory_gib"],
@@ -66,17 +82,21 @@ rule validate:
             postprocess=config["postprocess"],
         ),
         code=code("validate.py"),
-    message:
-        "Trying thresholds and postprocessing on {wildcards.case}"
     script:
         "../workflow_scripts/validate.py"
+
+
+TUNED = "auto" in [
+    config["postprocess"][key]
+    for key in ("threshold", "min_volume_mm3", "keep_largest")
+]
 
 
 rule tune:
     """Threshold and postprocessing: what the config gives, and of what it leaves open what was best out of training."""
     input:
         **(
-            {"scores": expand(rules.validate.output.scores, case=out_of_fold())}
+            {"scores": expand(rules.validate.output.scores, case=STUDY.out_of_fold)}
             if TUNED
             else {}
         ),
@@ -91,12 +111,8 @@ rule tune:
     localrule: True
     conda:
         "../envs/evaluate.yaml"
-    threads: 1
-    resources:
-        mem_mb=memory_mb(1),
-        runtime=minutes(10),
     params:
-        step=step(postprocess=config["postprocess"]),
+        settings=settings(postprocess=config["postprocess"]),
         code=code("tune.py"),
     message:
         "Choosing threshold and postprocessing"
@@ -107,7 +123,11 @@ rule tune:
 rule quantize:
     """A model of 8-bit integers, from that of a fold or the final one."""
     input:
-        cases=calibration_inputs,
+        cases=lambda wildcards: [
+            path
+            for case in STUDY.calibration_cases(wildcards.part)
+            for path in expand(PREPARED, case=case)
+        ],
         model=f"{RESULTS}/{{part}}/model.onnx",
     output:
         int8=f"{RESULTS}/{{part}}/model.int8.onnx",
@@ -122,7 +142,11 @@ rule quantize:
         mem_mb=memory_mb(4),
         runtime=minutes(30),
     params:
-        step=calibration_params,
+        settings=lambda wildcards: settings(
+            cases=STUDY.calibration_cases(wildcards.part),
+            prepared=f"{RESULTS}/preprocessed",
+            seed=config["seed"],
+        ),
         code=code("quantize.py"),
     message:
         "Making a model of 8-bit integers of {wildcards.part}"
@@ -133,11 +157,10 @@ rule quantize:
 rule compare_variants:
     """A case segmented in every way that may be cheaper: windows, overlap, engine, precision, with time and Dice."""
     input:
-        unpack(lungs_of),
-        unpack(model_out_of_fold),
+        **LUNGS,
+        **MODEL_OUT_OF_FOLD,
         image=rules.convert_image.output.image,
         label=rules.convert_label.output.label,
-        int8=lambda wildcards: f"{RESULTS}/folds/{out_of_fold()[wildcards.case]}/model.int8.onnx",
         cleaning=rules.tune.output.cleaning,
     output:
         compared=f"{RESULTS}/variants/{{case}}.tsv",
@@ -153,7 +176,7 @@ rule compare_variants:
         runtime=minutes(60),
         gpu=INFER_GPUS,
     params:
-        step=step(
+        settings=settings(
             batch_size=config["infer"]["batch_size"],
             engine=config["infer"]["engine"],
             gpu_memory_gib=config["infer"]["gpu_memory_gib"],
@@ -162,8 +185,6 @@ rule compare_variants:
             overlap=config["infer"]["overlap"],
         ),
         code=code("compare_variants.py"),
-    message:
-        "Timing ways to segment {wildcards.case}"
     script:
         "../workflow_scripts/compare_variants.py"
 
@@ -172,8 +193,12 @@ rule choose_variant:
     """Windows, overlap and precision: what the config gives, and of what it leaves open the cheapest that is as good."""
     input:
         **(
-            {"compared": expand(rules.compare_variants.output.compared, case=COMPARED)}
-            if COMPARED
+            {
+                "compared": expand(
+                    rules.compare_variants.output.compared, case=STUDY.compared
+                )
+            }
+            if STUDY.compared
             else {}
         ),
     output:
@@ -191,12 +216,8 @@ rule choose_variant:
     localrule: True
     conda:
         "../envs/evaluate.yaml"
-    threads: 1
-    resources:
-        mem_mb=memory_mb(1),
-        runtime=minutes(10),
     params:
-        step=step(
+        settings=settings(
             mirror_axes=config["infer"]["mirror_axes"],
             overlap=config["infer"]["overlap"],
             precision=config["infer"]["precision"],

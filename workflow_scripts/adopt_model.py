@@ -8,10 +8,10 @@ from ctseg.files import atomic_path, write_json, write_text
 from job import job
 
 with job(snakemake) as log:
-    step, output = snakemake.params.step, snakemake.output
+    params, output = snakemake.params.settings, snakemake.output
     card = card_of(snakemake.input.model)
-    if step["measured"]:
-        require_labels(card, step["labels"])
+    if params["measured"]:
+        require_labels(card, params["labels"])
     log.info("a model of %s, trained on %d scans", ", ".join(card.labels), card.training_cases)
     for name, path in snakemake.input.items():
         with atomic_path(output.get("onnx" if name == "model" else name)) as partial:

@@ -13,7 +13,7 @@ with job(snakemake) as log:
         for path in filter(usable, snakemake.input.get("compared", []))
     ]
     rows = summary(pd.concat(tables).astype({"dice": float}).to_dict("records")) if tables else []
-    made = choose(rows, snakemake.params.step)
+    made = choose(rows, snakemake.params.settings)
     for name, decision in made.items():
         log.info("%s: %s (%s)", name, decision["value"], decision["reason"])
     table = pd.DataFrame(rows, columns=[*COLUMNS, "cases", "computed_mvoxels", "seconds", "dice"])

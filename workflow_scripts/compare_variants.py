@@ -7,17 +7,14 @@ from ctseg.files import read_json, write_table
 from ctseg.inference.case_settings import settings_of
 from ctseg.lungs.segment import plausible_lungs
 from ctseg.scans.nifti import read_nifti
-from ctseg.tuning.inference_variants import COLUMNS
-from ctseg.tuning.variant_trials import Case, Trials
+from ctseg.tuning.variant_trials import FORMATS, Case, Trials
 from job import job
 
-with job(snakemake) as log:
-    step, found = snakemake.params.step, snakemake.input
-    how = settings_of(step, snakemake.resources, snakemake.threads)
+with job(snakemake):
+    params, found = snakemake.params.settings, snakemake.input
+    how = settings_of(params, snakemake.resources, snakemake.threads)
     trials = Trials(Path(found.model), Path(found.int8), how, values_of(read_json(found.cleaning)))
     lungs = plausible_lungs(found.get("lungs"), found.get("lungs_facts"))
     case = Case(read_nifti(found.image), read_nifti(found.label), lungs)
-    tried = trials.variants(step["flip_axes"], step["overlap"])
-    rows = [{"case": snakemake.wildcards.case, **variant.key, **trials.measured(variant, case)} for variant in tried]
-    formats = dict.fromkeys(["case", *COLUMNS, "computed_voxels"], "") | {"seconds": ".3f", "dice": ".6f"}
-    write_table(snakemake.output.compared, formats, rows)
+    rows = trials.rows(snakemake.wildcards.case, case, params["flip_axes"], params["overlap"])
+    write_table(snakemake.output.compared, FORMATS, rows)

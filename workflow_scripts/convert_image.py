@@ -7,10 +7,10 @@ from ctseg.scans.scan_warnings import passed_over
 from job import job
 
 with job(snakemake) as log:
-    step = snakemake.params.step
-    source, rescale = snakemake.input, step.get("rescale")
+    params = snakemake.params.settings
+    source, rescale = snakemake.input, params.get("rescale")
     label = source.get("reference")
-    scan = read_scan(source.scan, step["series_uid"], step["kernels"], step["irregular"], rescale, label)
+    scan = read_scan(source.scan, params["series_uid"], params["kernels"], params["irregular"], rescale, label)
     write_nifti(scan.volume, snakemake.output.image)
     write_json(snakemake.output.facts, scan.facts)
     size = " x ".join(str(n) for n in scan.facts["size_xyz"])

@@ -6,22 +6,22 @@ from ctseg.scans.nifti import read_nifti_grid, write_nifti
 from job import job
 
 with job(snakemake) as log:
-    step, source = snakemake.params.step, snakemake.input
+    params, source = snakemake.params.settings, snakemake.input
     settings = LabelSettings(
-        dict(step["labels"]),
-        {label: tuple(names) for label, names in step["roi_names"].items()},
-        step["missing_label"] == "allow",
-        step["min_readers"],
-        step["small_nodules"],
-        step["overlap"],
-        None if step["label_off_mm"] == "auto" else step["label_off_mm"],
-        step["beyond_scan"],
-        step["foreign_label"] == "allow",
+        dict(params["labels"]),
+        {label: tuple(names) for label, names in params["roi_names"].items()},
+        params["missing_label"] == "allow",
+        params["min_readers"],
+        params["small_nodules"],
+        params["overlap"],
+        None if params["label_off_mm"] == "auto" else params["label_off_mm"],
+        params["beyond_scan"],
+        params["foreign_label"] == "allow",
     )
     scan_facts = read_json(source.scan_facts) if source.get("scan_facts") else {}
     grid = read_nifti_grid(source.image)
     relation = scan_facts.get("label_reference")
-    label = read_label(source.label, settings, grid, source.image, step["series_uid"], relation)
+    label = read_label(source.label, settings, grid, source.image, params["series_uid"], relation)
     write_nifti(label, snakemake.output.label)
     write_json(snakemake.output.facts, label.facts)
     for name, found in label.facts["labels"].items():

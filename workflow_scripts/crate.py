@@ -19,6 +19,6 @@ with job(snakemake) as log:
             copied.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(part, copied / part.name)
     manifest = read_json(snakemake.input.manifest)
-    crate = study_crate(manifest, study, f"{copied.relative_to(study)}/", snakemake.params.step["licence"])
+    crate = study_crate(manifest, study, f"{copied.relative_to(study)}/", snakemake.params.settings["licence"])
     write_json(snakemake.output.metadata, crate.metadata.generate())
     log.info("%d jobs", len(manifest["jobs"]))

@@ -11,13 +11,13 @@ from job import job
 UNCLEANED = {"threshold": 0.5, "min_volume_mm3": 0.0, "keep_largest": False, "restrict_to_region": False}
 
 with job(snakemake) as log:
-    step, decisions = snakemake.params.step, read_json(snakemake.input.plan)
-    step = step | {"training_cases": len(trainable(step["training_cases"], decisions, "that was trained on"))}
+    params, decisions = snakemake.params.settings, read_json(snakemake.input.plan)
+    params = params | {"training_cases": len(trainable(params["training_cases"], decisions, "that was trained on"))}
     weights = read_weights(snakemake.input.weights)
-    settings = network_settings(step["network"], decisions)
-    trained = build_model(weights, settings, len(step["labels"]), scaling_of(decisions))
+    settings = network_settings(params["network"], decisions)
+    trained = build_model(weights, settings, len(params["labels"]), scaling_of(decisions))
     model = shipped(trained)
-    card = model_card(step, decisions, UNCLEANED, REFERENCE, weights, model)
+    card = model_card(params, decisions, UNCLEANED, REFERENCE, weights, model)
     export_onnx(model, card, snakemake.output.onnx)
     export_torchscript(trained, card, snakemake.output.torchscript)
     log.info("exported %d networks", len(weights))

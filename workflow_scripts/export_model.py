@@ -24,23 +24,23 @@ from ctseg.training.settings import network_settings, scaling_of
 from job import job
 
 with job(snakemake) as log:
-    step, decisions = snakemake.params.step, read_json(snakemake.input.plan)
-    step = step | {"training_cases": len(trainable(step["training_cases"], decisions, "that was trained on"))}
+    params, decisions = snakemake.params.settings, read_json(snakemake.input.plan)
+    params = params | {"training_cases": len(trainable(params["training_cases"], decisions, "that was trained on"))}
     torch.set_num_threads(snakemake.threads)
     cleaning = values_of(read_json(snakemake.input.cleaning))
     infer = settings_from(values_of(read_json(snakemake.input.inference)), InferSettings)
     weights = read_weights(snakemake.input.weights)
-    settings = network_settings(step["network"], decisions)
-    trained = build_model(weights, settings, len(step["labels"]), scaling_of(decisions))
+    settings = network_settings(params["network"], decisions)
+    trained = build_model(weights, settings, len(params["labels"]), scaling_of(decisions))
     model = shipped(trained)
     facts = {Path(path).stem: path for path in snakemake.input.facts}
     trained_on = ranges(read_json(facts[case]) for case in trainable(list(facts), decisions, "to train on"))
     provenance = sha256_of(snakemake.input.provenance)
-    card = model_card(step, decisions, cleaning, infer, weights, model, trained_on, provenance)
+    card = model_card(params, decisions, cleaning, infer, weights, model, trained_on, provenance)
     export_onnx(model, card, snakemake.output.onnx)
     export_torchscript(trained, card, snakemake.output.torchscript)
-    tolerances = {"float32": step["parity_tolerance"], **step["parity_tolerances"]}
-    torch_on, rows = compare(trained, Path(snakemake.output.onnx), settings.multiple_zyx, step["seed"])
+    tolerances = {"float32": params["parity_tolerance"], **params["parity_tolerances"]}
+    torch_on, rows = compare(trained, Path(snakemake.output.onnx), settings.multiple_zyx, params["seed"])
     for row in rows:
         log.info("parity, torch being %s: %s", torch_on, row)
     require_parity(rows, tolerances, infer.precision)

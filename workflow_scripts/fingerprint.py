@@ -13,6 +13,6 @@ with job(snakemake):
             read_nifti(snakemake.input.image),
             read_nifti(snakemake.input.label),
             plausible_lungs(snakemake.input.get("lungs"), snakemake.input.get("lungs_facts")),
-            snakemake.params.step["n_classes"],
+            snakemake.params.settings["n_classes"],
         ),
     )

@@ -5,10 +5,10 @@ from ctseg.inference.engine_server import segment
 from job import job
 
 with job(snakemake) as log:
-    step, found, written = snakemake.params.step, snakemake.input, snakemake.output
+    params, found, written = snakemake.params.settings, snakemake.input, snakemake.output
     task = {
         **{name: found[name] for name in ("image", "model", "inference")},
-        **settings_of(step, snakemake.resources, snakemake.threads),
+        **settings_of(params, snakemake.resources, snakemake.threads),
         **{name: found.get(name, "") for name in ("int8", "lungs", "lungs_facts")},
         **{name: written.get(name, "") for name in ("prediction", "candidates", "certainty", "uncertainty")},
     }

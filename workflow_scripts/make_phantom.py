@@ -7,10 +7,10 @@ from ctseg.scans.nifti import write_nifti
 from job import job
 
 with job(snakemake) as log:
-    step = snakemake.params.step
-    index = step["index"]
-    ranges = (tuple(step[name]) for name in ("spacing_mm", "slice_distance_mm", "nodules"))
-    phantom = make_phantom(PhantomSettings(step["seed"], *ranges), index)
+    params = snakemake.params.settings
+    index = params["index"]
+    ranges = (tuple(params[name]) for name in ("spacing_mm", "slice_distance_mm", "nodules"))
+    phantom = make_phantom(PhantomSettings(params["seed"], *ranges), index)
     feet_first = phantom_is_feet_first(index)
     write_series(phantom, index, snakemake.output.series, phantom_has_localizer(index), feet_first)
     write_rtstruct(phantom, snakemake.output.series, snakemake.output.rtstruct)

@@ -8,8 +8,8 @@ from ctseg.provenance.manifest import study_manifest
 from job import job
 
 with job(snakemake) as log:
-    study, step = study_folder(snakemake.log[0]), snakemake.params.step
+    study, params = study_folder(snakemake.log[0]), snakemake.params.settings
     workflow = Path(__file__).parents[1]
-    manifest = study_manifest(study, relative(snakemake.input, study), step["config"], workflow)
+    manifest = study_manifest(study, relative(snakemake.input, study), params["config"], workflow)
     log.info("%d jobs", len(manifest["jobs"]))
     write_json(snakemake.output.manifest, manifest)

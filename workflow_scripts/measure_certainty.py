@@ -3,8 +3,7 @@
 from dataclasses import fields
 
 from ctseg.decisions import values_of
-from ctseg.evaluation.calibration import BINS, SUMS, reliability
-from ctseg.evaluation.froc import COUNTS, lesion_counts
+from ctseg.evaluation.probability_rows import FROC_COLUMNS, RELIABILITY_COLUMNS, froc_rows, reliability_rows
 from ctseg.files import read_json, write_table
 from ctseg.geometry.volume import require_same_grid
 from ctseg.lungs.segment import plausible_lungs
@@ -13,21 +12,14 @@ from ctseg.scans.nifti import read_nifti
 from job import job
 
 with job(snakemake):
-    step, source = snakemake.params.step, snakemake.input
+    params, source = snakemake.params.settings, snakemake.input
     label, candidates, certainty = (read_nifti(path) for path in (source.label, source.candidates, source.certainty))
     require_same_grid(label.grid, certainty.grid, source.label, source.certainty)
     cleaning = values_of(read_json(source.cleaning))
     settings = PostprocessSettings(**{field.name: cleaning[field.name] for field in fields(PostprocessSettings)})
     in_lungs = cleaning["region"] == "lungs"
     lungs = plausible_lungs(source.get("lungs"), source.get("lungs_facts")) if in_lungs else None
-    names, place = step["labels"], {name: step[name] for name in ("case", "split", "fold")}
-    counts = lesion_counts(label, candidates, certainty, settings, lungs, step["lesion_iou"], len(names))
-    froc = [{**row, **place, "label": names[row["label"] - 1]} for row in counts]
-    bins = []
-    for value, name in enumerate(names, start=1):
-        masks = (volume.voxels_zyx == value for volume in (label, candidates))
-        for number, sums in enumerate(reliability(*masks, certainty.voxels_zyx, label.grid)):
-            bins.append({**place, "label": name, "bin": f"{number / BINS:g}", **dict(zip(SUMS, sums, strict=True))})
-    where = dict.fromkeys([*place, "label"], "")
-    write_table(snakemake.output.froc, where | {"threshold": "g"} | dict.fromkeys(COUNTS, "d"), froc)
-    write_table(snakemake.output.reliability, where | {"bin": ""} | SUMS, bins)
+    froc = list(froc_rows(label, candidates, certainty, settings, lungs, params))
+    write_table(snakemake.output.froc, FROC_COLUMNS, froc)
+    bins = list(reliability_rows(label, candidates, certainty, params))
+    write_table(snakemake.output.reliability, RELIABILITY_COLUMNS, bins)

@@ -9,11 +9,11 @@ from ctseg.scans.nifti import read_nifti
 from job import job
 
 with job(snakemake) as log:
-    step, source = snakemake.params.step, snakemake.input
+    params, source = snakemake.params.settings, snakemake.input
     task = CaseTask(
         **{name: source[name] for name in ("image", "model", "inference")},
         **{name: source.get(name, "") for name in ("int8", "lungs", "lungs_facts")},
-        **settings_of(step, snakemake.resources, snakemake.threads),
+        **settings_of(params, snakemake.resources, snakemake.threads),
     )
     engine, image, segmentation = engine_for(task), read_nifti(task.image), read_nifti(source.segmentation)
     field = read_nifti(task.lungs) if task.lungs else None

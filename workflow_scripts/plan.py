@@ -10,13 +10,13 @@ from ctseg.preprocessing.plan import plan
 from job import job
 
 with job(snakemake) as log:
-    step = snakemake.params.step
+    params = snakemake.params.settings
     usable = admitted(snakemake.input, "to train on")
     fingerprints = {Path(path).stem: read_json(path) for path in usable}
-    given = step["memory_gib"]
+    given = params["memory_gib"]
     memory_gib = Decision(*training_memory()) if given == "auto" else Decision(given, GIVEN)
     log.info("planning for %.1f GiB (%s)", memory_gib.value, memory_gib.reason)
-    decisions = plan(fingerprints, step, memory_gib)
+    decisions = plan(fingerprints, params, memory_gib)
     if refused := sorted(refused_cases(snakemake.input)):
         decisions[LEFT_OUT] = {"value": refused, "reason": "their scan or label was refused, see refused.tsv"}
     for name, decision in decisions.items():

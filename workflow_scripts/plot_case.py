@@ -8,11 +8,11 @@ from ctseg.scans.nifti import read_nifti
 from job import job
 
 with job(snakemake, spared=["label"]):
-    step = snakemake.params.step
+    params = snakemake.params.settings
     label = usable(snakemake.input.get("label"))
     draw_case(
         snakemake.output.figure,
-        f"{step['case']} ({step['split']})",
+        f"{params['case']} ({params['split']})",
         read_nifti(snakemake.input.image),
         read_nifti(snakemake.input.segmentation),
         None if label is None else read_nifti(label),

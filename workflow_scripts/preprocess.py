@@ -14,12 +14,12 @@ from job import job
 MOST_FOREGROUND_VOXELS = 20_000  # per class: enough to centre patches on, small beside the volumes
 
 with job(snakemake) as log:
-    step = snakemake.params.step
-    preparation = preparation_of(read_json(snakemake.input.plan), step["margin_mm"])
+    params = snakemake.params.settings
+    preparation = preparation_of(read_json(snakemake.input.plan), params["margin_mm"])
     lungs = plausible_lungs(snakemake.input.get("lungs"), snakemake.input.get("lungs_facts"))
     image = prepare_image(read_nifti(snakemake.input.image), lungs, preparation)
-    label = prepare_label(read_nifti(snakemake.input.label), image, step["n_classes"])
-    foreground = find_foreground(label.voxels_zyx, step["n_classes"], MOST_FOREGROUND_VOXELS, step["seed"])
+    label = prepare_label(read_nifti(snakemake.input.label), image, params["n_classes"])
+    foreground = find_foreground(label.voxels_zyx, params["n_classes"], MOST_FOREGROUND_VOXELS, params["seed"])
     log.info("%s voxels (z, y, x), %d of them foreground", image.grid.shape_zyx, np.count_nonzero(label.voxels_zyx))
     write_nifti(image, snakemake.output.image)
     write_nifti(label, snakemake.output.label)

@@ -9,10 +9,10 @@ from ctseg.training.prepared_cases import read_cases
 from job import job
 
 with job(snakemake) as log:
-    step = snakemake.params.step
+    params = snakemake.params.settings
     refused = refused_cases(snakemake.input.cases)
-    names = left([case for case in step["cases"] if case not in refused], step["cases"], "to calibrate on")
-    cases = read_cases(Path(step["prepared"]), names)
+    names = left([case for case in params["cases"] if case not in refused], params["cases"], "to calibrate on")
+    cases = read_cases(Path(params["prepared"]), names)
     card = card_of(snakemake.input.model)
-    quantize(snakemake.input.model, calibration_patches(cases, card, step["seed"]), snakemake.output.int8)
+    quantize(snakemake.input.model, calibration_patches(cases, card, params["seed"]), snakemake.output.int8)
     log.info("calibrated on patches of %d cases", len(cases))

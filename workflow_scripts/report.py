@@ -6,5 +6,5 @@ from ctseg.report.report_files import without_refused
 from job import job
 
 with job(snakemake):
-    source, step = without_refused(dict(snakemake.input.items()), snakemake.params.step)
-    write_report(snakemake.output.report, gather(source, step))
+    source, params = without_refused(dict(snakemake.input.items()), snakemake.params.settings)
+    write_report(snakemake.output.report, gather(source, params))

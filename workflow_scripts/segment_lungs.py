@@ -10,7 +10,7 @@ with job(snakemake) as log:
     source = snakemake.input
     image = read_nifti(source.image)
     given = source.get("given")
-    values = snakemake.params.step["values"]
+    values = snakemake.params.settings["values"]
     lungs = read_lungs(given, image.grid, source.image, values) if given else segment_lungs(image)
     facts = {"source": "given" if given else "computed"} | check_lungs(lungs, image)
     log.info("lung field: %s", facts)

@@ -6,13 +6,13 @@ from ctseg.report.cohort import cohort_table, label_notes, label_table, passed_o
 from job import job
 
 with job(snakemake) as log:
-    step, source = snakemake.params.step, snakemake.input
+    params, source = snakemake.params.settings, snakemake.input
     usable = set(admitted(source.facts, "to tabulate"))
-    scans = zip(step["places"], source.facts, strict=True)
+    scans = zip(params["places"], source.facts, strict=True)
     facts = {case: read_json(path) for case, path in scans if path in usable}
-    converted = zip(step["labelled"], source.get("labels", []), strict=True)
+    converted = zip(params["labelled"], source.get("labels", []), strict=True)
     labels = {case: read_json(path) for case, path in converted if read_refusal(path) is None}
-    cohort = cohort_table(facts, step["places"], labels)
+    cohort = cohort_table(facts, params["places"], labels)
     log.info("%d scans, %d with a warning", len(cohort), cohort["warnings"].count())
     for note in label_notes(labels):
         log.warning("%s", note)

@@ -23,7 +23,7 @@ def write(rows: pd.DataFrame, path: str) -> None:
 
 
 with job(snakemake) as log:
-    step, source, output = snakemake.params.step, snakemake.input, snakemake.output
+    params, source, output = snakemake.params.settings, snakemake.input, snakemake.output
     cases = read_tables(admitted(source.metrics, "to measure"))
     if source.get("reliability"):
         bins = read_tables(admitted(source.reliability, "to measure"))
@@ -32,7 +32,7 @@ with job(snakemake) as log:
         write(froc_curve(read_tables(admitted(source.froc, "to measure"))), output.froc)
     if source.get("stability"):
         cases = with_stability(cases, read_tables(admitted(source.stability, "to measure")))
-    summary = summarise(cases, step["patients"], step["groups"])
+    summary = summarise(cases, params["patients"], params["groups"])
     write(cases, output.cases)
     write(summary, output.summary)
     text = note(summary, read_tables(admitted(source.baseline, "to measure")))

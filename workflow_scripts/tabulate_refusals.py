@@ -10,7 +10,7 @@ from job import job
 COLUMNS = dict.fromkeys(["case", "split", "refused_by", "reason"], "")
 
 with job(snakemake) as log:
-    splits = snakemake.params.step["splits"]
+    splits = snakemake.params.settings["splits"]
     rows = [
         {"case": found.case, "split": splits[found.case], "refused_by": found.rule, "reason": found.reason}
         for found in refusals(snakemake.input)

@@ -14,9 +14,11 @@ with job(snakemake) as log:
     # `--resources gpu=0` caps the rule's request, and so means: on the CPU.
     gpus = min(snakemake.resources.get("gpu", 0), torch.cuda.device_count())
     plan = read_json(snakemake.input.plan)
-    cases = {name: trainable(snakemake.params.step[name], plan, f"for {name}") for name in ("training", "validation")}
+    cases = {
+        name: trainable(snakemake.params.settings[name], plan, f"for {name}") for name in ("training", "validation")
+    }
     task = FoldTask(
-        step=snakemake.params.step | cases,
+        params=snakemake.params.settings | cases,
         code=snakemake.params.code,
         plan=snakemake.input.plan,
         cases=str(Path(snakemake.input.cases[0]).parents[1]),

@@ -7,10 +7,10 @@ from ctseg.provenance.manifest import differences, model_difference, read_manife
 from job import job
 
 with job(snakemake) as log:
-    study, step = study_folder(snakemake.log[0]), snakemake.params.step
-    manifest = read_manifest(Path(step["manifest"]))
-    problems, compared = differences(study, manifest, step["sources"], step["passing"], snakemake.threads)
-    problems += model_difference(Path(step["card"]), Path(step["provenance"]))
+    study, params = study_folder(snakemake.log[0]), snakemake.params.settings
+    manifest = read_manifest(Path(params["manifest"]))
+    problems, compared = differences(study, manifest, params["sources"], params["passing"], snakemake.threads)
+    problems += model_difference(Path(params["card"]), Path(params["provenance"]))
     require_none(problems, study)
     log.info("%d files and folders are as the manifest says", compared)
     print(f"\nctseg: {study}: {compared} files and folders are as the manifest says\n")

@@ -13,7 +13,7 @@ from ctseg.scans.nifti import read_nifti
 from job import job
 
 with job(snakemake) as log:
-    step, source = snakemake.params.step, snakemake.input
+    params, source = snakemake.params.settings, snakemake.input
     segmentation = read_nifti(source.segmentation)
     findings = Findings(
         segmentation,
@@ -23,5 +23,5 @@ with job(snakemake) as log:
     )
     folder = Path(snakemake.output.seg).parent
     reference = read_reference(source.reference) if source.get("reference") else None
-    write_objects(folder, choose_stack(source.scan, step["series_uid"], step["kernels"], reference), findings)
+    write_objects(folder, choose_stack(source.scan, params["series_uid"], params["kernels"], reference), findings)
     log.info("%d components", len(findings.components))

@@ -117,11 +117,17 @@ def test_the_script_writes_the_label(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write_nifti(Volume(VALUES.astype(np.uint8), GRID), tmp_path / "label.nii")
     write_nifti(Volume(body(GRID.shape_zyx), GRID), tmp_path / "image.nii.gz")
-    step = {"labels": LABELS, "roi_names": {}, "missing_label": "error", "min_readers": 2, "small_nodules": "ignore"}
-    step |= {"overlap": "later", "label_off_mm": "auto", "beyond_scan": "cut", "foreign_label": "refuse"}
+    settings = {
+        "labels": LABELS,
+        "roi_names": {},
+        "missing_label": "error",
+        "min_readers": 2,
+        "small_nodules": "ignore",
+    }
+    settings |= {"overlap": "later", "label_off_mm": "auto", "beyond_scan": "cut", "foreign_label": "refuse"}
     inputs = {name: str(tmp_path / file) for name, file in (("label", "label.nii"), ("image", "image.nii.gz"))}
     outputs = {"label": "results/study/labels/a.nii.gz", "facts": "results/study/labels/a.json"}
-    snakemake = handed_over("convert_label", step | {"series_uid": None}, inputs, outputs)
+    snakemake = handed_over("convert_label", settings | {"series_uid": None}, inputs, outputs)
     script = str(ROOT / "workflow_scripts" / "convert_label.py")
     runpy.run_path(script, {"snakemake": snakemake})
     volume = read_nifti(snakemake.output.label)
@@ -132,10 +138,10 @@ def test_the_script_writes_the_label(tmp_path, monkeypatch):
     facts = read_json(snakemake.output.facts)
     assert facts["labels"]["node"]["voxels"] == (EXPECTED == 2).sum()
     assert facts["unused_values"] == {str(value): (value == VALUES).sum() for value in (1, 3)}
-    snakemake.params.step = snakemake.params.step | {"labels": {"spleen": 9}}
+    snakemake.params.settings = snakemake.params.settings | {"labels": {"spleen": 9}}
     with pytest.raises(SystemExit):
         runpy.run_path(script, {"snakemake": snakemake})
-    snakemake.params.step = snakemake.params.step | {"missing_label": "allow"}
+    snakemake.params.settings = snakemake.params.settings | {"missing_label": "allow"}
     runpy.run_path(script, {"snakemake": snakemake})
     assert not read_nifti(snakemake.output.label).voxels_zyx.any()
 

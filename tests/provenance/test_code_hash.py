@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from ctseg.provenance.code_hash import code_hash, code_hashes
+from ctseg.provenance.code_hash import code_hash, code_hashes, files_hash
 from places import SCRIPTS
 
 FILES = {
@@ -346,3 +346,12 @@ def test_the_hash_does_not_depend_on_the_seed_of_pythons_own_hash():
         for seed in ("1", "2")
     }
     assert results == {code_hash("ctseg/study/cases.py", SCRIPTS) + "\n"}
+
+
+def test_the_bytes_of_all_files_of_a_folder_count(tmp_path):
+    (tmp_path / "page.html").write_text("<p>")
+    (tmp_path / "style.css").write_text("p {}")
+    before = files_hash(tmp_path)
+    assert len(before) == 16
+    (tmp_path / "style.css").write_text("p { }")
+    assert files_hash(tmp_path) != before

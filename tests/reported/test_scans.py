@@ -125,14 +125,14 @@ def test_nifti_is_read_by_its_content(tmp_path, name):
 def test_a_warning_of_the_conversion_reaches_terminal_log_and_facts(not_hu, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     outputs = {"image": "results/study/images/a.nii.gz", "facts": "results/study/images/a.json"}
-    step = {"series_uid": None, "kernels": [], "irregular": "refuse", "rescale": None}
-    snakemake = handed_over("convert_image", step, {"scan": str(not_hu / "no_rescale")}, outputs)
+    settings = {"series_uid": None, "kernels": [], "irregular": "refuse", "rescale": None}
+    snakemake = handed_over("convert_image", settings, {"scan": str(not_hu / "no_rescale")}, outputs)
     runpy.run_path(str(ROOT / "workflow_scripts" / "convert_image.py"), {"snakemake": snakemake})
     shown = capsys.readouterr().err
     for told in (shown, LOG.read_text(), json.dumps(read_json(outputs["facts"])["warnings"])):
         assert "about 1024 too high; give convert.rescale: [1, -1024]" in told
     assert "ctseg: convert_image a: no slice has a RescaleIntercept" in shown
-    snakemake.params.step["rescale"] = [1, -1024]
+    snakemake.params.settings["rescale"] = [1, -1024]
     runpy.run_path(str(ROOT / "workflow_scripts" / "convert_image.py"), {"snakemake": snakemake})
     assert capsys.readouterr().err == ""
     assert np.median(read_nifti(outputs["image"]).voxels_zyx[MIDDLE]) == pytest.approx(30, abs=2)

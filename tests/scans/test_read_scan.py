@@ -183,8 +183,8 @@ def test_the_script_writes_image_and_facts(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write_series(tmp_path / "dicom", body((4, 5, 6)), GRID)
     outputs = {"image": "results/study/images/a.nii.gz", "facts": "results/study/images/a.json"}
-    step = {"series_uid": None, "kernels": [], "irregular": "refuse"}
-    snakemake = handed_over("convert_image", step, {"scan": str(tmp_path / "dicom")}, outputs)
+    settings = {"series_uid": None, "kernels": [], "irregular": "refuse"}
+    snakemake = handed_over("convert_image", settings, {"scan": str(tmp_path / "dicom")}, outputs)
     runpy.run_path(str(ROOT / "workflow_scripts" / "convert_image.py"), {"snakemake": snakemake})
     volume = read_nifti(outputs["image"])
     assert volume.voxels_zyx.dtype == np.int16

@@ -11,7 +11,7 @@ from places import SCRIPTS
 LOG = Path("results/study/logs/job.log")
 
 
-def handed_over(rule: str, step: dict, inputs: dict[str, Any], outputs: dict[str, str]) -> SimpleNamespace:
+def handed_over(rule: str, settings: dict, inputs: dict[str, Any], outputs: dict[str, str]) -> SimpleNamespace:
     """The job of a rule for the case `a` of a study in the current folder.
 
     Paths are strings or lists of strings by their names in the rule; those of results begin with `results/study/`.
@@ -20,7 +20,7 @@ def handed_over(rule: str, step: dict, inputs: dict[str, Any], outputs: dict[str
     return SimpleNamespace(
         rule=rule,
         wildcards=Wildcards(fromdict={"case": "a"}),
-        params=Params(fromdict={"step": step, "code": "0123"}),
+        params=Params(fromdict={"settings": settings, "code": "0123"}),
         threads=1,
         input=InputFiles(fromdict=inputs),
         output=OutputFiles(fromdict=outputs),

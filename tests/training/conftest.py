@@ -47,7 +47,7 @@ def task(tmp_path):
     network = {"architecture": "unet", "residual_units": 1, "norm": "instance", "dropout": 0.0}
     network |= {"deep_supervision": False, "exclusive": False}
     augment = {"flip_axes": ["x"], "rotate_degrees": 15, "noise_hu": 10}
-    step = {
+    params = {
         "train": train,
         "network": network,
         "augment": augment,
@@ -56,11 +56,11 @@ def task(tmp_path):
         "repeat": 0,
         "seed": 1,
     }
-    step |= {"training": ["case-0", "case-1"], "validation": ["case-2", "case-1"]}
+    params |= {"training": ["case-0", "case-1"], "validation": ["case-2", "case-1"]}
     paths = {
         name: str(tmp_path / name) for name in ("cases", "plan.json", "weights.pt", "history.tsv", "checkpoint.pt")
     }
-    return FoldTask(step, "code", paths["plan.json"], paths["cases"], "", *list(paths.values())[2:], 2, use_gpu=False)
+    return FoldTask(params, "code", paths["plan.json"], paths["cases"], "", *list(paths.values())[2:], 2, use_gpu=False)
 
 
 @pytest.fixture

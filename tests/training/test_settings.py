@@ -12,12 +12,12 @@ from training_data import SETTINGS
 @pytest.fixture
 def settings(task, plan):
     """The settings of a fold as its config and its plan say them."""
-    return training_settings(task.step, plan)
+    return training_settings(task.params, plan)
 
 
 def test_sizes_come_from_the_plan_in_the_order_of_arrays(task, plan):
     plan = plan | {"patch_size": {"value": [8, 16, 24]}, "strides": {"value": [[1, 2, 4]]}}
-    found = training_settings(task.step, plan)
+    found = training_settings(task.params, plan)
     assert found.patch_zyx == (24, 16, 8)
     assert found.network.strides_zyx == ((4, 2, 1),)
     assert found.spacing_xyz_mm == (1, 1, 1)
@@ -31,15 +31,15 @@ def test_what_the_config_says_is_kept(settings):
 
 
 def test_a_class_weighs_one_where_nothing_is_said(task, plan):
-    step = task.step | {"labels": ["a", "b"]}
-    step["train"] = step["train"] | {"class_weights": {"b": 3.0}}
-    found = training_settings(step, plan)
+    params = task.params | {"labels": ["a", "b"]}
+    params["train"] = params["train"] | {"class_weights": {"b": 3.0}}
+    found = training_settings(params, plan)
     assert (found.n_classes, found.loss.class_weights) == (2, (1.0, 3.0))
 
 
 def test_folds_repeats_and_seeds_have_seeds_of_their_own(task, plan):
     seeds = {
-        training_settings(task.step | {"fold": fold, "repeat": repeat, "seed": seed}, plan).seed
+        training_settings(task.params | {"fold": fold, "repeat": repeat, "seed": seed}, plan).seed
         for fold in range(5)
         for repeat in range(3)
         for seed in range(3)

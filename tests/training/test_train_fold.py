@@ -21,7 +21,7 @@ def task(task):
 def test_weights_and_history_are_written_and_the_checkpoint_goes(task):
     train_fold(task)
     stored = torch.load(task.weights, weights_only=True)
-    names = task.step["training"] + task.step["validation"]
+    names = task.params["training"] + task.params["validation"]
     assert stored["training_hash"] == training_hash(read_cases(Path(task.cases), names))
     assert stored["patch_zyx"] == [8, 8, 8]
     assert all(torch.isfinite(value).all() for value in stored["network"].values())
@@ -32,8 +32,8 @@ def test_weights_and_history_are_written_and_the_checkpoint_goes(task):
 def test_training_begins_with_the_weights_that_are_given(task, tmp_path):
     train_fold(task)
     first = torch.load(task.weights, weights_only=True)["network"]
-    still = task.step | {"train": task.step["train"] | {"learning_rate": 1e-12, "steps": 1, "validate_every": 1}}
-    again = replace(task, step=still, init=task.weights, weights=str(tmp_path / "again.pt"))
+    still = task.params | {"train": task.params["train"] | {"learning_rate": 1e-12, "steps": 1, "validate_every": 1}}
+    again = replace(task, params=still, init=task.weights, weights=str(tmp_path / "again.pt"))
     train_fold(again)
     for name, value in torch.load(again.weights, weights_only=True)["network"].items():
         if "running" not in name and value.is_floating_point():

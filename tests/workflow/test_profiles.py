@@ -4,6 +4,7 @@ import re
 
 import pytest
 import yaml
+from snakemake.resources import Resources
 
 from places import ROOT
 
@@ -34,6 +35,21 @@ def test_every_rule_and_group_of_a_profile_exists(name):
     assert groups.keys() <= rules()
     assert set(groups.values()) == {entry.split("=")[0] for entry in cluster["group-components"]}
     assert cluster.get("set-resources", {}).keys() <= rules()
+
+
+def test_both_clusters_ask_for_as_much_where_a_rule_says_nothing():
+    asked = [dict(entry.split("=", 1) for entry in profile(name)["default-resources"]) for name in ("slurm", "generic")]
+    for key in ("mem_mb", "runtime", "disk_mb"):
+        assert asked[0][key] == asked[1][key]
+
+
+@pytest.mark.parametrize("name", ["slurm", "generic"])
+def test_what_a_rule_asks_for_that_says_nothing_grows_with_each_attempt(name):
+    asked = Resources.parse(profile(name)["default-resources"], allow_expressions=True, defaults="full")
+    around = {"wildcards": None, "input": [], "threads": 1, "rulename": "crate", "async_run": None}
+    for attempt in (1, 2):
+        values = [asked[key].evaluate(attempt=attempt, **around).value for key in ("mem_mb", "runtime")]
+        assert values == [1024 * attempt, 15 * attempt]
 
 
 def test_both_clusters_run_the_same_groups():

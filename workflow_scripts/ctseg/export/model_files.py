@@ -89,7 +89,7 @@ def _bytes(node: torch.fx.Node) -> int:
 
 
 def model_card(
-    step: dict[str, Any],
+    params: dict[str, Any],
     decisions: Stored,
     cleaning: dict[str, Any],
     infer: InferSettings,
@@ -98,13 +98,13 @@ def model_card(
     trained_on: dict[str, list[float]] | None = None,
     provenance: str = "",
 ) -> ModelCard:
-    """The card of a model from the step's params, the plan's decisions, postprocessing, and how to infer with it."""
+    """The card of a model from the rule's params, the plan's decisions, postprocessing, and how to infer with it."""
     # Where one member's memory ran out and its patch was made smaller, that is the largest that all have seen.
     patch_zyx = tuple(min(sizes) for sizes in zip(*(stored["patch_zyx"] for stored in weights), strict=True))
-    network = network_settings(step["network"], decisions)
+    network = network_settings(params["network"], decisions)
     return ModelCard(
-        labels=tuple(step["labels"]),
-        preparation=preparation_of(decisions, step["margin_mm"]),
+        labels=tuple(params["labels"]),
+        preparation=preparation_of(decisions, params["margin_mm"]),
         patch_zyx=patch_zyx,
         multiple_zyx=network.multiple_zyx,
         window_bytes=window_bytes(model, patch_zyx),
@@ -112,7 +112,7 @@ def model_card(
         threshold=cleaning["threshold"],
         postprocess=settings_from(cleaning, PostprocessSettings),
         n_networks=len(weights),
-        training_cases=step["training_cases"],
+        training_cases=params["training_cases"],
         training_hash=training_hash(weights),
         versions={name: version(name) for name in PACKAGES},
         trained_on=trained_on or {},

@@ -24,16 +24,16 @@ def cases_per_job_of(infer: Mapping[str, Any]) -> int:
     return MANY_CASES if gpus_of(infer) else 1
 
 
-def settings_of(step: Mapping[str, Any], resources: Any, threads: int) -> dict[str, Any]:
+def settings_of(params: Mapping[str, Any], resources: Any, threads: int) -> dict[str, Any]:
     """The fields of `case_task.CaseTask` that say how to infer, from what a job was given.
 
-    `step` are its params; a job that takes windows of patch size alone needs no `memory_gib`.
+    `params` are those of its rule; a job that takes windows of patch size alone needs no `memory_gib`.
     """
-    given = {"memory_gib": step["memory_gib"]} if "memory_gib" in step else {}
+    given = {"memory_gib": params["memory_gib"]} if "memory_gib" in params else {}
     return given | {
-        "engine": step["engine"],
-        "gpu_memory_gib": unless_auto(step["gpu_memory_gib"]),
-        "batch_size": unless_auto(step["batch_size"]),
+        "engine": params["engine"],
+        "gpu_memory_gib": unless_auto(params["gpu_memory_gib"]),
+        "batch_size": unless_auto(params["batch_size"]),
         # `--resources gpu=0` caps the rule's request, and so means: on the CPU.
         "use_gpu": resources.get("gpu", 0) > 0,
         "threads": threads,

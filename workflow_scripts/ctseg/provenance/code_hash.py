@@ -69,6 +69,12 @@ def _library(search: Path) -> Library:
     return Library(search)
 
 
+def files_hash(folder: str | Path) -> str:
+    """16 hexadecimal digits that stand for the bytes of all files of a folder, in the order of their names."""
+    files = sorted(Path(folder).iterdir())
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:16]
+
+
 def package_of(module: str) -> str:
     """The package that a top-level module belongs to, in lower case."""
     return PACKAGES.get(module, module).lower()

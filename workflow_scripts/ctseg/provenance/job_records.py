@@ -115,7 +115,9 @@ def write_records(job: Any, started: str) -> None:
         "wildcards": dict(sorted(job.wildcards.items())),
         "command": f"snakemake --cores all --force -- {min(job.output)}",
         "code": job.params.code,
-        "params": json.loads(without_sources(json.dumps(job.params.get("step"), ensure_ascii=False), job.input)),
+        "params": json.loads(
+            without_sources(json.dumps(job.params.get("settings", {}), ensure_ascii=False), job.input)
+        ),
         "inputs": relative((path for value in job.input for path in paths_of(value)), study),
         "sources": {
             name: [describe(path) for path in paths_of(value)]

@@ -52,43 +52,43 @@ FIGURES = {
 }
 
 
-def gather(source: Any, step: Mapping[str, Any]) -> dict[str, Any]:
-    """What the template shows; `source` has the paths of the results by name, `step` the study's params.
+def gather(source: Any, params: Mapping[str, Any]) -> dict[str, Any]:
+    """What the template shows; `source` has the paths of the results by name, `params` are those of the rule.
 
     Parts on training are empty where the model came from elsewhere, those on metrics where no case has a label.
     """
     cohort, card = read_cohort(source.cohort), read_card_file(source.card)
     cases = read_tables([source.cases]) if source.get("cases") else None
     measured = [] if cases is None else list(dict.fromkeys(worst_first(cases)["case"]))
-    figures = dict(zip(step["segmented"], source.case_figures, strict=True))
-    chosen = pictured(measured, [case for case in figures if case not in measured], step["pictures"])
+    figures = dict(zip(params["segmented"], source.case_figures, strict=True))
+    chosen = pictured(measured, [case for case in figures if case not in measured], params["pictures"])
     made = {name: read_json(source.get(name)) for name in ("plan", "cleaning", "inference") if source.get(name)}
     # A scan whose label was refused is segmented, but neither trained on nor tested with.
     told_of = cohort[~cohort["case"].isin(_refused(source)["case"])] if "plan" in made else cohort
-    paragraphs, references = methods(step["config"], made, told_of, card, cases is not None)
+    paragraphs, references = methods(params["config"], made, told_of, card, cases is not None)
     links = {case: f"#case-{case}" for case in chosen}
     return {
-        "study": step["study"],
+        "study": params["study"],
         "sections": SECTIONS,
         "pictures": [_picture(case, figures[case], cases) for case in chosen],
         "pictures_text": f" {len(chosen)} of {len(figures)} cases are shown." if len(chosen) < len(figures) else "",
-        "previews": _previews(source, step, cases, card.preparation.window_hu),
-        "card_table": _card_table(card, source.model, step),
+        "previews": _previews(source, params, cases, card.preparation.window_hu),
+        "card_table": _card_table(card, source.model, params),
         "cleaning_table": decision_table(made["cleaning"]),
         "inference_table": decision_table(made["inference"]),
         "methods": paragraphs,
         "references": references,
-        "cost_table": table(costs(Path(step["benchmarks"])), sortable=True),
+        "cost_table": table(costs(Path(params["benchmarks"])), sortable=True),
         "software_table": table(versions(card.versions)),
-        "configuration": yaml.safe_dump(step["config"], allow_unicode=True, sort_keys=False),
-        **_on_scans(source, step, cohort, links),
-        **_on_training(source, step, made),
-        **_on_metrics(source, step, cases, links),
-        **_front_page(source, step, cohort, card, cases),
+        "configuration": yaml.safe_dump(params["config"], allow_unicode=True, sort_keys=False),
+        **_on_scans(source, params, cohort, links),
+        **_on_training(source, params, made),
+        **_on_metrics(source, params, cases, links),
+        **_front_page(source, params, cohort, card, cases),
     }
 
 
-def _on_scans(source: Any, step: Mapping[str, Any], cohort: pd.DataFrame, links: Mapping[str, str]) -> dict[str, Any]:
+def _on_scans(source: Any, params: Mapping[str, Any], cohort: pd.DataFrame, links: Mapping[str, str]) -> dict[str, Any]:
     """The parts on the scans, and on what is unusual about them; those with a flag come first."""
     scans = pd.read_csv(source.scans, sep="\t", dtype={"case": str, "flags": str}, keep_default_na=False)
     refused = _refused(source)
@@ -102,7 +102,7 @@ def _on_scans(source: Any, step: Mapping[str, Any], cohort: pd.DataFrame, links:
         "passed_over_table": table(over),
         "label_table": table(labels, sortable=True) if len(labels) else "",
         "label_notes": Path(source.label_notes).read_text(encoding="utf-8").splitlines(),
-        "excluded": step["excluded"],
+        "excluded": params["excluded"],
         "refused_table": table(refused) if len(refused) else "",
         "scans_table": table(scans.sort_values("flags", key=lambda flags: flags == "", kind="stable"), links, True),
     }
@@ -120,14 +120,14 @@ def _on_refused(source: Any) -> list[str]:
     return [text] if refused else []
 
 
-def _on_training(source: Any, step: Mapping[str, Any], made: Mapping[str, Stored]) -> dict[str, Any]:
+def _on_training(source: Any, params: Mapping[str, Any], made: Mapping[str, Stored]) -> dict[str, Any]:
     """The parts on the study's own networks; nothing where the model came from elsewhere."""
     if not source.get("members"):
         parts = ("training_speeds", "training_figure", "members_table", "parity_table", "plan_table", "variants_table")
         return dict.fromkeys(parts, "")
     variants = pd.read_csv(source.variants, sep="\t", keep_default_na=False)
     return {
-        "training_speeds": training_speeds(Path(step["logs"]) / "train"),
+        "training_speeds": training_speeds(Path(params["logs"]) / "train"),
         "training_figure": svg(source.training),
         "members_table": table(pd.read_csv(source.members, sep="\t", dtype={"network": str})),
         "parity_table": table(pd.DataFrame(read_json(source.parity)["sizes"])),
@@ -137,7 +137,7 @@ def _on_training(source: Any, step: Mapping[str, Any], made: Mapping[str, Stored
 
 
 def _on_metrics(
-    source: Any, step: Mapping[str, Any], cases: pd.DataFrame | None, links: Mapping[str, str]
+    source: Any, params: Mapping[str, Any], cases: pd.DataFrame | None, links: Mapping[str, str]
 ) -> dict[str, Any]:
     """The parts on how good the segmentations are; nothing where no case has a label."""
     if cases is None:
@@ -151,14 +151,14 @@ def _on_metrics(
 
 
 def _front_page(
-    source: Any, step: Mapping[str, Any], cohort: pd.DataFrame, card: ModelCard, cases: pd.DataFrame | None
+    source: Any, params: Mapping[str, Any], cohort: pd.DataFrame, card: ModelCard, cases: pd.DataFrame | None
 ) -> dict[str, Any]:
     """What was done, the headline figures, and what to be careful about."""
     facts = source.get("lungs_facts", []) if card.preparation.region == "lungs" else []
     plausible = {Path(path).stem: bool(read_json(path)["plausible"]) for path in facts}
     split = "" if cases is None else headline_split(cases)
     networks = _networks(source.members) if source.get("members") else None
-    origin = step["config"]["cases"]["source"]
+    origin = params["config"]["cases"]["source"]
     return {
         "summary": _summary(cohort, card, cases, split, networks is None),
         "headline": {} if cases is None else headline(read_tables([source.summary]), split),
@@ -211,12 +211,14 @@ def _picture(case: str, path: str, cases: pd.DataFrame | None) -> dict[str, Any]
 
 
 def _previews(
-    source: Any, step: Mapping[str, Any], cases: pd.DataFrame | None, window_hu: tuple[float, float]
+    source: Any, params: Mapping[str, Any], cases: pd.DataFrame | None, window_hu: tuple[float, float]
 ) -> Markup:
     """The volumes to look through as JSON; empty where none are wanted."""
-    files = dict(zip(step["segmented"], zip(source.images, source.segmentations, strict=True), strict=True))
-    labels = dict(zip(step["measured"], source.get("labels", []), strict=True))
-    chosen = looked_through(cases, step["viewer_cases"]) if cases is not None else list(files)[: step["viewer_cases"]]
+    files = dict(zip(params["segmented"], zip(source.images, source.segmentations, strict=True), strict=True))
+    labels = dict(zip(params["measured"], source.get("labels", []), strict=True))
+    chosen = (
+        looked_through(cases, params["viewer_cases"]) if cases is not None else list(files)[: params["viewer_cases"]]
+    )
     volumes = []
     for case in chosen:
         image, segmentation = (read_nifti(path) for path in files[case])
@@ -227,14 +229,14 @@ def _previews(
     return Markup(json.dumps(volumes).replace("</", "<\\/")) if volumes else Markup("")
 
 
-def _card_table(card: ModelCard, model: str, step: Mapping[str, Any]) -> Markup:
+def _card_table(card: ModelCard, model: str, params: Mapping[str, Any]) -> Markup:
     """The model card: what the model is for, what goes in and comes out, and how to know the file."""
     prepared, multiple = card.preparation, " × ".join(map(str, card.multiple_zyx))
     classes = card.labels
     rows = {
-        "intended use": step["intended_use"],
+        "intended use": params["intended_use"],
         "not for": "diagnosis or treatment: research software, not a medical device",
-        "licence": step["licence"],
+        "licence": params["licence"],
         "input": "one CT scan in HU; DICOM, NIfTI, NRRD or MetaImage, any orientation and spacing",
         "output": f"a mask of {', '.join(classes)} on the scan's own grid; a table of components",
         "network's input": f"`hu`, float32 [batch, 1, z, y, x] at {list(prepared.spacing_xyz_mm)} mm (x, y, z); "

@@ -19,24 +19,24 @@ class Files(dict[str, Any]):
             raise AttributeError(name) from None
 
 
-def without_refused(source: Mapping[str, Any], step: Mapping[str, Any]) -> tuple[Files, dict[str, Any]]:
+def without_refused(source: Mapping[str, Any], params: Mapping[str, Any]) -> tuple[Files, dict[str, Any]]:
     """The files and the params of the report, without the cases whose segmentation or label is but a refusal's record.
 
-    `step["segmented"]` and `step["measured"]` name the cases in the order of their files.
+    `params["segmented"]` and `params["measured"]` name the cases in the order of their files.
     """
-    files, params = Files(source), dict(step)
+    files, left = Files(source), dict(params)
     good = [read_refusal(path) is None for path in source["segmentations"]]
     for name in OF_SEGMENTED:
         if name in files:
             files[name] = _chosen(files[name], good)
-    params["segmented"] = _chosen(step["segmented"], good)
+    left["segmented"] = _chosen(params["segmented"], good)
     if "labels" in files:
         measured = [
-            case in params["segmented"] and read_refusal(path) is None
-            for case, path in zip(step["measured"], source["labels"], strict=True)
+            case in left["segmented"] and read_refusal(path) is None
+            for case, path in zip(params["measured"], source["labels"], strict=True)
         ]
-        files["labels"], params["measured"] = _chosen(files["labels"], measured), _chosen(step["measured"], measured)
-    return files, params
+        files["labels"], left["measured"] = _chosen(files["labels"], measured), _chosen(params["measured"], measured)
+    return files, left
 
 
 def _chosen(items: Any, good: list[bool]) -> list[Any]:

@@ -94,14 +94,14 @@ def network_settings(network: dict[str, Any], decisions: Stored) -> NetworkSetti
     )
 
 
-def training_settings(step: dict[str, Any], decisions: Stored) -> TrainSettings:
+def training_settings(params: dict[str, Any], decisions: Stored) -> TrainSettings:
     """All settings of a training run.
 
-    `step` holds the sections `train`, `network` and `augment`, the names of the labels, and fold, repeat and
+    `params` holds the sections `train`, `network` and `augment`, the names of the labels, and fold, repeat and
     seed; `decisions` is the plan. Each fold and repeat has a seed of its own, so that the members of an ensemble
     start from different weights.
     """
-    train, augmentation = step["train"], step["augment"]
+    train, augmentation = params["train"], params["augment"]
     names = {field.name for field in fields(TrainSettings)}
     return TrainSettings(
         **{key: value for key, value in train.items() if key in names and key != "loss"},
@@ -109,15 +109,15 @@ def training_settings(step: dict[str, Any], decisions: Stored) -> TrainSettings:
         patch_zyx=_reversed(decided(decisions, "patch_size")),
         spacing_xyz_mm=tuple(decided(decisions, "spacing_mm")),
         scaling=scaling_of(decisions),
-        n_classes=len(step["labels"]),
-        seed=1000 * step["seed"] + step["fold"] + 100 * step["repeat"],
-        network=network_settings(step["network"], decisions),
+        n_classes=len(params["labels"]),
+        seed=1000 * params["seed"] + params["fold"] + 100 * params["repeat"],
+        network=network_settings(params["network"], decisions),
         loss=LossSettings(
             train["loss"],
             train["dice_weight"],
             train["batch_dice"],
-            tuple(train["class_weights"].get(label, 1.0) for label in step["labels"]),
-            step["network"]["exclusive"],
+            tuple(train["class_weights"].get(label, 1.0) for label in params["labels"]),
+            params["network"]["exclusive"],
         ),
         augment=AugmentSettings(**augmentation | {"flip_axes": tuple(augmentation["flip_axes"])}),
     )

@@ -23,12 +23,12 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class FoldTask:
-    """What to train, as plain values that another process can be told: params of the step, code hash, and paths.
+    """What to train, as plain values that another process can be told: params of the rule, code hash, and paths.
 
     `cases` is the folder of the prepared cases, `init` a file of weights to start from or an empty text.
     """
 
-    step: dict[str, Any]
+    params: dict[str, Any]
     code: str
     plan: str
     cases: str
@@ -49,10 +49,10 @@ def train_fold(task: FoldTask, share: Share = Share()) -> None:  # noqa: B008 (f
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # 2 % of a step
     device = torch.device("cuda", share.rank) if task.use_gpu and torch.cuda.is_available() else torch.device("cpu")
-    settings = training_settings(task.step, read_json(task.plan))
+    settings = training_settings(task.params, read_json(task.plan))
     settings = replace(settings, precision=resolved_precision(settings.precision, device))
     folder = Path(task.cases)
-    training, validation = (read_cases(folder, task.step[name]) for name in ("training", "validation"))
+    training, validation = (read_cases(folder, task.params[name]) for name in ("training", "validation"))
     data = training_hash(training + validation)
     begin = Path(task.init).read_bytes() if task.init else b""
     identity = run_identity(data, settings, task.code, begin)

@@ -15,10 +15,12 @@ from ctseg.inference.predict import infer, tiles_for
 from ctseg.masks.overlap import dice_of_classes, mean_dice
 from ctseg.masks.postprocessing import PostprocessSettings, postprocess
 from ctseg.preprocessing.preparation import network_input
-from ctseg.tuning.inference_variants import Variant, variants
+from ctseg.tuning.inference_variants import COLUMNS, Variant, variants
 
 logger = logging.getLogger(__name__)
 
+# Name and format of the columns of a case's table.
+FORMATS = dict.fromkeys(["case", *COLUMNS, "computed_voxels"], "") | {"seconds": ".3f", "dice": ".6f"}
 ENGINES = ("openvino", "onnxruntime")  # that are compared with the one that is taken, where they are installed
 
 
@@ -51,6 +53,11 @@ class Trials:
         own = fastest_engine(self.model, use_gpu) if choice == "auto" else choice
         others = [name for name in ENGINES if name != own and find_spec(name)]
         return variants(own, others, lower_precisions(own, use_gpu), flip_axes, overlap)
+
+    def rows(self, name: str, case: Case, flip_axes: str, overlap: float | str) -> list[dict[str, Any]]:
+        """A row for each variant, with the name of the case."""
+        tried = self.variants(flip_axes, overlap)
+        return [{"case": name, **variant.key, **self.measured(variant, case)} for variant in tried]
 
     def engine_of(self, variant: Variant) -> Engine:
         """The loaded engine of a variant."""

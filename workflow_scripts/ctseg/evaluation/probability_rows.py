@@ -1,0 +1,46 @@
+"""The rows of a case in the tables of lesions over all thresholds and of the calibration of probabilities."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ctseg.evaluation.calibration import BINS, SUMS, reliability
+from ctseg.evaluation.froc import COUNTS, lesion_counts
+from ctseg.geometry.volume import Volume
+from ctseg.masks.postprocessing import PostprocessSettings
+
+WHERE = dict.fromkeys(["case", "split", "fold", "label"], "")  # the columns that say what a row is about
+FROC_COLUMNS = WHERE | {"threshold": "g"} | dict.fromkeys(COUNTS, "d")
+RELIABILITY_COLUMNS = WHERE | {"bin": ""} | SUMS
+
+
+def froc_rows(
+    label: Volume,
+    candidates: Volume,
+    certainty: Volume,
+    settings: PostprocessSettings,
+    lungs: Volume | None,
+    params: Mapping[str, Any],
+) -> Iterator[dict[str, Any]]:
+    """A row for each threshold and target; volumes as in `froc.lesion_counts`.
+
+    `params` has `case`, `split`, `fold`, the names of the `labels` in the order of their values, and the `lesion_iou`
+    from which on a lesion counts as found.
+    """
+    names = params["labels"]
+    for row in lesion_counts(label, candidates, certainty, settings, lungs, params["lesion_iou"], len(names)):
+        yield {**row, **_place(params), "label": names[row["label"] - 1]}
+
+
+def reliability_rows(
+    label: Volume, candidates: Volume, certainty: Volume, params: Mapping[str, Any]
+) -> Iterator[dict[str, Any]]:
+    """A row for each target and bin of probability, named by its lower end; `params` as in `froc_rows`."""
+    for value, name in enumerate(params["labels"], start=1):
+        reference, found = (volume.voxels_zyx == value for volume in (label, candidates))
+        for number, sums in enumerate(reliability(reference, found, certainty.voxels_zyx, label.grid)):
+            counted = dict(zip(SUMS, sums, strict=True))
+            yield {**_place(params), "label": name, "bin": f"{number / BINS:g}", **counted}
+
+
+def _place(params: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: params[name] for name in ("case", "split", "fold")}

@@ -1,0 +1,244 @@
+"""A study as the rules ask for it: which cases go where, which networks are trained on them, and the user's own files.
+
+This is made at every start of the workflow, and by every job, so it imports little, opens no scan, and works out each
+list once.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from ctseg.errors import InputError
+from ctseg.file_types import is_volume_file
+from ctseg.study.cases import Case, find_cases
+from ctseg.study.pseudonyms import shown_names
+from ctseg.study.splits import Assignment, assign_splits, fold_cases, without_training
+
+CALIBRATION_CASES = 8  # that the ranges of 8-bit integers are measured on
+# Sections of the config that decide on no result, or hold paths.
+UNREPORTED = ("cases", "keep", "resources", "report", "compare_with")
+
+
+@dataclass(frozen=True)
+class Study:
+    """The cases of a study by their names, in the order of the case table, and the place of each.
+
+    `config` is the whole checked config, `places` has split and fold of each case, `excluded` are the cases that it
+    leaves out, as results may name them. Lists of cases hold names, in the order of the case table.
+    """
+
+    config: Mapping[str, Any]
+    cases: Mapping[str, Case]
+    places: Mapping[str, Assignment]
+    excluded: Sequence[str] = ()
+
+    @classmethod
+    def read(cls, config: Mapping[str, Any], root: str | Path, schema_path: str | Path) -> "Study":
+        """The study of a checked config; paths are relative to `root`, `schema_path` is that of a case table's row.
+
+        Raises InputError where a case is wrong, where nothing is left to train on, or where nothing can be measured.
+        """
+        labels, groups = config["target"]["labels"], config["measure"]["groups"]
+        section, phantoms = config["cases"], f"results/{config['study']}/phantom"
+        cases = find_cases(section, root, schema_path, phantoms, labels, groups)
+        names = [case.case for case in cases]
+        excluded = shown_names(section["exclude"], names, Path(section["key_file"]).expanduser())
+        places = without_training(cases) if config["model"] else assign_splits(cases, config["split"])
+        study = cls(config, dict(zip(names, cases, strict=True)), places, excluded)
+        if study.trains and study.folds and not study.to_measure:
+            raise InputError(
+                f"none of the cases in infer.splits ({', '.join(config['infer']['splits'])}) has a label, so there is "
+                "nothing to measure; add `test` or `val`, or give the table a `split` column"
+            )
+        return study
+
+    @property
+    def results(self) -> str:
+        """The folder of its results."""
+        return f"results/{self.config['study']}"
+
+    @property
+    def trains(self) -> bool:
+        """Whether networks are trained, rather than a given model used."""
+        return not self.config["model"]
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether it ends without the cases that are refused."""
+        wanted = self.config["cases"]["on_refusal"]
+        return wanted == "go_on" or (wanted == "auto" and not self.trains)
+
+    @property
+    def in_lungs(self) -> bool:
+        """Whether targets are looked for inside the lung field."""
+        return self.config["target"]["region"] != "body"
+
+    def in_split(self, *splits: str) -> list[str]:
+        """Cases in any of the splits."""
+        return [case for case in self.cases if self.places[case].split in splits]
+
+    @cached_property
+    def to_train(self) -> list[str]:
+        """Cases that any fold trains or validates on."""
+        return self.in_split("train", "val")
+
+    @cached_property
+    def to_segment(self) -> list[str]:
+        """Cases that are segmented; with several folds every case outside of the test split is trained on."""
+        return self.in_split(*self.config["infer"]["splits"])
+
+    @cached_property
+    def to_measure(self) -> list[str]:
+        """Segmented cases that have a label to compare with."""
+        return [case for case in self.to_segment if self.cases[case].label is not None]
+
+    @cached_property
+    def to_write(self) -> list[str]:
+        """Segmented cases whose scan is a DICOM series, where DICOM is wanted of them."""
+        wanted = self.to_segment if self.config["infer"]["dicom"] else []
+        return [case for case in wanted if not is_volume_file(self.cases[case].image)]
+
+    @cached_property
+    def to_report(self) -> list[str]:
+        """All cases that are used."""
+        used = {*self.to_train, *self.to_segment}
+        return [case for case in self.cases if case in used]
+
+    @cached_property
+    def with_label(self) -> list[str]:
+        """Cases whose label is used."""
+        used = {*self.to_train, *self.to_measure}
+        return [case for case in self.cases if case in used]
+
+    @cached_property
+    def out_of_fold(self) -> dict[str, int]:
+        """Cases that some network is not trained on, with the fold whose network that is."""
+        return {
+            case: self.places[case].fold or 0
+            for case in self.to_train
+            if self.places[case].split == "val" or self.places[case].fold is not None
+        }
+
+    @property
+    def compared(self) -> list[str]:
+        """Cases on which ways to infer are compared."""
+        return list(self.out_of_fold)[: self.config["infer"]["compare_cases"]]
+
+    @cached_property
+    def folds(self) -> dict[int, tuple[list[str], list[str]]]:
+        """For each fold the cases that it trains on and those that it validates on, sorted by name.
+
+        Raises InputError where either would be empty.
+        """
+        places = dict(self.places)
+        return {fold: fold_cases(places, fold) for fold in range(self.config["split"]["folds"])} if self.trains else {}
+
+    @cached_property
+    def members(self) -> dict[str, tuple[int, int]]:
+        """Fold and repeat of each network of the ensemble, which are called 0, 1, … and 0-repeat2, 1-repeat2, …"""
+        return {
+            f"{fold}-repeat{repeat + 1}" if repeat else str(fold): (fold, repeat)
+            for repeat in range(self.config["train"]["repeats"])
+            for fold in self.folds
+        }
+
+    def members_of(self, fold: int) -> list[str]:
+        """The networks of a fold, one for each repeat."""
+        return [member for member, place in self.members.items() if place[0] == fold]
+
+    def trained_on(self, member: str) -> dict[str, Any]:
+        """What a network learns from, as the params of its training name it."""
+        fold, repeat = self.members[member]
+        training, validation = self.folds[fold]
+        return {"fold": fold, "repeat": repeat, "training": training, "validation": validation}
+
+    def calibration_cases(self, part: str) -> list[str]:
+        """A few of the cases that the networks of `folds/<fold>`, or of the final model, were trained on."""
+        training = self.to_train if part == "model" else self.folds[int(part.rpartition("/")[2])][0]
+        return training[:CALIBRATION_CASES]
+
+    def row(self, case: str) -> dict[str, Any]:
+        """Name, split and fold of a case, as the tables of metrics name them."""
+        return {"case": case} | self.placed(case)
+
+    def placed(self, case: str) -> dict[str, Any]:
+        """Split and fold of a case."""
+        return {"split": self.places[case].split, "fold": self.places[case].fold}
+
+    def cohort_rows(self, cases: Iterable[str]) -> dict[str, dict[str, Any]]:
+        """Split, fold and patient of each case, as the table of the cohort names them."""
+        return {case: self.placed(case) | {"patient": patient} for case, patient in self.patients(cases).items()}
+
+    def patients(self, cases: Iterable[str]) -> dict[str, int]:
+        """For each case a number that stands for its patient."""
+        numbers: dict[str, int] = {}
+        return {case: numbers.setdefault(self.cases[case].patient, len(numbers)) for case in cases}
+
+    def groups(self, cases: Iterable[str]) -> dict[str, dict[str, str]]:
+        """For each column of measure.groups the value of each case that has one."""
+        of_case = {case: self.cases[case].groups for case in cases}
+        return {
+            column: {case: values[column] for case, values in of_case.items() if column in values}
+            for column in self.config["measure"]["groups"]
+        }
+
+    def refers_to_series(self, case: str) -> bool:
+        """Whether the label of a case may name the DICOM series that it was drawn on."""
+        label = self.cases[case].label
+        unnamed = label is None or is_volume_file(label) or label.lower().endswith(".csv")
+        return not unnamed and not is_volume_file(self.cases[case].image)
+
+    @cached_property
+    def with_reference(self) -> dict[str, str]:
+        """Cases whose label may say which series of the scan's folder is meant, with the label."""
+        return {name: str(case.label) for name, case in self.cases.items() if self.refers_to_series(name)}
+
+    @cached_property
+    def lungs(self) -> dict[str, str]:
+        """Cases whose scan comes with a lung field, with the file."""
+        return {name: case.lungs for name, case in self.cases.items() if case.lungs}
+
+    @cached_property
+    def series(self) -> dict[str, dict[str, str]]:
+        """Cases of which the table names the DICOM series, with it as the params of rules name it."""
+        return {name: {"series_uid": case.series_uid} for name, case in self.cases.items() if case.series_uid}
+
+    @property
+    def torchscript(self) -> str | None:
+        """The file for libtorch beside a given model, where it is there."""
+        beside = None if self.trains else Path(self.config["model"]).with_suffix(".ts")
+        return str(beside) if beside and beside.is_file() else None
+
+    def sources(self) -> dict[str, str]:
+        """The user's own files by what the manifest calls them: their case, and their input's name."""
+        found = {"model": self.config["model"], "torchscript": self.torchscript}
+        found |= {f"{member}/init": self.config["train"]["init_from"] for member in self.members}
+        for name in self.to_report:
+            case = self.cases[name]
+            found |= {f"{name}/scan": case.image, f"{name}/label": case.label, f"{name}/given": case.lungs}
+        return {name: path for name, path in found.items() if path and not path.startswith(f"{self.results}/")}
+
+    def passing_files(self) -> list[str]:
+        """Files and folders of results that may be gone after the run, from the study's folder on."""
+        if self.config["keep"] == "all":
+            return []
+        folders = ["preprocessed/", "predictions/candidates/", "predictions/certainty/"]
+        return folders + [f"predictions/{case}.nii.gz" for case in self.to_segment]
+
+    def other_metrics(self) -> str:
+        """The metrics of the study to compare with; raises InputError where none is named or they are not there."""
+        if not self.config["compare_with"]:
+            raise InputError("name the study to compare with: snakemake compare --config compare_with=NAME")
+        metrics = f"results/{self.config['compare_with']}/metrics/cases.tsv"
+        if not Path(metrics).is_file():
+            raise InputError(
+                f"compare_with: {metrics} does not exist; run that study to its end first, or correct the name"
+            )
+        return metrics
+
+    def reported_config(self) -> dict[str, Any]:
+        """What of the config decides on results; no path stands in it."""
+        shown = {key: value for key, value in self.config.items() if key not in UNREPORTED}
+        return shown | {"cases": {"source": self.config["cases"]["source"]}}
