@@ -10,7 +10,7 @@ import torch
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "workflow_scripts")]
 
-from ctseg.export.model_files import export_onnx, export_torchscript, shipped, window_bytes  # noqa: E402
+from ctseg.export.model_files import export_onnx, export_torchscript, window_bytes  # noqa: E402
 from ctseg.geometry.hounsfield import Scaling  # noqa: E402
 from ctseg.geometry.volume import Volume  # noqa: E402
 from ctseg.inference.model_card import InferSettings, ModelCard  # noqa: E402
@@ -58,14 +58,13 @@ def train(image: Volume, steps: int = 120) -> SegmentationModel:
 
 
 def write_models(model: SegmentationModel, out: Path) -> None:
-    """The model as ctseg ships it, and as exported without packing."""
-    fast = shipped(model)
+    """The model as ctseg ships it."""
     card = ModelCard(
         labels=("bone",),
         preparation=Preparation((1.0, 1.0, 1.0), (-1000.0, 400.0), "body", 10.0),
         patch_zyx=PATCH,
         multiple_zyx=(16, 16, 16),
-        window_bytes=window_bytes(fast, PATCH),
+        window_bytes=window_bytes(model, PATCH),
         infer=LARGE,
         threshold=0.5,
         postprocess=PostprocessSettings(0.0, False, False),
@@ -74,6 +73,5 @@ def write_models(model: SegmentationModel, out: Path) -> None:
         training_hash="0" * 64,
         versions={},
     )
-    export_onnx(fast, card, out / "model.onnx")
-    export_onnx(model, card, out / "plain.onnx")
-    export_torchscript(model, card, out / "plain.ts")
+    export_onnx(model, card, out / "model.onnx")
+    export_torchscript(model, card, out / "model.ts")

@@ -42,7 +42,6 @@ from benchmarks.gpu_training import clear, measure_dice, measure_host, measure_r
 from benchmarks.prepared_cases import data_sets  # noqa: E402
 from ctseg.files import read_json, write_json  # noqa: E402
 from ctseg.hardware import processor_name  # noqa: E402
-from ctseg.training.malloc import keep_freed_memory  # noqa: E402
 
 MEASURES = {
     "infer": measure_infer,
@@ -93,7 +92,6 @@ def parse() -> argparse.Namespace:
 def main() -> None:
     """Prepare the cases, and measure the parts that are wanted."""
     given = parse()
-    keep_freed_memory()
     sets = data_sets(given)
     path = given.out / "gpu.json"
     on_gpu = given.device.type == "cuda"

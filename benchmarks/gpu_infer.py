@@ -18,7 +18,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "workflow_scripts")]
 
 from benchmarks.gpu_timing import interleaved, wait_for  # noqa: E402
 from benchmarks.prepared_cases import DataSet  # noqa: E402
-from ctseg.export.model_files import export_onnx, export_torchscript, shipped, window_bytes  # noqa: E402
+from ctseg.export.model_files import export_onnx, export_torchscript, window_bytes  # noqa: E402
 from ctseg.geometry.volume import Grid, Volume  # noqa: E402
 from ctseg.inference.gpu_inference import DeviceSettings, MapsWanted, infer_on_device  # noqa: E402
 from ctseg.inference.gpu_windows import DeviceWindows  # noqa: E402
@@ -62,7 +62,7 @@ def engine_of(data: DataSet, given: argparse.Namespace, precision: str) -> Torch
         network=network,
         scaling=settings.scaling,
     )
-    export_onnx(shipped(model), card, given.out / "model.onnx")
+    export_onnx(model, card, given.out / "model.onnx")
     export_torchscript(model, card, given.out / "model.ts")
     return TorchEngine(given.out / "model.ts", torch.get_num_threads(), precision, given.device)
 

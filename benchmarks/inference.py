@@ -8,7 +8,7 @@ programs are interleaved and medians compared. `dice` is that of the label map a
 against the program which the row is compared with.
 
 * loop: voxels of 1 mm to probabilities. `monai` is its sliding_window_inference with torch, overlap 0.5, Gaussian;
-  `onnxruntime` and `openvino` run the network as exported without packing in ctseg's loop.
+  `onnxruntime` runs the same model in ctseg's loop, in which `ctseg` takes OpenVINO.
 * scan: a scan of 0.75 mm to labels on its own grid, resampling and export included, against nnU-Net's predictor with
   mirroring off (--peer is the Python of its own environment; see benchmarks/nnunet_predict.py).
 * command: `python -m ctseg predict` of files, with its peak memory; of what it takes, the share that is not network.
@@ -175,8 +175,7 @@ def main() -> None:
     write_models(model, given.out)
     engines = {
         "ctseg": load_engine(given.out / "model.onnx", given.threads, "openvino"),
-        "openvino": load_engine(given.out / "plain.onnx", given.threads, "openvino"),
-        "onnxruntime": load_engine(given.out / "plain.onnx", given.threads, "onnxruntime"),
+        "onnxruntime": load_engine(given.out / "model.onnx", given.threads, "onnxruntime"),
     }
     if has_bfloat16():
         engines["ctseg bfloat16"] = load_engine(given.out / "model.onnx", given.threads, "openvino", "bfloat16")
@@ -252,7 +251,7 @@ def against_nnunet(engine: Engine, image: Volume, given: argparse.Namespace) -> 
 
     def nnunet() -> np.ndarray:
         script, scan = ROOT / "benchmarks" / "nnunet_predict.py", given.out / "scan.nii.gz"
-        words = [given.peer, script, given.out / "plain.ts", scan, given.out / "nnunet.npy", "--threads", given.threads]
+        words = [given.peer, script, given.out / "model.ts", scan, given.out / "nnunet.npy", "--threads", given.threads]
         subprocess.run(list(map(str, words)), check=True, stdout=subprocess.DEVNULL)
         return np.load(given.out / "nnunet.npy") > 0
 

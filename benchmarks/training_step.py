@@ -7,8 +7,7 @@ Made-up cases, the default network and augmentation. Steps of all variants are i
 * `step` is a whole one as in training, `network` the same on one batch that is there already; their ratio is the share.
 * `loader` is the time that making a batch takes by itself; `made beside` is a step with the next batch made in a thread
   beside the network, as with a GPU or many cores.
-* `float32` and `bfloat16` are the network in either, whichever `auto` takes here; `not packed` computes a U-Net's top
-  level as it is written; `torch.compile` is that without ctseg's PReLU, which does not compile either.
+* `float32` and `bfloat16` are the network in either, whichever `auto` takes here.
 * The limit is that of one large convolution, forward and backward; a step's FLOPs are counted by torch.
 """
 
@@ -29,10 +28,8 @@ from torch.utils.flop_counter import FlopCounterMode
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "workflow_scripts")]
 
-from ctseg.network.fast_prelu import PReLU  # noqa: E402
 from ctseg.preprocessing.find_foreground import find_foreground  # noqa: E402
 from ctseg.training.batches import Prefetch, Share, batch_maker  # noqa: E402
-from ctseg.training.malloc import keep_freed_memory  # noqa: E402
 from ctseg.training.patch_sampling import TrainingCase  # noqa: E402
 from ctseg.training.settings import TrainSettings, training_settings  # noqa: E402
 from ctseg.training.trainer import Trainer  # noqa: E402
@@ -90,17 +87,8 @@ def peak_gflops() -> float:
     return flop / statistics.median(times[2:]) / 1e9
 
 
-def unpacked(trainer: Trainer) -> Trainer:
-    """The trainer with its U-Net's top level computed as it is written."""
-    trainer.network.model[2] = torch.nn.Sequential(*trainer.network.model[2])  # type: ignore[index, operator]
-    return trainer
-
-
 def compiled(trainer: Trainer) -> Trainer:
-    """The trainer with the network compiled as MONAI has it: neither packed levels nor ctseg's PReLU compile."""
-    for module in unpacked(trainer).network.modules():
-        if isinstance(module, PReLU):
-            module.__class__ = torch.nn.PReLU
+    """The trainer with the network compiled."""
     trainer.forward = torch.compile(trainer.network)
     return trainer
 
@@ -113,7 +101,6 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=60)
     parser.add_argument("--compile", action="store_true", help="also time torch.compile, which takes minutes")
     given = parser.parse_args()
-    keep_freed_memory()
     cases = [make_case(seed) for seed in range(4)]
     settings = settings_for(given.patch, given.batch)
 
@@ -135,7 +122,7 @@ def main() -> None:
     plain = trainer()
     plain.network.to(memory_format=torch.contiguous_format)
     variants = {"float32": trainer(precision="float32"), "bfloat16": trainer(precision="bfloat16")}
-    variants |= {"not packed": unpacked(trainer()), "not channels-last": plain}
+    variants |= {"not channels-last": plain}
     if given.compile:
         variants["torch.compile"] = compiled(trainer())
     for name, variant in variants.items():

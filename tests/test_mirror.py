@@ -21,6 +21,7 @@ AS_ONE = {"catalogue"}
 # Tests of several modules of a room together.
 TOGETHER = {
     "dicom/test_dcm2niix": "real series against another converter",
+    "dicom/test_plain_pixels": "the stored values of slices against pydicom",
     "dicom/test_whole_series": "what becomes of a series as a whole",
     "report/test_report_browser": "the report in a browser",
     "scans/test_mutations": "files of each format, damaged at random",

@@ -1,6 +1,6 @@
 """Export the networks of one fold, to be judged on the cases that they were not trained on."""
 
-from ctseg.export.model_files import build_model, export_onnx, export_torchscript, model_card, read_weights, shipped
+from ctseg.export.model_files import build_model, export_onnx, export_torchscript, model_card, read_weights
 from ctseg.files import read_json
 from ctseg.inference.model_card import REFERENCE
 from ctseg.jobs.refusals import trainable
@@ -15,9 +15,8 @@ with job(snakemake) as log:
     params = params | {"training_cases": len(trainable(params["training_cases"], decisions, "that was trained on"))}
     weights = read_weights(snakemake.input.weights)
     settings = network_settings(params["network"], decisions)
-    trained = build_model(weights, settings, len(params["labels"]), scaling_of(decisions))
-    model = shipped(trained)
+    model = build_model(weights, settings, len(params["labels"]), scaling_of(decisions))
     card = model_card(params, decisions, UNCLEANED, REFERENCE, weights, model)
     export_onnx(model, card, snakemake.output.onnx)
-    export_torchscript(trained, card, snakemake.output.torchscript)
+    export_torchscript(model, card, snakemake.output.torchscript)
     log.info("exported %d networks", len(weights))

@@ -7,14 +7,7 @@ import torch
 
 from ctseg.decisions import settings_from, values_of
 from ctseg.evaluation.quality_flags import ranges
-from ctseg.export.model_files import (
-    build_model,
-    export_onnx,
-    export_torchscript,
-    model_card,
-    read_weights,
-    shipped,
-)
+from ctseg.export.model_files import build_model, export_onnx, export_torchscript, model_card, read_weights
 from ctseg.export.parity import compare, require_parity
 from ctseg.file_hash import sha256_of
 from ctseg.files import read_json, write_json
@@ -31,16 +24,15 @@ with job(snakemake) as log:
     infer = settings_from(values_of(read_json(snakemake.input.inference)), InferSettings)
     weights = read_weights(snakemake.input.weights)
     settings = network_settings(params["network"], decisions)
-    trained = build_model(weights, settings, len(params["labels"]), scaling_of(decisions))
-    model = shipped(trained)
+    model = build_model(weights, settings, len(params["labels"]), scaling_of(decisions))
     facts = {Path(path).stem: path for path in snakemake.input.facts}
     trained_on = ranges(read_json(facts[case]) for case in trainable(list(facts), decisions, "to train on"))
     provenance = sha256_of(snakemake.input.provenance)
     card = model_card(params, decisions, cleaning, infer, weights, model, trained_on, provenance)
     export_onnx(model, card, snakemake.output.onnx)
-    export_torchscript(trained, card, snakemake.output.torchscript)
+    export_torchscript(model, card, snakemake.output.torchscript)
     tolerances = {"float32": params["parity_tolerance"], **params["parity_tolerances"]}
-    torch_on, rows = compare(trained, Path(snakemake.output.onnx), settings.multiple_zyx, params["seed"])
+    torch_on, rows = compare(model, Path(snakemake.output.onnx), settings.multiple_zyx, params["seed"])
     for row in rows:
         log.info("parity, torch being %s: %s", torch_on, row)
     require_parity(rows, tolerances, infer.precision)

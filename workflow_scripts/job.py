@@ -5,19 +5,13 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import ctseg
 from ctseg.errors import InputError, refusal
 from ctseg.jobs.logs import handlers
-from ctseg.jobs.refused_jobs import goes_on, passed_on, refuse, tell
+from ctseg.jobs.refused_jobs import goes_on, passed_on, refuse, stop, tell
 from ctseg.provenance.job_records import now, write_records
-
-
-def _stop(logger: logging.Logger, name: str, message: str, inputs: Any) -> NoReturn:
-    """Say what is wrong in the log and on the terminal, and end the job."""
-    tell(logger, name, message, inputs)
-    sys.exit(1)
 
 
 def _require_own_library(scripts: str) -> None:
@@ -53,13 +47,13 @@ def job(snakemake: Any, spared: Sequence[str] = ()) -> Iterator[logging.Logger]:
         write_records(snakemake, started)
     except InputError as error:
         if not goes_on(snakemake):
-            _stop(logger, name, str(error), snakemake.input)
+            stop(logger, name, str(error), snakemake.input)
         refuse(snakemake, tell(logger, name, str(error), snakemake.input), started)
     except Exception as error:
         if isinstance(error, OSError) and (message := refusal(error)):
-            _stop(logger, name, message, snakemake.input)
+            stop(logger, name, message, snakemake.input)
         if isinstance(error, MemoryError):
-            _stop(logger, name, "the machine has too little free memory for this", snakemake.input)
+            stop(logger, name, "the machine has too little free memory for this", snakemake.input)
         logger.exception("%s failed; this is a defect of ctseg, not of your data", name)
         raise
     finally:

@@ -1,16 +1,14 @@
 """Tabulate what was found in all cases, and what is unusual about each."""
 
-from pathlib import Path
-
 from ctseg.evaluation.segmentation_tables import segmentation_tables
 from ctseg.files import write_text
-from ctseg.inference.model_card import ModelCard
+from ctseg.inference.model_card import read_card_file
 from ctseg.jobs.refusals import admitted
 from job import job
 
 with job(snakemake) as log:
     source = snakemake.input
-    card = ModelCard.from_json(Path(source.card).read_text(encoding="utf-8"))
+    card = read_card_file(source.card)
     kinds = [name for name in ("components", "facts", "lungs_facts") if source.get(name)]
     usable = set(admitted(source.components, "to segment"))
     files = {

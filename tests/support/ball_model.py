@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from ctseg.export.model_files import export_onnx, export_torchscript, shipped
+from ctseg.export.model_files import export_onnx, export_torchscript
 from ctseg.export.quantization import calibration_patches, quantize
 from ctseg.geometry.hounsfield import Scaling
 from ctseg.geometry.volume import Grid, Volume
@@ -68,7 +68,7 @@ def trained_model():
 
 def write_model(trained, folder):
     """Its files: .onnx, .ts, and one of 8-bit integers."""
-    export_onnx(shipped(trained), CARD, folder / "model.onnx")
+    export_onnx(trained, CARD, folder / "model.onnx")
     export_torchscript(trained, CARD, folder / "model.ts")
     write_int8(folder / "model.onnx", folder / "model.int8.onnx")
 

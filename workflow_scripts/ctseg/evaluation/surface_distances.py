@@ -3,6 +3,10 @@
 The convention is that of Nikolov et al. (Clinically applicable segmentation of head and neck anatomy, JMIR 2021) and
 their package surface-distance: a surface passes through every corner at which eight voxels meet that are not all in or
 all out of the mask, and counts there with the area of its piece as marching cubes cuts it.
+
+Own code, since that package measures distances in every voxel of the box around both masks: it takes 18 times as long
+for 120 × 256 × 256 voxels with 3 lesions, and so does MONAI, whose distances are those of border voxels (2 cores). The
+plain way is `surface_distance.compute_surface_distances`; see `docs/own_code.md`.
 """
 
 from dataclasses import dataclass

@@ -1,6 +1,5 @@
 """From trained weights to the files that are shipped."""
 
-import copy
 import hashlib
 import io
 import logging
@@ -14,7 +13,6 @@ from typing import Any
 
 import onnx
 import torch
-from torch import nn
 
 from ctseg.decisions import Stored, settings_from
 from ctseg.files import atomic_path
@@ -24,7 +22,6 @@ from ctseg.inference.model_card import METADATA_KEY, InferSettings, ModelCard
 from ctseg.masks.postprocessing import PostprocessSettings
 from ctseg.network.architectures import SegmentationModel, build_network
 from ctseg.network.settings import NetworkSettings
-from ctseg.network.voxel_packing import pack_top_level
 from ctseg.preprocessing.planned import preparation_of
 from ctseg.training.settings import network_settings, scaling_of
 
@@ -52,13 +49,6 @@ def build_model(
         network.load_state_dict(stored["network"])
         networks.append(network.eval())
     return SegmentationModel(networks, scaling, settings.exclusive).eval()
-
-
-def shipped(model: SegmentationModel) -> SegmentationModel:
-    """A copy of the model that computes the same in the order that is fastest; see `voxel_packing`."""
-    made = copy.deepcopy(model)
-    made.networks = nn.ModuleList(pack_top_level(network) for network in made.networks)
-    return made.eval()
 
 
 def window_bytes(model: SegmentationModel, patch_zyx: Shape) -> float:
@@ -169,7 +159,7 @@ def export_torchscript(model: SegmentationModel, card: ModelCard, path: str | Pa
     """Write the model as TorchScript for libtorch, with the card as its extra file `ctseg.json`, atomically.
 
     The graph runs on any device: none of its tensors is bound to one, or comes from the arithmetic of shapes, which a
-    trace turns into tensors on the CPU. So it is the model as it was trained that belongs here, not the `shipped` one.
+    trace turns into tensors on the CPU.
     """
     with warnings.catch_warnings(), torch.inference_mode():
         warnings.simplefilter("ignore")  # TorchScript announces its successor

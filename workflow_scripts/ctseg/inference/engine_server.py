@@ -3,6 +3,12 @@
 Each job stays a job of its own, with its own outputs, log and record. It hands its case to the process over a socket in
 a folder that only the user can enter, and waits. The process ends after so many cases, or when none came for some
 seconds; where it cannot be reached, or dies, a job does its work itself.
+
+Own code, since no library shares a process between jobs of Snakemake: those of one of its groups have a process each,
+and `multiprocessing` shares among the children of one process. With 30 scans of 64³ voxels a case takes a sixth of the
+time of a job for itself (2 cores; `benchmarks/many_scans.py`), as a process from its start half of it
+(`docs/own_code.md`). `multiprocessing.connection` in place of the socket saves no line: it has no time limit for who
+does not come. The plain way is `cases_per_job: 1`.
 """
 
 import hashlib

@@ -16,7 +16,6 @@ from ctseg.errors import InputError
 from ctseg.hardware import has_bfloat16
 from ctseg.inference.model_card import METADATA_KEY, ModelCard, read_card
 from ctseg.network.architectures import SegmentationModel, build_network
-from ctseg.network.voxel_packing import pack_top_level
 
 CARD_FILE = f"{METADATA_KEY}.json"  # extra file of the TorchScript archive
 AUTOCAST = {"bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -67,10 +66,7 @@ def built(card: ModelCard, weights: dict[str, torch.Tensor], device: torch.devic
     networks = [build_network(card.network, len(card.labels)) for _ in range(card.n_networks)]
     model = SegmentationModel(networks, card.scaling, card.network.exclusive)
     model.load_state_dict(weights)
-    model.eval()
-    if device.type == "cpu":  # where layers of few channels are slow
-        model.networks = torch.nn.ModuleList(pack_top_level(network).eval() for network in model.networks)
-    return model.to(device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+    return model.eval().to(device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
 
 
 def precision_on(device: torch.device, wanted: str) -> str:

@@ -3,7 +3,7 @@
 import logging
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from ctseg.jobs.refusals import Refusal, read_refusal, write_refusal
 from ctseg.provenance.job_records import paths_of, without_sources, write_records
@@ -18,6 +18,12 @@ def tell(logger: logging.Logger, name: str, message: str, inputs: Any) -> str:
     logger.error("%s", kept)
     print(f"\nctseg: {name}: {message}\n", file=sys.stderr, flush=True)
     return kept
+
+
+def stop(logger: logging.Logger, name: str, message: str, inputs: Any) -> NoReturn:
+    """Say what is wrong in the log and on the terminal, and end the job."""
+    tell(logger, name, message, inputs)
+    sys.exit(1)
 
 
 def goes_on(job: Any) -> bool:

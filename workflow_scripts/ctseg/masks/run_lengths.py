@@ -2,6 +2,11 @@
 
 A segmentation fills a small part of a scan, and there are as many runs as its surface is large. They tell all that its
 voxels tell, so nothing here makes an array of the scan's size but `fill`, which is asked for one.
+
+Own code, since arrays of labels cost time and memory that grow with the scan. To remove small components of 300 × 512 ×
+512 voxels takes connected-components-3d 9 times as long with 20 lesions and 4 times with two lungs (1 core), and 450
+MiB where runs take 3. The plain way is `cc3d.dust`, or `cc3d.connected_components` and `cc3d.statistics`; see
+`docs/own_code.md`.
 """
 
 from collections.abc import Iterator

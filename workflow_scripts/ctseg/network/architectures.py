@@ -15,7 +15,6 @@ from torch import nn
 from torch.nn import functional as F
 
 from ctseg.geometry.hounsfield import Scaling
-from ctseg.network.fast_prelu import PReLU
 from ctseg.network.settings import NetworkSettings
 
 PRIOR = 0.01  # share of foreground voxels that an untrained network predicts
@@ -61,7 +60,6 @@ def _unet(settings: NetworkSettings, n_classes: int) -> Parts:
         channels=settings.channels,
         strides=settings.strides_zyx,  # type: ignore[arg-type]  # one number a level, or one an axis
         num_res_units=settings.residual_units,
-        act=(PReLU, {}),
         norm=settings.norm,
         dropout=settings.dropout,
     )

@@ -11,10 +11,8 @@ import torch
 from torch.nn import functional as F
 
 from ctseg.geometry.volume import Shape, Triple
-from ctseg.training.deformation import FreeDeformation, PlaneDeformation
+from ctseg.training.deformation import Deformation
 from ctseg.training.random_changes import AugmentSettings, Changes, draw_changes, stock_size
-
-Deformation = PlaneDeformation | FreeDeformation
 
 
 def elastic_shifts(moved_mm: torch.Tensor, source_zyx: Shape, patch_zyx: Shape, spacing_xyz_mm: Triple) -> torch.Tensor:
@@ -28,17 +26,13 @@ def elastic_shifts(moved_mm: torch.Tensor, source_zyx: Shape, patch_zyx: Shape, 
     return smooth.permute(0, 2, 3, 4, 1) * scale
 
 
-def deformation_of(
-    changes: Changes, source_zyx: Shape, patch_zyx: Shape, spacing_xyz_mm: Triple, in_planes: bool
-) -> Deformation:
-    """The deformation of a volume [z, y, x] of `source_zyx` voxels to a float32 patch; planes may stay planes."""
+def deformation_of(changes: Changes, source_zyx: Shape, patch_zyx: Shape, spacing_xyz_mm: Triple) -> Deformation:
+    """The deformation of a volume [z, y, x] of `source_zyx` voxels to a float32 patch."""
     assert changes.matrix is not None
-    if in_planes:
-        return PlaneDeformation.of(changes.matrix, source_zyx, patch_zyx)
     shifts = None
     if changes.moved_mm is not None:
         shifts = elastic_shifts(torch.from_numpy(changes.moved_mm)[None], source_zyx, patch_zyx, spacing_xyz_mm)
-    return FreeDeformation.of(changes.matrix, patch_zyx, shifts)
+    return Deformation.of(changes.matrix, patch_zyx, shifts)
 
 
 def augment(
@@ -64,8 +58,7 @@ def augment(
         changed = hu.flip(flipped).float()
         _write_masks(label.flip(flipped), masks, None)
     else:
-        in_planes = changes.moved_mm is None and not settings.tilt_degrees
-        deform = deformation_of(changes, source, patch_zyx, spacing_xyz_mm, in_planes)
+        deform = deformation_of(changes, source, patch_zyx, spacing_xyz_mm)
         changed = deform(hu)
         _write_masks(label, masks, deform)
     image.copy_(vary_intensity(changed, spacing_xyz_mm, window_hu, changes))
@@ -74,7 +67,7 @@ def augment(
 def _write_masks(label: torch.Tensor, masks: torch.Tensor, deform: Deformation | None) -> None:
     """Write where a label [z, y, x], deformed if told how, has each class.
 
-    Most planes of most labels are empty, and cost nothing where planes stay planes.
+    Most planes of most labels are empty, and cost nothing where the patch is not deformed.
     """
     filled = torch.nonzero(label.flatten(1).amax(dim=1))[:, 0]
     if not len(filled):
@@ -83,9 +76,6 @@ def _write_masks(label: torch.Tensor, masks: torch.Tensor, deform: Deformation |
     for value, mask in enumerate(masks, start=1):
         if deform is None:
             mask[first:stop] = label[first:stop] == value
-        elif isinstance(deform, PlaneDeformation):
-            planes = deform.planes_of(first, stop)
-            mask[planes] = deform(label[first:stop] == value, first) >= 0.5
         else:
             mask.copy_(deform(label == value) >= 0.5)
 

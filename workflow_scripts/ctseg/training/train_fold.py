@@ -13,7 +13,6 @@ from ctseg.files import atomic_path, read_json
 from ctseg.training.batches import Share
 from ctseg.training.history import History
 from ctseg.training.initial_weights import starter
-from ctseg.training.malloc import keep_freed_memory
 from ctseg.training.prepared_cases import read_cases, run_identity, training_hash
 from ctseg.training.settings import training_settings
 from ctseg.training.trainer import Trainer, resolved_precision
@@ -42,7 +41,6 @@ class FoldTask:
 
 def train_fold(task: FoldTask, share: Share = Share()) -> None:  # noqa: B008 (frozen)
     """Train, resuming from the checkpoint if a run was cut short; the first process writes weights and history."""
-    keep_freed_memory()
     # Without it cuBLAS, which a GPU's batches use, does not repeat to the bit; read when CUDA starts.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.set_num_threads(max(1, task.threads // share.processes))

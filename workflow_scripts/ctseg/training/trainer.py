@@ -21,7 +21,6 @@ from tqdm import tqdm
 from ctseg.errors import InputError
 from ctseg.files import atomic_path
 from ctseg.network.architectures import SegmentationModel, build_parts
-from ctseg.network.voxel_packing import pack_top_level
 from ctseg.training.batches import Share, batch_maker, batches
 from ctseg.training.gpu_batches import Batch
 from ctseg.training.history import History
@@ -85,8 +84,6 @@ class Trainer:
         self.frozen = parts.encoder if settings.freeze_encoder else []
         for module in self.frozen:
             module.requires_grad_(False)
-        if self.device.type == "cpu":
-            pack_top_level(parts.network, trained=False)
         # oneDNN's and cuDNN's 3-D convolutions are faster on channels-last memory.
         self.network = parts.network.to(self.device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
         self.forward = self._parallel()
