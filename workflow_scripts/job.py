@@ -18,10 +18,8 @@ def _require_own_library(scripts: str) -> None:
     """Reject the library of another checkout: the hash among the job's params is that of the library beside it."""
     loaded, own = (Path(folder).resolve() for folder in (ctseg.__path__[0], Path(scripts) / "ctseg"))
     if loaded != own:
-        sys.exit(
-            f"ctseg: the job loaded the library in {loaded}, but its workflow has its own in {own}; run the workflow "
-            "in a Python environment without another ctseg, or put the folder that holds its own first in PYTHONPATH"
-        )
+        cure = "use a Python environment without another ctseg, or put the folder above its own first in PYTHONPATH"
+        sys.exit(f"ctseg: the job loaded the library in {loaded}, but its workflow has its own in {own}; {cure}")
 
 
 @contextmanager
