@@ -5,7 +5,7 @@ min_version("9.0")
 
 
 # From the workflow's own folder, so that `--directory` can put the results elsewhere.
-configfile: f"{workflow.basedir}/config.yaml"
+configfile: f"{workflow.current_basedir}/config.yaml"
 
 
 report: "rules/report/workflow.rst"

@@ -5,10 +5,15 @@
 # have one that take the user's files, since Snakemake's log would name these files otherwise.
 import sys
 
-SCRIPTS = Path(workflow.basedir) / "workflow_scripts"
-REQUIREMENTS = Path(workflow.basedir) / "requirements.txt"
-SCHEMAS = Path(workflow.basedir) / "rules" / "schemas"
+# Of this file, so that another workflow may use this one as a module.
+CHECKOUT = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parent
+SCRIPTS = CHECKOUT / "workflow_scripts"
+REQUIREMENTS = CHECKOUT / "requirements.txt"
+SCHEMAS = CHECKOUT / "rules" / "schemas"
 sys.path.insert(0, str(SCRIPTS))
+
+from snakemake.common.configfile import load_configfile
+from snakemake.utils import update_config
 
 from ctseg.errors import InputError
 from ctseg.inference.case_settings import cases_per_job_of, gpus_of
@@ -22,12 +27,16 @@ from ctseg.study.study import Study
 # Jobs import the library of this checkout, too, whatever else is installed in their environment.
 put_first(SCRIPTS)
 CODE = code_hashes(SCRIPTS, REQUIREMENTS, Path(".snakemake/ctseg/code.json"))
+GIVEN, DEFAULTS = workflow.config_settings.overwrite_config, load_configfile(
+    CHECKOUT / "config.yaml"
+)
+if DEFAULTS.keys() - config.keys():
+    # Of a module, Snakemake takes the config of the workflow that uses it, without this config.yaml.
+    GIVEN = config
+    config = DEFAULTS
+    update_config(config, GIVEN)
 try:
-    config = resolve_config(
-        config,
-        SCHEMAS / "config.schema.yaml",
-        given=workflow.config_settings.overwrite_config,
-    )
+    config = resolve_config(config, SCHEMAS / "config.schema.yaml", given=GIVEN)
     RESULTS = f"results/{config['study']}"
     if workflow.is_main_process:
         check_environment(sys.executable, RESULTS, config["resources"]["free_disk_gib"])
