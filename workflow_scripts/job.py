@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import ctseg
-from ctseg.errors import InputError, refusal
+from ctseg.errors import NOT_OF_A_CASE, InputError, refusal
 from ctseg.jobs.logs import handlers
 from ctseg.jobs.refused_jobs import goes_on, passed_on, refuse, stop, tell
 from ctseg.provenance.job_records import now, write_records
@@ -44,7 +44,7 @@ def job(snakemake: Any, spared: Sequence[str] = ()) -> Iterator[logging.Logger]:
         yield logger
         write_records(snakemake, started)
     except InputError as error:
-        if not goes_on(snakemake):
+        if isinstance(error, NOT_OF_A_CASE) or not goes_on(snakemake):
             stop(logger, name, str(error), snakemake.input)
         refuse(snakemake, tell(logger, name, str(error), snakemake.input), started)
     except Exception as error:

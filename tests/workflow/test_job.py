@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from snakemake.iocontainers import OutputFiles
 
-from ctseg.errors import InputError
+from ctseg.errors import NOT_OF_A_CASE, InputError
 from ctseg.jobs.refusals import Refusal, read_refusal, write_refusal
 from job import job
 from jobs import LOG, handed_over
@@ -77,6 +77,15 @@ def test_bad_input_is_a_refusal_where_the_study_goes_on(snakemake, capsys):
     refused = read_refusal("results/study/y.nii")
     assert refused == Refusal("a", "infer", "<scan>/IM1 is cut")
     assert Path("results/study/provenance/files/y.nii.json").is_file()
+
+
+@pytest.mark.parametrize("kind", NOT_OF_A_CASE)
+def test_what_is_not_of_a_case_stops_the_study_that_goes_on(snakemake, kind):
+    snakemake.resources = {"go_on": 1}
+    with pytest.raises(SystemExit) as stopped, job(snakemake):
+        raise kind("the model is damaged")
+    assert stopped.value.code == 1
+    assert read_refusal("results/study/y.nii") is None
 
 
 def test_a_refused_case_is_passed_on_unless_the_input_is_spared(snakemake):

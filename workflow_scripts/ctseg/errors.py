@@ -18,6 +18,37 @@ class InputError(Exception):
     """
 
 
+class ConfigError(InputError):
+    """The config, the table of cases, or a plan that follows from them."""
+
+
+class ScanError(InputError):
+    """A scan: its file, series or values."""
+
+
+class LabelError(InputError):
+    """A label: its file, its names, or how it lies on its scan."""
+
+
+class GridError(InputError):
+    """Volumes that do not share a grid."""
+
+
+class ModelError(InputError):
+    """A model file, or weights."""
+
+
+class TrainingError(InputError):
+    """A training run that cannot go on with its settings."""
+
+
+class MachineError(InputError):
+    """What the machine lacks: disk, memory, a device."""
+
+
+NOT_OF_A_CASE = (ConfigError, ModelError, TrainingError, MachineError)  # they stop the study, not a case of it
+
+
 def refusal(error: OSError) -> str:
     """Which file the machine refuses to write or read, and what to do; empty where the error is none of these."""
     text = _REFUSED.get(error.errno or 0, "")
