@@ -145,7 +145,6 @@ class Downloads:
     """Blocks of maps that are being copied from the device."""
 
     def __init__(self, blocks: list[Block], device: torch.device) -> None:
-        """Begin to copy; nothing waits for it."""
         on_gpu = device.type == "cuda"
         self._blocks = [
             (row, {name: _begun(values) if on_gpu else values for name, values in found.items()})

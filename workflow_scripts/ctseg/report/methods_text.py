@@ -34,7 +34,6 @@ class Citations:
     """Numbers of references in the order in which they are cited."""
 
     def __init__(self) -> None:
-        """Begin without any."""
         self.keys: list[str] = []
 
     def __call__(self, *keys: str) -> str:
