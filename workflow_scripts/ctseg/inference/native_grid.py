@@ -19,7 +19,7 @@ TILE = 64  # voxels of the network's grid along an edge of what is interpolated 
 class Maps:
     """What a network says on the scan's grid, all uint8.
 
-    `labels` has classes from 1 on, 0 is background. Where wanted, `low_threshold` are the labels at a threshold of
+    `labels` has classes from 1 on, 0 is background. Where wanted, `low_threshold` has the labels at a threshold of
     `MATTERS_FROM`, `probability` is the probability in 255ths of their class, and `entropy` is how unsure the network
     is: the binary entropy of the highest probability in 255ths of a bit, 0 where `low_threshold` is 0.
     """

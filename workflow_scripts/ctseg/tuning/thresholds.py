@@ -51,7 +51,7 @@ def scores(
 ) -> Iterator[dict[str, Any]]:
     """Dice of each class with each trial; NaN where neither the reference nor what is found has a voxel of it.
 
-    `classes` is `low_threshold` of `native_grid.Maps`, `probability` their probability in 255ths; `lungs` is the lung
+    `classes` are `low_threshold` of `native_grid.Maps`, `probability` their probability in 255ths; `lungs` is the lung
     field where there is a plausible one.
     """
     classes, probability, reference, lungs = around_targets(classes, probability, reference, lungs)
