@@ -138,11 +138,11 @@ def write_masks(folder: str, reference: np.ndarray, prediction: np.ndarray) -> N
 
 
 def job(way: str, folder: str) -> None:
-    """Do one job with the files of `write_masks`: clean the segmentation, or measure it."""
+    """Do one job with the files of `write_masks`: postprocess the segmentation, or measure it."""
     prediction = read_nifti(f"{folder}/prediction.nii.gz")
     if way in ("runs", "cc3d"):
-        clean = without_small if way == "runs" else without_small_by_cc3d
-        write_nifti(prediction.with_voxels(clean(prediction.voxels_zyx)), f"{folder}/{way}.nii.gz")
+        remove_small = without_small if way == "runs" else without_small_by_cc3d
+        write_nifti(prediction.with_voxels(remove_small(prediction.voxels_zyx)), f"{folder}/{way}.nii.gz")
         return
     reference = read_nifti(f"{folder}/reference.nii.gz")
     tool = {"own": by_ctseg, "surface-distance": by_deepmind, "MONAI": by_monai}[way]

@@ -13,7 +13,7 @@ rule adopt_model:
         **{name: TORCHSCRIPT for name in GIVEN_TORCHSCRIPT},
         onnx=MODEL,
         card=CARD,
-        cleaning=CLEANING,
+        postprocessing=POSTPROCESSING,
         inference=INFERENCE,
     log:
         f"{RESULTS}/logs/adopt_model/model.log",

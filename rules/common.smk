@@ -55,7 +55,7 @@ LABELS = list(config["target"]["labels"])
 # The model that is used, and what goes with it, wherever it comes from.
 MODEL, TORCHSCRIPT = (f"{RESULTS}/model/model.{suffix}" for suffix in ("onnx", "ts"))
 CARD = f"{RESULTS}/model/card.json"
-CLEANING = f"{RESULTS}/model/postprocess.json"
+POSTPROCESSING = f"{RESULTS}/model/postprocess.json"
 INFERENCE = f"{RESULTS}/model/inference.json"
 PROVENANCE = f"{RESULTS}/model/provenance.json"
 SHIPPED_TORCHSCRIPT = (

@@ -5,7 +5,7 @@ rule measure:
     """Overlap, volume, surface and lesion metrics of one case, beside what a threshold reaches."""
     input:
         **LUNGS,
-        cleaning=CLEANING,
+        postprocessing=POSTPROCESSING,
         label=rules.convert_label.output.label,
         segmentation=rules.postprocess.output.segmentation,
         image=rules.convert_image.output.image,
@@ -33,20 +33,20 @@ rule measure:
         "../workflow_scripts/measure.py"
 
 
-rule measure_certainty:
+rule measure_probabilities:
     """Lesions found over all thresholds, and how far the probabilities of one case can be believed."""
     input:
         **LUNGS,
-        **{name: rules.infer.output[name] for name in CERTAINTY},
-        cleaning=CLEANING,
+        **{name: rules.infer.output[name] for name in PROBABILITIES},
+        postprocessing=POSTPROCESSING,
         label=rules.convert_label.output.label,
     output:
         froc=f"{RESULTS}/metrics/froc/{{case}}.tsv",
         reliability=f"{RESULTS}/metrics/reliability/{{case}}.tsv",
     log:
-        f"{RESULTS}/logs/measure_certainty/{{case}}.log",
+        f"{RESULTS}/logs/measure_probabilities/{{case}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/measure_certainty/{{case}}.tsv"
+        f"{RESULTS}/benchmarks/measure_probabilities/{{case}}.tsv"
     conda:
         "../envs/evaluate.yaml"
     resources:
@@ -57,9 +57,9 @@ rule measure_certainty:
             lesion_iou=config["measure"]["lesion_iou"],
             own=[STUDY.row],
         ),
-        code=code("measure_certainty.py"),
+        code=code("measure_probabilities.py"),
     script:
-        "../workflow_scripts/measure_certainty.py"
+        "../workflow_scripts/measure_probabilities.py"
 
 
 rule measure_stability:
@@ -97,7 +97,7 @@ rule measure_stability:
         "../workflow_scripts/measure_stability.py"
 
 
-CERTAINTY_TABLES = ["froc", "reliability"] if CERTAINTY else []
+PROBABILITY_TABLES = ["froc", "reliability"] if PROBABILITIES else []
 STABILITY_TABLES = (
     {
         "stability": expand(
@@ -113,14 +113,16 @@ rule tabulate_metrics:
     """The metrics of all measured cases, and their summary."""
     input:
         **{
-            name: expand(rules.measure_certainty.output[name], case=STUDY.to_measure)
-            for name in CERTAINTY_TABLES
+            name: expand(
+                rules.measure_probabilities.output[name], case=STUDY.to_measure
+            )
+            for name in PROBABILITY_TABLES
         },
         **STABILITY_TABLES,
         metrics=expand(rules.measure.output.metrics, case=STUDY.to_measure),
         baseline=expand(rules.measure.output.baseline, case=STUDY.to_measure),
     output:
-        **{name: f"{RESULTS}/metrics/{name}.tsv" for name in CERTAINTY_TABLES},
+        **{name: f"{RESULTS}/metrics/{name}.tsv" for name in PROBABILITY_TABLES},
         cases=report(
             f"{RESULTS}/metrics/cases.tsv",
             category="Results",

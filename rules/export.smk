@@ -6,7 +6,7 @@ rule trace_model:
     input:
         facts=expand(rules.convert_image.output.facts, case=STUDY.to_train),
         weights=expand(rules.train.output.weights, member=STUDY.members),
-        cleaning=rules.tune.output.cleaning,
+        postprocessing=rules.tune.output.postprocessing,
         plan=rules.plan.output.plan,
     output:
         provenance=PROVENANCE,
@@ -30,7 +30,7 @@ rule export_model:
     input:
         facts=expand(rules.convert_image.output.facts, case=STUDY.to_train),
         weights=expand(rules.train.output.weights, member=STUDY.members),
-        cleaning=rules.tune.output.cleaning,
+        postprocessing=rules.tune.output.postprocessing,
         inference=rules.choose_variant.output.inference,
         plan=rules.plan.output.plan,
         provenance=rules.trace_model.output.provenance,

@@ -8,7 +8,9 @@ INT8 = (
     else {}
 )
 # Maps beside the prediction, where they are wanted.
-CERTAINTY = ["candidates", "certainty"] if config["measure"]["probabilities"] else []
+PROBABILITIES = (
+    ["low_threshold", "probability"] if config["measure"]["probabilities"] else []
+)
 UNCERTAINTY = ["uncertainty"] if config["infer"]["uncertainty"] else []
 
 
@@ -24,7 +26,7 @@ rule infer:
     output:
         **{
             name: passing(f"{RESULTS}/predictions/{name}/{{case}}.nii.gz")
-            for name in CERTAINTY
+            for name in PROBABILITIES
         },
         **{
             name: f"{RESULTS}/predictions/{name}/{{case}}.nii.gz"
@@ -63,7 +65,7 @@ rule postprocess:
         **LUNGS,
         **{name: rules.infer.output[name] for name in UNCERTAINTY},
         card=CARD,
-        cleaning=CLEANING,
+        postprocessing=POSTPROCESSING,
         prediction=rules.infer.output.prediction,
         image=rules.convert_image.output.image,
     output:

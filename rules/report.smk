@@ -105,7 +105,7 @@ if config["measure"]["probabilities"]:
 rule plot_metrics:
     """Dice, volumes, and where probabilities are kept FROC and calibration."""
     input:
-        **{name: f"{RESULTS}/metrics/{name}.tsv" for name in CERTAINTY_TABLES},
+        **{name: f"{RESULTS}/metrics/{name}.tsv" for name in PROBABILITY_TABLES},
         cases=rules.tabulate_metrics.output.cases,
     output:
         **{
@@ -203,7 +203,7 @@ rule report:
         scans=rules.tabulate_segmentations.output.scans,
         model=MODEL,
         card=CARD,
-        cleaning=CLEANING,
+        postprocessing=POSTPROCESSING,
         inference=INFERENCE,
         case_figures=expand(rules.plot_case.output.figure, case=STUDY.to_segment),
         images=expand(rules.convert_image.output.image, case=STUDY.to_segment),

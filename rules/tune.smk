@@ -49,7 +49,7 @@ MODEL_OUT_OF_FOLD = {
 
 
 rule validate:
-    """A case segmented with the model that was not trained on it, and its Dice with each candidate of postprocessing."""
+    """A case segmented with the model that was not trained on it, and its Dice with each trial of postprocessing."""
     input:
         **LUNGS,
         model=MODEL_OUT_OF_FOLD["model"],
@@ -58,8 +58,8 @@ rule validate:
         label=rules.convert_label.output.label,
         plan=rules.plan.output.plan,
     output:
-        candidates=f"{RESULTS}/out_of_fold/{{case}}.nii.gz",
-        certainty=f"{RESULTS}/out_of_fold/certainty/{{case}}.nii.gz",
+        low_threshold=f"{RESULTS}/out_of_fold/{{case}}.nii.gz",
+        probability=f"{RESULTS}/out_of_fold/probability/{{case}}.nii.gz",
         scores=f"{RESULTS}/out_of_fold/{{case}}.tsv",
     log:
         f"{RESULTS}/logs/validate/{{case}}.log",
@@ -102,7 +102,7 @@ rule tune:
         ),
         plan=rules.plan.output.plan,
     output:
-        cleaning=CLEANING,
+        postprocessing=POSTPROCESSING,
         tried=f"{RESULTS}/model/tuning.tsv",
     log:
         f"{RESULTS}/logs/tune/model.log",
@@ -161,7 +161,7 @@ rule compare_variants:
         **MODEL_OUT_OF_FOLD,
         image=rules.convert_image.output.image,
         label=rules.convert_label.output.label,
-        cleaning=rules.tune.output.cleaning,
+        postprocessing=rules.tune.output.postprocessing,
     output:
         compared=f"{RESULTS}/variants/{{case}}.tsv",
     log:

@@ -29,7 +29,6 @@ class Refused(Exception):
     """An upload that cannot be taken: the HTTP status, and a sentence for people."""
 
     def __init__(self, status: int, message: str) -> None:
-        """Keep both."""
         super().__init__(message)
         self.status = status
 

@@ -2,7 +2,7 @@
 
 import shutil
 
-from ctseg.export.given_model import cleaning_of, inference_of, require_labels
+from ctseg.export.given_model import inference_of, postprocessing_of, require_labels
 from ctseg.export.onnx_card import card_of
 from ctseg.files import atomic_path, write_json, write_text
 from job import job
@@ -17,5 +17,5 @@ with job(snakemake) as log:
         with atomic_path(output.get("onnx" if name == "model" else name)) as partial:
             shutil.copyfile(path, partial)
     write_text(output.card, card.to_json() + "\n")
-    write_json(output.cleaning, cleaning_of(card))
+    write_json(output.postprocessing, postprocessing_of(card))
     write_json(output.inference, inference_of(card))

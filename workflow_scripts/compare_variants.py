@@ -13,7 +13,7 @@ from job import job
 with job(snakemake):
     params, found = snakemake.params.settings, snakemake.input
     how = settings_of(params, snakemake.resources, snakemake.threads)
-    trials = Trials(Path(found.model), Path(found.int8), how, values_of(read_json(found.cleaning)))
+    trials = Trials(Path(found.model), Path(found.int8), how, values_of(read_json(found.postprocessing)))
     lungs = plausible_lungs(found.get("lungs"), found.get("lungs_facts"))
     case = Case(read_nifti(found.image), read_nifti(found.label), lungs)
     rows = trials.rows(snakemake.wildcards.case, case, params["flip_axes"], params["overlap"])

@@ -8,7 +8,7 @@ from ctseg.training.settings import network_settings, scaling_of
 from job import job
 
 # What the cases are to decide on.
-UNCLEANED = {"threshold": 0.5, "min_volume_mm3": 0.0, "keep_largest": False, "restrict_to_region": False}
+NO_POSTPROCESSING = {"threshold": 0.5, "min_volume_mm3": 0.0, "keep_largest": False, "restrict_to_region": False}
 
 with job(snakemake) as log:
     params, decisions = snakemake.params.settings, read_json(snakemake.input.plan)
@@ -16,7 +16,7 @@ with job(snakemake) as log:
     weights = read_weights(snakemake.input.weights)
     settings = network_settings(params["network"], decisions)
     model = build_model(weights, settings, len(params["labels"]), scaling_of(decisions))
-    card = model_card(params, decisions, UNCLEANED, REFERENCE, weights, model)
+    card = model_card(params, decisions, NO_POSTPROCESSING, REFERENCE, weights, model)
     export_onnx(model, card, snakemake.output.onnx)
     export_torchscript(model, card, snakemake.output.torchscript)
     log.info("exported %d networks", len(weights))

@@ -20,7 +20,7 @@ with job(snakemake) as log:
     params, decisions = snakemake.params.settings, read_json(snakemake.input.plan)
     params = params | {"training_cases": len(trainable(params["training_cases"], decisions, "that was trained on"))}
     torch.set_num_threads(snakemake.threads)
-    cleaning = values_of(read_json(snakemake.input.cleaning))
+    postprocessing = values_of(read_json(snakemake.input.postprocessing))
     infer = settings_from(values_of(read_json(snakemake.input.inference)), InferSettings)
     weights = read_weights(snakemake.input.weights)
     settings = network_settings(params["network"], decisions)
@@ -28,7 +28,7 @@ with job(snakemake) as log:
     facts = {Path(path).stem: path for path in snakemake.input.facts}
     trained_on = ranges(read_json(facts[case]) for case in trainable(list(facts), decisions, "to train on"))
     provenance = sha256_of(snakemake.input.provenance)
-    card = model_card(params, decisions, cleaning, infer, weights, model, trained_on, provenance)
+    card = model_card(params, decisions, postprocessing, infer, weights, model, trained_on, provenance)
     export_onnx(model, card, snakemake.output.onnx)
     export_torchscript(model, card, snakemake.output.torchscript)
     tolerances = {"float32": params["parity_tolerance"], **params["parity_tolerances"]}

@@ -10,6 +10,6 @@ with job(snakemake) as log:
         **{name: found[name] for name in ("image", "model", "inference")},
         **settings_of(params, snakemake.resources, snakemake.threads),
         **{name: found.get(name, "") for name in ("int8", "lungs", "lungs_facts")},
-        **{name: written.get(name, "") for name in ("prediction", "candidates", "certainty", "uncertainty")},
+        **{name: written.get(name, "") for name in ("prediction", "low_threshold", "probability", "uncertainty")},
     }
     log.info("%s", segment(task, snakemake.resources.cases_per_job, snakemake.params.code))

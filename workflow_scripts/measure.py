@@ -12,12 +12,12 @@ with job(snakemake) as log:
     params, source = snakemake.params.settings, snakemake.input
     image, label, segmentation = (read_nifti(path) for path in (source.image, source.label, source.segmentation))
     require_same_grid(label.grid, segmentation.grid, source.label, source.segmentation)
-    cleaning = values_of(read_json(source.cleaning))
-    in_lungs = cleaning["region"] == "lungs"
+    postprocessing = values_of(read_json(source.postprocessing))
+    in_lungs = postprocessing["region"] == "lungs"
     lungs = plausible_lungs(source.get("lungs"), source.get("lungs_facts")) if in_lungs else None
     rows = list(metric_rows(label, segmentation, params))
     for row in rows:
         log.info("%s: Dice %.4f (%s)", row["label"], row["dice"], row["state"])
     write_table(snakemake.output.metrics, metric_columns(params["tolerances_mm"]), rows)
-    baseline = list(baseline_rows(image, label, lungs, params, cleaning["min_volume_mm3"]))
+    baseline = list(baseline_rows(image, label, lungs, params, postprocessing["min_volume_mm3"]))
     write_table(snakemake.output.baseline, BASELINE_COLUMNS, baseline)

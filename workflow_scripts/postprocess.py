@@ -1,4 +1,4 @@
-"""Clean the network's segmentation and measure its components."""
+"""Postprocess the network's segmentation and measure its components."""
 
 from ctseg.decisions import settings_from, values_of
 from ctseg.files import read_json, write_json
@@ -10,16 +10,16 @@ from job import job
 
 with job(snakemake) as log:
     labels = list(read_card_file(snakemake.input.card).labels)
-    settings = settings_from(values_of(read_json(snakemake.input.cleaning)), PostprocessSettings)
-    region = None
+    settings = settings_from(values_of(read_json(snakemake.input.postprocessing)), PostprocessSettings)
+    lungs = None
     plausible = False
     if "lungs" in snakemake.input.keys():  # noqa: SIM118 (Snakemake's Namedlist iterates over paths, not names)
-        region = read_nifti(snakemake.input.lungs)
+        lungs = read_nifti(snakemake.input.lungs)
         plausible = read_json(snakemake.input.lungs_facts)["plausible"]
     uncertainty = snakemake.input.get("uncertainty")
     entropy = read_nifti(uncertainty) if uncertainty else None
     prediction, image = read_nifti(snakemake.input.prediction), read_nifti(snakemake.input.image)
-    segmentation, components, facts = postprocess_and_measure(prediction, image, settings, region, plausible, entropy)
+    segmentation, components, facts = postprocess_and_measure(prediction, image, settings, lungs, plausible, entropy)
     log.info("%d components; %s", len(components), facts)
     write_nifti(segmentation, snakemake.output.segmentation)
     write_components(components, labels, snakemake.output.components)

@@ -11,4 +11,4 @@ with job(snakemake) as log:
     for name, decision in made.items():
         log.info("%s: %s (%s)", name, decision["value"], decision["reason"])
     write_text(snakemake.output.tried, tried.to_csv(sep="\t", index=False, float_format="%.6g"))
-    write_json(snakemake.output.cleaning, made)
+    write_json(snakemake.output.postprocessing, made)

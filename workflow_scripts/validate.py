@@ -13,11 +13,11 @@ with job(snakemake) as log:
     task = {
         **{name: found[name] for name in ("image", "model")},
         **{name: found.get(name, "") for name in ("lungs", "lungs_facts")},
-        **{name: written[name] for name in ("candidates", "certainty")},
+        **{name: written[name] for name in ("low_threshold", "probability")},
         **settings_of(params, snakemake.resources, snakemake.threads),
     }
     log.info("%s", segment(task, snakemake.resources.cases_per_job, snakemake.params.code))
-    maps = read_nifti(written.candidates), read_nifti(written.certainty)
+    maps = read_nifti(written.low_threshold), read_nifti(written.probability)
     lungs = plausible_lungs(found.get("lungs"), found.get("lungs_facts"))
     judged = read_nifti(found.label), lungs, read_json(found.plan), params["postprocess"], params["labels"]
     rows = list(score_rows(snakemake.wildcards.case, maps, *judged))

@@ -33,7 +33,6 @@ class Service:
     """What the routes share while the server runs."""
 
     def __init__(self, jobs: Jobs, settings: Settings) -> None:
-        """Nothing runs yet."""
         self.jobs, self.settings = jobs, settings
         self.metrics = Metrics(jobs)
         self.runner = Runner(jobs, settings, self.metrics.ended)

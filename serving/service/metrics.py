@@ -46,7 +46,6 @@ class Counting:
     """Counts each answer. Starlette's own kind of middleware would hand on every piece of an upload with a delay."""
 
     def __init__(self, app: ASGIApp) -> None:
-        """Around which app."""
         self._app = app
 
     async def __call__(self, scope: Scope, receive_more: Receive, send: Send) -> None:

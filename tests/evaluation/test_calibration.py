@@ -9,8 +9,8 @@ GRID = Grid((20, 20, 20), (1.0, 1.0, 1.0), (0, 0, 0), IDENTITY)
 
 
 def summed(reference, probability):
-    certainty = np.rint(probability * 255).astype(np.uint8)
-    return reliability(reference, certainty > 0, certainty, GRID)
+    in_255ths = np.rint(probability * 255).astype(np.uint8)
+    return reliability(reference, in_255ths > 0, in_255ths, GRID)
 
 
 def test_probabilities_that_come_true_are_calibrated_and_others_are_not():

@@ -20,9 +20,9 @@ def volume(**boxes):
     return Volume(voxels, GRID)
 
 
-def counted(reference, certainty, settings=KEEP_ALL, n_classes=1, candidates=None):
-    candidates = candidates or certainty.with_voxels((certainty.voxels_zyx > 0).astype(np.uint8))
-    return pd.DataFrame(lesion_counts(reference, candidates, certainty, settings, None, 0.1, n_classes))
+def counted(reference, probability, settings=KEEP_ALL, n_classes=1, low_threshold=None):
+    low_threshold = low_threshold or probability.with_voxels((probability.voxels_zyx > 0).astype(np.uint8))
+    return pd.DataFrame(lesion_counts(reference, low_threshold, probability, settings, None, 0.1, n_classes))
 
 
 def test_a_higher_threshold_finds_fewer_lesions_and_fewer_false_ones():
@@ -42,8 +42,8 @@ def test_what_the_study_removes_is_no_false_lesion():
 
 
 def test_each_class_has_its_own_curve():
-    both, certainty = volume(x2=1, x12=2), volume(x2=250, x12=120)
-    found = counted(both, certainty, n_classes=2, candidates=both).set_index(["label", "threshold"])
+    both, probability = volume(x2=1, x12=2), volume(x2=250, x12=120)
+    found = counted(both, probability, n_classes=2, low_threshold=both).set_index(["label", "threshold"])
     assert found.loc[(1, 0.9), "found_lesions"] == 1
     assert found.loc[(2, 0.9), "found_lesions"] == 0
     assert found.loc[(2, 0.3), "found_lesions"] == 1

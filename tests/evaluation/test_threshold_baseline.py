@@ -46,16 +46,16 @@ def test_what_is_smaller_than_the_smallest_component_does_not_count():
     assert dice == pytest.approx([64 / 73, 64 / 73, 64 / 72, 64 / 72, 1])
 
 
-def test_only_the_region_is_searched_but_all_of_the_reference_counts():
-    region = Volume(mask(np.s_[:, :, :4]).astype(np.uint8), GRID)
+def test_only_the_lung_field_is_searched_but_all_of_the_reference_counts():
+    lungs = Volume(mask(np.s_[:, :, :4]).astype(np.uint8), GRID)
     image = scan((NODULE, 30), (VESSEL, 30))
-    assert threshold_baseline(image, mask(NODULE), region, [-500], 0)[-500] == pytest.approx(2 * 16 / (16 + 32))
+    assert threshold_baseline(image, mask(NODULE), lungs, [-500], 0)[-500] == pytest.approx(2 * 16 / (16 + 32))
 
 
 @pytest.mark.parametrize(("reference", "dice"), [(mask(NODULE), 0.0), (mask(), np.nan)])
-def test_an_empty_region_finds_nothing(reference, dice):
-    region = Volume(np.zeros(GRID.shape_zyx, np.uint8), GRID)
-    found = threshold_baseline(scan((NODULE, 30)), reference, region, [-500], 0)
+def test_an_empty_lung_field_finds_nothing(reference, dice):
+    lungs = Volume(np.zeros(GRID.shape_zyx, np.uint8), GRID)
+    found = threshold_baseline(scan((NODULE, 30)), reference, lungs, [-500], 0)
     assert found == pytest.approx({-500: dice}, nan_ok=True)
 
 
@@ -65,10 +65,10 @@ def test_no_threshold_gives_no_result():
 
 @given(st.integers(0, 2**31), st.floats(-900, 0))
 @settings(max_examples=30, deadline=None)
-def test_without_a_smallest_component_it_is_the_dice_of_the_thresholded_region(seed, threshold_hu):
+def test_without_a_smallest_component_it_is_the_dice_of_the_thresholded_lung_field(seed, threshold_hu):
     rng = np.random.default_rng(seed)
     image = Volume(rng.integers(-1000, 200, GRID.shape_zyx).astype(np.int16), GRID)
     reference, inside = rng.random(GRID.shape_zyx) < 0.2, rng.random(GRID.shape_zyx) < 0.3
     expected = overlap_metrics(reference, inside & (image.voxels_zyx > threshold_hu), GRID.voxel_volume_mm3)["dice"]
-    region = Volume(inside.astype(np.uint8), GRID)
-    assert threshold_baseline(image, reference, region, [threshold_hu], 0)[threshold_hu] == pytest.approx(expected)
+    lungs = Volume(inside.astype(np.uint8), GRID)
+    assert threshold_baseline(image, reference, lungs, [threshold_hu], 0)[threshold_hu] == pytest.approx(expected)

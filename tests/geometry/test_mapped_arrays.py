@@ -29,9 +29,9 @@ for row in range(0, grid.shape_zyx[0] - 8, 8):
 labels = mapped_arrays.zeros(image.grid.shape_zyx, np.uint8)
 for part in mapped_arrays.by_slab(labels, image.voxels_zyx):
     labels[part] = image.voxels_zyx[part] > 0
-cleaned, _ = postprocess(image.with_voxels(labels), PostprocessSettings(1.0, True, False), None, False)
-print(len(measure_components(cleaned, image)))
-write_nifti(cleaned, sys.argv[2])
+postprocessed, _ = postprocess(image.with_voxels(labels), PostprocessSettings(1.0, True, False), None, False)
+print(len(measure_components(postprocessed, image)))
+write_nifti(postprocessed, sys.argv[2])
 # Not by getrusage, which remembers the peak of the process that started this one.
 print(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")))
 """

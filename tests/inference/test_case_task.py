@@ -27,14 +27,14 @@ def files(model_folder, scan, tmp_path):
 
 
 def test_each_map_is_written_where_it_has_a_path(files, scan, tmp_path):
-    names = ("prediction", "candidates", "certainty", "uncertainty")
+    names = ("prediction", "low_threshold", "probability", "uncertainty")
     told = segment_case(CaseTask(**files, **{name: str(tmp_path / f"{name}.nii.gz") for name in names}))
     maps = {name: read_nifti(tmp_path / f"{name}.nii.gz") for name in names}
     assert all(found.grid.matches(scan[0].grid, 1e-3) for found in maps.values())
     found = maps["prediction"].voxels_zyx > 0
     assert dice(found, scan[1]) > 0.9
     assert told.endswith(f": {found.sum()} voxels of a target")
-    assert not (found & (maps["candidates"].voxels_zyx == 0)).any()
+    assert not (found & (maps["low_threshold"].voxels_zyx == 0)).any()
     alone = tmp_path / "alone.nii.gz"
     segment_case(CaseTask(**files, prediction=str(alone)))
     np.testing.assert_array_equal(read_nifti(alone).voxels_zyx, maps["prediction"].voxels_zyx)

@@ -32,8 +32,8 @@ def task(model_folder, scan, tmp_path, monkeypatch):
         "model": str(model_folder / "model.onnx"),
         "inference": "inference.json",
         "prediction": "prediction.nii.gz",
-        "candidates": "candidates.nii.gz",
-        "certainty": "certainty.nii.gz",
+        "low_threshold": "low_threshold.nii.gz",
+        "probability": "probability.nii.gz",
         "threads": 1,
         "engine": "auto",
         "memory_gib": 0.5,
@@ -51,7 +51,7 @@ def processes(folder):
 
 def test_a_shared_process_writes_the_same_bytes(task, tmp_path):
     segment_case(CaseTask(**task))
-    alone = {name: (tmp_path / task[name]).read_bytes() for name in ("prediction", "candidates", "certainty")}
+    alone = {name: (tmp_path / task[name]).read_bytes() for name in ("prediction", "low_threshold", "probability")}
     for name in alone:
         (tmp_path / task[name]).unlink()
     said = segment(task, 5, "test")

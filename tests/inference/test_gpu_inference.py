@@ -21,7 +21,7 @@ from ctseg.preprocessing.preparation import network_input
 from grids import turned
 
 CPU = torch.device("cpu")
-NAMES = ("labels", "candidates", "certainty", "entropy")
+NAMES = ("labels", "low_threshold", "probability", "entropy")
 
 
 @pytest.fixture(scope="module")
@@ -48,10 +48,10 @@ def stored_scan(scan, kind):
 @pytest.mark.parametrize("settings", [InferSettings("patch", 0.5), InferSettings("large", 0.25, mirror_axes="zx")])
 def test_a_scan_gets_the_labels_that_it_gets_on_a_processor(engine, scan, kind, settings):
     image = stored_scan(scan, kind)
-    expected = infer(image, None, engine, settings, certainty=True, entropy=True)
+    expected = infer(image, None, engine, settings, probability=True, entropy=True)
     part, grid = network_input(image, None, CARD.preparation)
     tiles = windows_for(grid.shape_zyx, CARD, settings, 1.5)
-    wanted = MapsWanted(CARD.threshold, certainty=True, entropy=True)
+    wanted = MapsWanted(CARD.threshold, probability=True, entropy=True)
     for memory_gib, batch_size in ((8.0, 5), (0.001, None)):
         found = infer_on_device(
             image, part, grid, tiles, engine, settings.mirror_axes, wanted, DeviceSettings(memory_gib, batch_size)

@@ -29,8 +29,8 @@ def cut(probabilities, cuts):
 
 
 def on_grid(probabilities, grid, target, threshold, cuts=(), tile=64):
-    maps = to_native_grid(cut(probabilities, cuts), grid, target, threshold, certainty=True, tile=tile)
-    return maps.labels, maps.certainty
+    maps = to_native_grid(cut(probabilities, cuts), grid, target, threshold, probability=True, tile=tile)
+    return maps.labels, maps.probability
 
 
 @given(grids(sheared=False, largest=12), st.lists(st.integers(1, 8), max_size=8), st.integers(1, 12))
@@ -42,7 +42,7 @@ def test_deciding_slab_by_slab_in_boxes_equals_deciding_everywhere(target, cuts,
     grid = Grid((9, 9, 9), spacing, origin, IDENTITY)
     probabilities = blobs(grid.shape_zyx, seed=1)
     moved = np.stack([resample(Volume(channel, grid), target, fill=0).voxels_zyx for channel in probabilities])
-    maps = to_native_grid(cut(probabilities, cuts), grid, target, 0.5, certainty=True, entropy=True, tile=tile)
+    maps = to_native_grid(cut(probabilities, cuts), grid, target, 0.5, probability=True, entropy=True, tile=tile)
     clear = np.abs(moved.max(axis=0) - 0.5) > 1e-5  # of rounding's last digit
     np.testing.assert_array_equal(maps.labels.voxels_zyx[clear], label_map(moved, 0.5)[clear])
     bits = binary_entropy(moved.max(axis=0)) * 255
@@ -85,27 +85,27 @@ def test_slabs_on_an_aligned_grid_lose_no_voxel_between_them():
             assert on_grid(everywhere, grid, target, 0.5, cuts, tile)[0].voxels_zyx.all()
 
 
-def test_a_higher_threshold_follows_from_the_certainty():
+def test_a_higher_threshold_follows_from_the_probability():
     grid = Grid((9, 9, 9), (2, 2, 2), (0, 0, 0), IDENTITY)
     target = Grid((17, 17, 17), (1, 1, 1), (0, 0, 0), IDENTITY)
     probabilities = blobs(grid.shape_zyx, seed=2)
-    maps = to_native_grid(cut(probabilities, ()), grid, target, 0.3, certainty=True)
+    maps = to_native_grid(cut(probabilities, ()), grid, target, 0.3, probability=True)
     higher = on_grid(probabilities, grid, target, 0.6)[0].voxels_zyx
-    differing = np.where(maps.certainty.voxels_zyx >= 0.6 * 255, maps.candidates.voxels_zyx, 0) != higher
+    differing = np.where(maps.probability.voxels_zyx >= 0.6 * 255, maps.low_threshold.voxels_zyx, 0) != higher
     assert differing.mean() < 0.01  # those within a 255th of the threshold
-    assert (maps.certainty.voxels_zyx[maps.labels.voxels_zyx > 0] >= 0.3 * 255 - 0.5).all()
-    np.testing.assert_array_equal(maps.candidates.voxels_zyx > 0, maps.certainty.voxels_zyx > 0)
-    assert not (maps.labels.voxels_zyx > maps.candidates.voxels_zyx).any()
+    assert (maps.probability.voxels_zyx[maps.labels.voxels_zyx > 0] >= 0.3 * 255 - 0.5).all()
+    np.testing.assert_array_equal(maps.low_threshold.voxels_zyx > 0, maps.probability.voxels_zyx > 0)
+    assert not (maps.labels.voxels_zyx > maps.low_threshold.voxels_zyx).any()
 
 
 def test_nothing_found_is_an_empty_map_on_the_scan():
     grid = Grid((4, 4, 4), (2, 2, 2), (0, 0, 0), IDENTITY)
     target = Grid((9, 8, 7), (1, 1, 1), (0, 0, 0), IDENTITY)
-    labels, certainty = on_grid(np.full((1, 4, 4, 4), 0.04, np.float32), grid, target, 0.5)
+    labels, probability = on_grid(np.full((1, 4, 4, 4), 0.04, np.float32), grid, target, 0.5)
     assert labels.grid == target
     assert labels.voxels_zyx.dtype == np.uint8
     assert not labels.voxels_zyx.any()
-    assert not certainty.voxels_zyx.any()
+    assert not probability.voxels_zyx.any()
 
 
 def test_a_ball_keeps_its_place_and_volume_on_the_finer_grid():

@@ -6,7 +6,7 @@ import pytest
 from ctseg.files import write_json
 from ctseg.geometry.volume import Grid, Volume
 from ctseg.lungs.segment import check_lungs, plausible_lungs, segment_lungs
-from ctseg.masks.postprocessing import REGION_SHARE
+from ctseg.masks.postprocessing import SHARE_IN_LUNGS
 from ctseg.phantom.patient import PhantomSettings, make_phantom
 from ctseg.scans.nifti import read_nifti, write_nifti
 from real_data import real_data
@@ -74,8 +74,8 @@ def test_the_trachea_does_not_belong_to_the_field():
 
 def test_enough_of_a_nodule_on_the_pleura_is_closed_over_to_keep_it():
     image, _, _, nodule = chest()
-    # A closing leaves a rim of a nodule that is a half ball on the pleura; cleaning keeps it by its share inside.
-    assert (segment_lungs(image).voxels_zyx[nodule] > 0).mean() > 3 * REGION_SHARE
+    # A closing leaves a rim of a nodule that is a half ball on the pleura; postprocessing keeps it by its share inside.
+    assert (segment_lungs(image).voxels_zyx[nodule] > 0).mean() > 3 * SHARE_IN_LUNGS
 
 
 def test_a_nodule_inside_the_lung_belongs_to_the_field():

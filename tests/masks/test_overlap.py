@@ -9,7 +9,7 @@ from ctseg.evaluation.case_metrics import overlap_metrics
 from ctseg.evaluation.lesion_detection import lesion_metrics
 from ctseg.geometry.volume import Grid, Volume
 from ctseg.masks.overlap import dice, dice_of_classes, dice_of_masks, mean_dice
-from ctseg.tuning.thresholds import Candidate, scores
+from ctseg.tuning.thresholds import Trial, scores
 
 FULL, EMPTY = np.ones((2, 2, 2), bool), np.zeros((2, 2, 2), bool)
 HALF = np.indices((2, 2, 2))[0] == 0
@@ -44,7 +44,7 @@ def test_choosing_and_measuring_agree(first, second):
     grid = Grid((2, 2, 2), (1.0, 1.0, 1.0), (0.0, 0.0, 0.0), ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)))
     found, label = (Volume(mask.astype(np.uint8), grid) for mask in (second, first))
     sure = Volume(np.full((2, 2, 2), 255, np.uint8), grid)
-    (chosen,) = scores(found, sure, label, [Candidate(0.5, 0, False)], 1, False, None)
+    (chosen,) = scores(found, sure, label, [Trial(0.5, 0, False)], 1, False, None)
     wanted = pytest.approx(dice_of_masks(first, second), nan_ok=True)
     assert chosen["dice"] == wanted
     assert overlap_metrics(first, second, 1.0)["dice"] == wanted

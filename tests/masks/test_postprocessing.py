@@ -35,10 +35,10 @@ RIGHT_HALF = segmented((1, np.s_[:, :, 5:]))
 
 @pytest.mark.parametrize(("min_volume_mm3", "left"), [(0, [3, 16]), (6, [3, 16]), (6.1, [16]), (32, [16]), (33, [])])
 def test_components_below_the_smallest_volume_go(min_volume_mm3, left):
-    cleaned, facts = postprocess(
-        segmented(SMALL, LARGE), PostprocessSettings(min_volume_mm3, False, False), region=None, region_plausible=False
+    postprocessed, facts = postprocess(
+        segmented(SMALL, LARGE), PostprocessSettings(min_volume_mm3, False, False), lungs=None, lungs_plausible=False
     )
-    sizes = np.bincount(label_components(cleaned.voxels_zyx == 1).ravel())[1:]
+    sizes = np.bincount(label_components(postprocessed.voxels_zyx == 1).ravel())[1:]
     assert sorted(sizes.tolist()) == left
     assert facts["removed_small_components"] == 2 - len(left)
     assert facts["removed_small_voxels"] == 19 - sum(left)
@@ -46,65 +46,67 @@ def test_components_below_the_smallest_volume_go(min_volume_mm3, left):
 
 def test_the_largest_component_of_each_class_stays():
     settings = PostprocessSettings(0, keep_largest=True, restrict_to_region=False)
-    cleaned, facts = postprocess(segmented(SMALL, LARGE, OTHER), settings, None, False)
-    np.testing.assert_array_equal(cleaned.voxels_zyx, segmented(LARGE, OTHER).voxels_zyx)
+    postprocessed, facts = postprocess(segmented(SMALL, LARGE, OTHER), settings, None, False)
+    np.testing.assert_array_equal(postprocessed.voxels_zyx, segmented(LARGE, OTHER).voxels_zyx)
     assert (facts["removed_other_components"], facts["removed_other_voxels"]) == (1, 3)
 
 
-def test_what_lies_outside_of_the_region_goes():
-    cleaned, facts = postprocess(segmented(SMALL, LARGE), INSIDE_ONLY, RIGHT_HALF, region_plausible=True)
-    np.testing.assert_array_equal(cleaned.voxels_zyx, segmented(LARGE).voxels_zyx)
+def test_what_lies_outside_of_the_lung_field_goes():
+    postprocessed, facts = postprocess(segmented(SMALL, LARGE), INSIDE_ONLY, RIGHT_HALF, lungs_plausible=True)
+    np.testing.assert_array_equal(postprocessed.voxels_zyx, segmented(LARGE).voxels_zyx)
     assert facts["region_used"]
     assert (facts["removed_outside_components"], facts["removed_outside_voxels"]) == (1, 3)
 
 
 def test_a_class_that_is_not_there_is_no_obstacle():
-    cleaned, facts = postprocess(segmented(OTHER), INSIDE_ONLY, RIGHT_HALF, region_plausible=True)
-    assert not cleaned.voxels_zyx.any()
+    postprocessed, facts = postprocess(segmented(OTHER), INSIDE_ONLY, RIGHT_HALF, lungs_plausible=True)
+    assert not postprocessed.voxels_zyx.any()
     assert (facts["removed_outside_components"], facts["removed_outside_voxels"]) == (1, 2)
 
 
 @pytest.mark.parametrize(("gap_mm", "kept"), [(2, True), (5, True), (6, False), (12, False)])
-def test_a_lesion_beside_the_region_is_kept_up_to_5_mm(gap_mm, kept):
+def test_a_lesion_beside_the_lung_field_is_kept_up_to_5_mm(gap_mm, kept):
     grid = Grid((10, 10, 40), (1.0, 1.0, 1.0), (0.0, 0.0, 0.0), IDENTITY)
-    region, lesion = np.zeros(grid.shape_zyx, np.uint8), np.zeros(grid.shape_zyx, np.uint8)
-    region[:, :, :10] = 1
+    lungs, lesion = np.zeros(grid.shape_zyx, np.uint8), np.zeros(grid.shape_zyx, np.uint8)
+    lungs[:, :, :10] = 1
     lesion[5, 5, 9 + gap_mm : 12 + gap_mm] = 1
-    cleaned, facts = postprocess(Volume(lesion, grid), INSIDE_ONLY, Volume(region, grid), region_plausible=True)
-    assert cleaned.voxels_zyx.any() == kept
+    postprocessed, facts = postprocess(Volume(lesion, grid), INSIDE_ONLY, Volume(lungs, grid), lungs_plausible=True)
+    assert postprocessed.voxels_zyx.any() == kept
     assert facts["removed_outside_components"] == int(not kept)
 
 
-def test_a_component_that_grows_out_of_the_region_is_kept_whole():
+def test_a_component_that_grows_out_of_the_lung_field_is_kept_whole():
     crossing = segmented((1, np.s_[4, 4, 1:7]))
-    cleaned, _ = postprocess(crossing, INSIDE_ONLY, RIGHT_HALF, region_plausible=True)
-    np.testing.assert_array_equal(cleaned.voxels_zyx, crossing.voxels_zyx)
+    postprocessed, _ = postprocess(crossing, INSIDE_ONLY, RIGHT_HALF, lungs_plausible=True)
+    np.testing.assert_array_equal(postprocessed.voxels_zyx, crossing.voxels_zyx)
 
 
-def test_a_region_that_is_not_plausible_removes_nothing_and_says_so():
-    cleaned, facts = postprocess(segmented(SMALL, LARGE), INSIDE_ONLY, RIGHT_HALF, region_plausible=False)
-    np.testing.assert_array_equal(cleaned.voxels_zyx, segmented(SMALL, LARGE).voxels_zyx)
+def test_a_lung_field_that_is_not_plausible_removes_nothing_and_says_so():
+    postprocessed, facts = postprocess(segmented(SMALL, LARGE), INSIDE_ONLY, RIGHT_HALF, lungs_plausible=False)
+    np.testing.assert_array_equal(postprocessed.voxels_zyx, segmented(SMALL, LARGE).voxels_zyx)
     assert not facts["region_used"]
     assert "not plausible" in facts["region_reason"]
 
 
-@pytest.mark.parametrize(("settings_", "region"), [(INSIDE_ONLY, None), (KEEP_ALL, RIGHT_HALF)])
-def test_without_a_region_or_the_wish_nothing_is_restricted(settings_, region):
-    cleaned, facts = postprocess(segmented(SMALL, LARGE), settings_, region, region_plausible=True)
-    np.testing.assert_array_equal(cleaned.voxels_zyx, segmented(SMALL, LARGE).voxels_zyx)
+@pytest.mark.parametrize(("settings_", "lungs"), [(INSIDE_ONLY, None), (KEEP_ALL, RIGHT_HALF)])
+def test_without_a_lung_field_or_the_wish_nothing_is_restricted(settings_, lungs):
+    postprocessed, facts = postprocess(segmented(SMALL, LARGE), settings_, lungs, lungs_plausible=True)
+    np.testing.assert_array_equal(postprocessed.voxels_zyx, segmented(SMALL, LARGE).voxels_zyx)
     assert not facts["region_used"]
 
 
-def test_the_region_comes_before_the_largest():
+def test_the_lung_field_comes_before_the_largest():
     settings = PostprocessSettings(0, keep_largest=True, restrict_to_region=True)
     left = segmented((1, np.s_[:, :, :3]))  # 6 mm from the large one
-    cleaned, _ = postprocess(segmented(SMALL, LARGE), settings, left, region_plausible=True)
-    np.testing.assert_array_equal(cleaned.voxels_zyx, segmented(SMALL).voxels_zyx)
+    postprocessed, _ = postprocess(segmented(SMALL, LARGE), settings, left, lungs_plausible=True)
+    np.testing.assert_array_equal(postprocessed.voxels_zyx, segmented(SMALL).voxels_zyx)
 
 
 def test_an_empty_segmentation_stays_empty():
-    cleaned, facts = postprocess(segmented(), PostprocessSettings(30, True, True), RIGHT_HALF, region_plausible=True)
-    assert not cleaned.voxels_zyx.any()
+    postprocessed, facts = postprocess(
+        segmented(), PostprocessSettings(30, True, True), RIGHT_HALF, lungs_plausible=True
+    )
+    assert not postprocessed.voxels_zyx.any()
     assert all(count == 0 for name, count in facts.items() if name.startswith("removed"))
 
 
@@ -112,33 +114,33 @@ def test_an_empty_segmentation_stays_empty():
 @settings(max_examples=60, deadline=None)
 def test_voxels_are_only_removed_and_each_is_counted_once(voxels, choice):
     before = voxels.copy()
-    cleaned, facts = postprocess(Volume(voxels, GRID), choice, RIGHT_HALF, region_plausible=True)
+    postprocessed, facts = postprocess(Volume(voxels, GRID), choice, RIGHT_HALF, lungs_plausible=True)
     np.testing.assert_array_equal(voxels, before)  # the input is left alone
-    kept = cleaned.voxels_zyx > 0
-    np.testing.assert_array_equal(cleaned.voxels_zyx[kept], voxels[kept])
+    kept = postprocessed.voxels_zyx > 0
+    np.testing.assert_array_equal(postprocessed.voxels_zyx[kept], voxels[kept])
     removed = sum(facts[f"removed_{step}_voxels"] for step in ("outside", "small", "other"))
     assert removed == (voxels > 0).sum() - kept.sum()
 
 
 @given(segmentations, choices)
 @settings(max_examples=40, deadline=None)
-def test_cleaning_what_is_clean_changes_nothing(voxels, choice):
-    once, _ = postprocess(Volume(voxels, GRID), choice, RIGHT_HALF, region_plausible=True)
-    twice, _ = postprocess(once, choice, RIGHT_HALF, region_plausible=True)
+def test_postprocessing_twice_changes_nothing(voxels, choice):
+    once, _ = postprocess(Volume(voxels, GRID), choice, RIGHT_HALF, lungs_plausible=True)
+    twice, _ = postprocess(once, choice, RIGHT_HALF, lungs_plausible=True)
     np.testing.assert_array_equal(twice.voxels_zyx, once.voxels_zyx)
 
 
 def test_of_equally_large_components_the_first_stays():
     settings = PostprocessSettings(0, keep_largest=True, restrict_to_region=False)
     twice = segmented((1, np.s_[2, 2, 0:3]), (1, np.s_[7, 7, 0:3]), OTHER)
-    cleaned, _ = postprocess(twice, settings, None, False)
-    np.testing.assert_array_equal(cleaned.voxels_zyx, segmented((1, np.s_[2, 2, 0:3]), OTHER).voxels_zyx)
+    postprocessed, _ = postprocess(twice, settings, None, False)
+    np.testing.assert_array_equal(postprocessed.voxels_zyx, segmented((1, np.s_[2, 2, 0:3]), OTHER).voxels_zyx)
 
 
 @given(segmentations, arrays(bool, GRID.shape_zyx, elements=st.sampled_from([False] * 99 + [True])))
 @settings(max_examples=40, deadline=None)
-def test_distances_to_the_region_are_the_same_slab_by_slab(voxels, region):
-    volumes = Volume(voxels, GRID), INSIDE_ONLY, Volume(region.astype(np.uint8), GRID), True
+def test_distances_to_the_lung_field_are_the_same_slab_by_slab(voxels, lungs):
+    volumes = Volume(voxels, GRID), INSIDE_ONLY, Volume(lungs.astype(np.uint8), GRID), True
     whole, facts = postprocess(*volumes)
     with patch("ctseg.masks.postprocessing.DISTANCE_VOXELS", 1):
         by_slices, same_facts = postprocess(*volumes)
@@ -146,18 +148,18 @@ def test_distances_to_the_region_are_the_same_slab_by_slab(voxels, region):
     assert same_facts == facts
 
 
-def test_cleaning_takes_one_array_of_the_scans_size():
+def test_postprocessing_takes_one_array_of_the_scans_size():
     grid = Grid((256, 256, 256), (1.0, 1.0, 1.0), (0.0, 0.0, 0.0), IDENTITY)
-    voxels, region = np.zeros(grid.shape_zyx, np.uint8), np.zeros(grid.shape_zyx, np.uint8)
+    voxels, lungs = np.zeros(grid.shape_zyx, np.uint8), np.zeros(grid.shape_zyx, np.uint8)
     voxels[:, 100:103, 20:30] = voxels[30:60, 200:230, 20:50] = 1
-    region[:, :, 200:] = 1
-    region[:64, 97:106, 18:32] = 1
+    lungs[:, :, 200:] = 1
+    lungs[:64, 97:106, 18:32] = 1
     tracemalloc.start()
-    cleaned, facts = postprocess(Volume(voxels, grid), INSIDE_ONLY, Volume(region, grid), region_plausible=True)
+    postprocessed, facts = postprocess(Volume(voxels, grid), INSIDE_ONLY, Volume(lungs, grid), lungs_plausible=True)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert facts["removed_outside_components"] == 1
-    assert cleaned.voxels_zyx.sum() == 256 * 3 * 10
+    assert postprocessed.voxels_zyx.sum() == 256 * 3 * 10
     assert peak < 1.5 * voxels.nbytes
 
 
@@ -165,10 +167,10 @@ def test_cleaning_takes_one_array_of_the_scans_size():
 @settings(max_examples=60, deadline=None)
 def test_what_is_left_is_measured_as_if_it_were_labelled_anew(voxels, choice, plausible):
     segmentation, image = Volume(voxels, GRID), Volume(np.arange(1000, dtype=np.int16).reshape(10, 10, 10), GRID)
-    cleaned, facts = postprocess(segmentation, choice, RIGHT_HALF, plausible)
-    rows = measure_components(cleaned, image, cleaned)
+    postprocessed, facts = postprocess(segmentation, choice, RIGHT_HALF, plausible)
+    rows = measure_components(postprocessed, image, postprocessed)
     found, same_rows, same_facts = postprocess_and_measure(
         segmentation, image, choice, RIGHT_HALF, plausible, segmentation
     )
-    np.testing.assert_array_equal(found.voxels_zyx, cleaned.voxels_zyx)
+    np.testing.assert_array_equal(found.voxels_zyx, postprocessed.voxels_zyx)
     assert (same_rows, same_facts) == (rows, facts)

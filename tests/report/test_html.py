@@ -11,8 +11,8 @@ from html_tables import Cells
 
 NAN = float("nan")
 TEXTS = ("summary", "headline_split", "cohort_text", "pictures_text", "note", "configuration")
-TABLES = ("cohort", "passed_over", "members", "case", "summary", "card", "parity", "cleaning", "inference", "variants")
-TABLES += ("plan", "cost", "software", "scans", "label")
+TABLES = ("cohort", "passed_over", "members", "case", "summary", "card", "parity", "postprocessing", "inference")
+TABLES += ("variants", "plan", "cost", "software", "scans", "label")
 
 
 def cells(page):

@@ -14,7 +14,7 @@ from studies import merged
 COHORT = pd.DataFrame({"patient": [0, 0, 1, 2], "split": ["train", "train", "val", "test"]})
 PLAN = {"spacing_mm": [2.0, 2.0, 1.5], "window_hu": [-1000.0, 400.0], "patch_size": [48, 48, 32], "batch_size": 2}
 PLAN |= {"channels": [16, 32, 64], "region": "lungs"}
-CLEANING = {"threshold": 0.4, "min_volume_mm3": 30.0, "keep_largest": False, "restrict_to_region": True}
+POSTPROCESSING = {"threshold": 0.4, "min_volume_mm3": 30.0, "keep_largest": False, "restrict_to_region": True}
 INFER = {"window": "patch", "overlap": 0.5, "precision": "float32", "mirror_axes": ""}
 CARD = replace(
     cards.CARD,
@@ -28,7 +28,7 @@ CARD = replace(
 def methods_of(changes: dict[str, Any] | None = None, given: bool = False) -> tuple[str, list[str]]:
     """Text and references of the study with some keys of the config changed, or of one with a given model."""
     config = merged(yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8")), changes or {})
-    parts = {"plan": PLAN, "cleaning": CLEANING, "inference": INFER}
+    parts = {"plan": PLAN, "postprocessing": POSTPROCESSING, "inference": INFER}
     made = {
         name: {key: {"value": value, "reason": ""} for key, value in part.items()}
         for name, part in parts.items()

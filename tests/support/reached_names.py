@@ -43,7 +43,6 @@ class References(ast.NodeVisitor):
     """Names and attributes that code refers to when it runs; annotations do nothing then."""
 
     def __init__(self) -> None:
-        """Start with nothing."""
         self.found: set[tuple[str, str]] = set()
 
     def visit_Name(self, node: ast.Name) -> None:

@@ -22,7 +22,7 @@ def rows(case, percent):
     return list(score_rows(case, maps, Volume(label, GRID), None, PLAN, AUTO, ["tumour"]))
 
 
-def test_each_candidate_and_target_has_a_row():
+def test_each_trial_and_target_has_a_row():
     found = rows("001", 65)
     assert set(found[0]) == set(COLUMNS)
     assert {(row["case"], row["label"]) for row in found} == {("001", "tumour")}

@@ -15,8 +15,8 @@ def trials(model_folder):
     """Trials of the model that finds balls."""
     how = {"engine": "onnxruntime", "use_gpu": False, "threads": 1, "batch_size": 1}
     how |= {"memory_gib": 0.5, "gpu_memory_gib": None}
-    cleaning = {"threshold": 0.5, "min_volume_mm3": 0.0, "keep_largest": False, "restrict_to_region": False}
-    return Trials(model_folder / "model.onnx", model_folder / "model.int8.onnx", how, cleaning)
+    postprocessing = {"threshold": 0.5, "min_volume_mm3": 0.0, "keep_largest": False, "restrict_to_region": False}
+    return Trials(model_folder / "model.onnx", model_folder / "model.int8.onnx", how, postprocessing)
 
 
 def test_the_first_variant_is_that_of_the_engine_that_is_asked_for(trials):

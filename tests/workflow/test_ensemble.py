@@ -62,9 +62,9 @@ def test_every_training_case_is_predicted_by_networks_that_did_not_see_it(result
     assert not predicted & set(cases.loc[cases["split"] == "test", "case"])
     for case in predicted:
         classes = read_nifti(results / "out_of_fold" / f"{case}.nii.gz")
-        certainty = read_nifti(results / "out_of_fold" / "certainty" / f"{case}.nii.gz")
+        probability = read_nifti(results / "out_of_fold" / "probability" / f"{case}.nii.gz")
         assert classes.grid.matches(read_nifti(results / "images" / f"{case}.nii.gz").grid)
-        np.testing.assert_array_equal(classes.voxels_zyx > 0, certainty.voxels_zyx > 0)
+        np.testing.assert_array_equal(classes.voxels_zyx > 0, probability.voxels_zyx > 0)
 
 
 def test_the_choice_is_the_best_of_what_was_tried_and_stands_in_the_model(results):

@@ -27,7 +27,7 @@ from studies import TINY, merged, planned_jobs, snakemake
 pytestmark = pytest.mark.timeout(400)
 GRID = Grid((40, 40, 40), (2.0, 2.0, 2.0), (0.1, 0.2, 0.3), ((1.0, 0.0, 0.0), (0.0, 0.8, -0.6), (0.0, 0.6, 0.8)))
 REFUSAL = Refusal("a", "convert_image", "“<scan>” is cut")
-OWN = ["convert_image", "convert_label", "infer", "postprocess", "measure", "measure_certainty", "plot_case"]
+OWN = ["convert_image", "convert_label", "infer", "postprocess", "measure", "measure_probabilities", "plot_case"]
 OWN += ["measure_stability"]
 TABLES = ["tabulate_cohort", "tabulate_metrics", "tabulate_refusals", "tabulate_segmentations", "plot_cohort"]
 TABLES += ["plot_metrics", "report", "manifest"]

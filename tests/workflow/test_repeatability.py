@@ -74,7 +74,7 @@ def test_what_is_deleted_after_its_last_use_changes_no_result_and_is_not_missed(
         assert planned_jobs(tmp_path, merged(STUDY, {"keep": keep})) == {}
     # What is needed again is made again, and nothing else.
     jobs = planned_jobs(tmp_path, merged(study, {"measure": {"lesion_iou": 0.2}}))
-    assert {"infer", "measure", "measure_certainty"} <= jobs.keys()
+    assert {"infer", "measure", "measure_probabilities"} <= jobs.keys()
     assert not {"preprocess", "train", "export_model"} & jobs.keys()
     run = snakemake(tmp_path, study, "--", "verify")
     assert run.returncode == 0, run.stdout

@@ -222,7 +222,7 @@ def test_a_label_that_changes_trains_again_only_where_it_is_trained_on(folder, b
         assert set(jobs) == below(
             {"convert_label"}
             if split != "test"
-            else {"measure", "measure_certainty", "plot_case", "tabulate_cohort", "tabulate_refusals"},
+            else {"measure", "measure_probabilities", "plot_case", "tabulate_cohort", "tabulate_refusals"},
             STUDY,
         ) | {"convert_label"}
     finally:

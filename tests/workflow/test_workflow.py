@@ -149,11 +149,11 @@ def test_every_number_of_the_report_is_that_of_the_table(results):
 def test_the_calibration_of_a_case_is_that_of_its_maps(results):
     cases = pd.read_csv(results / "metrics" / "cases.tsv", sep="\t").set_index("case")
     for case in segmented(results):
-        certainty = read_nifti(results / "predictions" / "certainty" / f"{case}.nii.gz").voxels_zyx / 255
+        probability = read_nifti(results / "predictions" / "probability" / f"{case}.nii.gz").voxels_zyx / 255
         truth = read_nifti(results / "labels" / f"{case}.nii.gz").voxels_zyx > 0
         # Every voxel that is wrong lies in the box that counts, and no other one adds to the error.
         bins = pd.read_csv(results / "metrics" / "reliability" / f"{case}.tsv", sep="\t")
-        error = ((certainty - truth) ** 2).sum()
+        error = ((probability - truth) ** 2).sum()
         assert error == pytest.approx(bins["sum_squared_error"].sum(), abs=0.01)
         assert cases.loc[case, "brier"] == pytest.approx(error / bins["voxels"].sum(), abs=1e-4)
 
@@ -227,7 +227,7 @@ SHIPPED = {"compare_variants", "choose_variant", "export_model"}
 TUNED = {"tune", "trace_model"} | SHIPPED
 TRAINED = {"train", "plot_training", "tabulate_training", "export_fold", "validate", "quantize"} | TUNED
 REPORTED = {"report", "manifest"}
-MEASURED = {"measure", "measure_certainty", "tabulate_metrics", "plot_metrics"} | REPORTED
+MEASURED = {"measure", "measure_probabilities", "tabulate_metrics", "plot_metrics"} | REPORTED
 AFTER_THE_MODEL = {"infer", "postprocess", "measure_stability", "tabulate_segmentations", "plot_case"} | MEASURED
 
 
@@ -237,7 +237,7 @@ AFTER_THE_MODEL = {"infer", "postprocess", "measure_stability", "tabulate_segmen
     [
         ({"seed": 1, "resources": {"memory_factor": 2.0}, "keep": "minimal"}, set()),
         ({"postprocess": {"min_volume_mm3": 20}}, {"validate"} | TUNED | AFTER_THE_MODEL),
-        ({"measure": {"baseline_thresholds_hu": [0]}}, MEASURED - {"measure_certainty"}),
+        ({"measure": {"baseline_thresholds_hu": [0]}}, MEASURED - {"measure_probabilities"}),
         ({"report": {"pictures": 2}}, REPORTED),
         ({"infer": {"overlap": 0.25}}, SHIPPED | AFTER_THE_MODEL),
         ({"export_model": {"parity_tolerance": 0.01}}, {"export_model"} | AFTER_THE_MODEL),

@@ -16,21 +16,22 @@ COLUMNS = {"brier": ".5f", "ece": ".5f"}
 SUMS = {"voxels": ".0f", "positives": ".0f", "sum_probability": ".3f", "sum_squared_error": ".3f"}
 
 
-def reliability(reference: np.ndarray, candidates: np.ndarray, certainty: np.ndarray, grid: Grid) -> np.ndarray:
+def reliability(reference: np.ndarray, low_threshold: np.ndarray, probability: np.ndarray, grid: Grid) -> np.ndarray:
     """The sums of `SUMS`, a row for each of the `BINS` bins of probability.
 
-    `reference` and `candidates` are boolean masks [z, y, x] of one class, `certainty` its probability in 255ths; it
-    counts as 0 outside of `candidates`. Only voxels in the box of both masks with a margin of 10 mm count, as Mehrtash
-    et al. (IEEE TMI 2020) do, since the rest of a scan is background and sure. All sums are 0 where both are empty.
+    `reference` and `low_threshold` are boolean masks [z, y, x] of one class, `probability` its probability in 255ths;
+    it counts as 0 outside of `low_threshold`. Only voxels in the box of both masks with a margin of 10 mm count, as
+    Mehrtash et al. (IEEE TMI 2020) do, since the rest of a scan is background and sure. All sums are 0 where both are
+    empty.
     """
-    box = bounding_box(reference | candidates)
+    box = bounding_box(reference | low_threshold)
     if box is None:
         return np.zeros((BINS, len(SUMS)))
     box = grow_box(box, MARGIN_MM, grid)
     truth = reference[box].ravel().astype(float)
-    probability = np.where(candidates[box], certainty[box], 0).ravel() / 255
-    bins = np.minimum((probability * BINS).astype(int), BINS - 1)
-    weights = (None, truth, probability, (probability - truth) ** 2)
+    predicted = np.where(low_threshold[box], probability[box], 0).ravel() / 255
+    bins = np.minimum((predicted * BINS).astype(int), BINS - 1)
+    weights = (None, truth, predicted, (predicted - truth) ** 2)
     return np.stack([np.bincount(bins, weights=values, minlength=BINS) for values in weights], axis=1)
 
 

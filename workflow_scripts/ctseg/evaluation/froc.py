@@ -14,23 +14,23 @@ COUNTS = ("reference_lesions", "found_lesions", "false_lesions")
 
 def lesion_counts(
     reference: Volume,
-    candidates: Volume,
-    certainty: Volume,
+    low_threshold: Volume,
+    probability: Volume,
     settings: PostprocessSettings,
-    region: Volume | None,
+    lungs: Volume | None,
     smallest_iou: float,
     n_classes: int,
 ) -> Iterator[dict[str, Any]]:
     """Class, threshold and the counts of `COUNTS` at each of `THRESHOLDS`.
 
-    Reference and candidates are label maps, `certainty` is the probability of the candidate's class in 255ths. What
-    reaches a threshold is cleaned as the study cleans its segmentations; lesions are matched as in `lesion_metrics`.
-    `region` is the lung field where there is a plausible one.
+    Reference and `low_threshold` are label maps, `probability` is the probability of the class in 255ths. What reaches
+    a threshold is postprocessed as the study's segmentations are; lesions are matched as in `lesion_metrics`.
+    `lungs` is the lung field where there is a plausible one.
     """
-    candidates, certainty, reference, region = around_targets(candidates, certainty, reference, region)
+    low_threshold, probability, reference, lungs = around_targets(low_threshold, probability, reference, lungs)
     for threshold in THRESHOLDS:
-        sure = candidates.voxels_zyx * (certainty.voxels_zyx >= threshold * 255)
-        found, _ = postprocess(candidates.with_voxels(sure), settings, region, region is not None)
+        sure = low_threshold.voxels_zyx * (probability.voxels_zyx >= threshold * 255)
+        found, _ = postprocess(low_threshold.with_voxels(sure), settings, lungs, lungs is not None)
         for value in range(1, n_classes + 1):
             counts = lesion_metrics(reference.voxels_zyx == value, found.voxels_zyx == value, smallest_iou)
             yield {"label": value, "threshold": threshold, **{name: counts[name] for name in COUNTS}}

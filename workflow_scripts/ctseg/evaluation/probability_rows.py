@@ -15,8 +15,8 @@ RELIABILITY_COLUMNS = WHERE | {"bin": ""} | SUMS
 
 def froc_rows(
     label: Volume,
-    candidates: Volume,
-    certainty: Volume,
+    low_threshold: Volume,
+    probability: Volume,
     settings: PostprocessSettings,
     lungs: Volume | None,
     params: Mapping[str, Any],
@@ -27,17 +27,17 @@ def froc_rows(
     from which on a lesion counts as found.
     """
     names = params["labels"]
-    for row in lesion_counts(label, candidates, certainty, settings, lungs, params["lesion_iou"], len(names)):
+    for row in lesion_counts(label, low_threshold, probability, settings, lungs, params["lesion_iou"], len(names)):
         yield {**row, **_place(params), "label": names[row["label"] - 1]}
 
 
 def reliability_rows(
-    label: Volume, candidates: Volume, certainty: Volume, params: Mapping[str, Any]
+    label: Volume, low_threshold: Volume, probability: Volume, params: Mapping[str, Any]
 ) -> Iterator[dict[str, Any]]:
     """A row for each target and bin of probability, named by its lower end; `params` as in `froc_rows`."""
     for value, name in enumerate(params["labels"], start=1):
-        reference, found = (volume.voxels_zyx == value for volume in (label, candidates))
-        for number, sums in enumerate(reliability(reference, found, certainty.voxels_zyx, label.grid)):
+        reference, found = (volume.voxels_zyx == value for volume in (label, low_threshold))
+        for number, sums in enumerate(reliability(reference, found, probability.voxels_zyx, label.grid)):
             counted = dict(zip(SUMS, sums, strict=True))
             yield {**_place(params), "label": name, "bin": f"{number / BINS:g}", **counted}
 

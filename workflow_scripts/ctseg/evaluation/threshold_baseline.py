@@ -9,14 +9,14 @@ from ctseg.masks.overlap import dice
 
 
 def threshold_baseline(
-    image: Volume, reference_zyx: np.ndarray, region: Volume | None, thresholds_hu: list[float], min_volume_mm3: float
+    image: Volume, reference_zyx: np.ndarray, lungs: Volume | None, thresholds_hu: list[float], min_volume_mm3: float
 ) -> dict[float, float]:
-    """Dice of taking everything denser than each threshold inside the region, without components that are too small.
+    """Dice of taking everything denser than each threshold in the lung field, without components that are too small.
 
-    `image` holds HU, `reference_zyx` is a boolean mask on its grid and `region` a mask, or None for the whole scan.
+    `image` holds HU, `reference_zyx` is a boolean mask on its grid and `lungs` a mask, or None for the whole scan.
     Returns Dice by threshold in HU; NaN where both masks are empty.
     """
-    inside = np.ones(image.grid.shape_zyx, bool) if region is None else region.voxels_zyx > 0
+    inside = np.ones(image.grid.shape_zyx, bool) if lungs is None else lungs.voxels_zyx > 0
     box = bounding_box(inside) or (slice(0, 1), slice(0, 1), slice(0, 1))  # any box will do where nothing is inside
     hu, inside, reference = image.voxels_zyx[box], inside[box], reference_zyx[box]
     smallest_voxels = voxels_in(min_volume_mm3, image.grid)

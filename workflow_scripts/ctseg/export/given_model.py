@@ -19,7 +19,7 @@ def require_labels(card: ModelCard, labels: Sequence[str]) -> None:
         )
 
 
-def cleaning_of(card: ModelCard) -> Stored:
+def postprocessing_of(card: ModelCard) -> Stored:
     """Threshold and postprocessing as they stand in postprocess.json."""
     values = {"threshold": card.threshold, **asdict(card.postprocess), "region": card.preparation.region}
     return stored({name: Decision(value, REASON) for name, value in values.items()})

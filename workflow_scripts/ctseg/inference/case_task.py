@@ -34,8 +34,8 @@ class CaseTask:
     int8: str = ""
     lungs: str = ""
     lungs_facts: str = ""
-    candidates: str = ""
-    certainty: str = ""
+    low_threshold: str = ""
+    probability: str = ""
     uncertainty: str = ""
 
 
@@ -47,7 +47,7 @@ def segment_case(task: CaseTask, progress: Progress | None = None) -> str:
         plausible_lungs(task.lungs or None, task.lungs_facts or None),
         engine,
         memory_gib=task.memory_gib,
-        certainty=bool(task.candidates),
+        probability=bool(task.low_threshold),
         entropy=bool(task.uncertainty),
         batch_size=task.batch_size,
         progress=progress,
@@ -56,8 +56,8 @@ def segment_case(task: CaseTask, progress: Progress | None = None) -> str:
     engine.release_memory()
     for volume, path in (
         (maps.labels, task.prediction),
-        (maps.candidates, task.candidates),
-        (maps.certainty, task.certainty),
+        (maps.low_threshold, task.low_threshold),
+        (maps.probability, task.probability),
         (maps.entropy, task.uncertainty),
     ):
         if volume and path:

@@ -43,13 +43,13 @@ class MapsWanted:
     """Which maps to make, see `native_grid.Maps`, with labels from a probability of `threshold` on."""
 
     threshold: float
-    certainty: bool = False
+    probability: bool = False
     entropy: bool = False
 
     @property
     def names(self) -> list[str]:
         """The names of the maps."""
-        return ["labels", *(["candidates", "certainty"] if self.certainty else []), *["entropy"] * self.entropy]
+        return ["labels", *(["low_threshold", "probability"] if self.probability else []), *["entropy"] * self.entropy]
 
 
 @dataclass(frozen=True)
@@ -131,9 +131,9 @@ def decided(probabilities: torch.Tensor, wanted: MapsWanted) -> dict[str, torch.
     """The uint8 maps [z, y, x] of float32 probabilities [class, z, y, x]; see `native_grid`."""
     made = {"labels": label_map(probabilities, wanted.threshold)}
     highest = probabilities.amax(dim=0)
-    if wanted.certainty:
-        made["candidates"] = label_map(probabilities, MATTERS_FROM)
-        made["certainty"] = (highest * 255).round_().to(torch.uint8) * (highest >= MATTERS_FROM)
+    if wanted.probability:
+        made["low_threshold"] = label_map(probabilities, MATTERS_FROM)
+        made["probability"] = (highest * 255).round_().to(torch.uint8) * (highest >= MATTERS_FROM)
     if wanted.entropy:
         p = highest.clamp(1e-7, 1 - 1e-7)
         bits = -(p * p.log2() + (1 - p) * (1 - p).log2())
@@ -145,7 +145,6 @@ class Downloads:
     """Blocks of maps that are being copied from the device."""
 
     def __init__(self, blocks: list[Block], device: torch.device) -> None:
-        """Begin to copy; nothing waits for it."""
         on_gpu = device.type == "cuda"
         self._blocks = [
             (row, {name: _begun(values) if on_gpu else values for name, values in found.items()})

@@ -19,14 +19,14 @@ TILE = 64  # voxels of the network's grid along an edge of what is interpolated 
 class Maps:
     """What a network says on the scan's grid, all uint8.
 
-    `labels` has classes from 1 on, 0 is background. Where wanted, `candidates` are the labels at a threshold of
-    `MATTERS_FROM`, `certainty` is the probability in 255ths of the candidate's class, and `entropy` is how unsure the
-    network is: the binary entropy of the highest probability in 255ths of a bit, 0 where there is no candidate.
+    `labels` has classes from 1 on, 0 is background. Where wanted, `low_threshold` has the labels at a threshold of
+    `MATTERS_FROM`, `probability` is the probability in 255ths of their class, and `entropy` is how unsure the network
+    is: the binary entropy of the highest probability in 255ths of a bit, 0 where `low_threshold` is 0.
     """
 
     labels: Volume
-    candidates: Volume | None = None
-    certainty: Volume | None = None
+    low_threshold: Volume | None = None
+    probability: Volume | None = None
     entropy: Volume | None = None
 
 
@@ -35,7 +35,7 @@ def to_native_grid(
     grid: Grid,
     target: Grid,
     threshold: float,
-    certainty: bool = False,
+    probability: bool = False,
     entropy: bool = False,
     tile: int = TILE,
 ) -> Maps:
@@ -46,9 +46,9 @@ def to_native_grid(
     voxels along an edge, in which any probability matters. The result is the same as for the whole: between values
     below the threshold, linear interpolation stays below it.
     """
-    names = ["labels", *(["candidates", "certainty"] if certainty else []), *(["entropy"] if entropy else [])]
+    names = ["labels", *(["low_threshold", "probability"] if probability else []), *(["entropy"] if entropy else [])]
     maps = {name: mapped_arrays.zeros(target.shape_zyx, np.uint8) for name in names}
-    lowest = min(threshold, MATTERS_FROM) if certainty or entropy else threshold
+    lowest = min(threshold, MATTERS_FROM) if probability or entropy else threshold
     before: np.ndarray | None = None
     for first, slab in slabs:
         # From the row before on, so that what lies between the slabs is decided, too.
@@ -117,9 +117,9 @@ def _decide(
         place = grid.cropped(known)
         moved = np.stack([resample(Volume(channel, place), window, fill=0).voxels_zyx for channel in block])
     values = {"labels": label_map(moved, threshold)}
-    if "certainty" in maps:
-        values["candidates"] = label_map(moved, MATTERS_FROM)
-        values["certainty"] = np.where(values["candidates"], np.rint(moved.max(axis=0) * 255), 0)
+    if "probability" in maps:
+        values["low_threshold"] = label_map(moved, MATTERS_FROM)
+        values["probability"] = np.where(values["low_threshold"], np.rint(moved.max(axis=0) * 255), 0)
     if "entropy" in maps:
         values["entropy"] = np.rint(binary_entropy(moved.max(axis=0)) * 255)
     for name, voxels in values.items():

@@ -69,7 +69,7 @@ def infer(
     settings: InferSettings | None = None,
     memory_gib: float = MEMORY_GIB,
     threshold: float | None = None,
-    certainty: bool = False,
+    probability: bool = False,
     entropy: bool = False,
     batch_size: int | None = None,
     progress: Progress | None = None,
@@ -93,7 +93,7 @@ def infer(
 
         on_gpu = cast("TorchEngine", engine)
         device = DeviceSettings(gpu_memory_gib, batch_size)
-        wanted = MapsWanted(threshold, certainty, entropy)
+        wanted = MapsWanted(threshold, probability, entropy)
         return infer_on_device(image, part, grid, tiles, on_gpu, settings.mirror_axes, wanted, device, progress)
 
     def read_rows(first: int, stop: int) -> np.ndarray:
@@ -109,7 +109,7 @@ def infer(
         window_hu[0],
     )
     told = _telling(found, grid.shape_zyx[0], progress) if progress else found
-    return to_native_grid(told, grid, image.grid, threshold, certainty, entropy)
+    return to_native_grid(told, grid, image.grid, threshold, probability, entropy)
 
 
 def _telling(

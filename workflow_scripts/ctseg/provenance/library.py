@@ -45,7 +45,6 @@ class Library:
     """The files below `folder`. Each is read once, when a name leads to it."""
 
     def __init__(self, folder: Path) -> None:
-        """Read nothing yet."""
         self.folder = folder
         self._paths: dict[str, Path | None] = {}
         self._sources: dict[str, Source] = {}

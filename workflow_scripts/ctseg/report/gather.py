@@ -62,7 +62,7 @@ def gather(source: Any, params: Mapping[str, Any]) -> dict[str, Any]:
     measured = [] if cases is None else list(dict.fromkeys(worst_first(cases)["case"]))
     figures = dict(zip(params["segmented"], source.case_figures, strict=True))
     chosen = pictured(measured, [case for case in figures if case not in measured], params["pictures"])
-    made = {name: read_json(source.get(name)) for name in ("plan", "cleaning", "inference") if source.get(name)}
+    made = {name: read_json(source.get(name)) for name in ("plan", "postprocessing", "inference") if source.get(name)}
     # A scan whose label was refused is segmented, but neither trained on nor tested with.
     told_of = cohort[~cohort["case"].isin(_refused(source)["case"])] if "plan" in made else cohort
     paragraphs, references = methods(params["config"], made, told_of, card, cases is not None)
@@ -74,7 +74,7 @@ def gather(source: Any, params: Mapping[str, Any]) -> dict[str, Any]:
         "pictures_text": f" {len(chosen)} of {len(figures)} cases are shown." if len(chosen) < len(figures) else "",
         "previews": _previews(source, params, cases, card.preparation.window_hu),
         "card_table": _card_table(card, source.model, params),
-        "cleaning_table": decision_table(made["cleaning"]),
+        "postprocessing_table": decision_table(made["postprocessing"]),
         "inference_table": decision_table(made["inference"]),
         "methods": paragraphs,
         "references": references,

@@ -34,7 +34,6 @@ class Citations:
     """Numbers of references in the order in which they are cited."""
 
     def __init__(self) -> None:
-        """Begin without any."""
         self.keys: list[str] = []
 
     def __call__(self, *keys: str) -> str:
@@ -48,17 +47,17 @@ def methods(
 ) -> tuple[list[str], list[str]]:
     """Paragraphs on data, network, inference and evaluation; and the references in the order of their numbers.
 
-    `made` has the decisions `cleaning` and `inference`, and `plan` where the study trained its model itself; `card` is
-    the model's.
+    `made` has the decisions `postprocessing` and `inference`, and `plan` where the study trained its model itself;
+    `card` is the model's.
     """
     cite = Citations()
-    cleaning, infer = values_of(made["cleaning"]), values_of(made["inference"])
+    postprocessing, infer = values_of(made["postprocessing"]), values_of(made["inference"])
     if "plan" in made:
         decided = values_of(made["plan"])
         paragraphs = [_data(config, decided, cohort, cite), _training(config, decided, card.versions, cite)]
     else:
         paragraphs = [_given_model(card, cohort)]
-    paragraphs.append(_inference(cleaning, infer))
+    paragraphs.append(_inference(postprocessing, infer))
     if measured:
         paragraphs.append(_evaluation(config, cite))
     paragraphs.append(

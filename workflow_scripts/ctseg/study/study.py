@@ -224,7 +224,7 @@ class Study:
         """Files and folders of results that may be gone after the run, from the study's folder on."""
         if self.config["keep"] == "all":
             return []
-        folders = ["preprocessed/", "predictions/candidates/", "predictions/certainty/"]
+        folders = ["preprocessed/", "predictions/low_threshold/", "predictions/probability/"]
         return folders + [f"predictions/{case}.nii.gz" for case in self.to_segment]
 
     def other_metrics(self) -> str:

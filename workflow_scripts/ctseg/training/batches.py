@@ -97,7 +97,6 @@ class Prefetch(Generic[Made]):
     """Calls a function of whole numbers, and the next number's in the background at once."""
 
     def __init__(self, make: Callable[[int], Made]) -> None:
-        """One thread of its own makes what is asked for."""
         self._make = make
         # A second team of OpenMP threads would make libgomp put all threads to sleep at each barrier, since there are
         # more of them than cores: on two cores a step of the default study took 230 instead of 130 ms.

@@ -27,7 +27,6 @@ class CasesOnDevice:
     """All cases in the device's memory, one after the other; a batch's patches are gathered at once."""
 
     def __init__(self, cases: Sequence[TrainingCase], device: torch.device) -> None:
-        """Copy all cases there."""
         self.device = device
         sizes = [case.image_zyx.size for case in cases]
         starts = np.cumsum([0, *sizes])
@@ -70,7 +69,6 @@ class CasesInFiles:
     """Cases that do not fit the device: threads cut the patches out of the mapped files into pinned memory."""
 
     def __init__(self, device: torch.device) -> None:
-        """Start no thread yet."""
         self.device = device
         self._pool = ThreadPoolExecutor(WORKERS, "patches")
 

@@ -7,16 +7,16 @@ from typing import Any
 import pandas as pd
 
 from ctseg.decisions import Stored, decided
-from ctseg.tuning.thresholds import candidates, choose, cleaning
+from ctseg.tuning.thresholds import choose, postprocessing, trials
 
 
 def tuned(wanted: Mapping[str, Any], plan: Stored, scores: Iterable[str | Path] = ()) -> tuple[Stored, pd.DataFrame]:
     """The choice with the reason of each value, and all that was tried with its mean Dice, the best first.
 
     `wanted` is the section `postprocess` of the config, `scores` are tables of `thresholds.scores`, one a case. Without
-    any the most ordinary candidate is taken, and no Dice is known.
+    any the most ordinary trial is taken, and no Dice is known.
     """
-    tried = candidates(dict(wanted), decided(plan, "smallest_component_mm3"))
+    tried = trials(dict(wanted), decided(plan, "smallest_component_mm3"))
     chosen, dice, n_cases = tried[0], None, 0
     summary = pd.DataFrame(map(vars, tried)).assign(dice=float("nan"))
     tables = [pd.read_csv(path, sep="\t", dtype={"case": str}) for path in scores]
@@ -24,5 +24,5 @@ def tuned(wanted: Mapping[str, Any], plan: Stored, scores: Iterable[str | Path] 
         table = pd.concat(tables)
         chosen, summary["dice"] = choose(table.to_dict("records"), tried)
         dice, n_cases = float(summary["dice"][tried.index(chosen)]), table.loc[table["dice"].notna(), "case"].nunique()
-    made = cleaning(dict(wanted), decided(plan, "region"), chosen, dice, n_cases)
+    made = postprocessing(dict(wanted), decided(plan, "region"), chosen, dice, n_cases)
     return made, summary.sort_values("dice", ascending=False, kind="stable")

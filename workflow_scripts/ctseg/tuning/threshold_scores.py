@@ -5,7 +5,7 @@ from typing import Any
 
 from ctseg.decisions import Stored, decided
 from ctseg.geometry.volume import Volume
-from ctseg.tuning.thresholds import KEYS, candidates, scores
+from ctseg.tuning.thresholds import KEYS, scores, trials
 
 COLUMNS = dict.fromkeys(["case", "label", *KEYS], "") | {"dice": ".6f"}
 
@@ -19,13 +19,13 @@ def score_rows(
     wanted: Mapping[str, Any],
     labels: Sequence[str],
 ) -> Iterator[dict[str, Any]]:
-    """A row for each candidate and target.
+    """A row for each trial and target.
 
     `maps` are classes and probabilities as in `thresholds.scores`, `label` is a label map on their grid, `lungs` the
     lung field where there is a plausible one; `wanted` is the section `postprocess` of the config, `labels` are the
     names of the targets in the order of their values.
     """
-    tried = candidates(dict(wanted), decided(plan, "smallest_component_mm3"))
+    tried = trials(dict(wanted), decided(plan, "smallest_component_mm3"))
     restrict = wanted["restrict_to_region"] and decided(plan, "region") == "lungs"
     for row in scores(*maps, label, tried, len(labels), restrict, lungs):
         yield {**row, "case": case, "label": labels[row["label"] - 1]}

@@ -38,13 +38,13 @@ class Trials:
     """Runs variants on cases, each engine being loaded once.
 
     `model` and `int8` are the files of a model and of its 8-bit integers; `how` are the fields of
-    `case_task.CaseTask` that `case_settings.settings_of` gives, `cleaning` the values of postprocess.json.
+    `case_task.CaseTask` that `case_settings.settings_of` gives, `postprocessing` the values of postprocess.json.
     """
 
     model: Path
     int8: Path
     how: Mapping[str, Any]
-    cleaning: Mapping[str, Any]
+    postprocessing: Mapping[str, Any]
     engines: dict[tuple[str, str], Engine] = field(default_factory=dict)
 
     def variants(self, flip_axes: str, overlap: float | str) -> list[Variant]:
@@ -71,15 +71,15 @@ class Trials:
         """Voxels that the network computes, seconds, and `mean_dice` over the labels after postprocessing."""
         engine, settings = self.engine_of(variant), variant.settings
         memory = {name: self.how[name] for name in ("memory_gib", "gpu_memory_gib")}
-        sizes = memory | {"threshold": self.cleaning["threshold"], "batch_size": self.how["batch_size"]}
+        sizes = memory | {"threshold": self.postprocessing["threshold"], "batch_size": self.how["batch_size"]}
         if engine.on_gpu:  # what is done once for all scans of a process is no scan's time
             infer(case.image, case.lungs, engine, settings, **sizes)
         started = time.perf_counter()
         found = infer(case.image, case.lungs, engine, settings, **sizes)
         seconds = time.perf_counter() - started
-        rules = settings_from(self.cleaning, PostprocessSettings)
-        cleaned, _ = postprocess(found.labels, rules, case.lungs, case.lungs is not None)
-        dice = mean_dice(dice_of_classes(case.label.voxels_zyx, cleaned.voxels_zyx, len(engine.card.labels)))
+        rules = settings_from(self.postprocessing, PostprocessSettings)
+        postprocessed, _ = postprocess(found.labels, rules, case.lungs, case.lungs is not None)
+        dice = mean_dice(dice_of_classes(case.label.voxels_zyx, postprocessed.voxels_zyx, len(engine.card.labels)))
         _, grid = network_input(case.image, case.lungs, engine.card.preparation)
         tiles = tiles_for(grid.shape_zyx, engine, settings, **memory)
         computed = tiles.computed_voxels * 2 ** len(settings.mirror_axes)

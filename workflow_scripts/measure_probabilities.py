@@ -11,13 +11,13 @@ from job import job
 
 with job(snakemake):
     params, source = snakemake.params.settings, snakemake.input
-    label, candidates, certainty = (read_nifti(path) for path in (source.label, source.candidates, source.certainty))
-    require_same_grid(label.grid, certainty.grid, source.label, source.certainty)
-    cleaning = values_of(read_json(source.cleaning))
-    settings = settings_from(cleaning, PostprocessSettings)
-    in_lungs = cleaning["region"] == "lungs"
+    label, low_threshold, probability = map(read_nifti, (source.label, source.low_threshold, source.probability))
+    require_same_grid(label.grid, probability.grid, source.label, source.probability)
+    postprocessing = values_of(read_json(source.postprocessing))
+    settings = settings_from(postprocessing, PostprocessSettings)
+    in_lungs = postprocessing["region"] == "lungs"
     lungs = plausible_lungs(source.get("lungs"), source.get("lungs_facts")) if in_lungs else None
-    froc = list(froc_rows(label, candidates, certainty, settings, lungs, params))
+    froc = list(froc_rows(label, low_threshold, probability, settings, lungs, params))
     write_table(snakemake.output.froc, FROC_COLUMNS, froc)
-    bins = list(reliability_rows(label, candidates, certainty, params))
+    bins = list(reliability_rows(label, low_threshold, probability, params))
     write_table(snakemake.output.reliability, RELIABILITY_COLUMNS, bins)
