@@ -14,6 +14,8 @@ EXCEPTIONS = {
     "labels/formats": "the readers by their names, by tests/labels/test_read_label.py",
     "network/kinds": "what each network can do, by tests/catalogue/test_catalogue.py and tests/study/test_config.py",
     "report/gather": "the parts of a whole study, by tests/workflow/test_workflow.py",
+    "tuning/threshold_choice": "with threshold_scores, by tests/tuning/test_threshold_tables.py",
+    "tuning/threshold_scores": "with threshold_choice, by tests/tuning/test_threshold_tables.py",
     "version": "a constant, which a release changes",
 }
 # Rooms that are tested as a whole, by a file of their own name.
@@ -26,6 +28,7 @@ TOGETHER = {
     "report/test_report_browser": "the report in a browser",
     "scans/test_mutations": "files of each format, damaged at random",
     "scans/test_scan_geometry": "units, sizes and places in files of each format",
+    "tuning/test_threshold_tables": "the tables of thresholds, from cases to the choice",
 }
 WHOLE_THINGS = {"workflow", "service", "page", "gpu", "slurm", "reported", "support"}
 ON_TOP = {"test_command", "test_mirror", "test_rooms"}

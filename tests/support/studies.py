@@ -35,11 +35,19 @@ def merged(base, changes):
     return result
 
 
-def snakemake(folder: Path, study: dict, *arguments: str, checkout: Path = ROOT) -> subprocess.CompletedProcess:
+def snakemake(folder: Path, study: dict, *arguments: str, checkout: Path | None = None) -> subprocess.CompletedProcess:
     """Run the workflow of `checkout` in `folder` with the config `study`; standard output holds both streams."""
     config = folder / "study.yaml"
     config.write_text(yaml.safe_dump(study))
-    command = [sys.executable, "-m", "snakemake", "--snakefile", checkout / "Snakefile", "--directory", folder]
+    command = [
+        sys.executable,
+        "-m",
+        "snakemake",
+        "--snakefile",
+        (checkout or ROOT) / "Snakefile",
+        "--directory",
+        folder,
+    ]
     command += ["--cores", "2", "--configfile", config, *arguments]
     return subprocess.run(
         list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, cwd=folder
@@ -54,7 +62,7 @@ def copy_checkout(folder: Path) -> Path:
     return folder
 
 
-def planned_jobs(folder: Path, study: dict, *arguments: str, checkout: Path = ROOT) -> dict[str, int]:
+def planned_jobs(folder: Path, study: dict, *arguments: str, checkout: Path | None = None) -> dict[str, int]:
     """How many jobs of each rule a dry run wants to run."""
     run = snakemake(folder, study, "--dry-run", *arguments, checkout=checkout)
     assert run.returncode == 0, run.stdout
