@@ -27,7 +27,7 @@ def test_a_manifest_that_is_not_there_or_is_none_is_told(tmp_path):
         read_manifest(path)
     for text in ("{", "[]", '{"format": 99}'):
         path.write_text(text)
-        with pytest.raises(InputError, match="make it anew"):
+        with pytest.raises(InputError, match="make it again"):
             read_manifest(path)
 
 
