@@ -25,7 +25,7 @@ def test_what_is_cut_is_told():
 
 
 def test_nothing_is_cut_where_it_is_refused():
-    with pytest.raises(InputError, match=r"GTV extends beyond image: 2 of 7 .* 10\.0% of it .* convert.beyond_scan: cut"):
+    with pytest.raises(InputError, match=r"GTV extends beyond image: 2 of 7 .* 10\.0% .* convert.beyond_scan: cut"):
         outcome(0.1, "refuse")
 
 
