@@ -88,7 +88,7 @@ def test_the_series_that_were_not_taken_are_told(model_folder, scan, tmp_path):
     [
         ("none.onnx", "scan.nii", "out.nii.gz", "none.onnx does not exist"),
         ("model.onnx", "none.nii", "out.nii.gz", "none.nii does not exist"),
-        ("model.onnx", "model.onnx", "out.nii.gz", "is no scan that ctseg reads"),
+        ("model.onnx", "model.onnx", "out.nii.gz", "is not a scan that ctseg reads"),
         ("model.onnx", "scan.nii", "out.png", "should end in .nii.gz or .nii"),
     ],
 )

@@ -80,7 +80,7 @@ def test_headers_come_in_the_order_of_paths_without_hidden_files_and_directories
     for name in ("b/2", "b/.hidden", "a/10", "a/DICOMDIR"):
         write(ct_slice(np.zeros((5, 6), np.int16), grid_of(1), 0), tmp_path / name)
     assert [str(header.path.relative_to(tmp_path)) for header in list_headers(tmp_path)] == ["a/10", "b/2"]
-    with pytest.raises(InputError, match="is no folder"):
+    with pytest.raises(InputError, match="is not a folder"):
         list_headers(tmp_path / "a/10")
 
 

@@ -129,7 +129,7 @@ def test_a_cut_file_is_named_wherever_the_cut_is(tmp_path, bytes_left):
 def test_folders_without_a_scan(tmp_path):
     with pytest.raises(InputError, match="no DICOM file in it"):
         read_dicom(tmp_path)
-    with pytest.raises(InputError, match="is no folder"):
+    with pytest.raises(InputError, match="is not a folder"):
         read_dicom(tmp_path / "missing")
     write_rtstruct(tmp_path / "a", {})
     write(ct_slice(np.zeros((5, 6), np.uint16), grid_of(4), 0, NumberOfFrames=3), tmp_path / "b")

@@ -49,7 +49,7 @@ def test_the_series_that_is_asked_for_wins(tmp_path):
     wanted = add(tmp_path, "1.2.840.22", ImageType=["DERIVED", "SECONDARY", "REFORMATTED"])
     volume, facts = read_dicom(tmp_path, "1.2.840.22")
     np.testing.assert_array_equal(volume.voxels_zyx, wanted)
-    assert [other["reason"] for other in facts["series"]["others"]] == ["another series was asked for"]
+    assert [other["reason"] for other in facts["series"]["others"]] == ["another series is requested"]
     with pytest.raises(InputError, match="series_uid is not among the 2 CT series") as error:
         read_dicom(tmp_path, "1.2.840.99")
     assert "1.2.840" not in str(error.value)
@@ -93,7 +93,7 @@ def test_a_preferred_kernel_wins_over_thin_slices(tmp_path):
     add(tmp_path, "1.22", n_slices=10, ConvolutionKernel=["B30f"])
     assert choose_stack(tmp_path).stack.series_uid == "1.1"
     assert choose_stack(tmp_path, kernels=["STANDARD", "b3*"]).stack.series_uid == "1.22"
-    assert reasons(tmp_path, kernels=["b3*"]) == {"1.1": "a kernel that was not preferred"}
+    assert reasons(tmp_path, kernels=["b3*"]) == {"1.1": "not a preferred kernel"}
 
 
 def test_a_faulty_series_stands_in_the_way_of_no_other(tmp_path):

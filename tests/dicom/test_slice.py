@@ -165,8 +165,8 @@ def test_a_slice_without_rescaling_has_its_stored_values():
 @pytest.mark.parametrize(
     ("elements", "message"),
     [
-        ({"ImageOrientationPatient": [1, 0, 0, 0.02, 1, 0]}, "no pair of perpendicular unit vectors"),
-        ({"ImageOrientationPatient": [1.02, 0, 0, 0, 1, 0]}, "no pair of perpendicular unit vectors"),
+        ({"ImageOrientationPatient": [1, 0, 0, 0.02, 1, 0]}, "not a pair of perpendicular unit vectors"),
+        ({"ImageOrientationPatient": [1.02, 0, 0, 0, 1, 0]}, "not a pair of perpendicular unit vectors"),
         ({"PixelSpacing": [0.5, -0.5]}, "pixels without a size: 5 by 6 of 0.5 by -0.5 mm"),
         ({"PixelSpacing": [600, 600]}, "pixels of 600 x 600 mm, which no CT has"),
         ({"RescaleSlope": 0}, "a rescale slope of 0"),

@@ -108,10 +108,10 @@ def test_a_file_that_is_no_model_is_told_in_words(study):
     (folder / "other.onnx").write_bytes(b"no model")
     run = snakemake(folder, config | {"study": "wrong", "model": "other.onnx"}, "--", "adopt_model")
     assert run.returncode != 0
-    assert "other.onnx is no ONNX model" in run.stdout
+    assert "other.onnx is not an ONNX model" in run.stdout
     assert "Traceback" not in run.stdout
     run = snakemake(folder, config | {"model": "missing.onnx"}, "--dry-run")
-    assert '"missing.onnx" is no file' in run.stdout
+    assert '"missing.onnx" is not a file' in run.stdout
 
 
 def test_the_card_of_the_study_is_the_models(study):

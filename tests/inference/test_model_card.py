@@ -35,5 +35,5 @@ def test_a_card_survives_its_text():
 
 def test_a_card_is_read_from_the_metadata_of_a_model():
     assert read_card("a.onnx", {"other": "x", METADATA_KEY: CARD.to_json()}) == CARD
-    with pytest.raises(InputError, match=r"a\.onnx is no ctseg model: it has no `ctseg` metadata"):
+    with pytest.raises(InputError, match=r"a\.onnx is not a ctseg model: it has no `ctseg` metadata"):
         read_card("a.onnx", {"other": "x"})

@@ -78,7 +78,7 @@ def test_what_reaches_beyond_the_image_is_cut_and_told_or_refused():
     assert voxels[:4].all()
     assert not voxels[4:].any()
     assert told.startswith("144 of 432 voxels reach beyond the scan, by up to 4 mm")
-    with pytest.raises(InputError, match=r"label leaves image: .* 33\.3%"):
+    with pytest.raises(InputError, match=r"label extends beyond image: .* 33\.3%"):
         placed(part, GRID, "label", "image", TOLERANCE, "refuse")
     with pytest.raises(InputError, match="label lies outside of image"):
         placed(replace(part, grid=moved(GRID, 0, 0, -100)), GRID, "label", "image", TOLERANCE, "cut")

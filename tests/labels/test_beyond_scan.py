@@ -19,13 +19,13 @@ def test_nothing_is_said_of_what_lies_inside():
 
 def test_what_is_cut_is_told():
     assert outcome(0.1) == [
-        "2 of 7 contours reach beyond the scan, by up to 12.3 mm; what lies beyond was cut (convert.beyond_scan)"
+        "2 of 7 contours reach beyond the scan, by up to 12.3 mm; the part beyond was cut (convert.beyond_scan)"
     ]
     assert outcome(0.1, parts=1)[0].startswith("1 of 7 contours reaches")
 
 
 def test_nothing_is_cut_where_it_is_refused():
-    with pytest.raises(InputError, match=r"GTV leaves image: 2 of 7 .* 10\.0% of it .* convert.beyond_scan: cut"):
+    with pytest.raises(InputError, match=r"GTV extends beyond image: 2 of 7 .* 10\.0% .* convert.beyond_scan: cut"):
         outcome(0.1, "refuse")
 
 

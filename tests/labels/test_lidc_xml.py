@@ -177,8 +177,8 @@ def test_files_of_another_kind_are_refused(tmp_path):
     assert "does not exist" in complaint(tmp_path / "missing.xml")
     path = write_xml(tmp_path, [[roi(square(10, 20), -95)]])
     path.write_text(path.read_text()[:-80])
-    assert "is no XML, or it is cut or damaged" in complaint(path)
-    assert "is no XML" in complaint(write_xml(tmp_path, start='<?xml version="1.0" encoding="klingon"?>'))
+    assert "is not XML, or it is cut or damaged" in complaint(path)
+    assert "is not XML" in complaint(write_xml(tmp_path, start='<?xml version="1.0" encoding="klingon"?>'))
     path.write_bytes(b" " * 20_000_001)
     assert "is larger than 20 MB" in complaint(path)
 

@@ -76,10 +76,10 @@ def test_a_damaged_line_is_named_whichever_series_it_is(tmp_path, row):
 
 
 def test_another_file_is_refused(tmp_path):
-    assert "is no annotations.csv of LUNA16" in complaint(
+    assert "is not an annotations.csv of LUNA16" in complaint(
         write_csv(tmp_path, "", "seriesuid,coordX,coordY,coordZ,class\n")
     )
-    assert "is no annotations.csv of LUNA16" in complaint(write_csv(tmp_path, "", ""))
+    assert "is not an annotations.csv of LUNA16" in complaint(write_csv(tmp_path, "", ""))
     assert "does not exist" in complaint(tmp_path / "missing.csv")
     (tmp_path / "bytes.csv").write_bytes(b"\xff\xfe\x00\x01")
     assert "not a CSV file" in complaint(tmp_path / "bytes.csv")

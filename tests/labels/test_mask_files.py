@@ -45,7 +45,7 @@ def test_values_that_are_no_labels_are_refused(tmp_path, value):
     voxels = VALUES.astype(np.float32)
     voxels[0, 0, 0] = value
     write_nifti(Volume(voxels, GRID), tmp_path / "a.nii")
-    with pytest.raises(InputError, match=r"a\.nii holds values that are no whole numbers"):
+    with pytest.raises(InputError, match=r"a\.nii holds values that are not whole numbers"):
         label_of(tmp_path / "a.nii")
 
 

@@ -106,7 +106,7 @@ def test_other_files_are_no_labels(tmp_path):
     image = write(ct_slice(body((1, 5, 6))[0], GRID, 0), tmp_path / "image.dcm")
     (tmp_path / "label.txt").write_text("1 2 3")
     for path, message in [(image, r"\(CT\)"), (tmp_path / "label.txt", r"\(no DICOM\)")]:
-        with pytest.raises(InputError, match=rf"{path.name} is no label that ctseg reads {message}"):
+        with pytest.raises(InputError, match=rf"{path.name} is not a label that ctseg reads {message}"):
             label_of(path)
     for name in ("missing", "missing.nii"):
         with pytest.raises(InputError, match=f"{name} does not exist"):

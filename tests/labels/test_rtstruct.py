@@ -90,10 +90,10 @@ def test_points_and_open_lines_are_no_area(tmp_path):
 def test_files_that_are_no_rtstruct(tmp_path):
     wanted = {"a": ["GTV"]}
     image = write(ct_slice(body((1, 5, 6))[0], grid_of(), 0), tmp_path / "image")
-    with pytest.raises(InputError, match="image is no RTSTRUCT: CT"):
+    with pytest.raises(InputError, match="image is not an RTSTRUCT: CT"):
         read_rois(image, wanted)
     (tmp_path / "text").write_text("nothing")
-    with pytest.raises(InputError, match="text is no RTSTRUCT: it is no DICOM file"):
+    with pytest.raises(InputError, match="text is not an RTSTRUCT: it is not a DICOM file"):
         read_rois(tmp_path / "text", wanted)
     path = write_rtstruct(tmp_path / "RS", {"GTV": [np.ones((50, 3))]})
     path.write_bytes(path.read_bytes()[:-300])

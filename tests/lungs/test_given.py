@@ -24,7 +24,7 @@ def test_every_value_counts_unless_some_are_named(tmp_path):
     assert lungs.voxels_zyx.dtype == np.uint8
     np.testing.assert_array_equal(lungs.voxels_zyx, parts() > 0)
     np.testing.assert_array_equal(read_lungs(path, GRID, "image", [3, 4]).voxels_zyx, np.isin(parts(), [3, 4]))
-    with pytest.raises(InputError, match="has no voxel of 7, 8: it is no lung field"):
+    with pytest.raises(InputError, match="has no voxel of 7, 8: it is not a lung field"):
         read_lungs(path, GRID, "image", [7, 8])
 
 
@@ -42,5 +42,5 @@ def test_a_lung_field_of_another_scan_is_refused(tmp_path):
     write_nifti(Volume(parts(), moved), tmp_path / "lungs.nii")
     with pytest.raises(InputError, match=r"lungs\.nii and image do not lie on one grid"):
         read_lungs(tmp_path / "lungs.nii", GRID, "image")
-    with pytest.raises(InputError, match=r"lungs\.txt is no lung field that ctseg reads"):
+    with pytest.raises(InputError, match=r"lungs\.txt is not a lung field that ctseg reads"):
         read_lungs(tmp_path / "lungs.txt", GRID, "image")

@@ -27,7 +27,7 @@ def test_a_manifest_that_is_not_there_or_is_none_is_told(tmp_path):
         read_manifest(path)
     for text in ("{", "[]", '{"format": 99}'):
         path.write_text(text)
-        with pytest.raises(InputError, match="make it anew"):
+        with pytest.raises(InputError, match="make it again"):
             read_manifest(path)
 
 
@@ -77,7 +77,7 @@ def test_what_changed_or_went_is_told(tmp_path):
 
 def test_many_problems_are_cut(tmp_path):
     require_none([], tmp_path)
-    with pytest.raises(InputError, match="is not what its manifest says") as caught:
+    with pytest.raises(InputError, match="differs from its manifest") as caught:
         require_none([f"{number} is missing" for number in range(SHOWN + 3)], tmp_path)
     assert len(str(caught.value).splitlines()) == SHOWN + 2
     assert str(caught.value).endswith("and 3 more")

@@ -57,7 +57,7 @@ def test_volumes_that_move_with_the_grid_are_told(cases, cohort):
         return [text for text in cautions(moved, cohort, "test", "folder", {"0": 0.8}, {}) if "half a voxel" in text]
 
     (text,) = told([12.0, NAN, 26.0, 3.0, 10.0, 40.0])
-    assert "2 volumes of 5 moved by more than 10 %" in text
+    assert "2 volumes of 5 changed by more than 10 %" in text
     assert told([1.0, NAN, 2.0, 3.0, 10.0, 40.0]) == []
 
 
@@ -111,7 +111,7 @@ def test_cautions_follow_from_the_study(cases, cohort):
     assert "One network" in told(cases, cohort, networks={"0": 0.8})
     assert "Network 0-repeat2 learnt nothing" in told(cases, cohort, networks={"0": 0.8, "0-repeat2": 0.0})
     assert "not plausible in a;" in told(cases, cohort, plausible={"a": False})
-    assert "trained elsewhere" in told(cases, cohort, networks=None)
+    assert "trained in another study" in told(cases, cohort, networks=None)
     unlabelled = told(None, cohort, networks=None)
     assert "No scan has a label" in unlabelled
     assert "comparisons" not in unlabelled

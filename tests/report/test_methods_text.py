@@ -20,7 +20,7 @@ def test_the_text_has_the_studys_own_values():
         "learning rate 0.004",
         "rotation (up to 15°)",
         "zoom (up to 10%)",
-        "voxels of at least 0.4",
+        "a threshold of 0.4",
         "components below 30 mm³ were removed",
         "surface Dice: 2 mm",
     ):

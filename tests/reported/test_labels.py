@@ -95,7 +95,7 @@ def test_a_structure_without_an_area_is_refused_unless_it_may_be_missing(tmp_pat
     report("case03_overlap").make(tmp_path)
     case = tmp_path / "CT", tmp_path / folder / "RS.dcm", GTV_PTV
     text = refusal(*case)
-    assert "GTV has nothing that can be filled" in text
+    assert "GTV has no area to fill" in text
     assert why in text
     _, label = converted(*case, missing_ok=True)
     assert voxels(label) == {"GTV": 0, "PTV": 2022}
@@ -169,7 +169,7 @@ def test_a_structure_that_reaches_out_of_the_scan_is_cut_and_told(tmp_path):
     _, label = converted(tmp_path / "CT", tmp_path / "below.dcm", {"BODY": 1})
     assert voxels(label) == {"BODY": 12240}
     assert label.facts["warnings"] == [
-        "BODY: 1 of 41 contours reaches beyond the scan, by up to 1 mm; what lies beyond was cut (convert.beyond_scan)"
+        "BODY: 1 of 41 contours reaches beyond the scan, by up to 1 mm; the part beyond was cut (convert.beyond_scan)"
     ]
     _, label = converted(tmp_path / "CT", tmp_path / "side.dcm", {"BODY": 1})
     assert voxels(label) == {"BODY": 1225}

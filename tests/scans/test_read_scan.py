@@ -172,7 +172,7 @@ def test_paths_that_are_no_scan(tmp_path):
     one = write(ct_slice(np.zeros((5, 6), np.int16), GRID, 0), tmp_path / "one.dcm")
     with pytest.raises(InputError, match=r"one\.dcm is one file of a DICOM series; give the folder"):
         read_scan(one)
-    with pytest.raises(InputError, match=r"one\.png is no scan .* the folder of a DICOM series"):
+    with pytest.raises(InputError, match=r"one\.png is not a scan .* the folder of a DICOM series"):
         read_scan(one.rename(tmp_path / "one.png"))
     for name in ("missing", "missing.nii.gz", "missing.mha"):
         with pytest.raises(InputError, match=f"{name} does not exist"):

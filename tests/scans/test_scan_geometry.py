@@ -139,7 +139,7 @@ def test_other_formats_under_the_name_of_nifti_are_told_in_words(tmp_path):
         "nrrd.nii": "a NRRD file",
         "dicom.nii": "a DICOM file",
     }.items():
-        with pytest.raises(InputError, match=f"{name} is {words}, though its name says NIfTI"):
+        with pytest.raises(InputError, match=f"{name} is {words}, but its name says NIfTI"):
             read_scan(tmp_path / name)
     (tmp_path / "twice.nii.gz").write_bytes(gzip.compress(gzip.compress(content)))
     with pytest.raises(InputError, match=r"twice\.nii\.gz cannot be read as NIfTI"):

@@ -44,7 +44,7 @@ def test_the_decathlons_labels_must_be_the_studys(tmp_path):
     assert len(find(tmp_path, "msd", {"liver_tumour": 2, "liver": 1})) == 6
     for labels in ({"cancer": 2}, {"tumour": 1}, {"liver": 3}):
         [(name, value)] = labels.items()
-        expected = f"target.labels: {name}: {value} is not what data/dataset.json holds, which is liver: 1, tumour: 2"
+        expected = f"target.labels: {name}: {value} does not match data/dataset.json, which holds liver: 1, tumour: 2"
         assert complaint(tmp_path, "msd", labels) == expected
 
 

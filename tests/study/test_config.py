@@ -159,7 +159,7 @@ def test_the_order_of_the_labels_is_kept():
         ("network.strides", [[2, 2, 2]], "network.strides: has 1 entries; network.channels has 4 levels and needs 3"),
         ("network.kernel_sizes", [[3, 3, 1]] * 4, "network.kernel_sizes: should be [3, 3, 3] at each level for unet"),
         ("train.class_weights", {"vessel": 2}, "train.class_weights.vessel: is none of the labels nodule"),
-        ("train.init_from", "nowhere.pt", 'train.init_from: "nowhere.pt" is no file'),
+        ("train.init_from", "nowhere.pt", 'train.init_from: "nowhere.pt" is not a file'),
         ("train.freeze_encoder", True, "train.freeze_encoder: needs train.init_from"),
         ("plan.patch_size", "automatic", 'plan.patch_size: "automatic" should be auto or a list of 3 whole numbers'),
         ("plan.batch_size", 0, "plan.batch_size: 0 should be a whole number of at least 1"),

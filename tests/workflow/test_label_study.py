@@ -49,7 +49,7 @@ def test_what_is_unusual_about_labels_is_told_everywhere(folder):
     run = snakemake(folder, STUDY, "--", "results/s/cohort.tsv")
     assert run.returncode == 0, run.stdout
     results = folder / "results/s"
-    beyond = "BODY: 1 of 41 contours reaches beyond the scan, by up to 1 mm; what lies beyond was cut"
+    beyond = "BODY: 1 of 41 contours reaches beyond the scan, by up to 1 mm; the part beyond was cut"
     lost = "GTV takes 245 of the 12240 voxels of BODY: the later of two labels wins"
     log = (results / "logs/convert_label/below.log").read_text()
     facts = json.loads((results / "labels/below.json").read_text())
@@ -88,7 +88,7 @@ def facts_of(unused=(), **voxels):
 
 def test_values_of_no_label_are_one_line_over_a_study():
     labels = {"a": facts_of((2, 10), x=5), "b": facts_of((10,), x=6), "c": facts_of(x=7)}
-    assert label_notes(labels) == ["2 of 3 labels hold values that no label has (2 in 1, 10 in 2)"]
+    assert label_notes(labels) == ["2 of 3 labels hold values without a label (2 in 1, 10 in 2)"]
     assert label_notes({"c": labels["c"]}) == label_notes({}) == []
     many = label_notes({"a": facts_of(range(2, 40), x=1)})
     assert many[0].endswith("(2 in 1, 3 in 1, 4 in 1, 5 in 1, 6 in 1, 7 in 1, 8 in 1, 9 in 1, 10 in 1, 11 in 1, …)")

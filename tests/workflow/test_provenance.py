@@ -94,7 +94,7 @@ def test_whatever_changed_or_went_is_named_and_nothing_is_made_anew(finished, tm
     shutil.copy(folder / PATIENT / "scan-case-100.nii.gz", folder / PATIENT / "scan-case-101.nii.gz")
     run = snakemake(folder, config, "--", "verify")
     assert run.returncode != 0
-    told = run.stdout[run.stdout.index("is not what its manifest says") :].split("\n\n")[0]
+    told = run.stdout[run.stdout.index("differs from its manifest") :].split("\n\n")[0]
     assert sorted(line.strip() for line in told.splitlines()[1:]) == [
         "results/given/report.html is missing",
         "results/given/segmentations/case-100.nii.gz has changed",
@@ -105,7 +105,7 @@ def test_whatever_changed_or_went_is_named_and_nothing_is_made_anew(finished, tm
 
 
 def test_a_result_without_a_record_is_told(finished):
-    with pytest.raises(InputError, match=r"how .*given/images/other.nii.gz was made is not on record"):
+    with pytest.raises(InputError, match=r"no record of the job of .*given/images/other.nii.gz"):
         trace(finished[0] / "results/given", ["report.html", "images/other.nii.gz"])
 
 

@@ -161,7 +161,7 @@ def parser() -> argparse.ArgumentParser:
         type=float,
         nargs=2,
         metavar=("SLOPE", "INTERCEPT"),
-        help="give HU where the scan does not say how: of slices without a RescaleIntercept, or values that are no HU",
+        help="give HU where the scan does not say how: of slices without a RescaleIntercept, or values that are not HU",
     )
     one.set_defaults(run=predict)
     return whole

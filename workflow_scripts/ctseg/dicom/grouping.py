@@ -102,7 +102,7 @@ def _stacks_of_series(uid: str, headers: list[Header]) -> list[Stack]:
     sizes = by_size(slices)
     if sum(map(len, sizes[1:])) > ODD_SHARE * len(sizes[0]):
         names = f"{sizes[0][0].path.name} and {sizes[1][0].path.name}"
-        fault = f"its slices have different sizes ({names}); separate the scans, or remove what is no part of the scan"
+        fault = f"its slices have different sizes ({names}); separate the scans, or remove foreign images"
         return [_stack(uid, slices, "", "slices of different sizes", fault)]
     stacks = [Stack(uid, odd, [], problem=DAMAGED, fault=fault)] if odd else []
     for number, group in enumerate(sizes, start=1):

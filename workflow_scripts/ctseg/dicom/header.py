@@ -134,7 +134,7 @@ class Header:
 
 
 def open_dicom(path: Path, tags: list[BaseTag] | None = None) -> Header | None:
-    """Read the header of a DICOM file, or only the elements in `tags`; None when it is no DICOM file.
+    """Read the header of a DICOM file, or only the elements in `tags`; None when it is not a DICOM file.
 
     A file without the 128-byte preamble is read when it begins like one. Raises InputError when the file is DICOM but
     cannot be parsed, or cannot be read at all.
@@ -163,7 +163,7 @@ def open_dicom(path: Path, tags: list[BaseTag] | None = None) -> Header | None:
 
 
 def read_header(path: Path) -> Header | None:
-    """Read the header of a file, or None when it is no DICOM object that belongs to a patient's study.
+    """Read the header of a file, or None when it is not a DICOM object that belongs to a patient's study.
 
     Raises InputError for a file that should be DICOM and is damaged: it might be a slice, so it cannot be ignored. An
     empty file is none; see `empty_files`.
@@ -204,7 +204,7 @@ def list_headers(folder: str | Path) -> list[Header]:
     """
     root = Path(folder)
     if not root.is_dir():
-        raise InputError(f"{root} is no folder; a DICOM scan is given by the folder that holds its slices")
+        raise InputError(f"{root} is not a folder; a DICOM scan is given by the folder that holds its slices")
     paths = _files(root.rglob("*"))
     headers = (read_header(path) for path in paths)
     return [header for header in headers if header is not None]

@@ -123,7 +123,7 @@ def dicom_label(path: Path) -> tuple[Path, str]:
         if kind in KINDS:
             return path, kind
         raise InputError(
-            f"{path} is no label that ctseg reads ({kind}): give NIfTI, NRRD, MHA, MHD, RTSTRUCT, DICOM SEG, or the "
+            f"{path} is not a label that ctseg reads ({kind}): give NIfTI, NRRD, MHA, MHD, RTSTRUCT, DICOM SEG, or the "
             "XML or CSV of an archive"
         )
     kinds = {header.path: header.text("Modality") for header in list_headers(path)}
@@ -157,9 +157,10 @@ def require_relation(
     ]
     if foreign and not allowed:
         raise InputError(
-            f"{label_name} was drawn for another {' and another '.join(foreign)} than {image_name}, so it may lie "
-            "anywhere in it; give scan and label that belong together (a series_uid in the case table is taken before "
-            "the series that the label names). If both are of one scan all the same, set convert.foreign_label: allow"
+            f"{label_name} was drawn for another {' and another '.join(foreign)} than {image_name}, so its "
+            "position is unknown; give scan and label that belong together (a series_uid in the case table has "
+            "priority over the series that the label names). If they belong to one scan nevertheless, set "
+            "convert.foreign_label: allow"
         )
     told = [f"the label names another {what} than its scan; convert.foreign_label allows it" for what in foreign]
     if relation["series"] == ANOTHER and relation["frame_of_reference"] == NOT_NAMED:

@@ -69,7 +69,7 @@ def _with_rescaling(choice: Choice, rescale: Sequence[float] | None) -> tuple[Ch
         (slope, intercept), _ = others.most_common(1)[0]
         raise InputError(
             f"{len(bare)} of the {len(slices)} slices in {choice.folder} have no RescaleIntercept, the first of them "
-            f"{bare[0].path.name}, so their values are no Hounsfield units; copy the series again from its source, or "
+            f"{bare[0].path.name}, so their values are not Hounsfield units; copy the series again from its source, or "
             f"give the slope and intercept of the others: convert.rescale: [{slope:g}, {intercept:g}] "
             f"(--rescale {slope:g} {intercept:g} on the command line)"
         )

@@ -66,7 +66,7 @@ def choose_stack(
     if series_uid and not candidates:
         n_series = len({stack.series_uid for stack in stacks if stack.slices})
         raise InputError(
-            f"the series asked for by its series_uid is not among the {n_series} CT series of {root}; "
+            f"the series with the given series_uid is not among the {n_series} CT series of {root}; "
             "correct the series_uid, or leave it out to take the best one"
         )
     usable = [stack for stack in candidates if not stack.problem]
@@ -76,13 +76,13 @@ def choose_stack(
     n_patients = len({stack.patient for stack in meant} - {""})
     if n_patients > 1:
         raise InputError(
-            f"{root} holds CT series of {n_patients} patients, so which of them is meant is not clear; give the folder "
+            f"{root} holds CT series of {n_patients} patients, so the choice is unclear; give the folder "
             "of one patient, or the series_uid of a series"
         )
     chosen, passed_over = _best(meant, tuple(kernels))
     passed_over += [(stack, f"the label names another {named}") for stack in usable if stack not in meant]
     passed_over += [(stack, stack.problem) for stack in candidates if stack.problem]
-    passed_over += [(stack, "another series was asked for") for stack in stacks if stack not in candidates]
+    passed_over += [(stack, "another series is requested") for stack in stacks if stack not in candidates]
     return replace(_checked(root, chosen, passed_over), named=named)
 
 
@@ -143,7 +143,7 @@ def _refuse_turned(root: Path, stack: Stack, chosen: Stack) -> None:
         raise InputError(
             f"the slices of one series in {root} have different orientations: {count} of {count + len(chosen.slices)} "
             f"are turned by {angle:.2g}° against the others, between which they lie, as {first} against "
-            f"{chosen.slices[0].path.name}: they are no one volume; give a folder with one of both alone"
+            f"{chosen.slices[0].path.name}: they are not one volume; give a folder with only one of the two"
         )
 
 
@@ -157,7 +157,7 @@ def _best(stacks: list[Stack], kernels: tuple[str, ...]) -> tuple[Stack, list[tu
         ("a secondary image", lambda stack: "SECONDARY" not in stack.image_type),
         ("a reformat", lambda stack: not {"REFORMATTED", "MPR"} & set(stack.image_type)),
         ("shorter", lambda stack: stack.length_mm >= WIDE_ENOUGH * longest_mm),
-        ("a kernel that was not preferred", lambda stack: -_kernel_rank(stack, kernels)),
+        ("not a preferred kernel", lambda stack: -_kernel_rank(stack, kernels)),
         ("thicker slices", lambda stack: -(stack.facts()["slice_distance_mm"] or np.inf)),
         ("fewer slices", lambda stack: len(stack.slices)),
         ("equal to the chosen one", lambda stack: -stacks.index(stack)),

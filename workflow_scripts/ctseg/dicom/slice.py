@@ -63,7 +63,7 @@ def parse_slice(header: Header) -> Slice:
     axes = np.array(_numbers(header, "ImageOrientationPatient", 6)).reshape(2, 3)
     lengths = np.linalg.norm(axes, axis=1, keepdims=True)
     if np.abs(lengths - 1).max() > 0.01 or abs(float(axes[0] @ axes[1])) > 0.01:
-        raise InputError(f"{header.path} has an orientation that is no pair of perpendicular unit vectors")
+        raise InputError(f"{header.path} has an orientation that is not a pair of perpendicular unit vectors")
     spacing_y, spacing_x = _numbers(header, "PixelSpacing", 2)
     rows, columns = (int(_numbers(header, keyword, 1)[0]) for keyword in ("Rows", "Columns"))
     if min(spacing_x, spacing_y, rows, columns) <= 0:
@@ -126,7 +126,7 @@ def _numbers(header: Header, keyword: str, count: int, default: list[float] | No
     except (TypeError, ValueError, OverflowError):
         numbers = []
     if len(numbers) != count or not np.isfinite(numbers).all():
-        raise InputError(f"{header.path} lacks a usable {keyword}: it is no slice of a volume, or it is damaged")
+        raise InputError(f"{header.path} lacks a usable {keyword}: it is not a slice of a volume, or it is damaged")
     return numbers
 
 

@@ -100,7 +100,7 @@ def _refuse_unusable(choice: Choice) -> None:
         raise InputError(
             f"not all images of the CT series in {choice.folder} can be used, and the distances of those that can go "
             f"from {steps_mm.min():.2f} to {steps_mm.max():.2f} mm; {lost}; copy the series again from its source, or "
-            "remove these files if they are no part of the scan"
+            "remove these files if they are not part of the scan"
         )
 
 

@@ -188,7 +188,7 @@ def _decimals(values: np.ndarray | list[float] | tuple[float, ...]) -> list[pydi
 
 
 def _read(path: Path, keywords: tuple[str, ...]) -> Dataset:
-    """These elements of a file, their texts decoded, as a dataset that is no file's."""
+    """These elements of a file, their texts decoded, as a dataset that is not a file's."""
     found, kept = pydicom.dcmread(path, stop_before_pixels=True, force=True, specific_tags=list(keywords)), Dataset()
     found.decode()
     for keyword in keywords:

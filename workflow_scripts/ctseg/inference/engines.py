@@ -49,7 +49,7 @@ class OpenVinoEngine(ProcessorEngine):
     """The fastest on processors: compiled once for each shape of a batch."""
 
     def __init__(self, path: Path, threads: int, precision: str | None = None, use_gpu: bool = False) -> None:
-        """Read `path`; `threads` cores are used. Raises InputError when it is no ctseg model."""
+        """Read `path`; `threads` cores are used. Raises InputError when it is not a ctseg model."""
         import openvino as ov  # takes 0.2 s that other engines need not spend
 
         self._core = ov.Core()
@@ -87,7 +87,7 @@ class OnnxRuntimeEngine(ProcessorEngine):
     """Runs everywhere; on a GPU when the installed build has TensorRT or CUDA."""
 
     def __init__(self, path: Path, threads: int, precision: str | None = None, use_gpu: bool = True) -> None:
-        """Load `path`; the CPU uses `threads` cores. Raises InputError when it is no ctseg model.
+        """Load `path`; the CPU uses `threads` cores. Raises InputError when it is not a ctseg model.
 
         On a processor the file alone decides the precision: float32, or int8.
         """
@@ -139,7 +139,7 @@ def load_engine(
     if not path.is_file():
         raise InputError(f"the model {path} does not exist")
     if path.suffix not in (ONNX, TORCHSCRIPT) or (path.suffix == TORCHSCRIPT and choice not in ("auto", "torch")):
-        raise InputError(f"{path} is no model for this engine: give model{ONNX}, or model{TORCHSCRIPT} for torch")
+        raise InputError(f"{path} is not a model for this engine: give model{ONNX}, or model{TORCHSCRIPT} for torch")
     name = fastest_engine(path, use_gpu) if choice == "auto" else choice
     if find_spec(name) is None:
         raise InputError(f"the engine {name} is not installed; `pip install {name}`, or set infer.engine to auto")

@@ -102,7 +102,7 @@ class DeviceWindows:
         if self.batch_size == 1:
             raise InputError(memory_advice(self.tiles.window_zyx))
         self.batch_size = max(1, self.batch_size // 2)
-        logger.warning("the GPU's memory ran out; going on with %d windows at once", self.batch_size)
+        logger.warning("the GPU's memory ran out; continuing with %d windows at once", self.batch_size)
         torch.cuda.empty_cache()
 
 

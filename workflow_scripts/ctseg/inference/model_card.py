@@ -101,9 +101,9 @@ class ModelCard:
 
 
 def read_card(path: str | Path, metadata: dict[str, str]) -> ModelCard:
-    """The card in the metadata of the model at `path`. Raises InputError when it is no ctseg model."""
+    """The card in the metadata of the model at `path`. Raises InputError when it is not a ctseg model."""
     if METADATA_KEY not in metadata:
-        raise InputError(f"{path} is no ctseg model: it has no `{METADATA_KEY}` metadata")
+        raise InputError(f"{path} is not a ctseg model: it has no `{METADATA_KEY}` metadata")
     return ModelCard.from_json(metadata[METADATA_KEY])
 
 

@@ -100,7 +100,7 @@ def read_torchscript(path: Path) -> tuple[ModelCard, dict[str, torch.Tensor]]:
     card = read_card(path, {METADATA_KEY: extra[CARD_FILE]} if extra[CARD_FILE] else {})
     if card.network is None:
         raise InputError(
-            f"{path} is of an older ctseg that did not describe its network; export the model anew, or set "
+            f"{path} is of an older ctseg that did not describe its network; export the model again, or set "
             "infer.engine (--engine) to openvino or onnxruntime"
         )
     return card, weights

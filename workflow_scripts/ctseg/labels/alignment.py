@@ -41,7 +41,7 @@ class Tolerance:
         if off_mm <= self.silent_mm + ROUNDING_MM:
             return []
         return [
-            f"the label lies {off_mm:.3g} mm beside the voxels of its scan; it was taken as if it lay on them "
+            f"the label lies {off_mm:.3g} mm beside the voxels of its scan; it was placed on them "
             f"(convert.label_off_mm allows {self.allowed_mm:.3g} mm)"
         ]
 
@@ -52,7 +52,7 @@ class Tolerance:
         enough_mm = np.ceil(off_mm * 100 + 0.5) / 100
         if enough_mm > LARGEST_MM:
             return f"{text}."
-        return f"{text}. If they are of one scan all the same, set convert.label_off_mm: {enough_mm:g}"
+        return f"{text}. If they belong to one scan nevertheless, set convert.label_off_mm: {enough_mm:g}"
 
 
 def off_xyz_mm(label: Grid, image: Grid) -> np.ndarray:

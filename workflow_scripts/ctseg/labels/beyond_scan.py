@@ -42,7 +42,7 @@ def require_inside(
         )
     if policy == "refuse":
         raise InputError(
-            f"{name} leaves {image_name}: {beyond.text}, {beyond.share:.1%} of it in all; correct it, or set "
-            "convert.beyond_scan: cut to take what lies inside"
+            f"{name} extends beyond {image_name}: {beyond.text}, {beyond.share:.1%} of it in all; correct it, or set "
+            "convert.beyond_scan: cut to use the part inside"
         )
-    return [f"{beyond.text}; what lies beyond was cut (convert.beyond_scan)"]
+    return [f"{beyond.text}; the part beyond was cut (convert.beyond_scan)"]

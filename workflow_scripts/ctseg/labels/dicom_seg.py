@@ -102,7 +102,7 @@ def _structure(
     off_mm = float((np.abs(corners - np.rint(corners)) * grid.spacing_zyx_mm).max())
     beside = f"{name} does not lie on the voxels of {image_name} but"
     if problem := _other_lattice(frames, grid):
-        raise InputError(f"{beside} {problem}: it was drawn on another series or resampled; give the one of this scan")
+        raise InputError(f"{beside} {problem}: it was drawn on another series or resampled; give the SEG of this scan")
     if tolerance.refuses(off_mm):
         raise InputError(f"{beside} lies up to {off_mm:.4g} mm beside them, and {tolerance.advice(off_mm)}")
     for indices in inside:

@@ -121,7 +121,7 @@ def _only_label(path: Path, asked: Asked) -> str:
     """The label that the nodules of an archive are; there must be one."""
     labels = asked.settings.labels
     if len(labels) > 1:
-        raise InputError(f"{path} has nodules alone, but target.labels has {', '.join(labels)}; name one label")
+        raise InputError(f"{path} has only nodules, but target.labels has {', '.join(labels)}; name one label")
     [label] = labels
     return label
 

@@ -87,7 +87,7 @@ def _read_sessions(path: Path) -> list[list[Nodule]]:
     if kind == "IdriReadMessage":
         raise InputError(f"{path} annotates a chest X-ray, not a CT: give the XML of the CT series")
     if kind != "LidcReadMessage":
-        raise InputError(f"{path} is no LIDC-IDRI annotation: its first element is not LidcReadMessage")
+        raise InputError(f"{path} is not a LIDC-IDRI annotation: its first element is not LidcReadMessage")
     try:
         return [
             [
@@ -98,7 +98,7 @@ def _read_sessions(path: Path) -> list[list[Nodule]]:
         ]
     except (ValueError, TypeError, OverflowError):
         raise InputError(
-            f"{path} is damaged: an outline without its slice, or with coordinates that are no numbers; copy it again"
+            f"{path} is damaged: an outline without its slice, or with coordinates that are not numbers; copy it again"
         ) from None
 
 
@@ -110,14 +110,16 @@ def _parse(path: Path) -> ET.Element:
     except OSError:
         raise InputError(f"{path} does not exist or cannot be read") from None
     if len(data) > LARGEST_FILE_BYTES:
-        raise InputError(f"{path} is larger than {LARGEST_FILE_BYTES // 1_000_000} MB: it is no LIDC-IDRI annotation")
+        raise InputError(
+            f"{path} is larger than {LARGEST_FILE_BYTES // 1_000_000} MB: it is not a LIDC-IDRI annotation"
+        )
     # A NUL byte says UTF-16 or UTF-32, in which the second test could not see the DTD.
     if b"\0" in data or b"<!DOCTYPE" in data or b"<!ENTITY" in data:
-        raise InputError(f"{path} declares a DTD or is not in UTF-8: it is no LIDC-IDRI annotation")
+        raise InputError(f"{path} declares a DTD or is not in UTF-8: it is not a LIDC-IDRI annotation")
     try:
         return ET.fromstring(data)
     except (ET.ParseError, ValueError, LookupError):  # LookupError: an encoding that does not exist
-        raise InputError(f"{path} is no XML, or it is cut or damaged; copy it again") from None
+        raise InputError(f"{path} is not XML, or it is cut or damaged; copy it again") from None
 
 
 def _outline(roi: ET.Element) -> Outline:

@@ -51,7 +51,7 @@ def _rows(path: Path) -> Iterator[tuple[int, str, np.ndarray, float]]:
             lines = csv.reader(stream)
             header = [cell.strip() for cell in next(lines, [])]
             if header != COLUMNS:
-                raise InputError(f"{path} is no annotations.csv of LUNA16: line 1 should be {','.join(COLUMNS)}")
+                raise InputError(f"{path} is not an annotations.csv of LUNA16: line 1 should be {','.join(COLUMNS)}")
             for cells in lines:
                 if any(cell.strip() for cell in cells):
                     yield lines.line_num, cells[0].strip(), *_ball(cells, f"{path}, line {lines.line_num}")

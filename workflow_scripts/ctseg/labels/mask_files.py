@@ -43,7 +43,7 @@ def read_label_map(
 ) -> LabelMap:
     """Find the labels in a file of whole numbers, by the names that the file gives to values, else by `labels`.
 
-    Raises InputError when the file does not lie on `grid`, its values are no whole numbers, and, unless `missing_ok`,
+    Raises InputError when the file does not lie on `grid`, its values are not whole numbers, and, unless `missing_ok`,
     when none of the labels is in it or it names others.
     """
     named = names_in(path)
@@ -161,7 +161,7 @@ def _whole_numbers(voxels: np.ndarray, path: Path) -> np.ndarray:
     if voxels.dtype.kind != "f":
         return voxels
     if not (np.abs(voxels - np.rint(voxels)) <= WHOLE_NUMBER).all():
-        raise InputError(f"{path} holds values that are no whole numbers: it is no label map but perhaps probabilities")
+        raise InputError(f"{path} holds values that are not whole numbers: not a label map, perhaps probabilities")
     return np.rint(voxels)
 
 

@@ -109,7 +109,7 @@ def _require_structures(kept: Mapping[str, Structure], settings: LabelSettings, 
     if empty and not settings.missing_ok:
         label, why = next(iter(empty.items()))
         raise InputError(
-            f"{path}: {label} has nothing that can be filled: {why}; draw it, or set convert.missing_label to allow if "
+            f"{path}: {label} has no area to fill: {why}; draw it, or set convert.missing_label to allow if "
             f"cases may be without {label}"
         )
 

@@ -35,7 +35,7 @@ class Roi:
 def read_rois(path: str | Path, wanted: Mapping[str, Sequence[str]], missing_ok: bool = False) -> dict[str, list[Roi]]:
     """Read ROIs of an RTSTRUCT: for each label of `wanted` those that it names.
 
-    Raises InputError when the file is no RTSTRUCT or damaged, or an ROI is not there (unless `missing_ok`); names are
+    Raises InputError when the file is not an RTSTRUCT or damaged, or an ROI is missing (unless `missing_ok`); names are
     found as in `find_structures`.
     """
     dataset = _open_rtstruct(Path(path))
@@ -59,7 +59,9 @@ def _open_rtstruct(path: Path) -> pydicom.Dataset:
     """Read an RTSTRUCT file; InputError when it is another kind of file."""
     header = open_dicom(path)
     if header is None or header.text("Modality") != "RTSTRUCT":
-        raise InputError(f"{path} is no RTSTRUCT: {header.text('Modality') if header else 'it is no DICOM file'}")
+        raise InputError(
+            f"{path} is not an RTSTRUCT: {header.text('Modality') if header else 'it is not a DICOM file'}"
+        )
     if _is_cut(header.dataset):
         raise InputError(f"{path} is cut: its last part is missing; copy it again from its source")
     return header.dataset

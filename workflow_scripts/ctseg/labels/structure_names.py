@@ -57,7 +57,7 @@ def quoted(name: str) -> str:
 
 
 def bad_pattern(name: str) -> str:
-    """Why a name between slashes is no regular expression, empty if it is one or no such name."""
+    """Why a name between slashes is not a regular expression, empty if it is one or no such name."""
     try:
         re.compile(name[1:-1] if _is_pattern(name) else "")
     except re.error as error:

@@ -22,11 +22,11 @@ def read_lungs(path: str | Path, grid: Grid, image_name: str, values: Collection
     """
     source = Path(path)
     if not is_volume_file(source):
-        raise InputError(f"{source} is no lung field that ctseg reads: give NIfTI, NRRD, MHA or MHD")
+        raise InputError(f"{source} is not a lung field that ctseg reads: give NIfTI, NRRD, MHA or MHD")
     volume = aligned(read_volume_file(source), grid)
     require_same_grid(volume.grid, grid, str(source), image_name, TOLERANCE_VOXELS * min(grid.spacing_xyz_mm))
     inside = volume.voxels_zyx != 0 if values is None else np.isin(volume.voxels_zyx, list(values))
     if not inside.any():
         wanted = "that is not 0" if values is None else f"of {', '.join(map(str, values))}"
-        raise InputError(f"{source} has no voxel {wanted}: it is no lung field; leave it out to have one computed")
+        raise InputError(f"{source} has no voxel {wanted}: it is not a lung field; leave it out to compute one")
     return Volume(inside.astype(np.uint8), grid)

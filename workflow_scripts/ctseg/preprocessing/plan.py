@@ -1,4 +1,4 @@
-"""Resolving each `auto` of the config from the training cases, and saying why."""
+"""Values for each `auto` of the config, from the training cases, with reasons."""
 
 from typing import Any
 
@@ -11,14 +11,14 @@ from ctseg.geometry.volume import whole_up
 from ctseg.network.kinds import KINDS
 from ctseg.network.levels import plan_kernels, plan_strides, size_multiple
 
-ANISOTROPIC = 3.0  # a slice distance this many times the in-plane spacing is a property of the data, not to be undone
+ANISOTROPIC = 3.0  # from this ratio of slice distance to in-plane spacing on, the network keeps thick slices
 WINDOW_MARGIN_HU = 50.0
 # Memory of a training step of the 16…256 residual U-Net, gradients included, per patch voxel in float32, measured at
 # 2 × 96³ on a CPU; it grows with the features of the finest level.
 STEP_BYTES_PER_VOXEL = 1500
 FEATURES = 16  # of the finest level, where they are auto
 MOST_FEATURES = 256
-MOST_PATCH_VOXELS = 160**3  # more context than that is not known to help; what memory is left holds more patches
+MOST_PATCH_VOXELS = 160**3  # more context has no known benefit; the remaining memory holds more patches
 IN_LUNGS = 0.99  # share of a case's targets that must lie in the box around the lungs to crop to it
 
 
@@ -30,10 +30,10 @@ def plan(fingerprints: dict[str, dict[str, Any]], wanted: dict[str, Any], memory
     """Resolve region, spacing, HU window and scaling, levels of the network, patch, batch and smallest component.
 
     `fingerprints` maps each training case to its fingerprint; `wanted` holds the section `plan` of the config, of
-    `network` architecture, channels, strides and kernel_sizes, and of `target` the region. `memory_gib` is what a
-    training step may take on the device that trains; it is told where patch or batch follow from it.
-    Returns {"value", "reason"} per decision; sizes in x, y, z order. Raises InputError when a window is wanted from no
-    foreground, or patch and levels do not fit each other.
+    `network` architecture, channels, strides and kernel_sizes, and of `target` the region. `memory_gib` is the
+    limit of a training step on the device that trains; it is part of the result if patch or batch follow from it.
+    Returns {"value", "reason"} per decision; sizes in x, y, z order. Raises InputError when an automatic window
+    has no foreground, or when patch and levels do not fit each other.
     """
     facts = list(fingerprints.values())
     wanted = wanted | {"memory_gib": memory_gib.value}
@@ -62,9 +62,9 @@ def _region(facts: Facts, wanted: str) -> Decision:
         return Decision(wanted, GIVEN)
     shares = [fact["foreground_in_lungs"] for fact in facts if fact["foreground_in_lungs"] is not None]
     if shares and min(shares) >= IN_LUNGS:
-        return Decision("lungs", f"in all {len(shares)} cases with targets these lie in the box around the lungs")
+        return Decision("lungs", f"the targets of all {len(shares)} cases with targets lie in the box around the lungs")
     outside = sum(share < IN_LUNGS for share in shares)
-    return Decision("body", f"in {outside} of {len(shares)} cases targets lie outside of the box around the lungs")
+    return Decision("body", f"in {outside} of {len(shares)} cases targets lie outside the box around the lungs")
 
 
 def _spacing(facts: Facts) -> Decision:
@@ -88,20 +88,20 @@ def _foreground(facts: Facts, what: str) -> list[dict[str, Any]]:
 
 
 def _window(facts: Facts, scaling: str) -> Decision:
-    """The targets' own range of HU; with a margin for what surrounds them, unless it is to be scaled by them alone."""
+    """The targets' range of HU; with a margin for their surroundings, except for zscore scaling."""
     rows = _foreground(facts, "plan.window_hu is auto")
     margin_hu = 0.0 if scaling == "zscore" else WINDOW_MARGIN_HU
     low = round(float(np.median([row["percentiles"][0] for row in rows])) - margin_hu)
     high = round(float(np.median([row["percentiles"][-1] for row in rows])) + margin_hu)
     reason = f"median over {len(rows)} cases of the 0.5 and 99.5 percentile of the targets' HU"
-    return Decision([low, high], reason + (f", and {margin_hu:g} HU more on each side" if margin_hu else ""))
+    return Decision([low, high], reason + (f", with {margin_hu:g} HU added on each side" if margin_hu else ""))
 
 
 def _scaling(facts: Facts, scaling: str, window_hu: list[float]) -> Decision:
     """Centre and spread: of the window, or mean and standard deviation of the targets' HU."""
     if scaling == "window":
         low, high = window_hu
-        return Decision([(low + high) / 2, (high - low) / 2], "plan.scaling is window: it becomes -1 to 1")
+        return Decision([(low + high) / 2, (high - low) / 2], "plan.scaling is window: the window becomes -1 to 1")
     rows = _foreground(facts, "plan.scaling is zscore")
     mean = float(np.mean([row["mean"] for row in rows]))
     # Of all cases together: the variance within them and that of their means.
@@ -111,18 +111,18 @@ def _scaling(facts: Facts, scaling: str, window_hu: list[float]) -> Decision:
 
 
 def _network_and_patch(facts: Facts, wanted: dict[str, Any], spacing_mm: list[float], region: str) -> Decisions:
-    """Levels, strides, kernels and patch, which hang together."""
+    """Levels, strides, kernels and patch, which depend on each other."""
     given_patch = None if wanted["patch_size"] == "auto" else wanted["patch_size"]
     levels = None if wanted["channels"] == "auto" else len(wanted["channels"])
     size = np.median([fact["region_xyz_mm"][region] for fact in facts], axis=0) / spacing_mm
     if given_patch is None:
         most = min(_voxels(wanted, wanted["channels"]) / 2, MOST_PATCH_VOXELS)
-        # What the patch will be about: the region, shrunk evenly to the memory.
+        # Approximate patch: the region, shrunk evenly to the memory.
         about = size * min(1.0, (most / size.prod()) ** (1 / 3))
     strides = _strides(wanted, spacing_mm, given_patch or (None if levels else about.tolist()), levels)
     if wanted["channels"] == "auto":
         values = [min(MOST_FEATURES, FEATURES * 2**level) for level in range(len(strides.value) + 1)]
-        channels = Decision(values, f"{FEATURES} features, doubled at each level; levels as the patch allows")
+        channels = Decision(values, f"{FEATURES} features, doubled at each level; as many levels as the patch allows")
     else:
         channels = Decision(wanted["channels"], GIVEN)
     multiple = size_multiple(strides.value)
@@ -142,18 +142,18 @@ def _network_and_patch(facts: Facts, wanted: dict[str, Any], spacing_mm: list[fl
 def _strides(
     wanted: dict[str, Any], spacing_mm: list[float], patch: list[float] | None, levels: int | None
 ) -> Decision:
-    """What each level halves."""
+    """Strides of each level but the first."""
     if wanted["strides"] != "auto":
         return Decision(wanted["strides"], GIVEN)
     if KINDS[wanted["architecture"]].even_strides:
         count = (levels or len(plan_strides(spacing_mm, patch, None)) + 1) - 1
         return Decision([[2, 2, 2]] * count, f"a {wanted['architecture']} halves all axes at each level")
     strides = [list(stride) for stride in plan_strides(spacing_mm, patch, levels)]
-    return Decision(strides, "an axis is halved unless its voxels are twice as long as the shortest, or run out")
+    return Decision(strides, "an axis is halved unless its voxels are twice as long as the shortest or too few")
 
 
 def _kernels(wanted: dict[str, Any], spacing_mm: list[float], strides: list[list[int]]) -> Decision:
-    """How far each level's convolutions reach."""
+    """Kernel sizes of the convolutions of each level."""
     if wanted["kernel_sizes"] != "auto":
         return Decision(wanted["kernel_sizes"], GIVEN)
     if not KINDS[wanted["architecture"]].kernels_vary:
@@ -185,25 +185,25 @@ def _patch(size: np.ndarray, multiple: tuple[int, ...], most_voxels: float) -> D
     while patch.prod() > most_voxels and (patch > smallest).any():
         axis = np.where(patch > smallest, patch, 0).argmax()
         patch[axis] -= factors[axis]
-    reason = f"the median region of {size.round().astype(int).tolist()} voxels, cut to the memory given"
+    reason = f"the median region of {size.round().astype(int).tolist()} voxels, shrunk to the memory limit"
     return Decision([int(value) for value in patch], reason)
 
 
 def _voxels(wanted: dict[str, Any], channels: list[int] | str) -> float:
-    """How many patch voxels a training step can hold in the memory given."""
+    """Number of patch voxels of a training step that fit the memory limit."""
     features = FEATURES if channels == "auto" else max(int(channels[0]), FEATURES)
     return wanted["memory_gib"] * 2**30 / (STEP_BYTES_PER_VOXEL * features / FEATURES)
 
 
 def _batch(patch: list[int], voxels: float) -> Decision:
-    """As many patches as the memory holds, from 2 to 8."""
+    """Number of patches that fit the memory limit, from 2 to 8."""
     fits = int(voxels // np.prod(patch))
     size = min(8, max(2, fits))
-    return Decision(size, f"{max(fits, 0)} patches fit the memory given; 2 to 8 are used")
+    return Decision(size, f"{max(fits, 0)} patches fit the memory limit; 2 to 8 are allowed")
 
 
 def _smallest_component(facts: Facts) -> Decision:
-    """Half of what nearly all components of the targets exceed: what is smaller is rather noise than a target."""
+    """Half of the volume that 95 % of the components of the targets exceed; smaller components are probably noise."""
     volumes = [volume for fact in facts for row in fact["classes"] for volume in row["component_volumes_mm3"]]
     if not volumes:
         return Decision(0.0, "no training case has a voxel of any target")

@@ -22,8 +22,8 @@ def trace(study: Path, outputs: Iterable[str]) -> list[dict[str, Any]]:
         return lineage(study, outputs)
     except FileNotFoundError as error:
         raise InputError(
-            f"how {study / str(error.filename)} was made is not on record, since {study}/provenance was changed or is "
-            f"of an older ctseg; make it anew: snakemake --cores all --force -- {study / str(error.filename)}"
+            f"there is no record of the job of {study / str(error.filename)}: {study}/provenance was changed or is "
+            f"from an older ctseg; make it again: snakemake --cores all --force -- {study / str(error.filename)}"
         ) from None
 
 
@@ -100,7 +100,7 @@ def require_none(problems: list[str], study: Path) -> None:
     if problems:
         more = f"\n  and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
         listed = "".join(f"\n  {problem}" for problem in problems[:SHOWN])
-        raise InputError(f"{study} is not what its manifest says:{listed}{more}")
+        raise InputError(f"{study} differs from its manifest:{listed}{more}")
 
 
 def read_manifest(path: Path) -> dict[str, Any]:
@@ -108,11 +108,11 @@ def read_manifest(path: Path) -> dict[str, Any]:
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise InputError(f"{path} is not there; run the study to its end first: snakemake --cores all") from None
+        raise InputError(f"{path} does not exist; run the study to its end first: snakemake --cores all") from None
     except ValueError:
-        raise InputError(f"{path} cannot be read as JSON; make it anew: snakemake --force -- {path}") from None
+        raise InputError(f"{path} cannot be read as JSON; make it again: snakemake --force -- {path}") from None
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-        raise InputError(f"{path} is no manifest of format {FORMAT}; make it anew: snakemake --force -- {path}")
+        raise InputError(f"{path} is not a manifest of format {FORMAT}; make it again: snakemake --force -- {path}")
     return manifest
 
 

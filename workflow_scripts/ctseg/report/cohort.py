@@ -85,7 +85,7 @@ def label_notes(labels: Facts) -> list[str]:
         often = {value: values.count(value) for value in sorted(set(values), key=int)}
         listed = ", ".join(f"{value} in {count}" for value, count in list(often.items())[:MOST_VALUES])
         more = ", …" if len(often) > MOST_VALUES else ""
-        notes.append(f"{cases} of {counted(len(labels), 'label')} hold values that no label has ({listed}{more})")
+        notes.append(f"{cases} of {counted(len(labels), 'label')} hold values without a label ({listed}{more})")
     return notes
 
 

@@ -1,4 +1,4 @@
-"""What stands in the report: headline figures, cautions, the choice of pictures, what the study cost."""
+"""Contents of the report: headline figures, cautions, choice of pictures, cost of the study."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import metadata
@@ -14,8 +14,8 @@ from ctseg.evaluation.summary import ALL
 from ctseg.plurals import counted
 from ctseg.training.history import LEARNT_NOTHING
 
-FEW_CASES = 30  # below which the interval of a mean is wide, whatever it is
-MOVED_PERCENT = 10  # of a volume over grids, from which on a reader is told
+FEW_CASES = 30  # with fewer cases the interval of a mean is always wide
+MOVED_PERCENT = 10  # a larger change of a volume over shifted grids gives a caution
 FAILED = ("missed", "false_alarm")
 # Metrics on the front page, in their order.
 HEADLINE = ("dice", "surface_dice", "hd95_mm", "absolute_volume_error_cm3", "lesion_sensitivity", "false_lesions")
@@ -30,7 +30,7 @@ PACKAGES += ["onnxruntime", "openvino", "pydicom", "connected-components-3d", "m
 
 
 def headline_split(cases: pd.DataFrame) -> str:
-    """The split that the front page speaks of: the held-out one where there is one."""
+    """The split of the front page: the held-out one if there is one."""
     return next((split for split in ("test", "val") if (cases["split"] == split).any()), str(cases["split"].iloc[0]))
 
 
@@ -62,7 +62,7 @@ def headline(summary: pd.DataFrame, split: str) -> dict[str, list[dict[str, Any]
 
 
 def _interval(row: Any) -> str:
-    """The interval of a mean in words, where there is one."""
+    """The interval of a mean and its number of cases, in words."""
     if np.isnan(row["mean_low"]):
         return f"{row['n']:.0f} of {row['n_cases']:.0f} cases"
     return f"{row['mean_low']:.3g} to {row['mean_high']:.3g}; {row['n']:.0f} of {row['n_cases']:.0f} cases"
@@ -105,7 +105,7 @@ def looked_through(cases: pd.DataFrame, most: int) -> list[str]:
 
 
 def caption(rows: pd.DataFrame) -> str:
-    """A case in a sentence: its Dice and lesions, label by label."""
+    """Dice and lesions of a case in one sentence, label by label."""
     parts = []
     for row in rows.itertuples():
         dice = "no Dice" if np.isnan(row.dice) else f"Dice {row.dice:.3f}"
@@ -123,57 +123,57 @@ def cautions(
     networks: Mapping[str, float] | None,
     plausible: Mapping[str, bool],
 ) -> list[str]:
-    """What a reader should know before believing the figures, in sentences.
+    """Limits of the figures that a reader must know, in sentences.
 
-    `cases` is None where none has a label. `networks` has the validation Dice of each network; it is None where the
-    model was trained elsewhere.
+    `cases` is None where none has a label. `networks` has the validation Dice of each network; it is None if the
+    model is from another study.
     """
     blind = [name for name, dice in (networks or {}).items() if dice < LEARNT_NOTHING]
     implausible = sorted(case for case, good in plausible.items() if not good)
     warned = cohort["warnings"].notna().sum()
     found = {
-        "The scans are phantoms made by ctseg: the figures say that the workflow works, and nothing about patients.": (
+        "The scans are phantoms made by ctseg: the figures show that the workflow works, nothing about patients.": (
             source == "phantom"
         ),
-        "No scan has a label: whether the segmentations are right was not measured.": cases is None,
-        "The model was trained elsewhere; scans of the same patients would flatter it.": (
+        "No scan has a label: the quality of the segmentations was not measured.": cases is None,
+        "The model was trained in another study; if its training included these patients, the figures are too good.": (
             networks is None and cases is not None
         ),
-        "One network was trained: how much of the result is chance is not known (see train.repeats and split.folds).": (
+        "One network was trained: the influence of chance is unknown (see train.repeats and split.folds).": (
             networks is not None and len(networks) == 1
         ),
         f"Network {', '.join(blind)} learnt nothing: it finds the target in no validation case. The log of training "
         "says what to try.": bool(blind),
-        f"The lung field is not plausible in {', '.join(implausible)}; these were segmented in the whole scan.": (
+        f"The lung field is not plausible in {', '.join(implausible)}; the whole scan was segmented there.": (
             bool(implausible)
         ),
-        f"Of {counted(len(cohort), 'scan')}, {warned} with a warning; see the cohort's table.": warned > 0,
+        f"Of {counted(len(cohort), 'scan')}, {warned} with a warning; see the table of the cohort.": warned > 0,
     }
     on_metrics = [] if cases is None else _cautions_on_metrics(cases[cases["split"] == split], split)
-    always = "The model is research software, not a medical device. It knows scans like those of the cohort alone."
+    always = "The model is research software, not a medical device. It is only valid for scans like the cohort's."
     return [*on_metrics, *(text for text, holds in found.items() if holds), always]
 
 
 def _cautions_on_metrics(measured: pd.DataFrame, split: str) -> list[str]:
-    """What to know of the figures of the headline's split."""
+    """Limits of the figures of the headline's split, in sentences."""
     n_cases, failed = measured["case"].nunique(), measured[measured["state"].isin(FAILED)]
     moved = int((measured.get("stability_volume_percent", pd.Series(dtype=float)) > MOVED_PERCENT).sum())
     found = {
-        "No case was held out: the figures come from cases by which weights, threshold and postprocessing were chosen, "
-        "which flatters them.": split != "test",
-        f"Only {counted(n_cases, 'case')} measured: the intervals are wide, and subgroups say nothing.": (
+        "No case was held out: the figures come from cases that were used to choose weights, threshold and "
+        "postprocessing, and are therefore too good.": split != "test",
+        f"Only {counted(n_cases, 'case')} measured: the intervals are wide, and subgroups have no meaning.": (
             n_cases < FEW_CASES
         ),
-        f"Where the network's grid was shifted by half a voxel, {counted(moved, 'volume')} of {len(measured)} moved by "
-        f"more than {MOVED_PERCENT} %: no smaller difference says anything about these.": moved > 0,
-        f"In {len(failed)} of {len(measured)} comparisons the target was missed altogether, or seen where there is "
-        f"none: {', '.join(sorted(set(failed['case'])))}.": len(failed) > 0,
+        f"With the network's grid shifted by half a voxel, {counted(moved, 'volume')} of {len(measured)} changed by "
+        f"more than {MOVED_PERCENT} %: smaller differences have no meaning for these.": moved > 0,
+        f"In {len(failed)} of {len(measured)} comparisons the target was missed completely, or found in a case "
+        f"without it: {', '.join(sorted(set(failed['case'])))}.": len(failed) > 0,
     }
     return [text for text, holds in found.items() if holds]
 
 
 def training_speeds(folder: Path) -> list[str]:
-    """What the log of each network says on its speed and hardware; of an interrupted job only the last run counts."""
+    """Speed and hardware from the log of each network; of an interrupted job only the last run counts."""
     told = []
     for path in sorted(folder.glob("*.log")):
         lines = [line.partition(" INFO ")[2] for line in path.read_text(encoding="utf-8").splitlines()]
@@ -200,7 +200,7 @@ def costs(folder: Path) -> pd.DataFrame:
 
 
 def versions(known: Mapping[str, str]) -> pd.DataFrame:
-    """Versions of the packages: those that the model file names, and the others as they are installed here."""
+    """Versions of the packages: from the model file if it names them, else as installed here."""
     rows = []
     for name in PACKAGES:
         try:

@@ -46,16 +46,16 @@ SECTIONS = {
 }
 FIGURES = {
     "dice": "Dice of each case, by split and by the size of the target.",
-    "volumes": "Volumes: equal on the line; and their difference with its mean and 95 % limits of agreement.",
-    "froc": "Lesions found against false ones as the threshold moves; at high ones too little of each is left.",
+    "volumes": "Volumes, equal on the line, and their difference with its mean and 95 % limits of agreement.",
+    "froc": "Lesions found against false lesions, over the thresholds; high ones leave too little of each lesion.",
     "calibration": "Share of target voxels at each probability, within 10 mm of the target's box.",
 }
 
 
 def gather(source: Any, params: Mapping[str, Any]) -> dict[str, Any]:
-    """What the template shows; `source` has the paths of the results by name, `params` are those of the rule.
+    """The values of the template; `source` has the paths of the results by name, `params` are those of the rule.
 
-    Parts on training are empty where the model came from elsewhere, those on metrics where no case has a label.
+    Parts on training are empty if the model is from another study, those on metrics if no case has a label.
     """
     cohort, card = read_cohort(source.cohort), read_card_file(source.card)
     cases = read_tables([source.cases]) if source.get("cases") else None
@@ -114,14 +114,14 @@ def _refused(source: Any) -> pd.DataFrame:
 
 
 def _on_refused(source: Any) -> list[str]:
-    """A caution where cases were refused."""
+    """A caution if cases were refused."""
     refused = _refused(source)["case"].nunique()
-    text = f"{counted(refused, 'case')} refused: scan or label could not be used; the cohort's section says why."
+    text = f"{counted(refused, 'case')} refused: scan or label is unusable; the section Cohort gives the reason."
     return [text] if refused else []
 
 
 def _on_training(source: Any, params: Mapping[str, Any], made: Mapping[str, Stored]) -> dict[str, Any]:
-    """The parts on the study's own networks; nothing where the model came from elsewhere."""
+    """The parts on the study's own networks; empty if the model is from another study."""
     if not source.get("members"):
         parts = ("training_speeds", "training_figure", "members_table", "parity_table", "plan_table", "variants_table")
         return dict.fromkeys(parts, "")
@@ -139,7 +139,7 @@ def _on_training(source: Any, params: Mapping[str, Any], made: Mapping[str, Stor
 def _on_metrics(
     source: Any, params: Mapping[str, Any], cases: pd.DataFrame | None, links: Mapping[str, str]
 ) -> dict[str, Any]:
-    """The parts on how good the segmentations are; nothing where no case has a label."""
+    """The parts on metrics; empty if no case has a label."""
     if cases is None:
         return {"result_figures": {}, "case_table": "", "summary_table": "", "note": ""}
     return {
@@ -153,7 +153,7 @@ def _on_metrics(
 def _front_page(
     source: Any, params: Mapping[str, Any], cohort: pd.DataFrame, card: ModelCard, cases: pd.DataFrame | None
 ) -> dict[str, Any]:
-    """What was done, the headline figures, and what to be careful about."""
+    """Summary, headline figures and cautions."""
     facts = source.get("lungs_facts", []) if card.preparation.region == "lungs" else []
     plausible = {Path(path).stem: bool(read_json(path)["plausible"]) for path in facts}
     split = "" if cases is None else headline_split(cases)
@@ -175,7 +175,7 @@ def _networks(path: str) -> dict[str, float]:
 
 
 def _summary(cohort: pd.DataFrame, card: ModelCard, cases: pd.DataFrame | None, split: str, given: bool) -> str:
-    """What was done, in a sentence or two."""
+    """Summary of the study, in one or two sentences."""
     networks = "A 3-D network" if card.n_networks == 1 else f"An ensemble of {card.n_networks} 3-D networks"
     targets = ", ".join(card.labels)
     scans, patients = counted(len(cohort), "CT scan"), counted(cohort["patient"].nunique(), "patient")
@@ -189,8 +189,8 @@ def _summary(cohort: pd.DataFrame, card: ModelCard, cases: pd.DataFrame | None, 
         return f"{done} None of them has a label, so nothing was measured."
     measured = counted(cases.loc[cases["split"] == split, "case"].nunique(), "scan")
     return (
-        f"{done} It was measured on {measured} of the split “{split}”, on the grid of each scan, with the very "
-        "model file that is shipped."
+        f"{done} It was measured on {measured} of the split “{split}”, on the grid of each scan, with the exported "
+        "model file itself."
     )
 
 
@@ -213,7 +213,7 @@ def _picture(case: str, path: str, cases: pd.DataFrame | None) -> dict[str, Any]
 def _previews(
     source: Any, params: Mapping[str, Any], cases: pd.DataFrame | None, window_hu: tuple[float, float]
 ) -> Markup:
-    """The volumes to look through as JSON; empty where none are wanted."""
+    """The volumes of the slice viewer as JSON; empty if none are wanted."""
     files = dict(zip(params["segmented"], zip(source.images, source.segmentations, strict=True), strict=True))
     labels = dict(zip(params["measured"], source.get("labels", []), strict=True))
     chosen = (
@@ -230,7 +230,7 @@ def _previews(
 
 
 def _card_table(card: ModelCard, model: str, params: Mapping[str, Any]) -> Markup:
-    """The model card: what the model is for, what goes in and comes out, and how to know the file."""
+    """The model card: intended use, input, output, and hash of the file."""
     prepared, multiple = card.preparation, " × ".join(map(str, card.multiple_zyx))
     classes = card.labels
     rows = {

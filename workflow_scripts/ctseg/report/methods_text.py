@@ -1,4 +1,4 @@
-"""The methods of a study as text for a paper, with its own values, and what to cite."""
+"""The methods of a study as text for a paper, with its own values and references."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -68,7 +68,7 @@ def methods(
 
 
 def _cited(entry: Entry, cite: Citations) -> str:
-    """A choice in words, with what to cite for it."""
+    """A choice in words, with its references."""
     return f"{entry.description}{cite(*entry.cite)}"
 
 
@@ -103,18 +103,18 @@ def _data(config: Mapping[str, Any], decided: Mapping[str, Any], cohort: pd.Data
         f"{len(cohort)} CT scans of {cohort['patient'].nunique()} patients{origin} were split {drawn}: {splits}."
         f"{crossed} "
         f"Scans were {inside}resampled linearly to voxels of {_listed(decided['spacing_mm'])} mm; CT numbers were "
-        f"clipped to {low:g} to {high:g} HU. Masks were interpolated class by class, and a voxel belongs "
+        f"clipped to {low:g} to {high:g} HU. Masks were interpolated class by class; a voxel was assigned "
         "to the class that covers more than half of it."
     )
 
 
-SPLIT_NAMES = {"train": "training", "val": "validation", "test": "testing", "predict": "prediction alone"}
+SPLIT_NAMES = {"train": "training", "val": "validation", "test": "testing", "predict": "prediction only"}
 
 
 def _training(
     config: Mapping[str, Any], decided: Mapping[str, Any], versions: Mapping[str, str], cite: Citations
 ) -> str:
-    """The network and how it was trained."""
+    """The network and its training."""
     train, network, augment = config["train"], config["network"], config["augment"]
     architecture, loss = NETWORKS[network["architecture"]], LOSSES[train["loss"]]
     optimiser = OPTIMISERS[train["optimiser"]]
@@ -135,22 +135,24 @@ def _training(
         f"{_cited(loss, cite)} as the loss (weight of the first: {train['dice_weight']:g}). Augmentation: "
         f"{', '.join(changes) or 'none'}. Every {train['validate_every']} steps the validation cases were segmented by "
         f"sliding window; {averaged}the weights with the best smoothed Dice were kept, and training stopped early "
-        f"after {train['patience']} validations without a rise.{ensemble}"
+        f"after {train['patience']} validations without improvement.{ensemble}"
     )
 
 
 def _inference(decided: Mapping[str, Any], infer: Mapping[str, Any]) -> str:
     """From a scan to its segmentation."""
-    window = "the size of the training patches" if infer["window"] == "patch" else "as large as memory allowed"
+    window = (
+        "the size of the training patches" if infer["window"] == "patch" else "the largest size that fits the memory"
+    )
     smallest = f"; components below {decided['min_volume_mm3']:g} mm³ were removed" if decided["min_volume_mm3"] else ""
     largest = "; only the largest component of a class was kept" if decided["keep_largest"] else ""
-    outside = "; components away from the lung field were removed" if decided["restrict_to_region"] else ""
+    outside = "; components outside the lung field were removed" if decided["restrict_to_region"] else ""
     mirrored = f", averaged over mirror images along {infer['mirror_axes']}" if infer["mirror_axes"] else ""
     return (
         f"Scans were segmented by sliding windows of {window} with an overlap of {infer['overlap']:.0%} of a patch and "
         f"Gaussian weights, in {infer['precision']}{mirrored}. Probabilities were interpolated linearly to the grid of "
-        f"the scan, and voxels of at least {decided['threshold']:g} taken{smallest}{largest}{outside}. What the config "
-        "leaves open of these was chosen on cases that the network was not trained on."
+        f"the scan, with a threshold of {decided['threshold']:g}{smallest}{largest}{outside}. Values left "
+        "open by the config were chosen on cases that the network was not trained on."
     )
 
 
@@ -163,8 +165,8 @@ def _evaluation(config: Mapping[str, Any], cite: Citations) -> str:
     lesions, moved = _named("lesions", ", ", cite), _named("stability", " and the ", cite)
     text = (
         f"Segmentations were compared with the labels on the grid of each scan, as Metrics Reloaded advises{advised}: "
-        f"{overlap}, {surface} (tolerance of the surface Dice: {tolerances} mm). Of lesions the table has {lesions}; "
-        "one counts as found if a component overlaps it by an intersection over union of at least "
+        f"{overlap}, {surface} (tolerance of the surface Dice: {tolerances} mm). For lesions the table has {lesions}; "
+        "a lesion counts as found if a component overlaps it by an intersection over union of at least "
         f"{measure['lesion_iou']:g}, one to one."
     )
     if measure["probabilities"]:
@@ -173,15 +175,15 @@ def _evaluation(config: Mapping[str, Any], cite: Citations) -> str:
             "the target's box, and FROC curves over thresholds of the probability."
         )
     if measure["stability"]:
-        text += f" How far a segmentation moves with the network's grid shifted by half a voxel is told by the {moved}."
+        text += f" The {moved} describe how a segmentation changes with the network's grid shifted by half a voxel."
     return (
-        f"{text} Cases in which neither has the target were left out of mean Dice. Intervals are 95 % percentile "
-        f"bootstrap intervals of the mean over patients, with {RESAMPLES} resamples{cite('Efron 1979')}."
+        f"{text} Cases with the target in neither of them were left out of the mean Dice. Intervals are 95 % "
+        f"percentile bootstrap intervals of the mean over patients, with {RESAMPLES} resamples{cite('Efron 1979')}."
     )
 
 
 def _named(family: str, between: str, cite: Citations) -> str:
-    """The metrics of a family, each with what it cites where it is named first."""
+    """The metrics of a family, each with its references at its first mention."""
     sources: dict[str, None] = {}
     cited = {}
     for metric in of_family(family):

@@ -71,7 +71,7 @@ def _opened(path: str | Path) -> Iterator[tuple[nib.Nifti1Image, IO[bytes] | IGz
     if other := next(
         (name for start, name in OTHER_FORMATS.items() if start in (head[: len(start)], head[128:132])), ""
     ):
-        raise InputError(f"{path} is {other}, though its name says NIfTI; give it in the format that its name says")
+        raise InputError(f"{path} is {other}, but its name says NIfTI; save it in the format of its name")
     with igzip.open(path) if head.startswith(GZIP) else Path(path).open("rb") as stream:
         kind = nifti_kind(stream.read(HEADER_BYTES))
         stream.seek(0)

@@ -46,7 +46,7 @@ def read_scan(
     slices without a RescaleIntercept, and of scans whose values show it. `label` is a label of the scan, whose series
     is taken where it names one. Voxels keep their order and their place in the world; values below −1024 and NaN become
     −1024, fractions are rounded. What a user should know of stands in the facts' `warnings`. Raises InputError when the
-    file cannot be read, is no single 3-D volume, its size is that of no scan, or its values cannot be HU.
+    file cannot be read, is not a single 3-D volume, its size is not that of a scan, or its values cannot be HU.
     """
     source = Path(path)
     if is_volume_file(source):
@@ -61,7 +61,7 @@ def read_scan(
         raise InputError(f"{source} is one file of a DICOM series; give the folder that holds all its slices")
     elif source.exists():
         raise InputError(
-            f"{source} is no scan that ctseg reads: give the folder of a DICOM series, or a file that ends in "
+            f"{source} is not a scan that ctseg reads: give the folder of a DICOM series, or a file that ends in "
             + ", ".join(NIFTI_SUFFIXES + SITK_SUFFIXES)
         )
     else:
@@ -133,7 +133,7 @@ def _require_hu(values: dict[str, Any], name: str) -> None:
         advice = f", or if these are HU {offset:+d}, {RESCALE.format(-offset)}" if offset else ""
         raise InputError(
             f"{name} holds values from {lowest} to {highest}, which cannot be a CT in Hounsfield units (air -1000, "
-            f"water 0, bone up to 3000): it is no CT, or it was rescaled or windowed; give the original scan{advice}"
+            f"water 0, bone up to 3000): it is not a CT, or it was rescaled or windowed; give the original scan{advice}"
         )
 
 

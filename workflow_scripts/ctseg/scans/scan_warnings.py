@@ -11,12 +11,12 @@ from ctseg.plurals import counted
 RESCALE = "convert.rescale: [1, {0}] (--rescale 1 {0} on the command line, ?rescale=1,{0} for the service)"
 KNOWN = {
     "qform_off_mm": "sform and qform of the file disagree by {} mm at a corner; the sform was taken",
-    "no_orientation": "the file does not say how it lies in the patient (sform and qform have the code 0), and "
-    "programs differ in what they make of that: its axes were taken to run to the left, the front and the head",
+    "no_orientation": "the file does not state its orientation (sform and qform have the code 0), and "
+    "programs interpret this differently: its axes were taken to point to the left, the front and the head",
     "burned_in_annotation": "text is burned into the pixels, which may name the patient",
     "head": "the scan shows a head: a face can be rebuilt from it, so it is not anonymous",
     "lossy_compression": "the slices were compressed with loss: HU are not exact",
-    "tilt_deg": "the gantry was tilted by {}°: slices were sheared back, so voxels are interpolated",
+    "tilt_deg": "the gantry was tilted by {}°: its shear was removed, so voxels are interpolated",
     "gaps": "slices were missing or unevenly spaced: voxels are interpolated, labels are not; see `gaps`",
     "rescale_missing": "no slice has a RescaleIntercept, which CT must have: the stored values were taken as HU",
 }
@@ -37,14 +37,14 @@ def _about_values(facts: Mapping[str, Any]) -> list[str]:
     told = []
     if offset := facts.get("hu_offset"):
         told.append(
-            f"the values are no Hounsfield units: soft tissue lies near {offset + 30}, about {abs(offset)} too "
+            f"the values are not Hounsfield units: soft tissue lies near {offset + 30}, about {abs(offset)} too "
             f"{'high' if offset > 0 else 'low'}; give "
             f"{RESCALE.format(-offset)}"
         )
     if share := facts.get("above_tissue"):
         told.append(
-            f"{share:.1%} of the voxels lie above 3071 HU, which no tissue does and seldom so much metal: padding that "
-            "is not marked as such? Mark it by PixelPaddingValue, or set it to -1024"
+            f"{share:.1%} of the voxels lie above 3071 HU, which is not tissue and rarely so much metal: probably "
+            "unmarked padding; mark it by PixelPaddingValue, or set it to -1024"
         )
     if window := facts.get("windowed"):
         ends = " and ".join(f"{window[end]}" for end in ("low", "high") if window[end] is not None)

@@ -15,7 +15,7 @@ from ctseg.scans.nifti import read_nifti
 def read_volume_file(path: Path) -> Volume:
     """Read a NIfTI, NRRD or MetaImage file in the type it has, sizes in mm.
 
-    Raises InputError when it is no single 3-D volume, or its size is that of no scan.
+    Raises InputError when it is not a single 3-D volume, or its size is not that of a scan.
     """
     volume = read_nifti(path) if path.name.lower().endswith(NIFTI_SUFFIXES) else _read_sitk(path)
     require_possible(volume.grid, str(path))

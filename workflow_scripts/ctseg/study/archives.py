@@ -77,7 +77,7 @@ def _require_labels(labels: Mapping[str, int], held: Mapping[int, str], name: st
     holds = ", ".join(f"{label}: {value}" for value, label in sorted(held.items()))
     for label, value in labels.items():
         if value not in held or not _similar(label, held[value]):
-            raise InputError(f"target.labels: {label}: {value} is not what {name} holds, which is {holds}")
+            raise InputError(f"target.labels: {label}: {value} does not match {name}, which holds {holds}")
 
 
 def _similar(first: str, second: str) -> bool:

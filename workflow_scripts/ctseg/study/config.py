@@ -115,7 +115,7 @@ def _roi_names(config: Config) -> Iterator[Problem]:
             yield Problem(f"target.roi_names.{label}", f"is none of the labels {', '.join(target['labels'])}")
         for name in [names] if isinstance(names, str) else names:
             if fault := bad_pattern(name):
-                yield Problem(f"target.roi_names.{label}", f"{show(name)} is no regular expression: {fault}")
+                yield Problem(f"target.roi_names.{label}", f"{show(name)} is not a regular expression: {fault}")
 
 
 def _window(config: Config) -> Iterator[Problem]:
@@ -189,7 +189,7 @@ def _class_weights(config: Config) -> Iterator[Problem]:
 def _start(config: Config) -> Iterator[Problem]:
     train = config["train"]
     if train["init_from"] and not Path(train["init_from"]).is_file():
-        yield Problem("train.init_from", f"{show(train['init_from'])} is no file")
+        yield Problem("train.init_from", f"{show(train['init_from'])} is not a file")
     if train["freeze_encoder"] and not train["init_from"]:
         yield Problem("train.freeze_encoder", "needs train.init_from: a random encoder has to be trained")
 
@@ -207,7 +207,7 @@ def _groups(config: Config) -> Iterator[Problem]:
 
 def _model(config: Config) -> Iterator[Problem]:
     if config["model"] and not Path(config["model"]).is_file():
-        yield Problem("model", f"{show(config['model'])} is no file")
+        yield Problem("model", f"{show(config['model'])} is not a file")
 
 
 def _engine(config: Config) -> Iterator[Problem]:

@@ -79,7 +79,7 @@ def read_key(path: str | Path) -> bytes:
     except OSError as error:
         raise InputError(f"cases.key_file: {path} cannot be used: {error.strerror}") from None
     if len(key) < 16:
-        raise InputError(f"cases.key_file: {path} is too short to be a secret key; delete it to have a new one made")
+        raise InputError(f"cases.key_file: {path} is too short to be a secret key; delete it to make a new one")
     return key
 
 

@@ -69,7 +69,7 @@ def fold_cases(assignments: dict[str, Assignment], fold: int) -> tuple[list[str]
     if not training and not validation:
         raise InputError(
             "no case has a label and is not held out for testing, so no model can be trained; "
-            "to segment with a model that is there, give it: --config model=PATH/model.onnx"
+            "to segment with an existing model, give it: --config model=PATH/model.onnx"
         )
     if not training or not validation:
         missing = "validation" if training else "training"

@@ -35,7 +35,9 @@ def read_weights(path: str | Path) -> dict[str, torch.Tensor]:
             }
         return torch.load(path, map_location="cpu", weights_only=True)["network"]
     except Exception:  # whatever the file is, it is not one of ours
-        raise InputError(f"{path} is no weights.pt and no model.ts of ctseg; give one in train.init_from") from None
+        raise InputError(
+            f"{path} is neither a weights.pt nor a model.ts of ctseg; give one in train.init_from"
+        ) from None
 
 
 def starter(path: str | Path) -> Callable[[nn.Module], None]:

@@ -168,7 +168,7 @@ class Trainer:
         # Another process may not have run out of memory, and all must do the same.
         if self.settings.on_oom != "shrink" or smaller is None or self.share.processes > 1:
             raise InputError(memory_advice(self.settings)) from None
-        logger.warning("%s; going on with these", memory_advice(self.settings))
+        logger.warning("%s; continuing with these", memory_advice(self.settings))
         self.optimiser.zero_grad(set_to_none=True)
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
@@ -201,7 +201,7 @@ class Trainer:
         diverged = np.flatnonzero(~np.isfinite(losses))
         if diverged.size:
             raise InputError(
-                f"training diverged at step {self.step - len(losses) + int(diverged[0]) + 1} (the loss is no number); "
+                f"training diverged at step {self.step - len(losses) + int(diverged[0]) + 1} (the loss is not finite); "
                 "lower train.learning_rate, lengthen train.warmup_steps, or set train.precision to float32"
             )
         return float(losses.mean())

@@ -90,9 +90,9 @@ def choose(table: Sequence[Mapping[str, Any]], wanted: Mapping[str, Any]) -> Sto
     fitting = [row for row in plain if all(wanted[name] in ("auto", row[name]) for name in ("window", "overlap"))]
     good = [row for row in fitting if row["dice"] >= reference["dice"] - WINDOWING_LOSS]
     best = min(good or [reference], key=lambda row: row["computed_mvoxels"])
-    reason = f"nothing cheaper comes near its mean Dice of {best['dice']:.4f} on {best['cases']} cases"
+    reason = f"no cheaper way comes close to its mean Dice of {best['dice']:.4f} on {best['cases']} cases"
     if math.isnan(reference["dice"]):
-        reason = f"no Dice to compare: there is no target in {best['cases']} cases, and none was found"
+        reason = f"no Dice to compare: {best['cases']} cases have no target, and none was found"
     if best is not reference:
         reason = (
             f"{best['computed_mvoxels']:.3g} instead of {reference['computed_mvoxels']:.3g} million voxels to compute, "
@@ -119,7 +119,7 @@ def _precision(table: Sequence[Mapping[str, Any]], reference: Mapping[str, Any],
     best = min(faster, key=lambda row: row["seconds"])
     return Decision(
         best["precision"],
-        f"{best['seconds']:.2f} instead of {exact['seconds']:.2f} s a scan, mean Dice {best['dice']:.4f} instead of "
+        f"{best['seconds']:.2f} instead of {exact['seconds']:.2f} s per scan, mean Dice {best['dice']:.4f} instead of "
         f"{exact['dice']:.4f} on {exact['cases']} cases",
     )
 

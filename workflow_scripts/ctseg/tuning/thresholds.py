@@ -104,7 +104,7 @@ def postprocessing(wanted: dict[str, Any], region: str, chosen: Trial, dice: flo
     """
     by_dice = "" if dice is None else f"mean Dice {dice:.3f} on {n_cases} cases out of training"
     if dice is not None and math.isnan(dice):
-        by_dice = "no case out of training has a voxel of any target, so none is better"
+        by_dice = "no case out of training has a voxel of any target, so no choice is better"
     made = {key: Decision(getattr(chosen, key), by_dice if wanted[key] == "auto" else GIVEN) for key in KEYS}
     restrict = wanted["restrict_to_region"] and region == "lungs"
     made["region"] = Decision(region, "as in the plan")
