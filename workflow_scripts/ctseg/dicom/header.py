@@ -17,7 +17,7 @@ from pydicom.multival import MultiValue
 from pydicom.tag import BaseTag, Tag
 from pydicom.uid import UID
 
-from ctseg.errors import InputError
+from ctseg.errors import ScanError
 from ctseg.file_types import DICOM_SUFFIXES
 
 # Values that break the standard are common, and the warnings of pydicom would quote them in the logs.
@@ -136,7 +136,7 @@ class Header:
 def open_dicom(path: Path, tags: list[BaseTag] | None = None) -> Header | None:
     """Read the header of a DICOM file, or only the elements in `tags`; None when it is not a DICOM file.
 
-    A file without the 128-byte preamble is read when it begins like one. Raises InputError when the file is DICOM but
+    A file without the 128-byte preamble is read when it begins like one. Raises ScanError when the file is DICOM but
     cannot be parsed, or cannot be read at all.
     """
     try:
@@ -153,11 +153,11 @@ def open_dicom(path: Path, tags: list[BaseTag] | None = None) -> Header | None:
             little_endian = little_endian is not False
             return Header(path, dataset, is_directory, syntax, bool(implicit_vr), little_endian, stream.tell())
     except FileNotFoundError:
-        raise InputError(f"{path} does not exist") from None
+        raise ScanError(f"{path} does not exist") from None
     except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror or 'the disk or network reports an error'}") from None
+        raise ScanError(f"{path} cannot be read: {error.strerror or 'the disk or network reports an error'}") from None
     except Exception:  # a damaged file can make the parser fail in any way
-        raise InputError(
+        raise ScanError(
             f"{path} cannot be read as DICOM: it is cut or damaged; copy it again from its source"
         ) from None
 
@@ -165,13 +165,13 @@ def open_dicom(path: Path, tags: list[BaseTag] | None = None) -> Header | None:
 def read_header(path: Path) -> Header | None:
     """Read the header of a file, or None when it is not a DICOM object that belongs to a patient's study.
 
-    Raises InputError for a file that should be DICOM and is damaged: it might be a slice, so it cannot be ignored. An
+    Raises ScanError for a file that should be DICOM and is damaged: it might be a slice, so it cannot be ignored. An
     empty file is none; see `empty_files`.
     """
     header = open_dicom(path, [*TAG_NUMBERS, *FORGOTTEN])
     if header is None:
         if path.suffix.lower() in DICOM_SUFFIXES and path.stat().st_size:
-            raise InputError(f"{path} is damaged: its name says DICOM, its content does not; copy it again")
+            raise ScanError(f"{path} is damaged: its name says DICOM, its content does not; copy it again")
         return None
     if path.name.upper() == "DICOMDIR" or header.is_directory:
         return None
@@ -180,7 +180,7 @@ def read_header(path: Path) -> Header | None:
         return replace(header, patient=patient, frame_of_reference=frame_of_reference, instance=instance)
     if header.dataset.preamble is None and path.suffix.lower() not in DICOM_SUFFIXES:
         return None
-    raise InputError(f"{path} is a DICOM file without a modality: it is cut or damaged; replace or remove it")
+    raise ScanError(f"{path} is a DICOM file without a modality: it is cut or damaged; replace or remove it")
 
 
 def _forget(dataset: pydicom.Dataset, tag: BaseTag) -> str:
@@ -199,12 +199,12 @@ def stand_in(identifier: object) -> str:
 def list_headers(folder: str | Path) -> list[Header]:
     """The headers of all DICOM files in and below `folder`, in the order of their paths.
 
-    Names need no extension; hidden files, DICOMDIR and other formats are passed over. Raises InputError when the folder
+    Names need no extension; hidden files, DICOMDIR and other formats are passed over. Raises ScanError when the folder
     is missing or a file is damaged.
     """
     root = Path(folder)
     if not root.is_dir():
-        raise InputError(f"{root} is not a folder; a DICOM scan is given by the folder that holds its slices")
+        raise ScanError(f"{root} is not a folder; a DICOM scan is given by the folder that holds its slices")
     paths = _files(root.rglob("*"))
     headers = (read_header(path) for path in paths)
     return [header for header in headers if header is not None]

@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeVar
 
 from ctseg.dicom.header import Header, list_headers, open_dicom, stand_in
 from ctseg.dicom.lidc_header import SERIES_UID, head_of
-from ctseg.errors import InputError
+from ctseg.errors import LabelError
 from ctseg.file_types import is_volume_file
 
 SAME, ANOTHER, NOT_NAMED = "same", "another", "not named"
@@ -115,14 +115,14 @@ def read_reference(path: str | Path) -> Reference | None:
 def dicom_label(path: Path) -> tuple[Path, str]:
     """The RTSTRUCT or SEG file at `path`, itself or the only one in the folder, and which of both it is.
 
-    Raises InputError where there is none, or several.
+    Raises LabelError where there is none, or several.
     """
     if not path.is_dir():
         header = open_dicom(path)
         kind = header.text("Modality") if header else "no DICOM"
         if kind in KINDS:
             return path, kind
-        raise InputError(
+        raise LabelError(
             f"{path} is not a label that ctseg reads ({kind}): give NIfTI, NRRD, MHA, MHD, RTSTRUCT, DICOM SEG, or the "
             "XML or CSV of an archive"
         )
@@ -130,7 +130,7 @@ def dicom_label(path: Path) -> tuple[Path, str]:
     found = {file: kind for file, kind in kinds.items() if kind in KINDS}
     if len(found) != 1:
         counts = [f"{list(found.values()).count(kind)} {kind} files" for kind in KINDS]
-        raise InputError(f"{path} holds {' and '.join(counts)}; give the file itself")
+        raise LabelError(f"{path} holds {' and '.join(counts)}; give the file itself")
     return next(iter(found.items()))
 
 
@@ -139,11 +139,11 @@ def require_relation(
 ) -> list[str]:
     """Sentences on what a label does not share with its image, from `Reference.relation` when the image was read.
 
-    Raises InputError for another patient or frame of reference unless that is `allowed`, and where the label named
+    Raises LabelError for another patient or frame of reference unless that is `allowed`, and where the label named
     something else when the image was read: its `digest` is another one.
     """
     if relation["digest"] != digest:
-        raise InputError(
+        raise LabelError(
             f"{label_name} was changed and names another series or frame of reference than when its scan was "
             f"converted; convert the scan again: snakemake --cores all --forcerun {image_name}"
         )
@@ -156,7 +156,7 @@ def require_relation(
         if relation[key] == ANOTHER
     ]
     if foreign and not allowed:
-        raise InputError(
+        raise LabelError(
             f"{label_name} was drawn for another {' and another '.join(foreign)} than {image_name}, so its "
             "position is unknown; give scan and label that belong together (a series_uid in the case table has "
             "priority over the series that the label names). If they belong to one scan nevertheless, set "

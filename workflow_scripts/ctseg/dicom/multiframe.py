@@ -6,7 +6,7 @@ from dataclasses import replace
 import pydicom
 
 from ctseg.dicom.header import TAGS, Header
-from ctseg.errors import InputError
+from ctseg.errors import ScanError
 
 RENAMED = {"FrameType": "ImageType", "FrameAcquisitionNumber": "AcquisitionNumber"}
 GROUPS = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
@@ -24,7 +24,7 @@ def frames_of(header: Header) -> list[Header]:
     try:
         return _laid_flat(header, frames)
     except Exception:  # a damaged group can make the parser fail in any way
-        raise InputError(f"{header.path} has damaged functional groups; copy it again from its source") from None
+        raise ScanError(f"{header.path} has damaged functional groups; copy it again from its source") from None
 
 
 def _laid_flat(header: Header, frames: pydicom.Sequence) -> list[Header]:

@@ -11,7 +11,7 @@ from ctseg.dicom.series import Choice, choose_stack
 from ctseg.dicom.slice import Slice, optional_number, rescaled
 from ctseg.dicom.slice_views import view_of
 from ctseg.dicom.stack import stack_volume
-from ctseg.errors import InputError
+from ctseg.errors import ScanError
 from ctseg.geometry.volume import Volume
 
 HEAD = ("HEAD", "BRAIN", "SKULL", "FACE", "ORBIT", "SINUS", "JAW")
@@ -31,7 +31,7 @@ def read_dicom(
     The series with `series_uid` is taken, or the one that the file `label` was drawn on, or the best; `kernels` are
     those to prefer. How the label relates to it stands in the facts' `label_reference`. Slices are sorted along
     their normal; a tilted gantry is sheared back to an orthogonal grid. Values below −1024 and pixel padding become
-    −1024 (air). `rescale` is the slope and intercept of slices that lack theirs. Raises InputError, naming the file,
+    −1024 (air). `rescale` is the slope and intercept of slices that lack theirs. Raises ScanError, naming the file,
     for anything that is no regular stack: no CT, damaged files, missing slices (unless `irregular` is "resample"),
     different slices at one position, slices without the RescaleIntercept that others have.
     """
@@ -40,7 +40,7 @@ def read_dicom(
     choice = choose_stack(folder, series_uid, kernels, reference)
     first = choice.stack.slices[0]
     if first.header.text("RescaleType").upper() in NOT_HU:
-        raise InputError(
+        raise ScanError(
             f"the series in {choice.folder} holds {first.header.text('RescaleType')}, not Hounsfield units: it was "
             "computed from a CT; give the CT itself"
         )
@@ -67,7 +67,7 @@ def _with_rescaling(choice: Choice, rescale: Sequence[float] | None) -> tuple[Ch
         return replace(choice, stack=stack), {"rescaled": list(rescale)}
     if set(others) - {(1.0, 0.0)} and bare:
         (slope, intercept), _ = others.most_common(1)[0]
-        raise InputError(
+        raise ScanError(
             f"{len(bare)} of the {len(slices)} slices in {choice.folder} have no RescaleIntercept, the first of them "
             f"{bare[0].path.name}, so their values are not Hounsfield units; copy the series again from its source, or "
             f"give the slope and intercept of the others: convert.rescale: [{slope:g}, {intercept:g}] "

@@ -13,7 +13,7 @@ from ctseg.dicom.grouping import DAMAGED, ODD_SHARE, Stack, find_stacks
 from ctseg.dicom.header import empty_files
 from ctseg.dicom.label_reference import Reference
 from ctseg.dicom.slice_views import view_of
-from ctseg.errors import InputError
+from ctseg.errors import ScanError
 
 PIECE = 0.2  # of the longest stack's length: a shorter stack is a piece of the patient, whatever its image type
 WIDE_ENOUGH = 0.75  # of the longest stack's length: a short stack is part of a scan, not the scan
@@ -57,7 +57,7 @@ def choose_stack(
 
     Axial before other views, original before derived images, primary before secondary and reformats, long before short,
     then the kernels in the order of `kernels` (patterns with `*`), thin slices before thick ones; a small piece comes
-    last. Raises InputError when no stack can be a volume, the series asked for is not there, none is asked for and they
+    last. Raises ScanError when no stack can be a volume, the series asked for is not there, none is asked for and they
     are of several patients, or the slices of the best series are turned against each other.
     """
     root = Path(folder)
@@ -65,17 +65,17 @@ def choose_stack(
     candidates = [stack for stack in stacks if series_uid in (None, "", stack.series_uid)]
     if series_uid and not candidates:
         n_series = len({stack.series_uid for stack in stacks if stack.slices})
-        raise InputError(
+        raise ScanError(
             f"the series with the given series_uid is not among the {n_series} CT series of {root}; "
             "correct the series_uid, or leave it out to take the best one"
         )
     usable = [stack for stack in candidates if not stack.problem]
     if not usable:
-        raise InputError(_why_none(root, candidates))
+        raise ScanError(_why_none(root, candidates))
     meant, named = reference.narrowed(usable) if reference and not series_uid else (usable, "")
     n_patients = len({stack.patient for stack in meant} - {""})
     if n_patients > 1:
-        raise InputError(
+        raise ScanError(
             f"{root} holds CT series of {n_patients} patients, so the choice is unclear; give the folder "
             "of one patient, or the series_uid of a series"
         )
@@ -92,7 +92,7 @@ def is_axial(stack: Stack) -> bool:
 
 
 def _checked(root: Path, chosen: Stack, others: list[tuple[Stack, str]]) -> Choice:
-    """The choice with what the chosen series loses. Raises InputError for slices between those that were chosen."""
+    """The choice with what the chosen series loses. Raises ScanError for slices between those that were chosen."""
     explained, left_out = [], []
     for stack, reason in others:
         if stack.series_uid == chosen.series_uid and not stack.headers[0].not_a_slice:
@@ -103,7 +103,7 @@ def _checked(root: Path, chosen: Stack, others: list[tuple[Stack, str]]) -> Choi
         explained.append((stack, reason))
     empty = empty_files({header.path.parent for header in chosen.headers})
     if len(empty) > ODD_SHARE * len(chosen.slices):
-        raise InputError(f"{empty[0]} is empty, as {len(empty)} of the files in {root} are; copy the series again")
+        raise ScanError(f"{empty[0]} is empty, as {len(empty)} of the files in {root} are; copy the series again")
     if empty:
         left_out.append(LeftOut(len(empty), "a file of 0 bytes", f"{empty[0].name} is empty"))
     return Choice(root, chosen, explained, sorted(left_out, key=lambda lost: (lost.reason, lost.images)))
@@ -140,7 +140,7 @@ def _refuse_turned(root: Path, stack: Stack, chosen: Stack) -> None:
     if not _other_view(stack, chosen) and inside.sum() > ODD_SHARE * len(chosen.slices):
         angle = turned_deg(stack.slices[0], chosen.slices[0])
         count, first = len(stack.slices), stack.slices[0].path.name
-        raise InputError(
+        raise ScanError(
             f"the slices of one series in {root} have different orientations: {count} of {count + len(chosen.slices)} "
             f"are turned by {angle:.2g}° against the others, between which they lie, as {first} against "
             f"{chosen.slices[0].path.name}: they are not one volume; give a folder with only one of the two"

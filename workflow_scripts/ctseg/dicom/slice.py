@@ -16,7 +16,7 @@ import numpy as np
 import pydicom
 
 from ctseg.dicom.header import Header
-from ctseg.errors import InputError
+from ctseg.errors import InputError, ScanError
 from ctseg.geometry.possible_sizes import possible_spacing
 from ctseg.geometry.volume import AIR_HU
 
@@ -63,19 +63,19 @@ def parse_slice(header: Header) -> Slice:
     axes = np.array(_numbers(header, "ImageOrientationPatient", 6)).reshape(2, 3)
     lengths = np.linalg.norm(axes, axis=1, keepdims=True)
     if np.abs(lengths - 1).max() > 0.01 or abs(float(axes[0] @ axes[1])) > 0.01:
-        raise InputError(f"{header.path} has an orientation that is not a pair of perpendicular unit vectors")
+        raise ScanError(f"{header.path} has an orientation that is not a pair of perpendicular unit vectors")
     spacing_y, spacing_x = _numbers(header, "PixelSpacing", 2)
     rows, columns = (int(_numbers(header, keyword, 1)[0]) for keyword in ("Rows", "Columns"))
     if min(spacing_x, spacing_y, rows, columns) <= 0:
-        raise InputError(
+        raise ScanError(
             f"{header.path} has pixels without a size: {rows} by {columns} of {spacing_y} by {spacing_x} mm"
         )
     if not possible_spacing(spacing_x, spacing_y):
-        raise InputError(f"{header.path} has pixels of {spacing_x:g} x {spacing_y:g} mm, which no CT has")
+        raise ScanError(f"{header.path} has pixels of {spacing_x:g} x {spacing_y:g} mm, which no CT has")
     slope = _numbers(header, "RescaleSlope", 1, [1.0])[0]
     intercept = _numbers(header, "RescaleIntercept", 1, [0.0])[0]
     if slope == 0:
-        raise InputError(f"{header.path} has a rescale slope of 0: all its values would be the same")
+        raise ScanError(f"{header.path} has a rescale slope of 0: all its values would be the same")
     return Slice(
         header,
         np.array(_numbers(header, "ImagePositionPatient", 3)),
@@ -97,7 +97,7 @@ def rescaled(part: Slice, slope: float, intercept: float) -> Slice:
 def read_hu(part: Slice) -> np.ndarray:
     """Read the pixels of one slice as int16 HU `[y, x]`, padding and all below −1024 as −1024, fractions rounded.
 
-    Raises InputError when pixels are missing, cut or compressed in a way that cannot be decoded.
+    Raises ScanError when pixels are missing, cut or compressed in a way that cannot be decoded.
     """
     hu: np.ndarray = _rescaled(_stored_values(part), part) if _is_native(part.header) else _decoded_hu(part)
     if part.padding_hu is not None and part.padding_hu[1] > AIR_HU:
@@ -126,7 +126,7 @@ def _numbers(header: Header, keyword: str, count: int, default: list[float] | No
     except (TypeError, ValueError, OverflowError):
         numbers = []
     if len(numbers) != count or not np.isfinite(numbers).all():
-        raise InputError(f"{header.path} lacks a usable {keyword}: it is not a slice of a volume, or it is damaged")
+        raise ScanError(f"{header.path} lacks a usable {keyword}: it is not a slice of a volume, or it is damaged")
     return numbers
 
 
@@ -155,7 +155,7 @@ def _stored_values(part: Slice) -> np.ndarray:
     bits, used = (int(_numbers(header, name, 1)[0]) for name in ("BitsAllocated", "BitsStored"))
     high_bit = int(_numbers(header, "HighBit", 1, [used - 1.0])[0])
     if bits not in (8, 16, 32) or not 0 < used <= high_bit + 1 <= bits:
-        raise InputError(f"{part.path} stores {used} of {bits} bits a pixel, which ctseg cannot read")
+        raise ScanError(f"{part.path} stores {used} of {bits} bits a pixel, which ctseg cannot read")
     signed = _numbers(header, "PixelRepresentation", 1, [0.0])[0] == 1
     kind = np.dtype(f"{'<' if header.little_endian else '>'}{'i' if signed else 'u'}{bits // 8}")
     stored = _plain_pixels(part, kind)
@@ -180,7 +180,7 @@ def _plain_pixels(part: Slice, kind: np.dtype) -> np.ndarray:
             data = _parsed_pixels(part.path)
             pixels = np.frombuffer(data, kind, len(data) // kind.itemsize)[first : first + count]
     if pixels.size < count:
-        raise InputError(f"{part.path} is cut: it holds {pixels.size} of {count} pixels; copy it again from its source")
+        raise ScanError(f"{part.path} is cut: it holds {pixels.size} of {count} pixels; copy it again from its source")
     return pixels.reshape(part.shape_yx)
 
 
@@ -192,7 +192,7 @@ def _parsed_pixels(path: Path) -> bytes:
     except Exception:  # a damaged file can make the parser fail in any way
         data = None
     if not isinstance(data, bytes):
-        raise InputError(f"{path} holds no pixels: it is cut or damaged; copy it again from its source")
+        raise ScanError(f"{path} holds no pixels: it is cut or damaged; copy it again from its source")
     return data
 
 
@@ -211,7 +211,7 @@ def _decoded_hu(part: Slice) -> np.ndarray:
     hu = _decoded_file(part.path, part.header.syntax.name if part.header.syntax else "")
     frame, size = part.header.frame or 0, part.shape_yx[0] * part.shape_yx[1]
     if hu.size < (frame + 1) * size or (part.header.frame is None and hu.size != size):
-        raise InputError(f"{part.path} holds an image of another size than its header says: it is damaged")
+        raise ScanError(f"{part.path} holds an image of another size than its header says: it is damaged")
     hu = hu.reshape(-1)[frame * size : (frame + 1) * size].reshape(part.shape_yx)
     # GDCM takes the narrowest type that holds the values, which need not hold −1024.
     hu = hu.astype(np.float64 if hu.dtype.kind == "f" else np.int64)
@@ -226,7 +226,7 @@ def _decoded_file(path: Path, syntax: str) -> np.ndarray:
     try:
         return sitk.GetArrayFromImage(sitk.ReadImage(str(path), imageIO="GDCMImageIO"))
     except RuntimeError:
-        raise InputError(
+        raise ScanError(
             f"{path} cannot be decoded ({syntax}): it is cut or damaged, or this compression is not supported; "
             "copy it again, or decompress the series first"
         ) from None

@@ -12,7 +12,7 @@ import numpy as np
 from ctseg.dicom.series import Choice
 from ctseg.dicom.slice import Slice, read_hu
 from ctseg.dicom.slice_spacing import SAME_POSITION_MM, gaps, near_mm, off_even_mm, places_mm, usual_step_mm
-from ctseg.errors import InputError
+from ctseg.errors import ScanError
 from ctseg.geometry import mapped_arrays
 from ctseg.geometry.volume import AIR_HU, Grid, Volume
 
@@ -46,7 +46,7 @@ def stack_volume(choice: Choice, irregular: str) -> tuple[Volume, dict[str, Any]
     Of equal slices at one place one is kept. Slices that are missing or unevenly spaced are refused, or with
     `irregular` = "resample" brought to an even distance. A gantry tilt is sheared back. Facts: `duplicates_dropped`,
     `gaps` (slice from 1 on, and the distance to the next in mm, where it is not the usual one), `tilt_deg`.
-    Raises InputError for different slices at (nearly) one place, uneven stacks, and gaps in a series of which images
+    Raises ScanError for different slices at (nearly) one place, uneven stacks, and gaps in a series of which images
     cannot be used: these may be what is missing.
     """
     _refuse_unusable(choice)
@@ -54,7 +54,7 @@ def stack_volume(choice: Choice, irregular: str) -> tuple[Volume, dict[str, Any]
     places = placement(kept)
     uneven = gaps(places.steps_mm)
     if uneven and irregular != "resample":
-        raise InputError(_uneven_message(choice, kept, places.steps_mm))
+        raise ScanError(_uneven_message(choice, kept, places.steps_mm))
     facts = {
         "duplicates_dropped": len(choice.stack.slices) - len(kept),
         "gaps": [{"after_slice": index + 1, "distance_mm": round(step, 3)} for index, step in uneven],
@@ -83,7 +83,7 @@ def distinct_slices(choice: Choice) -> list[Slice]:
             kept.append(part)
         elif not np.array_equal(read_hu(part), read_hu(kept[-1])):
             where = "at the same position" if distance_mm <= SAME_POSITION_MM else f"only {distance_mm:.2f} mm apart"
-            raise InputError(
+            raise ScanError(
                 f"{kept[-1].path.name} and {part.path.name} in {choice.folder} lie {where} with different "
                 "pixels: the series mixes several scans (phases, reconstructions) and nothing in the files tells them "
                 "apart; separate them"
@@ -97,7 +97,7 @@ def _refuse_unusable(choice: Choice) -> None:
     unusable = [lost for lost in choice.left_out if not lost.alternative]
     if unusable and gaps(steps_mm):
         lost = "; ".join(dict.fromkeys(f"{lost.images} cannot: {lost.fault}" for lost in unusable))
-        raise InputError(
+        raise ScanError(
             f"not all images of the CT series in {choice.folder} can be used, and the distances of those that can go "
             f"from {steps_mm.min():.2f} to {steps_mm.max():.2f} mm; {lost}; copy the series again from its source, or "
             "remove these files if they are not part of the scan"

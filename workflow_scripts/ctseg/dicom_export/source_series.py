@@ -18,7 +18,7 @@ from ctseg.dicom.dataset import items
 from ctseg.dicom.series import Choice
 from ctseg.dicom.slice import Slice
 from ctseg.dicom.stack import distinct_slices, placement, usual_step_mm
-from ctseg.errors import InputError
+from ctseg.errors import ScanError
 from ctseg.geometry.volume import Grid, Volume
 
 # Type 2 elements of the Patient and General Study modules must be there, if empty (PS3.3 C.7.1.1, C.7.2.1).
@@ -79,13 +79,13 @@ class Source:
 def read_source(choice: Choice) -> Source:
     """Read what refers to the slices of a chosen stack, and whose they are.
 
-    Of equal slices at one place one is kept, as in their volume. Raises InputError when UIDs are missing or doubled, or
+    Of equal slices at one place one is kept, as in their volume. Raises ScanError when UIDs are missing or doubled, or
     the stack is spread over several multi-frame files.
     """
     slices = distinct_slices(choice)
     paths = list(dict.fromkeys(part.path for part in slices))
     if len(paths) != (len(slices) if slices[0].header.frame is None else 1):
-        raise InputError(
+        raise ScanError(
             f"the scan in {choice.folder} is spread over several multi-frame files: DICOM cannot be written"
         )
     with quiet():
@@ -118,7 +118,7 @@ def claim(dataset: Dataset, source: Source) -> None:
 def planes_of(grid: Grid, source: Source) -> list[int]:
     """The plane of `grid` that each slice lies in, or nearest to where the grid was resampled.
 
-    Raises InputError when the grid is not that of the source's volume.
+    Raises ScanError when the grid is not that of the source's volume.
     """
     starts = _starts(grid, source)
     planes = np.rint(starts[:, 0]).astype(int)
@@ -127,7 +127,7 @@ def planes_of(grid: Grid, source: Source) -> list[int]:
     ends = np.rint(starts[:, 1:]) + rows_columns
     outside = (np.rint(starts) < 0).any() or (ends > grid.shape_zyx[1:]).any() or (planes >= grid.shape_zyx[0]).any()
     if outside or spacing_off > 1e-3 or np.abs(starts[:, 0] - planes).max() > ON_GRID_VOXELS:
-        raise InputError(
+        raise ScanError(
             f"the segmentation does not lie on the slices of {source.slices[0].path.parent}: it covers "
             f"{grid.box_text()}; it must come from this scan"
         )
@@ -160,7 +160,7 @@ def _require_uids(images: list[Dataset], choice: Choice) -> None:
         each = keyword == "SOPInstanceUID"
         if "" in values or len(set(values)) != (len(values) if each or len(values) == 1 else 1):
             what = "lack" if "" in values else "share" if each else "differ in"
-            raise InputError(f"the slices in {choice.folder} {what} their {keyword}: no DICOM object can refer to them")
+            raise ScanError(f"the slices in {choice.folder} {what} their {keyword}: no DICOM object can refer to them")
 
 
 def _complete(image: Dataset, part: Slice, slices: list[Slice]) -> None:

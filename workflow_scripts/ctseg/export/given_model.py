@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from ctseg.decisions import Decision, Stored, stored
-from ctseg.errors import InputError
+from ctseg.errors import ModelError
 from ctseg.inference.model_card import ModelCard
 
 REASON = "as the model says"
@@ -13,7 +13,7 @@ REASON = "as the model says"
 def require_labels(card: ModelCard, labels: Sequence[str]) -> None:
     """Raise InputError when cases are labelled with other targets than the model's."""
     if list(card.labels) != list(labels):
-        raise InputError(
+        raise ModelError(
             f"the model segments {', '.join(card.labels)}, but target.labels are {', '.join(labels)}; name the model's "
             "targets there in this order, with their values in the label files"
         )

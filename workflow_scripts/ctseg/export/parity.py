@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from ctseg.errors import InputError
+from ctseg.errors import ModelError
 from ctseg.geometry.volume import Shape
 from ctseg.inference.engines import ENGINES, load_engine, lower_precisions
 
@@ -93,5 +93,5 @@ def require_parity(rows: list[dict[str, Any]], tolerances: Mapping[str, float], 
                 f"export_model.{key} = {tolerances[precision]:g}"
             )
             if precision in ("float32", shipped):
-                raise InputError(f"{problem}; it must not be used")
+                raise ModelError(f"{problem}; it must not be used")
             logger.warning("%s; leave infer.precision at %s", problem, shipped)

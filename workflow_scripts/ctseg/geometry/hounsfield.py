@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ctseg.errors import InputError
+from ctseg.errors import ConfigError
 
 # Lower and upper end in HU. "wide" keeps emphysema and bone apart too; the others are a reader's usual windows, given
 # as level ± width / 2 (lung −300 ± 700, soft tissue +40 ± 200, bone 400 ± 900).
@@ -19,17 +19,17 @@ WINDOWS_HU: dict[str, tuple[float, float]] = {
 def window_limits_hu(window: str | list[float] | tuple[float, float]) -> tuple[float, float]:
     """The lower and upper end of a window given by name or as two numbers in HU.
 
-    Raises InputError for an unknown name or limits that do not increase.
+    Raises ConfigError for an unknown name or limits that do not increase.
     """
     if isinstance(window, str):
         if window not in WINDOWS_HU:
-            raise InputError(
+            raise ConfigError(
                 f"there is no HU window {window!r}; known are {', '.join(WINDOWS_HU)}, or give [low, high]"
             )
         return WINDOWS_HU[window]
     low, high = (float(limit) for limit in window)
     if not low < high:
-        raise InputError(f"the HU window [{low:g}, {high:g}] is empty: its first number must be the smaller one")
+        raise ConfigError(f"the HU window [{low:g}, {high:g}] is empty: its first number must be the smaller one")
     return low, high
 
 

@@ -1,6 +1,6 @@
 """Sizes that a CT can have: a unit that was not read, or a damaged header, gives others."""
 
-from ctseg.errors import InputError
+from ctseg.errors import ScanError
 from ctseg.geometry.volume import Grid
 
 SPACING_MM = 0.01, 50.0  # of voxels, from micro-CT to the distance of overview slices
@@ -16,13 +16,13 @@ def require_possible(grid: Grid, name: str) -> None:
     """Raise InputError for voxels or an extent that no CT has."""
     size = " x ".join(f"{value:.3g}" for value in grid.spacing_xyz_mm)
     if not possible_spacing(*grid.spacing_xyz_mm):
-        raise InputError(
+        raise ScanError(
             f"{name} has voxels of {size} mm, which no CT has ({SPACING_MM[0]:g} to {SPACING_MM[1]:g} mm): "
             "correct the voxel size, or the unit that the file gives it in"
         )
     lengths_mm = sorted(n * value for n, value in zip(grid.shape_zyx[::-1], grid.spacing_xyz_mm, strict=True))
     if lengths_mm[2] > LONGEST_MM or lengths_mm[1] > WIDEST_MM:
-        raise InputError(
+        raise ScanError(
             f"{name} covers {' x '.join(f'{value:.0f}' for value in lengths_mm)} mm with voxels of {size} mm, "
             "more than any CT: correct the voxel size, or the unit that the file gives it in"
         )

@@ -14,7 +14,7 @@ from functools import cached_property
 
 import numpy as np
 
-from ctseg.errors import InputError
+from ctseg.errors import GridError
 
 AIR_HU = -1024
 # By how much a size or a length may differ without changing a decision: more than what formats round to, and no
@@ -44,12 +44,12 @@ class Grid:
     def from_affine(cls, affine: np.ndarray, shape_zyx: Shape) -> "Grid":
         """Build a grid from the 4 × 4 matrix that maps (x, y, z, 1) indices to LPS millimetres.
 
-        Raises InputError when the matrix has NaN, is singular or gives an axis no length.
+        Raises GridError when the matrix has NaN, is singular or gives an axis no length.
         """
         columns = np.asarray(affine, dtype=float)[:3, :3]
         spacing = np.linalg.norm(columns, axis=0)
         if not np.isfinite(affine).all() or (spacing <= 0).any() or abs(np.linalg.det(columns / spacing)) < 1e-3:
-            raise InputError("the geometry is not usable: its matrix is singular or not finite")
+            raise GridError("the geometry is not usable: its matrix is singular or not finite")
         direction = columns / spacing
         return cls(
             tuple(int(n) for n in shape_zyx),  # type: ignore[arg-type]
@@ -182,7 +182,7 @@ def require_same_grid(first: Grid, second: Grid, first_name: str, second_name: s
     if first.shape_zyx == second.shape_zyx:
         off_mm = np.abs(first.corners_xyz_mm() - second.corners_xyz_mm()).max()
         difference.append(f"their voxels lie up to {off_mm:.4g} mm apart, {tolerance_mm:.3g} mm are allowed")
-    raise InputError(
+    raise GridError(
         f"{first_name} and {second_name} do not lie on one grid: {'; '.join(difference)}. "
         "They must come from the same scan; check that the right pair is given."
     )

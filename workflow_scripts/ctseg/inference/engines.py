@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ctseg.errors import InputError
+from ctseg.errors import ModelError
 from ctseg.hardware import gpu_memory_mib, has_bfloat16
 from ctseg.inference.model_card import METADATA_KEY, ModelCard, read_card
 
@@ -49,7 +49,7 @@ class OpenVinoEngine(ProcessorEngine):
     """The fastest on processors: compiled once for each shape of a batch."""
 
     def __init__(self, path: Path, threads: int, precision: str | None = None, use_gpu: bool = False) -> None:
-        """Read `path`; `threads` cores are used. Raises InputError when it is not a ctseg model."""
+        """Read `path`; `threads` cores are used. Raises ModelError when it is not a ctseg model."""
         import openvino as ov  # takes 0.2 s that other engines need not spend
 
         self._core = ov.Core()
@@ -87,7 +87,7 @@ class OnnxRuntimeEngine(ProcessorEngine):
     """Runs everywhere; on a GPU when the installed build has TensorRT or CUDA."""
 
     def __init__(self, path: Path, threads: int, precision: str | None = None, use_gpu: bool = True) -> None:
-        """Load `path`; the CPU uses `threads` cores. Raises InputError when it is not a ctseg model.
+        """Load `path`; the CPU uses `threads` cores. Raises ModelError when it is not a ctseg model.
 
         On a processor the file alone decides the precision: float32, or int8.
         """
@@ -132,17 +132,17 @@ def load_engine(
     """Load a model file for the engine that is asked for, or the fastest that is there.
 
     The engine torch takes the weights of the .ts file that is exported beside each .onnx. The precision is the model's
-    own if no other is given. Without `use_gpu` the processor computes, whatever else is there. Raises InputError when a
+    own if no other is given. Without `use_gpu` the processor computes, whatever else is there. Raises ModelError when a
     file is missing or no ctseg model, or the engine is not installed.
     """
     path = Path(path)
     if not path.is_file():
-        raise InputError(f"the model {path} does not exist")
+        raise ModelError(f"the model {path} does not exist")
     if path.suffix not in (ONNX, TORCHSCRIPT) or (path.suffix == TORCHSCRIPT and choice not in ("auto", "torch")):
-        raise InputError(f"{path} is not a model for this engine: give model{ONNX}, or model{TORCHSCRIPT} for torch")
+        raise ModelError(f"{path} is not a model for this engine: give model{ONNX}, or model{TORCHSCRIPT} for torch")
     name = fastest_engine(path, use_gpu) if choice == "auto" else choice
     if find_spec(name) is None:
-        raise InputError(f"the engine {name} is not installed; `pip install {name}`, or set infer.engine to auto")
+        raise ModelError(f"the engine {name} is not installed; `pip install {name}`, or set infer.engine to auto")
     return ENGINES[name](path, threads, precision, use_gpu)
 
 
@@ -212,5 +212,5 @@ def mirrored(network: Callable[[np.ndarray], np.ndarray], axes: str) -> Callable
     return mean if flips[1:] else network
 
 
-def _not_loadable(path: Path, error: Exception) -> InputError:
-    return InputError(f"{path} cannot be loaded as a model: {' '.join(str(error).split())[:200]}")
+def _not_loadable(path: Path, error: Exception) -> ModelError:
+    return ModelError(f"{path} cannot be loaded as a model: {' '.join(str(error).split())[:200]}")

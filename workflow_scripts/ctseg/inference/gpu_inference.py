@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from ctseg.errors import InputError
+from ctseg.errors import MachineError
 from ctseg.geometry import mapped_arrays
 from ctseg.geometry.resample import orient
 from ctseg.geometry.volume import Grid, Volume
@@ -86,7 +86,7 @@ def infer_on_device(
 ) -> Maps:
     """The maps of a scan.
 
-    `part` and `grid` are those of `preparation.network_input`, `tiles` the windows over the grid. Raises InputError
+    `part` and `grid` are those of `preparation.network_input`, `tiles` the windows over the grid. Raises MachineError
     when the memory runs out, for windows with a single one at once.
     """
     device, card = engine.device, engine.card
@@ -124,7 +124,7 @@ def told_in_words(tiles: Tiling) -> Iterator[None]:
     try:
         yield
     except torch.OutOfMemoryError:
-        raise InputError(memory_advice(tiles.window_zyx)) from None
+        raise MachineError(memory_advice(tiles.window_zyx)) from None
 
 
 def decided(probabilities: torch.Tensor, wanted: MapsWanted) -> dict[str, torch.Tensor]:

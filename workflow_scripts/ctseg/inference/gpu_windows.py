@@ -7,7 +7,7 @@ from itertools import product
 import numpy as np
 import torch
 
-from ctseg.errors import InputError
+from ctseg.errors import MachineError
 from ctseg.geometry.volume import Shape
 from ctseg.inference.sliding_window import Tiling
 
@@ -98,9 +98,9 @@ class DeviceWindows:
             total[:, :, *self._box(column)] += weighted
 
     def _take_fewer(self) -> None:
-        """Halve the number of windows at once after the memory ran out. Raises InputError where there is one alone."""
+        """Halve the number of windows at once after the memory ran out. Raises MachineError for a single one."""
         if self.batch_size == 1:
-            raise InputError(memory_advice(self.tiles.window_zyx))
+            raise MachineError(memory_advice(self.tiles.window_zyx))
         self.batch_size = max(1, self.batch_size // 2)
         logger.warning("the GPU's memory ran out; continuing with %d windows at once", self.batch_size)
         torch.cuda.empty_cache()

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ctseg.errors import InputError
+from ctseg.errors import ModelError
 from ctseg.geometry.hounsfield import Scaling
 from ctseg.geometry.volume import Shape
 from ctseg.masks.postprocessing import PostprocessSettings
@@ -78,11 +78,11 @@ class ModelCard:
 
     @classmethod
     def from_json(cls, text: str) -> "ModelCard":
-        """The inverse of `to_json`. Raises InputError for a card of a newer format."""
+        """The inverse of `to_json`. Raises ModelError for a card of a newer format."""
         content: dict[str, Any] = json.loads(text)
         found = content.pop("format")
         if found not in READABLE:
-            raise InputError(f"the model has card format {found}, this ctseg reads {FORMAT}; use the matching version")
+            raise ModelError(f"the model has card format {found}, this ctseg reads {FORMAT}; use the matching version")
         prepared = content.pop("preparation")
         prepared["spacing_xyz_mm"] = tuple(prepared["spacing_xyz_mm"])
         prepared["window_hu"] = tuple(prepared["window_hu"])
@@ -101,12 +101,12 @@ class ModelCard:
 
 
 def read_card(path: str | Path, metadata: dict[str, str]) -> ModelCard:
-    """The card in the metadata of the model at `path`. Raises InputError when it is not a ctseg model."""
+    """The card in the metadata of the model at `path`. Raises ModelError when it is not a ctseg model."""
     if METADATA_KEY not in metadata:
-        raise InputError(f"{path} is not a ctseg model: it has no `{METADATA_KEY}` metadata")
+        raise ModelError(f"{path} is not a ctseg model: it has no `{METADATA_KEY}` metadata")
     return ModelCard.from_json(metadata[METADATA_KEY])
 
 
 def read_card_file(path: str | Path) -> ModelCard:
-    """The card that lies beside a model, as card.json. Raises InputError for a card of a newer format."""
+    """The card that lies beside a model, as card.json. Raises ModelError for a card of a newer format."""
     return ModelCard.from_json(Path(path).read_text(encoding="utf-8"))

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ctseg.errors import InputError
+from ctseg.errors import ModelError
 from ctseg.hardware import has_bfloat16
 from ctseg.inference.model_card import METADATA_KEY, ModelCard, read_card
 from ctseg.network.architectures import SegmentationModel, build_network
@@ -29,7 +29,7 @@ class TorchEngine:
     ) -> None:
         """Load the model.ts beside `path`, on the GPU where there is one; the CPU uses `threads` cores.
 
-        The precision is the model's own if no other is given. Raises InputError when the file is missing, no ctseg
+        The precision is the model's own if no other is given. Raises ModelError when the file is missing, no ctseg
         model, or of a version that did not describe its network.
         """
         torch.set_num_threads(threads)
@@ -84,11 +84,11 @@ def device_name(device: torch.device) -> str:
 def read_torchscript(path: Path) -> tuple[ModelCard, dict[str, torch.Tensor]]:
     """The card and the weights of the .ts file beside a model.
 
-    Raises InputError when it is missing, cannot be read, or its card does not describe the network.
+    Raises ModelError when it is missing, cannot be read, or its card does not describe the network.
     """
     path = path.with_suffix(".ts")
     if not path.is_file():
-        raise InputError(f"the engine torch needs {path}, which is exported beside the .onnx file")
+        raise ModelError(f"the engine torch needs {path}, which is exported beside the .onnx file")
     extra: dict[str, Any] = {CARD_FILE: ""}
     try:
         with warnings.catch_warnings():
@@ -96,10 +96,10 @@ def read_torchscript(path: Path) -> tuple[ModelCard, dict[str, torch.Tensor]]:
             weights = torch.jit.load(str(path), map_location="cpu", _extra_files=extra).state_dict()
     except (RuntimeError, zipfile.BadZipFile) as error:
         reason = " ".join(str(error).split())[:200]
-        raise InputError(f"{path} cannot be loaded as a model: {reason}") from None
+        raise ModelError(f"{path} cannot be loaded as a model: {reason}") from None
     card = read_card(path, {METADATA_KEY: extra[CARD_FILE]} if extra[CARD_FILE] else {})
     if card.network is None:
-        raise InputError(
+        raise ModelError(
             f"{path} is of an older ctseg that did not describe its network; export the model again, or set "
             "infer.engine (--engine) to openvino or onnxruntime"
         )

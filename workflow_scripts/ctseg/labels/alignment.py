@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ctseg.errors import InputError
+from ctseg.errors import LabelError
 from ctseg.geometry.volume import Grid, Volume
 from ctseg.labels.beyond_scan import Beyond, require_inside
 
@@ -64,12 +64,12 @@ def off_xyz_mm(label: Grid, image: Grid) -> np.ndarray:
 def require_aligned(label: Grid, image: Grid, label_name: str, image_name: str, tolerance: Tolerance) -> list[str]:
     """Sentences on how far a label lies beside its image, none where it lies on it.
 
-    Raises InputError, naming both, for other numbers of voxels, and beyond the tolerance.
+    Raises LabelError, naming both, for other numbers of voxels, and beyond the tolerance.
     """
     problem = f"{label_name} and {image_name} do not lie on one grid: "
     if label.shape_zyx != image.shape_zyx:
         sizes = [" x ".join(map(str, grid.shape_zyx)) for grid in (label, image)]
-        raise InputError(
+        raise LabelError(
             f"{problem}{sizes[0]} voxels (z, y, x) against {sizes[1]}. They must come from the same scan; check that "
             "the right pair is given."
         )
@@ -77,7 +77,7 @@ def require_aligned(label: Grid, image: Grid, label_name: str, image_name: str, 
     off_mm = float(apart.max())
     if tolerance.refuses(off_mm):
         axes = ", ".join(f"{axis} {mm:.3g}" for axis, mm in zip("xyz", apart, strict=True) if mm > ROUNDING_MM)
-        raise InputError(
+        raise LabelError(
             f"{problem}their voxels lie up to {off_mm:.4g} mm apart (along {axes} mm), and {tolerance.advice(off_mm)}"
         )
     return tolerance.told(off_mm)
@@ -88,7 +88,7 @@ def placed(
 ) -> tuple[np.ndarray, list[str]]:
     """The voxels of a part of a lattice on the whole of it, 0 elsewhere, and sentences on how they lie there.
 
-    The axes of both run along each other. Raises InputError where the voxels do not lie on each other, and for what
+    The axes of both run along each other. Raises LabelError where the voxels do not lie on each other, and for what
     lies beyond the grid as `beyond_scan.require_inside` does.
     """
     start = np.rint(grid.indices_zyx(np.array(volume.grid.origin_xyz_mm))[0]).astype(int)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ctseg.errors import InputError
+from ctseg.errors import LabelError
 
 ELSEWHERE = 0.499  # share of a structure beyond the scan, from which on it is taken for that of another one: half
 POLICIES = ("cut", "refuse")
@@ -30,18 +30,18 @@ def require_inside(
 ) -> list[str]:
     """Sentences on what lies beyond the scan and was cut; nothing where all of it is inside.
 
-    `covered` and `image_covers` are boxes in words. Raises InputError where half of the structure or more lies beyond
+    `covered` and `image_covers` are boxes in words. Raises LabelError where half of the structure or more lies beyond
     the scan, and with the policy "refuse" where any of it does.
     """
     if not beyond.parts:
         return []
     if not beyond.share < ELSEWHERE:  # NaN, of coordinates without bounds, is elsewhere
-        raise InputError(
+        raise LabelError(
             f"{name} lies outside of {image_name}: {beyond.kind} over {covered}, the image over {image_covers}; "
             f"{beyond.text}, {beyond.share:.0%} of it in all; they must come from the same scan"
         )
     if policy == "refuse":
-        raise InputError(
+        raise LabelError(
             f"{name} extends beyond {image_name}: {beyond.text}, {beyond.share:.1%} of it in all; correct it, or set "
             "convert.beyond_scan: cut to use the part inside"
         )

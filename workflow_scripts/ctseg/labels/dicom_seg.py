@@ -13,7 +13,7 @@ import numpy as np
 import pydicom
 from pydicom.pixels import get_decoder
 
-from ctseg.errors import InputError
+from ctseg.errors import LabelError
 from ctseg.geometry.volume import Grid, box_text
 from ctseg.labels.alignment import Tolerance
 from ctseg.labels.beyond_scan import Beyond, require_inside
@@ -62,7 +62,7 @@ def read_segments(
     """Read segments of a DICOM SEG: each label of `wanted` with the voxels of all segments that it names.
 
     Binary and label map objects are read as they are; of a fractional one, what has at least half of the largest
-    value is inside. Raises InputError when the file is damaged or compressed in a way that cannot be read, a segment
+    value is inside. Raises LabelError when the file is damaged or compressed in a way that cannot be read, a segment
     is not there (unless `missing_ok`), its pixels or planes have other distances than the image's voxels or lie too far
     beside them, or half of it lies beyond the image; what else lies beyond is cut, or refused if `beyond` says so.
     """
@@ -72,11 +72,11 @@ def read_segments(
         segments = [(int(item.SegmentNumber), str(item.SegmentLabel)) for item in dataset.SegmentSequence]
         frames = _frames(dataset, [number for number, _ in segments])
     except UndecodableError as problem:
-        raise InputError(
+        raise LabelError(
             f"{path} is a DICOM SEG compressed as {problem}, which cannot be read: export it uncompressed"
         ) from None
     except Exception:  # a damaged file can make the parser fail in any way
-        raise InputError(f"{path} is a DICOM SEG that cannot be read: it is damaged; export it again") from None
+        raise LabelError(f"{path} is a DICOM SEG that cannot be read: it is damaged; export it again") from None
     names = [name for _, name in segments]
     for label, patterns in wanted.items():
         places = find_structures(names, patterns, str(path), "segment", missing_ok, label)
@@ -102,9 +102,9 @@ def _structure(
     off_mm = float((np.abs(corners - np.rint(corners)) * grid.spacing_zyx_mm).max())
     beside = f"{name} does not lie on the voxels of {image_name} but"
     if problem := _other_lattice(frames, grid):
-        raise InputError(f"{beside} {problem}: it was drawn on another series or resampled; give the SEG of this scan")
+        raise LabelError(f"{beside} {problem}: it was drawn on another series or resampled; give the SEG of this scan")
     if tolerance.refuses(off_mm):
-        raise InputError(f"{beside} lies up to {off_mm:.4g} mm beside them, and {tolerance.advice(off_mm)}")
+        raise LabelError(f"{beside} lies up to {off_mm:.4g} mm beside them, and {tolerance.advice(off_mm)}")
     for indices in inside:
         mask[tuple(indices.T)] = True
     return Structure(mask, facts | {"beyond_scan": outside.parts}, (*told, *tolerance.told(off_mm)))

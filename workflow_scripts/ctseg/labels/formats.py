@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ctseg.errors import InputError
+from ctseg.errors import LabelError
 from ctseg.file_types import is_volume_file
 from ctseg.geometry.volume import Grid
 from ctseg.labels.alignment import Tolerance
@@ -51,7 +51,7 @@ class Asked:
 def format_of(source: Path) -> tuple[str, Path]:
     """The name of a label's format, one of `READERS`, and the file or folder to read.
 
-    Raises InputError for a folder or file without a label.
+    Raises LabelError for a folder or file without a label.
     """
     if is_volume_file(source):
         return "label_map", source
@@ -112,7 +112,7 @@ def _luna16_csv(path: Path, asked: Asked) -> Source:
 
     label = _only_label(path, asked)
     if not asked.series_uid:
-        raise InputError(f"{path} names scans by their series; give series_uid in the case table")
+        raise LabelError(f"{path} names scans by their series; give series_uid in the case table")
     mask = read_luna16(path, asked.grid, asked.image_name, asked.series_uid)
     return Source([(label, Structure(mask))], empty_ok=True)
 
@@ -121,7 +121,7 @@ def _only_label(path: Path, asked: Asked) -> str:
     """The label that the nodules of an archive are; there must be one."""
     labels = asked.settings.labels
     if len(labels) > 1:
-        raise InputError(f"{path} has only nodules, but target.labels has {', '.join(labels)}; name one label")
+        raise LabelError(f"{path} has only nodules, but target.labels has {', '.join(labels)}; name one label")
     [label] = labels
     return label
 
@@ -141,7 +141,7 @@ def _rois(
     for label, rois in read_rois(path, settings.names, settings.missing_ok).items():
         name = f"{label} in {path}"
         if own_frames and any(roi.frame_of_reference not in ("", *own_frames) for roi in rois):
-            raise InputError(
+            raise LabelError(
                 f"{name} was drawn in another frame of reference than {image_name}, unlike others in the file; "
                 "give the scan that it was drawn on, by series_uid in the case table, or set convert.foreign_label: "
                 "allow"

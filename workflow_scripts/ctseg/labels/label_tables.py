@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ctseg.errors import InputError
+from ctseg.errors import LabelError
 from ctseg.file_types import NIFTI_SUFFIXES
 from ctseg.labels.structure_names import find_structures, quoted
 from ctseg.plurals import listed
@@ -60,7 +60,7 @@ def values_of(
     """Where each label lies: by the names of the file as far as it has them, else by the values of the config.
 
     `labels` are the config's values, `wanted` the names of each label. Where the file names none of the labels, the
-    config's values are taken. Raises InputError when a name fits several structures, or, unless `missing_ok`, when the
+    config's values are taken. Raises LabelError when a name fits several structures, or, unless `missing_ok`, when the
     file names other labels and gives the value of this one to another structure.
     """
     places = {
@@ -149,7 +149,7 @@ def require_values(counts: Mapping[int, int], named: Sequence[Named], labels: Ma
     values = [shown(named, value) for value in sorted(counts)]
     there = listed([*values[:MOST_VALUES], *(["…"] if len(values) > MOST_VALUES else [])]) or "no value but 0"
     wanted = ", ".join(f"{label}: {value}" for label, value in labels.items())
-    raise InputError(
+    raise LabelError(
         f"{path} has no voxel of {', '.join(labels)}: it holds {there}, and target.labels is {{{wanted}}}; correct "
         "target.labels, or set convert.missing_label to allow if the case has no target"
     )

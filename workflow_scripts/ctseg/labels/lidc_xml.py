@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ctseg.errors import InputError
+from ctseg.errors import LabelError
 from ctseg.geometry.resample import orient
 from ctseg.geometry.volume import Grid, Volume
 from ctseg.labels.structures import Structure
@@ -51,12 +51,12 @@ def read_lidc(
     left out. The file covers the whole scan: outlines beyond the slices of an image that is a part of it are left out
     and told; the label of the slices that are there is right without them.
 
-    Raises InputError for a file that is damaged, too large or no annotation of a CT, for fewer readers than
+    Raises LabelError for a file that is damaged, too large or no annotation of a CT, for fewer readers than
     `min_readers`, for an oblique grid, and when most outlines lie outside of the image.
     """
     readers = _read_sessions(Path(path))
     if len(readers) < min_readers:
-        raise InputError(f"{path} has {len(readers)} readers, fewer than the {min_readers} that must agree")
+        raise LabelError(f"{path} has {len(readers)} readers, fewer than the {min_readers} that must agree")
     mask = np.zeros(grid.shape_zyx, dtype=bool)
     # Written through a view whose x, y, z run to left, back and head, as the archive's columns, rows and slices do.
     view = orient(Volume(mask, grid))
@@ -85,9 +85,9 @@ def _read_sessions(path: Path) -> list[list[Nodule]]:
     root = _parse(path)
     kind = _name(root)
     if kind == "IdriReadMessage":
-        raise InputError(f"{path} annotates a chest X-ray, not a CT: give the XML of the CT series")
+        raise LabelError(f"{path} annotates a chest X-ray, not a CT: give the XML of the CT series")
     if kind != "LidcReadMessage":
-        raise InputError(f"{path} is not a LIDC-IDRI annotation: its first element is not LidcReadMessage")
+        raise LabelError(f"{path} is not a LIDC-IDRI annotation: its first element is not LidcReadMessage")
     try:
         return [
             [
@@ -97,7 +97,7 @@ def _read_sessions(path: Path) -> list[list[Nodule]]:
             for session in _children(root, "readingSession")
         ]
     except (ValueError, TypeError, OverflowError):
-        raise InputError(
+        raise LabelError(
             f"{path} is damaged: an outline without its slice, or with coordinates that are not numbers; copy it again"
         ) from None
 
@@ -108,18 +108,18 @@ def _parse(path: Path) -> ET.Element:
         with path.open("rb") as stream:
             data = stream.read(LARGEST_FILE_BYTES + 1)
     except OSError:
-        raise InputError(f"{path} does not exist or cannot be read") from None
+        raise LabelError(f"{path} does not exist or cannot be read") from None
     if len(data) > LARGEST_FILE_BYTES:
-        raise InputError(
+        raise LabelError(
             f"{path} is larger than {LARGEST_FILE_BYTES // 1_000_000} MB: it is not a LIDC-IDRI annotation"
         )
     # A NUL byte says UTF-16 or UTF-32, in which the second test could not see the DTD.
     if b"\0" in data or b"<!DOCTYPE" in data or b"<!ENTITY" in data:
-        raise InputError(f"{path} declares a DTD or is not in UTF-8: it is not a LIDC-IDRI annotation")
+        raise LabelError(f"{path} declares a DTD or is not in UTF-8: it is not a LIDC-IDRI annotation")
     try:
         return ET.fromstring(data)
     except (ET.ParseError, ValueError, LookupError):  # LookupError: an encoding that does not exist
-        raise InputError(f"{path} is not XML, or it is cut or damaged; copy it again") from None
+        raise LabelError(f"{path} is not XML, or it is cut or damaged; copy it again") from None
 
 
 def _outline(roi: ET.Element) -> Outline:
@@ -149,7 +149,7 @@ def _text(element: ET.Element, name: str) -> str:
 def _require_axial(grid: Grid, image_name: str) -> None:
     """Raise InputError unless the axes of an oriented grid are those of the patient."""
     if np.abs(np.asarray(grid.direction) - np.eye(3)).max() > AXIS_TOLERANCE:
-        raise InputError(
+        raise LabelError(
             f"{image_name} is oblique or tilted: LIDC-IDRI annotations name pixels of axial slices; give the scan as "
             "the archive has it"
         )
@@ -158,7 +158,7 @@ def _require_axial(grid: Grid, image_name: str) -> None:
 def _require_inside(readers: list[list[Nodule]], grid: Grid, path: str, image_name: str) -> tuple[range, int]:
     """The numbers of the slices that there are, and how many outlines lie on others.
 
-    Raises InputError if most outlines, or any pixel, lie outside of the image.
+    Raises LabelError if most outlines, or any pixel, lie outside of the image.
     """
     outlines = [outline for nodules in readers for nodule in nodules for outline in nodule]
     slices = range(grid.shape_zyx[0])
@@ -166,13 +166,13 @@ def _require_inside(readers: list[list[Nodule]], grid: Grid, path: str, image_na
     if 2 * len(there) < len(outlines):
         low, high = min(outline.z_mm for outline in outlines), max(outline.z_mm for outline in outlines)
         first, last = (grid.origin_xyz_mm[2] + index * grid.spacing_xyz_mm[2] for index in (0, slices[-1]))
-        raise InputError(
+        raise LabelError(
             f"{path} does not belong to {image_name}: {len(outlines) - len(there)} of its {len(outlines)} outlines lie "
             f"outside; they span z {low:.1f}…{high:.1f} mm, the image z {first:.1f}…{last:.1f} mm"
         )
     pixels = np.concatenate([outline.pixels_yx for outline in there]) if there else np.zeros((0, 2), dtype=np.int32)
     if (pixels < 0).any() or (pixels >= grid.shape_zyx[1:]).any():
-        raise InputError(
+        raise LabelError(
             f"{path} does not belong to {image_name}: its outlines reach row {pixels[:, 0].max()} and column "
             f"{pixels[:, 1].max()}, the image has {grid.shape_zyx[1]} rows and {grid.shape_zyx[2]} columns"
         )

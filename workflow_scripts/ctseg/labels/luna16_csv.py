@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ctseg.errors import InputError
+from ctseg.errors import LabelError
 from ctseg.geometry.volume import Grid
 from ctseg.masks.balls import mark_ball
 
@@ -23,10 +23,10 @@ def read_luna16(path: str | Path, grid: Grid, image_name: str, series_uid: str |
 
     A ball holds the voxels whose centres lie in it, and at least the one nearest to its centre. `series_uid` is the
     name of the scan's file. Every line is checked, those of other series too: a file that is cut would otherwise make
-    scans without nodules. Raises InputError that names the line, or when a centre lies outside of the image.
+    scans without nodules. Raises LabelError that names the line, or when a centre lies outside of the image.
     """
     if not series_uid:
-        raise InputError(
+        raise LabelError(
             f"{image_name} has no series_uid, so its nodules in {path} are not known; give it in the table"
         )
     mask = np.zeros(grid.shape_zyx, dtype=bool)
@@ -36,7 +36,7 @@ def read_luna16(path: str | Path, grid: Grid, image_name: str, series_uid: str |
         index = grid.indices_zyx(centre_xyz_mm)[0]
         if (index < -0.5).any() or (index > np.asarray(grid.shape_zyx) - 0.5).any():
             position = ", ".join(f"{axis} {value:.1f}" for axis, value in zip("xyz", centre_xyz_mm, strict=True))
-            raise InputError(
+            raise LabelError(
                 f"{path}, line {line}: the nodule at {position} mm lies outside of {image_name}, which covers "
                 f"{grid.box_text()}"
             )
@@ -51,12 +51,12 @@ def _rows(path: Path) -> Iterator[tuple[int, str, np.ndarray, float]]:
             lines = csv.reader(stream)
             header = [cell.strip() for cell in next(lines, [])]
             if header != COLUMNS:
-                raise InputError(f"{path} is not an annotations.csv of LUNA16: line 1 should be {','.join(COLUMNS)}")
+                raise LabelError(f"{path} is not an annotations.csv of LUNA16: line 1 should be {','.join(COLUMNS)}")
             for cells in lines:
                 if any(cell.strip() for cell in cells):
                     yield lines.line_num, cells[0].strip(), *_ball(cells, f"{path}, line {lines.line_num}")
     except (OSError, UnicodeDecodeError, csv.Error):
-        raise InputError(f"{path} does not exist or is not a CSV file in UTF-8 text") from None
+        raise LabelError(f"{path} does not exist or is not a CSV file in UTF-8 text") from None
 
 
 def _ball(cells: list[str], where: str) -> tuple[np.ndarray, float]:
@@ -66,7 +66,7 @@ def _ball(cells: list[str], where: str) -> tuple[np.ndarray, float]:
     except ValueError:
         x = y = z = diameter_mm = np.nan
     if not np.isfinite([x, y, z, diameter_mm]).all() or not 0 < diameter_mm <= LARGEST_DIAMETER_MM:
-        raise InputError(
+        raise LabelError(
             f"{where}: should be a series, three coordinates and a diameter in mm; the file is cut or damaged, so "
             "download it again"
         )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ctseg.errors import InputError
+from ctseg.errors import LabelError
 from ctseg.file_types import NIFTI_SUFFIXES, SITK_SUFFIXES, is_volume_file
 from ctseg.geometry import mapped_arrays
 from ctseg.geometry.axes import aligned
@@ -43,14 +43,14 @@ def read_label_map(
 ) -> LabelMap:
     """Find the labels in a file of whole numbers, by the names that the file gives to values, else by `labels`.
 
-    Raises InputError when the file does not lie on `grid`, its values are not whole numbers, and, unless `missing_ok`,
+    Raises LabelError when the file does not lie on `grid`, its values are not whole numbers, and, unless `missing_ok`,
     when none of the labels is in it or it names others.
     """
     named = names_in(path)
     values = values_of(named, labels, names, str(path), missing_ok)
     layers, told = _layers(path, grid, image_name, tolerance, beyond if named else None)
     if any(layer >= len(layers) for pairs in values.of_label.values() for layer, _ in pairs):
-        raise InputError(f"{path} names layers that it does not have: it is cut or damaged; save it again")
+        raise LabelError(f"{path} names layers that it does not have: it is cut or damaged; save it again")
     counts = {(layer, value): n for layer, voxels in enumerate(layers) for value, n in _counts(voxels).items()}
     absent = [label for label, pairs in values.of_label.items() if counts.keys().isdisjoint(pairs)]
     unused = _unused(counts, {pair for pairs in values.of_label.values() for pair in pairs})
@@ -119,7 +119,7 @@ def read_mask_folder(
 ) -> Iterator[tuple[str, Structure]]:
     """Each label of `wanted` with the voxels of all files that it names, without their suffixes.
 
-    Raises InputError when a file is not there (unless `missing_ok`) or does not lie on `grid`.
+    Raises LabelError when a file is not there (unless `missing_ok`) or does not lie on `grid`.
     """
     files = mask_files(folder)
     names = [_stem(path) for path in files]
@@ -148,7 +148,7 @@ def _on_grid(
     With a policy for what lies `beyond` the image, the file may hold a part of the image's lattice.
     """
     if volume.voxels_zyx.dtype.kind not in "buif":
-        raise InputError(f"{path} holds values of type {volume.voxels_zyx.dtype}, not label numbers")
+        raise LabelError(f"{path} holds values of type {volume.voxels_zyx.dtype}, not label numbers")
     turned = aligned(volume, grid)
     if beyond is not None and turned.grid.shape_zyx != grid.shape_zyx:
         return placed(turned, grid, str(path), image_name, tolerance, beyond)
@@ -161,7 +161,7 @@ def _whole_numbers(voxels: np.ndarray, path: Path) -> np.ndarray:
     if voxels.dtype.kind != "f":
         return voxels
     if not (np.abs(voxels - np.rint(voxels)) <= WHOLE_NUMBER).all():
-        raise InputError(f"{path} holds values that are not whole numbers: not a label map, perhaps probabilities")
+        raise LabelError(f"{path} holds values that are not whole numbers: not a label map, perhaps probabilities")
     return np.rint(voxels)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ctseg.errors import InputError
+from ctseg.errors import LabelError
 from ctseg.geometry.volume import Grid, box_text
 from ctseg.labels.beyond_scan import Beyond, require_inside
 from ctseg.labels.outline_areas import Outline, distinct, plane_area, shoelace
@@ -29,13 +29,13 @@ def rasterise(
     two planes of usual distance are interpolated, and the outermost reach half of that distance farther; a wider gap
     stays one.
 
-    Raises InputError when an outline is not parallel to the slices, or half of the structure lies beyond the image;
+    Raises LabelError when an outline is not parallel to the slices, or half of the structure lies beyond the image;
     what else lies beyond is cut and told, or refused if `beyond` is "refuse".
     """
     outlines = [_outline(points, grid) for points in contours_xyz_mm]
     slanted = [outline for outline in outlines if outline is None]
     if slanted:
-        raise InputError(
+        raise LabelError(
             f"{name} has contours that are not parallel to the slices of {image_name}: {len(slanted)} of "
             f"{len(outlines)}"
         )

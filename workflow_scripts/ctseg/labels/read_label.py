@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ctseg.errors import InputError
+from ctseg.errors import LabelError
 from ctseg.geometry.volume import Grid, Volume
 from ctseg.labels.formats import READERS, Asked, format_of
 from ctseg.labels.structures import Count, Structure, require_kept, unite
@@ -65,13 +65,13 @@ def read_label(
     (or a folder with one), the XML of LIDC-IDRI, or the CSV of LUNA16, in which `series_uid` names the scan. `relation`
     is `label_reference` of the image's facts, which tells what the label was drawn on.
 
-    Raises InputError when the label does not lie on `grid` or was drawn on something else, a structure is not there or
+    Raises LabelError when the label does not lie on `grid` or was drawn on something else, a structure is not there or
     has nothing inside, a label loses all its voxels to others, or no voxel belongs to any label; absent structures and
     empty labels are allowed with `missing_ok`.
     """
     source = Path(path)
     if not source.exists():
-        raise InputError(f"{source} does not exist")
+        raise LabelError(f"{source} does not exist")
     own_frames, told = _related(source, settings, image_name, relation)
     name, place = format_of(source)
     found = READERS[name](place, Asked(settings, grid, image_name, series_uid, own_frames))
@@ -80,7 +80,7 @@ def read_label(
     _require_structures(kept, settings, str(source))
     lost = require_kept(counts, settings.overlap, str(source))
     if not (settings.missing_ok or found.empty_ok or classes.any()):
-        raise InputError(
+        raise LabelError(
             f"{source} has no voxel of {', '.join(settings.labels)}: check target.labels, or set convert.missing_label "
             "to allow if the case has no target"
         )
@@ -108,7 +108,7 @@ def _require_structures(kept: Mapping[str, Structure], settings: LabelSettings, 
     empty = {label: structure.empty for label, structure in kept.items() if structure.empty}
     if empty and not settings.missing_ok:
         label, why = next(iter(empty.items()))
-        raise InputError(
+        raise LabelError(
             f"{path}: {label} has no area to fill: {why}; draw it, or set convert.missing_label to allow if "
             f"cases may be without {label}"
         )

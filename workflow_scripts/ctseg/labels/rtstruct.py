@@ -12,7 +12,7 @@ import pydicom
 from pydicom.dataelem import RawDataElement
 
 from ctseg.dicom.header import open_dicom, stand_in
-from ctseg.errors import InputError
+from ctseg.errors import InputError, LabelError
 from ctseg.labels.structure_names import find_structures
 
 CONTOUR_DATA = 0x30060050
@@ -35,7 +35,7 @@ class Roi:
 def read_rois(path: str | Path, wanted: Mapping[str, Sequence[str]], missing_ok: bool = False) -> dict[str, list[Roi]]:
     """Read ROIs of an RTSTRUCT: for each label of `wanted` those that it names.
 
-    Raises InputError when the file is not an RTSTRUCT or damaged, or an ROI is missing (unless `missing_ok`); names are
+    Raises LabelError when the file is not an RTSTRUCT or damaged, or an ROI is missing (unless `missing_ok`); names are
     found as in `find_structures`.
     """
     dataset = _open_rtstruct(Path(path))
@@ -50,7 +50,7 @@ def read_rois(path: str | Path, wanted: Mapping[str, Sequence[str]], missing_ok:
     except InputError:
         raise
     except Exception:  # sequences are only parsed here, and a damaged file can make the parser fail in any way
-        raise InputError(
+        raise LabelError(
             f"{path} is a damaged RTSTRUCT: its ROIs or contours cannot be read; export it again"
         ) from None
 
@@ -59,11 +59,11 @@ def _open_rtstruct(path: Path) -> pydicom.Dataset:
     """Read an RTSTRUCT file; InputError when it is another kind of file."""
     header = open_dicom(path)
     if header is None or header.text("Modality") != "RTSTRUCT":
-        raise InputError(
+        raise LabelError(
             f"{path} is not an RTSTRUCT: {header.text('Modality') if header else 'it is not a DICOM file'}"
         )
     if _is_cut(header.dataset):
-        raise InputError(f"{path} is cut: its last part is missing; copy it again from its source")
+        raise LabelError(f"{path} is cut: its last part is missing; copy it again from its source")
     return header.dataset
 
 

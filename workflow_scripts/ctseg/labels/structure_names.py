@@ -8,7 +8,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
-from ctseg.errors import InputError
+from ctseg.errors import LabelError
 
 NO_WIDTH = ("Cf", "Cc")  # Unicode categories: soft hyphens, joiners, byte order marks, control characters
 
@@ -20,17 +20,17 @@ def find_structures(
 
     A name must fit one structure: character by character, else as it is read, else without regard to case as well. A
     name between slashes is a regular expression that must fit a whole name as it is read, without regard to case; all
-    that it fits are taken. `kind` ("ROI", "segment") and `label` are for messages. Raises InputError when a name fits
+    that it fits are taken. `kind` ("ROI", "segment") and `label` are for messages. Raises LabelError when a name fits
     several structures or, unless `missing_ok`, none; the message quotes those that are there.
     """
     found: set[int] = set()
     for name in wanted:
         places = _fitting(present, name)
         if len(places) > 1 and not _is_pattern(name):
-            raise InputError(_several([present[place] for place in places], name, path, kind, label))
+            raise LabelError(_several([present[place] for place in places], name, path, kind, label))
         if not places and not missing_ok:
             there = ", ".join(sorted(map(quoted, present))) or "none"
-            raise InputError(
+            raise LabelError(
                 f"{path} has no {kind} called {quoted(name)}; set target.roi_names: {{{label}: …}} to one or more of: "
                 f"{there}"
             )

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ctseg.errors import InputError
+from ctseg.errors import LabelError
 from ctseg.geometry import mapped_arrays
 from ctseg.geometry.volume import Grid, Shape
 from ctseg.plurals import counted
@@ -89,7 +89,7 @@ def unite(structures: Iterable[tuple[str, Structure]], shape_zyx: Shape, overlap
 def require_kept(counts: Mapping[str, Count], overlap: str, path: str) -> list[str]:
     """Sentences on the voxels that labels lose to others.
 
-    Raises InputError where a label loses all it had, and with `overlap` "refuse" where labels overlap at all.
+    Raises LabelError where a label loses all it had, and with `overlap` "refuse" where labels overlap at all.
     """
     other_way = {"later": ("later", "after", "earlier"), "earlier": ("earlier", "before", "later")}
     told = []
@@ -99,13 +99,13 @@ def require_kept(counts: Mapping[str, Count], overlap: str, path: str) -> list[s
         takers = " and ".join(count.lost_to)
         lost = f"{takers} {'take' if len(count.lost_to) > 1 else 'takes'} {count.drawn - count.kept} of"
         if overlap == "refuse":
-            raise InputError(
+            raise LabelError(
                 f"{path}: {label} and {takers} overlap in {counted(count.drawn - count.kept, 'voxel')}, which "
                 "target.overlap: refuse forbids; set it to later or earlier, or correct the label"
             )
         wins, place, otherwise = other_way[overlap]
         if not count.kept:
-            raise InputError(
+            raise LabelError(
                 f"{path}: {label} ends without a voxel: {takers} {'take' if len(count.lost_to) > 1 else 'takes'} all "
                 f"its {count.drawn} voxels, since the {wins} of two labels in target.labels wins. List {label} {place} "
                 f"{takers} there, or set target.overlap: {otherwise}"

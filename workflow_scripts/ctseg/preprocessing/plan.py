@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from ctseg.decisions import GIVEN, Decision, Stored, stored
-from ctseg.errors import InputError
+from ctseg.errors import ConfigError
 from ctseg.geometry.hounsfield import window_limits_hu
 from ctseg.geometry.volume import whole_up
 from ctseg.network.kinds import KINDS
@@ -32,7 +32,7 @@ def plan(fingerprints: dict[str, dict[str, Any]], wanted: dict[str, Any], memory
     `fingerprints` maps each training case to its fingerprint; `wanted` holds the section `plan` of the config, of
     `network` architecture, channels, strides and kernel_sizes, and of `target` the region. `memory_gib` is the
     limit of a training step on the device that trains; it is part of the result if patch or batch follow from it.
-    Returns {"value", "reason"} per decision; sizes in x, y, z order. Raises InputError when an automatic window
+    Returns {"value", "reason"} per decision; sizes in x, y, z order. Raises ConfigError when an automatic window
     has no foreground, or when patch and levels do not fit each other.
     """
     facts = list(fingerprints.values())
@@ -83,7 +83,7 @@ def _foreground(facts: Facts, what: str) -> list[dict[str, Any]]:
     """The HU statistics of all cases with targets; `what` is named when there are none."""
     rows = [fact["foreground_hu"] for fact in facts if fact["foreground_hu"]]
     if not rows:
-        raise InputError(f"{what}, but no training case has a voxel of any target; give a window")
+        raise ConfigError(f"{what}, but no training case has a voxel of any target; give a window")
     return rows
 
 
@@ -165,12 +165,12 @@ def _kernels(wanted: dict[str, Any], spacing_mm: list[float], strides: list[list
 def _check_patch(patch: list[int], multiple: tuple[int, ...], channels: list[int], strides: list[list[int]]) -> None:
     """Raise InputError when a given patch does not fit the levels."""
     if len(strides) < len(channels) - 1:
-        raise InputError(
+        raise ConfigError(
             f"plan.patch_size {patch} allows {len(strides) + 1} levels, network.channels has {len(channels)}; give a "
             "larger patch, fewer channels, or network.strides"
         )
     if any(size % factor or size < factor for size, factor in zip(patch, multiple, strict=True)):
-        raise InputError(
+        raise ConfigError(
             f"plan.patch_size {patch} should be multiples of {list(multiple)}: the levels of the network have the "
             f"strides {strides}"
         )

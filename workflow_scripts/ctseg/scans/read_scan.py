@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ctseg.dicom.slice_views import view_by_spacing
-from ctseg.errors import InputError
+from ctseg.errors import ScanError
 from ctseg.file_types import DICOM_SUFFIXES, NIFTI_SUFFIXES, SITK_SUFFIXES, is_volume_file, volume_format
 from ctseg.geometry import mapped_arrays
 from ctseg.geometry.possible_sizes import require_possible
@@ -45,7 +45,7 @@ def read_scan(
     with uneven slices ("refuse" or "resample"). `rescale` is the slope and intercept of values that are not in HU: of
     slices without a RescaleIntercept, and of scans whose values show it. `label` is a label of the scan, whose series
     is taken where it names one. Voxels keep their order and their place in the world; values below −1024 and NaN become
-    −1024, fractions are rounded. What a user should know of stands in the facts' `warnings`. Raises InputError when the
+    −1024, fractions are rounded. What a user should know of stands in the facts' `warnings`. Raises ScanError when the
     file cannot be read, is not a single 3-D volume, its size is not that of a scan, or its values cannot be HU.
     """
     source = Path(path)
@@ -58,14 +58,14 @@ def read_scan(
         volume, facts = read_dicom(source, series_uid, kernels, irregular, rescale, label)
         require_possible(volume.grid, str(source))
     elif source.exists() and source.suffix.lower() in DICOM_SUFFIXES:
-        raise InputError(f"{source} is one file of a DICOM series; give the folder that holds all its slices")
+        raise ScanError(f"{source} is one file of a DICOM series; give the folder that holds all its slices")
     elif source.exists():
-        raise InputError(
+        raise ScanError(
             f"{source} is not a scan that ctseg reads: give the folder of a DICOM series, or a file that ends in "
             + ", ".join(NIFTI_SUFFIXES + SITK_SUFFIXES)
         )
     else:
-        raise InputError(f"{source} does not exist")
+        raise ScanError(f"{source} does not exist")
     volume = Volume(volume.voxels_zyx, volume.grid.rounded())
     volume, values = _in_hu(volume, rescale, str(source))
     facts |= values | _geometry_facts(volume.grid)
@@ -84,12 +84,12 @@ def _in_hu(volume: Volume, rescale: Sequence[float] | None, name: str) -> tuple[
 
 
 def to_hu(voxels_zyx: np.ndarray, name: str, rescale: Sequence[float] | None = None) -> np.ndarray:
-    """Real numbers as int16 HU: rounded, NaN and all below −1024 as −1024. Raises InputError for other types.
+    """Real numbers as int16 HU: rounded, NaN and all below −1024 as −1024. Raises ScanError for other types.
 
     With `rescale` each is multiplied by its first number, and its second is added.
     """
     if voxels_zyx.dtype.kind not in "iuf":
-        raise InputError(f"{name} holds values of type {voxels_zyx.dtype}, not CT numbers")
+        raise ScanError(f"{name} holds values of type {voxels_zyx.dtype}, not CT numbers")
     if (
         not rescale
         and voxels_zyx.dtype == np.int16
@@ -131,7 +131,7 @@ def _require_hu(values: dict[str, Any], name: str) -> None:
     if lowest >= 0 or highest < LOWEST_PLAUSIBLE_MAXIMUM_HU or narrow:
         offset = values["hu_offset"]
         advice = f", or if these are HU {offset:+d}, {RESCALE.format(-offset)}" if offset else ""
-        raise InputError(
+        raise ScanError(
             f"{name} holds values from {lowest} to {highest}, which cannot be a CT in Hounsfield units (air -1000, "
             f"water 0, bone up to 3000): it is not a CT, or it was rescaled or windowed; give the original scan{advice}"
         )

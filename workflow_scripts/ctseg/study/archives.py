@@ -15,7 +15,7 @@ from difflib import SequenceMatcher
 from pathlib import Path
 
 from ctseg.catalogue.archives import ARCHIVES
-from ctseg.errors import InputError
+from ctseg.errors import ConfigError
 from ctseg.study.lidc_archive import lidc_columns
 
 Columns = dict[str, str]
@@ -30,7 +30,7 @@ def archive_columns(source: str, folder: str, root: str, labels: Mapping[str, in
     """The columns of each case of an archive, named as in a case table; paths start at `root`, or are absolute.
 
     `source` is one of `catalogue.archives`, `folder` where the archive lies; `labels` are the targets' values by name,
-    with which those of MSD's dataset.json must agree. Raises InputError where the archive does not lie as it is
+    with which those of MSD's dataset.json must agree. Raises ConfigError where the archive does not lie as it is
     published: it says what it is, where it comes from and which layout is expected.
     """
     folder = os.path.normpath(os.path.expanduser(folder))
@@ -38,7 +38,7 @@ def archive_columns(source: str, folder: str, root: str, labels: Mapping[str, in
     rows = list(READERS[source](folder, root, labels)) if is_folder else []
     if not rows:
         problem = "does not hold an archive of this layout" if is_folder else "is not there"
-        raise InputError(f"cases.folder: {folder} {problem}; `source: {source}` reads {ARCHIVES[source].layout}")
+        raise ConfigError(f"cases.folder: {folder} {problem}; `source: {source}` reads {ARCHIVES[source].layout}")
     return rows
 
 
@@ -55,9 +55,9 @@ def _msd_columns(folder: str, root: str, labels: Mapping[str, int]) -> Iterator[
         training = [(str(entry["image"]), str(entry["label"])) for entry in dataset["training"]]
         test = [str(image) for image in dataset.get("test", [])]
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        raise InputError(f"{name} is damaged or no dataset.json of the Decathlon; unpack the archive again") from None
+        raise ConfigError(f"{name} is damaged or no dataset.json of the Decathlon; unpack the archive again") from None
     if [kind.upper() for kind in kinds] != ["CT"]:
-        raise InputError(f"{name} says that the scans are {', '.join(kinds)}; ctseg is for CT")
+        raise ConfigError(f"{name} says that the scans are {', '.join(kinds)}; ctseg is for CT")
     _require_labels(labels, held, name)
     for image, label in training:
         yield from _msd_case(folder, image, {"label": os.path.normpath(os.path.join(folder, label))})
@@ -77,7 +77,7 @@ def _require_labels(labels: Mapping[str, int], held: Mapping[int, str], name: st
     holds = ", ".join(f"{label}: {value}" for value, label in sorted(held.items()))
     for label, value in labels.items():
         if value not in held or not _similar(label, held[value]):
-            raise InputError(f"target.labels: {label}: {value} does not match {name}, which holds {holds}")
+            raise ConfigError(f"target.labels: {label}: {value} does not match {name}, which holds {holds}")
 
 
 def _similar(first: str, second: str) -> bool:

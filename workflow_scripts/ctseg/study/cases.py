@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ctseg.catalogue.archives import ARCHIVES
-from ctseg.errors import InputError
+from ctseg.errors import ConfigError
 from ctseg.phantom.cases import phantom_case, phantom_label_name
 from ctseg.study.archives import archive_columns
 from ctseg.study.path_patterns import Folders, find_paths
@@ -71,8 +71,8 @@ def find_cases(
 
     Paths are relative to `root`; phantoms lie in `<phantom_folder>/<case>/`, where they need not exist yet;
     `schema_path` is the schema of a table's row; `labels` are the values of the targets, which an archive must hold
-    where it names its own; `groups` are further columns of a table to read. Raises InputError that names every problem,
-    one a line.
+    where it names its own; `groups` are further columns of a table to read. Raises ConfigError that names every
+    problem, one a line.
     """
     source, schema = cases_config["source"], read_schema(schema_path)
     problems: list[str] = []
@@ -107,7 +107,7 @@ def _raise_if_any(problems: list[str]) -> None:
         count = f"{len(problems)} problems" if len(problems) > 1 else "a problem"
         more = len(problems) - MOST_PROBLEMS_SHOWN
         rest = [f"… and {more} more"] if more > 0 else []
-        raise InputError("\n  ".join([f"the cases have {count}:", *problems[:MOST_PROBLEMS_SHOWN], *rest]))
+        raise ConfigError("\n  ".join([f"the cases have {count}:", *problems[:MOST_PROBLEMS_SHOWN], *rest]))
 
 
 def _phantom_rows(patients: int, folder: str) -> list[Row]:
@@ -146,7 +146,7 @@ def _table_lines(table: str, root: str) -> Iterator[tuple[int, list[str]]]:
             if line.strip() and not line.startswith("#"):
                 yield number, [cell.strip() for cell in next(csv.reader([line], delimiter="\t"))]
     except (OSError, UnicodeDecodeError, csv.Error):
-        raise InputError(f"cases.table: {table} does not exist or is not a table in UTF-8 text") from None
+        raise ConfigError(f"cases.table: {table} does not exist or is not a table in UTF-8 text") from None
 
 
 def _header_faults(header: list[str], known: list[str], required: list[str]) -> Iterator[str]:

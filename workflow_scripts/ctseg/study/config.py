@@ -11,7 +11,7 @@ from typing import Any
 
 from ctseg.catalogue.archives import ARCHIVES
 from ctseg.catalogue.label_formats import LABEL_FORMATS
-from ctseg.errors import InputError
+from ctseg.errors import ConfigError
 from ctseg.labels.structure_names import bad_pattern
 from ctseg.network.kinds import KINDS
 from ctseg.network.levels import plan_strides, size_multiple
@@ -34,7 +34,7 @@ def resolve_config(config: Mapping, schema_path: str | Path, given: Mapping | No
     merges mappings key by key, which would leave the phantom's label among those of a study that names its own; so
     mappings of free names (such as `target.labels`) are taken whole from `given` if they stand there.
 
-    Raises InputError that names every problem, one a line.
+    Raises ConfigError that names every problem, one a line.
     """
     schema = read_schema(schema_path)
     resolved = read_texts(fill_defaults(config, schema, given), schema)
@@ -45,7 +45,7 @@ def resolve_config(config: Mapping, schema_path: str | Path, given: Mapping | No
             problems.extend(check(resolved))
     if problems:
         count = f"{len(problems)} problems" if len(problems) > 1 else "a problem"
-        raise InputError("\n  ".join([f"the config has {count}:", *map(str, problems)]))
+        raise ConfigError("\n  ".join([f"the config has {count}:", *map(str, problems)]))
     return resolved
 
 

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from ctseg.errors import InputError
+from ctseg.errors import MachineError
 
 # Snakemake 9 starts each job by a line of the shell in which the path of Python stands without quotes.
 UNQUOTED = re.compile(r"""[\s"'$&;|<>()\\`*?]""")
@@ -26,7 +26,7 @@ def check_environment(python: str, results: str | Path, free_gib: float, tempora
         problems += _disk(nearest(Path(results)), "results", free_gib)
         problems += _disk(Path(temporary or tempfile.gettempdir()), "temporary files (TMPDIR)", free_gib)
     if problems:
-        raise InputError("\n  ".join(problems))
+        raise MachineError("\n  ".join(problems))
 
 
 def put_first(scripts: str | Path) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from functools import cache
 
 from ctseg.dicom.lidc_header import SERIES_UID, X_RAY, head_of
-from ctseg.errors import InputError
+from ctseg.errors import ConfigError
 
 PATIENT = re.compile(r"LIDC-IDRI-\d{4}")
 DEEPEST = 3  # folders of XML files: LIDC-XML-only/tcia-lidc-xml/157/158.xml
@@ -25,7 +25,7 @@ Pair = tuple[str, str]  # a series' folder and its XML
 def lidc_columns(folder: str, root: str) -> Iterator[Columns]:
     """The columns of each annotated CT, and of each patient without an annotation as a case to predict.
 
-    Paths start at `root`, or are absolute. Raises InputError when no XML file belongs to any series.
+    Paths start at `root`, or are absolute. Raises ConfigError when no XML file belongs to any series.
     """
     top = _names(root, folder)
     patients = [name for name in top if PATIENT.fullmatch(name) and os.path.isdir(os.path.join(root, folder, name))]
@@ -38,7 +38,7 @@ def lidc_columns(folder: str, root: str) -> Iterator[Columns]:
 
     rows = [columns for patient in patients for columns in _patient_columns(root, folder, patient, by_series)]
     if rows and not any("label" in columns for columns in rows):
-        raise InputError(
+        raise ConfigError(
             f"cases.folder: no XML file below {folder} belongs to one of its {len(rows)} scans: put each beside its "
             "slices, or name the folders of the series by their UID, as the archive's classic directory names do"
         )

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from ctseg.errors import InputError
+from ctseg.errors import ConfigError
 from ctseg.files import atomic_path
 
 LOOKUP = "pseudonyms.tsv"
@@ -26,7 +26,7 @@ YEAR_OF_BIRTH = re.compile(r"[A-Za-z][-_.]?(?:19|20)\d\d(?!\d)")
 def safe_names(names: Iterable[str], key_file: str | Path, always: bool) -> dict[str, str]:
     """What each name is replaced by: by pseudonyms, if `always` or if any of them looks personal, else by itself.
 
-    The key lies in `key_file`, and beside it `pseudonyms.tsv`, which tells whose pseudonym is whose. Raises InputError
+    The key lies in `key_file`, and beside it `pseudonyms.tsv`, which tells whose pseudonym is whose. Raises ConfigError
     as `read_key` does.
     """
     names = list(names)
@@ -66,7 +66,7 @@ def pseudonym(name: str, key: bytes) -> str:
 def read_key(path: str | Path) -> bytes:
     """The secret key in a file that only its owner may read; made if there is none.
 
-    Raises InputError when it cannot be read or written, or is too short to be a secret.
+    Raises ConfigError when it cannot be read or written, or is too short to be a secret.
     """
     path = Path(path)
     try:
@@ -77,9 +77,9 @@ def read_key(path: str | Path) -> bytes:
                 stream.write(os.urandom(32).hex() + "\n")
         key = path.read_bytes().strip()
     except OSError as error:
-        raise InputError(f"cases.key_file: {path} cannot be used: {error.strerror}") from None
+        raise ConfigError(f"cases.key_file: {path} cannot be used: {error.strerror}") from None
     if len(key) < 16:
-        raise InputError(f"cases.key_file: {path} is too short to be a secret key; delete it to make a new one")
+        raise ConfigError(f"cases.key_file: {path} is too short to be a secret key; delete it to make a new one")
     return key
 
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ctseg.errors import InputError
+from ctseg.errors import ConfigError
 from ctseg.study.cases import Case
 
 SMALLEST_STUDY = 3  # patients, from which on there is one for each of training, validation and test
@@ -59,7 +59,7 @@ def without_training(cases: Sequence[Case]) -> dict[str, Assignment]:
 def fold_cases(assignments: dict[str, Assignment], fold: int) -> tuple[list[str], list[str]]:
     """The names of the cases that train the model of `fold`, counted from 0, and of those that validate it.
 
-    A case that the table puts into `val` validates every fold. Raises InputError when either list would be empty.
+    A case that the table puts into `val` validates every fold. Raises ConfigError when either list would be empty.
     """
     places = sorted(assignments.items())
     training = [name for name, place in places if place.split == "train" and place.fold != fold]
@@ -67,13 +67,13 @@ def fold_cases(assignments: dict[str, Assignment], fold: int) -> tuple[list[str]
         name for name, place in places if place.split == "val" or (place.split == "train" and place.fold == fold)
     ]
     if not training and not validation:
-        raise InputError(
+        raise ConfigError(
             "no case has a label and is not held out for testing, so no model can be trained; "
             "to segment with an existing model, give it: --config model=PATH/model.onnx"
         )
     if not training or not validation:
         missing = "validation" if training else "training"
-        raise InputError(
+        raise ConfigError(
             f"no case is left for {missing} in fold {fold}: it takes at least as many patients with labels as folds, "
             "and two with one fold; add cases, lower split.folds, or change the fractions or the splits in the table"
         )

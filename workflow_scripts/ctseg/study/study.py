@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ctseg.errors import InputError
+from ctseg.errors import ConfigError
 from ctseg.file_types import is_volume_file
 from ctseg.study.cases import Case, find_cases
 from ctseg.study.pseudonyms import shown_names
@@ -38,7 +38,7 @@ class Study:
     def read(cls, config: Mapping[str, Any], root: str | Path, schema_path: str | Path) -> "Study":
         """The study of a checked config; paths are relative to `root`, `schema_path` is that of a case table's row.
 
-        Raises InputError where a case is wrong, where nothing is left to train on, or where nothing can be measured.
+        Raises ConfigError where a case is wrong, where nothing is left to train on, or where nothing can be measured.
         """
         labels, groups = config["target"]["labels"], config["measure"]["groups"]
         section, phantoms = config["cases"], f"results/{config['study']}/phantom"
@@ -48,7 +48,7 @@ class Study:
         places = without_training(cases) if config["model"] else assign_splits(cases, config["split"])
         study = cls(config, dict(zip(names, cases, strict=True)), places, excluded)
         if study.trains and study.folds and not study.to_measure:
-            raise InputError(
+            raise ConfigError(
                 f"none of the cases in infer.splits ({', '.join(config['infer']['splits'])}) has a label, so there is "
                 "nothing to measure; add `test` or `val`, or give the table a `split` column"
             )
@@ -130,7 +130,7 @@ class Study:
     def folds(self) -> dict[int, tuple[list[str], list[str]]]:
         """For each fold the cases that it trains on and those that it validates on, sorted by name.
 
-        Raises InputError where either would be empty.
+        Raises ConfigError where either would be empty.
         """
         places = dict(self.places)
         return {fold: fold_cases(places, fold) for fold in range(self.config["split"]["folds"])} if self.trains else {}
@@ -230,10 +230,10 @@ class Study:
     def other_metrics(self) -> str:
         """The metrics of the study to compare with; raises InputError where none is named or they are not there."""
         if not self.config["compare_with"]:
-            raise InputError("name the study to compare with: snakemake compare --config compare_with=NAME")
+            raise ConfigError("name the study to compare with: snakemake compare --config compare_with=NAME")
         metrics = f"results/{self.config['compare_with']}/metrics/cases.tsv"
         if not Path(metrics).is_file():
-            raise InputError(
+            raise ConfigError(
                 f"compare_with: {metrics} does not exist; run that study to its end first, or correct the name"
             )
         return metrics

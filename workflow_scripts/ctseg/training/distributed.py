@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 import torch.distributed as dist
 
-from ctseg.errors import InputError
+from ctseg.errors import InputError, TrainingError
 from ctseg.training.batches import Share
 from ctseg.training.train_fold import FoldTask, train_fold
 
@@ -24,7 +24,7 @@ MESSAGE = "message.txt"
 def train_in_processes(task: FoldTask, processes: int) -> None:
     """Train as `train_fold.train_fold` does, with each batch shared by `processes` processes on this machine.
 
-    What the first process logs goes to this one's log. Raises InputError with the message of the process that failed
+    What the first process logs goes to this one's log. Raises TrainingError with the message of the process that failed
     with one.
     """
     with tempfile.TemporaryDirectory() as folder:
@@ -43,7 +43,7 @@ def train_in_processes(task: FoldTask, processes: int) -> None:
                 logger.info("%s", line.rstrip())
         message = Path(folder) / MESSAGE
         if message.exists():
-            raise InputError(message.read_text())
+            raise TrainingError(message.read_text())
         if launcher.returncode:
             raise RuntimeError(f"the launcher of {processes} training processes ended with {launcher.returncode}")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from ctseg.errors import InputError
+from ctseg.errors import ModelError
 
 logger = logging.getLogger(__name__)
 
@@ -24,7 +24,7 @@ def read_weights(path: str | Path) -> dict[str, torch.Tensor]:
     """
     path = Path(path)
     if path.suffix == ".onnx":
-        raise InputError(f"{path} holds weights merged for inference; give the model.ts that was made with it")
+        raise ModelError(f"{path} holds weights merged for inference; give the model.ts that was made with it")
     try:
         if path.suffix == ".ts":
             with warnings.catch_warnings():
@@ -35,7 +35,7 @@ def read_weights(path: str | Path) -> dict[str, torch.Tensor]:
             }
         return torch.load(path, map_location="cpu", weights_only=True)["network"]
     except Exception:  # whatever the file is, it is not one of ours
-        raise InputError(
+        raise ModelError(
             f"{path} is neither a weights.pt nor a model.ts of ctseg; give one in train.init_from"
         ) from None
 
@@ -49,7 +49,7 @@ def starter(path: str | Path) -> Callable[[nn.Module], None]:
         strange = sorted(set(weights) ^ set(own))
         if strange:
             side = "the file" if strange[0] in weights else "this study's network"
-            raise InputError(
+            raise ModelError(
                 f"the network of {path} has other layers than this study's, {len(strange)} of them: only {side} has "
                 f"{strange[0]}; give this study the same section network and the same plan.patch_size and spacing_mm"
             )
@@ -57,7 +57,7 @@ def starter(path: str | Path) -> Callable[[nn.Module], None]:
         fitting = sum(value.numel() for name, value in own.items() if name not in anew)
         if fitting < ENOUGH * sum(value.numel() for value in own.values()):
             name = anew[0]
-            raise InputError(
+            raise ModelError(
                 f"{len(anew)} layers of {path} have other sizes than this study's network: {name} has "
                 f"{list(weights[name].shape)}, here it is {list(own[name].shape)}; give this study the same network"
             )

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from ctseg.errors import InputError
+from ctseg.errors import TrainingError
 from ctseg.files import atomic_path, read_json
 from ctseg.training.batches import Share
 from ctseg.training.history import History
@@ -55,7 +55,7 @@ def train_fold(task: FoldTask, share: Share = Share()) -> None:  # noqa: B008 (f
     begin = Path(task.init).read_bytes() if task.init else b""
     identity = run_identity(data, settings, task.code, begin)
     if settings.batch_size % share.processes:
-        raise InputError(
+        raise TrainingError(
             f"{share.processes} GPUs cannot share batches of {settings.batch_size} patches evenly; make "
             "plan.batch_size a multiple of train.gpus"
         )

@@ -18,7 +18,7 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
-from ctseg.errors import InputError
+from ctseg.errors import TrainingError
 from ctseg.files import atomic_path
 from ctseg.network.architectures import SegmentationModel, build_parts
 from ctseg.training.batches import Share, batch_maker, batches
@@ -167,7 +167,7 @@ class Trainer:
         smaller = self.settings.smaller()
         # Another process may not have run out of memory, and all must do the same.
         if self.settings.on_oom != "shrink" or smaller is None or self.share.processes > 1:
-            raise InputError(memory_advice(self.settings)) from None
+            raise TrainingError(memory_advice(self.settings)) from None
         logger.warning("%s; continuing with these", memory_advice(self.settings))
         self.optimiser.zero_grad(set_to_none=True)
         if self.device.type == "cuda":
@@ -200,7 +200,7 @@ class Trainer:
         losses = torch.stack(self.losses).double().cpu().numpy()
         diverged = np.flatnonzero(~np.isfinite(losses))
         if diverged.size:
-            raise InputError(
+            raise TrainingError(
                 f"training diverged at step {self.step - len(losses) + int(diverged[0]) + 1} (the loss is not finite); "
                 "lower train.learning_rate, lengthen train.warmup_steps, or set train.precision to float32"
             )
@@ -237,7 +237,7 @@ class Trainer:
             minutes,
         )
         if self.history.learns_nothing(self.settings.patience):
-            raise InputError(
+            raise TrainingError(
                 f"after {self.step} steps nothing is found in any validation case, so training was stopped; {ADVICE}"
             )
 

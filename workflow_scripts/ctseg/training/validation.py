@@ -8,7 +8,7 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
-from ctseg.errors import InputError
+from ctseg.errors import TrainingError
 from ctseg.geometry.volume import Shape
 from ctseg.inference import gpu_labels
 from ctseg.inference.gpu_windows import DeviceWindows
@@ -74,7 +74,7 @@ def validation_dice(cases: Sequence[TrainingCase], segment: Segment, n_classes: 
 
     A class that a case has not is not judged by: in the first steps a network finds something of it nearly everywhere.
     Several processes take their share of the cases, and all return the mean over all. Computed on the network's grid,
-    before postprocessing. Raises InputError when no case has a reference.
+    before postprocessing. Raises TrainingError when no case has a reference.
     """
     scores: list[float] = []
     for case in cases[share.rank :: share.processes]:
@@ -88,7 +88,7 @@ def validation_dice(cases: Sequence[TrainingCase], segment: Segment, n_classes: 
         dist.all_gather_object(gathered, scores)
         scores = [score for part in gathered for score in part]
     if not scores:
-        raise InputError(
+        raise TrainingError(
             "no validation case has a voxel of any target, so training cannot be judged; change `split` in the config "
             "or give cases a split in the case table"
         )
