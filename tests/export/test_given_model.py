@@ -90,6 +90,7 @@ def test_the_report_tells_what_was_not_measured(study):
     assert 'id="case-case-101"' in page
 
 
+@pytest.mark.slow
 def test_labelled_cases_test_the_model(study):
     folder, config = study
     labelled = merged(config, {"study": "external", "cases": {"label": "data/{case}/label.nii.gz"}})

@@ -44,7 +44,9 @@ def stored_scan(scan, kind):
     return Volume(voxels, Grid.from_affine(affine, voxels.shape))
 
 
-@pytest.mark.parametrize("kind", ["plain", "turned", "oblique", "finer", "long"])
+@pytest.mark.parametrize(
+    "kind", ["plain", "turned", "oblique", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("finer", "long"))]
+)
 @pytest.mark.parametrize("settings", [InferSettings("patch", 0.5), InferSettings("large", 0.25, mirror_axes="zx")])
 def test_a_scan_gets_the_labels_that_it_gets_on_a_processor(engine, scan, kind, settings):
     image = stored_scan(scan, kind)

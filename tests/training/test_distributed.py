@@ -15,6 +15,7 @@ def trained(task):
     return torch.load(task.weights, weights_only=True)["network"]
 
 
+@pytest.mark.slow
 def test_two_processes_end_with_the_weights_of_one(task, tmp_path):
     train_fold(task)
     alone = replace(task, weights=str(tmp_path / "two.pt"), history=str(tmp_path / "two.tsv"))
@@ -27,6 +28,7 @@ def test_two_processes_end_with_the_weights_of_one(task, tmp_path):
     np.testing.assert_allclose(rows[0]["validation_dice"], rows[1]["validation_dice"], atol=1e-3)
 
 
+@pytest.mark.slow
 def test_what_goes_wrong_in_a_process_is_told_in_words(task):
     with pytest.raises(InputError, match="3 GPUs cannot share batches of 4 patches evenly"):
         train_in_processes(task, 3)

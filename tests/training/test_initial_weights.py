@@ -67,7 +67,9 @@ def test_another_network_is_refused_by_name(other, settings, problem):
         starter(other[1] / "weights.pt")(build_network(settings, 1))
 
 
-@pytest.mark.parametrize(("name", "problem"), [("model.onnx", "give the model.ts"), ("text.pt", "no weights.pt")])
+@pytest.mark.parametrize(
+    ("name", "problem"), [("model.onnx", "give the model.ts"), ("text.pt", "neither a weights.pt nor a model.ts")]
+)
 def test_other_files_are_refused(other, name, problem):
     with pytest.raises(InputError, match=problem):
         starter(other[1] / name)

@@ -176,6 +176,7 @@ def test_where_refusals_stop_the_study_the_refused_cases_run_again_and_no_other_
     assert (jobs["convert_image"], jobs["convert_label"], jobs["infer"]) == (1, 2, 1)
 
 
+@pytest.mark.slow
 def test_a_repaired_case_runs_its_own_jobs_and_the_tables(study, tmp_path):
     folder, config, _ = study
     whole = shutil.copytree(folder, tmp_path / "whole")
@@ -192,6 +193,7 @@ def test_a_repaired_case_runs_its_own_jobs_and_the_tables(study, tmp_path):
     assert len(pd.read_csv(whole / "results/some/cohort.tsv", sep="\t")) == 4
 
 
+@pytest.mark.slow
 def test_a_study_that_is_to_stop_makes_no_tables(study, tmp_path):
     folder, config, _ = study
     for name in ("data", "pseudonyms.key"):

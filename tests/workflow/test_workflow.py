@@ -41,6 +41,7 @@ def results(folder):
     return folder / "results" / "tiny"
 
 
+@pytest.mark.slow
 def test_touch_keeps_a_study_that_an_earlier_version_finished(folder, tmp_path):
     shutil.copytree(folder, tmp_path / "study", symlinks=True)
     (tmp_path / "newer").mkdir()
