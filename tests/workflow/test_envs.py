@@ -3,10 +3,12 @@
 import ast
 import re
 import sys
+import tomllib
 
 import pytest
 import yaml
 
+from ctseg.version import VERSION
 from places import ROOT
 
 CONDA_NAMES = {"torch": "pytorch", "isal": "python-isal", "skimage": "scikit-image", "cc3d": "connected-components-3d"}
@@ -72,3 +74,9 @@ def test_scripts_are_thin_and_named_after_their_rule(path):
     assert len(source.splitlines()) <= 60
     rules = "".join(rules.read_text() for rules in (ROOT / "rules").glob("*.smk"))
     assert path.stem in NOT_OF_A_RULE or re.search(rf"^rule {path.stem}:", rules, re.MULTILINE)
+
+
+def test_the_citation_names_the_version_of_the_package():
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))["version"]
+    assert str(cited) == VERSION
+    assert "version" in tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dynamic"]
