@@ -39,7 +39,7 @@ def called(tmp_path_factory):
         if script := re.fullmatch(r"tmp\w+\.(\w+)\.py \d+", path.name):
             for line in path.read_text().splitlines():
                 file, first = line.split("\t")
-                if file.startswith("ctseg/") and (name := definition(file, int(first))):
+                if file.endswith(".py") and file.startswith("ctseg/") and (name := definition(file, int(first))):
                     found[script[1]].add(name)
     return found
 
