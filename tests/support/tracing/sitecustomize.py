@@ -5,6 +5,7 @@ library and the first line of a function in it.
 """
 
 import atexit
+import inspect
 import os
 import sys
 import threading
@@ -15,9 +16,21 @@ called = set()
 
 
 def note(frame, event, _argument):
-    """Remember the code that begins to run."""
-    if event == "call" and frame.f_code.co_filename.startswith(CODE):
-        called.add((frame.f_code.co_filename, frame.f_code.co_firstlineno))
+    """Remember a function that begins to run, unless its module is just being imported."""
+    code = frame.f_code
+    place = (code.co_filename, code.co_firstlineno)
+    if event != "call" or place in called or not code.co_filename.startswith(CODE):
+        return
+    if code.co_flags & inspect.CO_OPTIMIZED and not is_imported(frame):
+        called.add(place)
+
+
+def is_imported(frame):
+    """Whether a module of the library is being imported below the frame."""
+    while frame := frame.f_back:
+        if frame.f_code.co_name == "<module>" and frame.f_code.co_filename.startswith(CODE):
+            return True
+    return False
 
 
 def write():
