@@ -194,6 +194,30 @@ def test_a_definition_may_move_to_another_module(tmp_path):
     assert hash_of_used(tmp_path / "after", moved) == hash_of_used(tmp_path / "before", {})
 
 
+@pytest.mark.parametrize("changed", ["inner", "outer", "own"])
+def test_each_thing_that_a_name_may_stand_for_counts(tmp_path, changed):
+    files = {
+        "script.py": "from middle import run\nrun(1)\n",
+        "middle.py": """
+from outer import tool
+def tool(): return 'own'
+def run(how):
+    if how:
+        from inner import tool
+    return tool()
+""",
+        "inner.py": "def tool(): return 'inner'\n",
+        "outer.py": "def tool(): return 'outer'\n",
+    }
+    found = set()
+    for value in (changed, "another"):
+        (tmp_path / value).mkdir()
+        for name, text in files.items():
+            (tmp_path / value / name).write_text(text.replace(f"'{changed}'", f"'{value}'"))
+        found.add(code_hash("script.py", tmp_path / value))
+    assert len(found) == 2
+
+
 @pytest.mark.parametrize("package", ["numpy", "scipy"])
 def test_a_package_counts_where_a_definition_that_counts_uses_it(tmp_path, package):
     pins = [("a.txt", "numpy==1\nscipy==1\n"), ("b.txt", f"numpy==1\nscipy==1\n{package}==2\n")]

@@ -73,15 +73,16 @@ class Library:
         """A statement with what its names stand for."""
         if node not in self._linked:
             statement = self._statement(node)
-            targets = dict(self._targets(node[0], statement))
-            links = [f"{name}={target.identity}" for name, target in sorted(targets.items())]
-            nodes = frozenset(one for target in targets.values() for one in target.nodes)
+            # A name may stand for several things: a function may import what its module imports or defines as well.
+            named = list(self._targets(node[0], statement))
+            links = sorted(f"{name}={target.identity}" for name, target in named)
+            nodes = frozenset(one for _, target in named for one in target.nodes)
             modules = {module for binding in statement.bindings for module in self._imported(binding)}
             self._linked[node] = Linked(
                 _digest([statement.digest, *links]),
                 nodes,
                 frozenset(modules | {module for module, _ in nodes}),
-                frozenset(target.package for target in targets.values() if target.package),
+                frozenset(target.package for _, target in named if target.package),
             )
         return self._linked[node]
 
