@@ -1,12 +1,12 @@
 """Each choice is described, built, allowed by the schema, told in the methods text and cited; what lacks is named."""
 
-import os
 import subprocess
 import sys
 
 import pytest
 
 from catalogues import forgotten
+from command import with_folders
 from ctseg.catalogue.archives import ARCHIVES, Archive
 from ctseg.catalogue.entry import Entry
 from ctseg.catalogue.label_formats import LABEL_FORMATS, LabelFormat
@@ -68,6 +68,6 @@ def test_the_catalogue_needs_no_heavy_package():
     imported = [*(f"ctseg.catalogue.{name}" for name in names), "ctseg.network.kinds"]
     code = f"import sys, {', '.join(imported)}\n"
     code += "print([name for name in ('torch', 'monai', 'SimpleITK', 'numpy', 'pandas') if name in sys.modules])"
-    environment = os.environ | {"PYTHONPATH": str(SCRIPTS)}
+    environment = with_folders(SCRIPTS)
     run = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"

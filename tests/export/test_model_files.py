@@ -1,4 +1,3 @@
-import os
 import subprocess
 import sys
 import zipfile
@@ -10,6 +9,7 @@ import pytest
 import torch
 
 from cards import CARD, NETWORK, SCALING
+from command import with_folders
 from ctseg.errors import InputError
 from ctseg.export.model_files import build_model, export_onnx, read_weights
 from ctseg.inference.engines import load_engine
@@ -59,9 +59,8 @@ def test_another_process_writes_the_same_onnx_bytes(tmp_path):
         "model = SegmentationModel([build_network(NETWORK, 1).eval()], CARD.scaling).eval(); "
         "export_onnx(model, CARD, Path(sys.argv[1]))"
     )
-    folders = os.pathsep.join([str(ROOT / "tests" / "support"), str(SCRIPTS)])
     for seed in ("1", "2"):  # of Python's hashes, which decide the order of sets
-        environment = os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": folders}
+        environment = with_folders(ROOT / "tests" / "support", SCRIPTS, PYTHONHASHSEED=seed)
         command = [sys.executable, "-c", code, str(tmp_path / f"{seed}.onnx")]
         subprocess.run(command, check=True, env=environment, capture_output=True)
     assert (tmp_path / "1.onnx").read_bytes() == (tmp_path / "2.onnx").read_bytes()

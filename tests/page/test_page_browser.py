@@ -1,6 +1,5 @@
 """The demo page in a real browser, at the width of a desk and of a phone."""
 
-import os
 import subprocess
 import sys
 import time
@@ -11,12 +10,13 @@ import numpy as np
 import pytest
 
 from browser import chromium
+from command import with_folders
 from ctseg.inference.engines import load_engine
 from ctseg.inference.predict import predict
 from ctseg.scans.nifti import write_nifti
 from ctseg.scans.read_scan import read_scan
 from dicom_files import REFERABLE, write_series
-from places import ROOT
+from places import ROOT, SCRIPTS
 from real_data import real_data
 from service import free_port
 from serving.page.texts import TEXTS
@@ -37,7 +37,7 @@ def address(model_folder, tmp_path_factory):
     command = [sys.executable, "-m", "streamlit", "run", ROOT / "serving" / "page" / "main.py", "--server.port", port]
     command += ["--server.address", "127.0.0.1", "--server.headless", "true", "--browser.gatherUsageStats", "false"]
     command += ["--client.toolbarMode", "minimal", "--", model_folder / "model.onnx", other]
-    environment = os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'workflow_scripts'}"}
+    environment = with_folders(ROOT, SCRIPTS)
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(list(map(str, command)), cwd=ROOT, env=environment, stdout=log, stderr=log)
     url = f"http://127.0.0.1:{port}"

@@ -18,6 +18,7 @@ import numpy as np
 import pydicom
 import pytest
 
+from command import with_folders
 from ctseg.geometry.volume import Grid, Volume
 from ctseg.inference.engines import load_engine
 from ctseg.inference.predict import predict
@@ -26,7 +27,7 @@ from ctseg.masks.components import measure_components
 from ctseg.scans.nifti import read_nifti, write_nifti
 from ctseg.scans.read_scan import read_scan
 from dicom_files import REFERABLE, write_series
-from places import ROOT
+from places import ROOT, SCRIPTS
 from real_data import real_data
 from service import serving, worker_pid
 
@@ -234,7 +235,7 @@ def test_fifty_clients_at_once_get_their_own_result_or_are_asked_to_wait(model_f
 def test_the_container_has_what_the_service_imports():
     left_out = re.search(r"grep -vE '\^\((.+)\)'", (ROOT / "Dockerfile.serving").read_text())[1].split("|")
     code = "import sys, serving.__main__, serving.service.worker, ctseg.dicom.read_ct; print(*sys.modules)"
-    environment = os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'workflow_scripts'}"}
+    environment = with_folders(ROOT, SCRIPTS)
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
     assert not {name.partition(".")[0] for name in run.stdout.split()} & set(left_out)
 

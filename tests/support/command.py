@@ -7,7 +7,12 @@ import sys
 from places import SCRIPTS
 
 
+def with_folders(*folders, **variables):
+    """The environment of a process that finds modules in these folders first, and these variables."""
+    search = os.pathsep.join([*map(str, folders), *filter(None, [os.environ.get("PYTHONPATH")])])
+    return os.environ | {"PYTHONPATH": search} | variables
+
+
 def ctseg(*arguments, folder=None):
     command = [sys.executable, "-m", "ctseg", *map(str, arguments)]
-    environment = os.environ | {"PYTHONPATH": str(SCRIPTS)}
-    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment, cwd=folder)
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=with_folders(SCRIPTS), cwd=folder)

@@ -1,6 +1,5 @@
 """A service for tests: the real command on a free port, and what clients do with it."""
 
-import os
 import socket
 import subprocess
 import sys
@@ -11,7 +10,8 @@ from pathlib import Path
 
 import httpx
 
-from places import ROOT
+from command import with_folders
+from places import ROOT, SCRIPTS
 from processes import stop
 
 FINAL = ("done", "failed", "cancelled")
@@ -64,7 +64,7 @@ def serving(model, folder, *flags, token="", port=None):
     folder.mkdir(exist_ok=True)
     log = folder / f"{port}.log"
     command = [sys.executable, "-m", "serving", "--model", model, "--port", port, "--folder", folder / "spool"]
-    environment = os.environ | {"PYTHONPATH": str(ROOT / "workflow_scripts"), "CTSEG_TOKEN": token}
+    environment = with_folders(SCRIPTS, CTSEG_TOKEN=token)
     with log.open("ab") as output:
         process = subprocess.Popen(
             [*map(str, command), "--threads", "1", *map(str, flags)],
