@@ -27,6 +27,7 @@ from ctseg.preprocessing.find_foreground import find_foreground  # noqa: E402
 from ctseg.preprocessing.fingerprint import fingerprint  # noqa: E402
 from ctseg.preprocessing.foreground import write_foreground  # noqa: E402
 from ctseg.preprocessing.plan import plan  # noqa: E402
+from ctseg.preprocessing.plan_network import Device  # noqa: E402
 from ctseg.preprocessing.planned import preparation_of  # noqa: E402
 from ctseg.preprocessing.preparation import Preparation, prepare_image, prepare_label  # noqa: E402
 from ctseg.scans.nifti import read_nifti, write_nifti  # noqa: E402
@@ -34,7 +35,7 @@ from ctseg.training.patch_sampling import TrainingCase  # noqa: E402
 from ctseg.training.prepared_cases import read_cases  # noqa: E402
 from ctseg.training.settings import TrainSettings, training_settings  # noqa: E402
 
-PLANNED = ("architecture", "channels", "strides", "kernel_sizes")  # of the network
+PLANNED = ("architecture", "channels", "stem", "strides", "kernel_sizes")  # of the network
 MOST_FOREGROUND_VOXELS = 20_000  # as the workflow lists
 
 
@@ -108,7 +109,8 @@ def data_set(
     given_gib = config["plan"]["memory_gib"]
     memory = Decision(*training_memory()) if given_gib == "auto" else Decision(given_gib, GIVEN)
     wanted = config["plan"] | {key: config["network"][key] for key in PLANNED}
-    decisions = plan(facts, wanted | {"region": config["target"]["region"]}, memory)
+    device = Device(memory, given.device.type == "cuda")
+    decisions = plan(facts, wanted | {"region": config["target"]["region"]}, device)
     folder, planned = given.out / f"{name}_prepared", given.out / f"{name}_plan.json"
     same = planned.exists() and read_json(planned) == decisions
     if not same:

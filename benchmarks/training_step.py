@@ -29,6 +29,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "workflow_scripts")]
 
 from ctseg.preprocessing.find_foreground import find_foreground  # noqa: E402
+from ctseg.preprocessing.plan_network import FEATURES  # noqa: E402
 from ctseg.training.batches import Prefetch, Share, batch_maker  # noqa: E402
 from ctseg.training.patch_sampling import TrainingCase  # noqa: E402
 from ctseg.training.settings import TrainSettings, training_settings  # noqa: E402
@@ -52,16 +53,16 @@ def make_case(seed: int) -> TrainingCase:
 
 
 def settings_for(patch: list[int], batch: int) -> TrainSettings:
-    """The default config's, at this size."""
+    """The default config's, at this size, with the network that is planned for a processor."""
     config = yaml.safe_load((ROOT / "config.yaml").read_text())
-    levels = len(config["network"]["channels"])
     plan = {
         "spacing_mm": [2.0] * 3,
         "window_hu": [-1000, 400],
         "scaling_hu": [-300, 700],
-        "channels": config["network"]["channels"],
-        "strides": [[2, 2, 2]] * (levels - 1),
-        "kernel_sizes": [[3, 3, 3]] * levels,
+        "channels": [FEATURES, 2 * FEATURES, 4 * FEATURES],
+        "stem": [2, 2, 2],
+        "strides": [[2, 2, 2]] * 2,
+        "kernel_sizes": [[3, 3, 3]] * 3,
         "patch_size": patch,
         "batch_size": batch,
     }

@@ -70,11 +70,13 @@ rule fingerprint:
         "../workflow_scripts/fingerprint.py"
 
 
-# The plan is made where training runs if it follows from the memory there, and by the main process otherwise.
-PLAN_FOLLOWS_DEVICE = config["plan"]["memory_gib"] == "auto" and "auto" in [
-    config["plan"][key] for key in ("patch_size", "batch_size")
+# The plan is made where training runs if it follows from the device there, and by the main process otherwise.
+PLAN_FOLLOWS_DEVICE = "auto" in [
+    config["plan"]["patch_size"],
+    config["plan"]["batch_size"],
+    config["network"]["stem"],
 ]
-PLANNED = ("architecture", "channels", "strides", "kernel_sizes")  # of the network
+PLANNED = ("architecture", "channels", "stem", "strides", "kernel_sizes")  # of the network
 
 
 rule plan:
@@ -95,6 +97,7 @@ rule plan:
     params:
         settings=settings(
             "plan",
+            gpus=config["train"]["gpus"] if PLAN_FOLLOWS_DEVICE else 0,
             n_cases=len(STUDY.to_train),
             region=config["target"]["region"],
             **{key: config["network"][key] for key in PLANNED},

@@ -4,9 +4,10 @@ from pathlib import Path
 
 from ctseg.decisions import GIVEN, Decision
 from ctseg.files import read_json, write_json
-from ctseg.hardware import training_memory
+from ctseg.hardware import gpu_memory_mib, training_memory
 from ctseg.jobs.refusals import LEFT_OUT, admitted, refused_cases
 from ctseg.preprocessing.plan import plan
+from ctseg.preprocessing.plan_network import Device
 from job import job
 
 with job(snakemake) as log:
@@ -15,8 +16,9 @@ with job(snakemake) as log:
     fingerprints = {Path(path).stem: read_json(path) for path in usable}
     given = params["memory_gib"]
     memory_gib = Decision(*training_memory()) if given == "auto" else Decision(given, GIVEN)
-    log.info("planning for %.1f GiB (%s)", memory_gib.value, memory_gib.reason)
-    decisions = plan(fingerprints, params, memory_gib)
+    device = Device(memory_gib, on_gpu=bool(params["gpus"] and gpu_memory_mib()))
+    log.info("planning for %s, %.1f GiB (%s)", device.name, memory_gib.value, memory_gib.reason)
+    decisions = plan(fingerprints, params, device)
     if refused := sorted(refused_cases(snakemake.input)):
         decisions[LEFT_OUT] = {"value": refused, "reason": "their scan or label was refused, see refused.tsv"}
     for name, decision in decisions.items():

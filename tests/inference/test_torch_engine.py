@@ -43,7 +43,8 @@ def model_of(name, n_classes, exclusive=False, members=1):
     settings = replace(SETTINGS[name], exclusive=exclusive)
     model = SegmentationModel([build_network(settings, n_classes) for _ in range(members)], SCALING, exclusive).eval()
     labels = tuple("abc"[:n_classes])
-    card = replace(CARD, labels=labels, network=settings, scaling=SCALING, n_networks=members, multiple_zyx=(4, 4, 4))
+    sizes = {"n_networks": members, "multiple_zyx": settings.multiple_zyx}
+    card = replace(CARD, labels=labels, network=settings, scaling=SCALING, **sizes)
     return model, card
 
 
@@ -75,14 +76,14 @@ def test_the_network_leaves_no_tensor_on_another_device(exported):
     _, card, path = exported
     again = built(card, read_torchscript(path)[1], torch.device("meta"))
     with OneDevice("meta"), torch.inference_mode():
-        found = again(torch.empty(2, 1, 8, 12, 8, device="meta"))
-    assert found.shape == (2, len(card.labels), 8, 12, 8)
+        found = again(torch.empty(2, 1, 8, 16, 8, device="meta"))
+    assert found.shape == (2, len(card.labels), 8, 16, 8)
 
 
 def test_card_and_weights_make_the_network_that_was_trained(exported):
     model, card, path = exported
     engine = TorchEngine(path, 2, device="cpu")
-    hu = np.random.default_rng(0).uniform(-1100, 500, (2, 1, 8, 12, 16)).astype(np.float32)
+    hu = np.random.default_rng(0).uniform(-1100, 500, (2, 1, 8, 16, 24)).astype(np.float32)
     with torch.inference_mode():
         expected = model(torch.from_numpy(hu)).numpy()
         traced = torch.jit.load(str(path))(torch.from_numpy(hu)).numpy()

@@ -12,6 +12,7 @@ from ctseg.export.parity import compare, require_parity
 from ctseg.network.architectures import (
     ARCHITECTURES,
     PRIOR,
+    InstanceNorm,
     SegmentationModel,
     build_network,
     build_parts,
@@ -21,7 +22,7 @@ from networks import SETTINGS
 
 
 def test_every_architecture_is_tested():
-    assert list(ARCHITECTURES) == list(SETTINGS)
+    assert {settings.architecture for settings in SETTINGS.values()} == set(ARCHITECTURES)
 
 
 @pytest.mark.parametrize("name, n_classes", list(product(SETTINGS, [1, 3])))
@@ -33,18 +34,48 @@ def test_a_network_keeps_size_and_expects_little(name, n_classes):
     assert torch.sigmoid(logits).median().item() == pytest.approx(PRIOR, abs=0.03)
 
 
-def test_coarser_levels_segment_in_training_alone():
-    network = build_network(SETTINGS["dynunet"], 2)
-    assert network.train()(torch.randn(2, 1, 16, 16, 16)).shape == (2, 2, 2, 16, 16, 16)
+@pytest.mark.parametrize("name, second", [("dynunet", 8), ("coarse dynunet", 4)])
+def test_coarser_levels_segment_in_training_alone(name, second):
+    network = build_network(SETTINGS[name], 2)
+    levels = network.train()(torch.randn(2, 1, 16, 16, 16))
+    assert [level.shape for level in levels] == [(2, 2, 16, 16, 16), (2, 2, second, second, second)]
     assert network.eval()(torch.randn(2, 1, 16, 16, 16)).shape == (2, 2, 16, 16, 16)
 
 
-@pytest.mark.parametrize("name", ["dynunet", "segresnet"])
+@pytest.mark.parametrize("n_patches, affine", [(1, True), (3, True), (2, False)])
+def test_the_fast_instance_norm_is_torchs(n_patches, affine):
+    torch.manual_seed(0)
+    fast, plain = InstanceNorm(4, affine=affine), torch.nn.InstanceNorm3d(4, affine=affine)
+    if affine:
+        torch.nn.init.normal_(fast.weight)
+        torch.nn.init.normal_(fast.bias)
+        plain.load_state_dict(fast.state_dict())
+    patches = torch.randn(n_patches, 4, 6, 5, 4).to(memory_format=torch.channels_last_3d)
+    answers = []
+    for norm in (fast, plain):
+        seen = patches.clone().requires_grad_()
+        found = norm(seen)
+        (found * patches.roll(1)).sum().backward()
+        answers.append([found, seen.grad, *(parameter.grad for parameter in norm.parameters())])
+    for ours, torchs in zip(*answers, strict=True):
+        torch.testing.assert_close(ours, torchs, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(fast.eval()(patches), fast.train()(patches))
+
+
+def test_a_dynunet_has_fast_norms_alone():
+    norms = [module for module in build_network(SETTINGS["dynunet"], 1).modules() if "Norm" in type(module).__name__]
+    assert norms
+    assert {type(norm) for norm in norms} == {InstanceNorm}
+
+
+@pytest.mark.parametrize("name", ["dynunet", "coarse dynunet", "segresnet"])
 def test_every_architecture_is_exported(name, tmp_path):
     torch.manual_seed(0)
     network = build_network(SETTINGS[name], n_classes=2).eval()
     model = SegmentationModel([network], SCALING).eval()
-    card = replace(CARD, network=SETTINGS[name], n_networks=1)
+    settings = SETTINGS[name]
+    sizes = {"patch_zyx": (8, 16, 8), "multiple_zyx": settings.multiple_zyx}
+    card = replace(CARD, network=settings, n_networks=1, **sizes)
     export_onnx(model, card, tmp_path / "model.onnx")
     export_torchscript(model, card, tmp_path / "model.ts")
     _, rows = compare(model, tmp_path / "model.onnx", SETTINGS[name].multiple_zyx, seed=0)

@@ -20,4 +20,4 @@ def test_settings_survive_json(name):
 @pytest.mark.parametrize("name", SETTINGS)
 def test_patches_are_multiples_of_all_strides_together(name):
     settings = SETTINGS[name]
-    assert settings.multiple_zyx == tuple(np.prod(settings.strides_zyx, axis=0).tolist())
+    assert settings.multiple_zyx == tuple(np.prod([settings.stem_zyx, *settings.strides_zyx], axis=0).tolist())

@@ -17,9 +17,9 @@ def test_the_text_has_the_studys_own_values():
         "16, 32, 64 features",
         "MONAI 1.6.1",
         "48 × 48 × 32 voxels in batches of 2",
-        "learning rate 0.004",
-        "rotation (up to 15°)",
-        "zoom (up to 10%)",
+        "learning rate 0.002",
+        "rotation (up to 30°)",
+        "zoom (up to 30%)",
         "a threshold of 0.4",
         "components below 30 mm³ were removed",
         "surface Dice: 2 mm",
@@ -38,7 +38,7 @@ def test_every_reference_is_cited_and_numbered_in_order():
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"network": {"architecture": "dynunet"}}, "DynUNet"),
+        ({"network": {"architecture": "segresnet"}}, "SegResNet"),
         ({"train": {"loss": "tversky_bce"}}, "Tversky"),
         ({"train": {"optimiser": "sgd"}}, "stochastic gradient descent"),
         ({"split": {"folds": 5}}, "5-fold cross-validation"),

@@ -22,6 +22,9 @@ def resolve(config: Any, given: Any = None) -> dict:
     return resolve_config(config, SCHEMA_PATH, given)
 
 
+UNET = {"architecture": "unet", "channels": [8] * 3}
+
+
 def changed(key: str, value: Any) -> dict:
     config = copy.deepcopy(DEFAULT) | {"study": "mine"}
     section = config
@@ -154,10 +157,20 @@ def test_the_order_of_the_labels_is_kept():
         ("plan.window_hu", "lungs", "did you mean lung?"),
         ("plan.window_hu", [400, -1000], "plan.window_hu: [400, -1000] is empty"),
         ("plan.window_hu", [400], "plan.window_hu: [400] should be a list of 2 numbers"),
-        ("plan.patch_size", [64, 64, 50], "plan.patch_size: [64, 64, 50] should be multiples of [8, 8, 8]"),
-        ("plan.patch_size", [8, 8, 8], "plan.patch_size: [8, 8, 8] allows 2 levels, network.channels has 4"),
-        ("network.strides", [[2, 2, 2]], "network.strides: has 1 entries; network.channels has 4 levels and needs 3"),
-        ("network.kernel_sizes", [[3, 3, 1]] * 4, "network.kernel_sizes: should be [3, 3, 3] at each level for unet"),
+        (
+            "network",
+            {"channels": [8] * 3, "strides": [[4, 4, 4]] * 2, "stem": [2, 2, 2]},
+            "should be multiples of [32, 32, 32]",
+        ),
+        ("network", {"channels": [8] * 6}, "plan.patch_size: [48, 48, 48] allows 4 levels, network.channels has 6"),
+        ("network", {"channels": [8] * 4, "strides": [[2, 2, 2]]}, "network.channels has 4 levels and needs 3"),
+        (
+            "network",
+            UNET | {"kernel_sizes": [[3, 3, 1]] * 3},
+            "kernel_sizes: should be [3, 3, 3] at each level for unet",
+        ),
+        ("network", UNET | {"stem": [2, 2, 2]}, "network.stem: needs architecture dynunet, not unet"),
+        ("network", UNET | {"deep_supervision": True}, "network.deep_supervision: needs architecture dynunet"),
         ("train.class_weights", {"vessel": 2}, "train.class_weights.vessel: is none of the labels nodule"),
         ("train.init_from", "nowhere.pt", 'train.init_from: "nowhere.pt" is not a file'),
         ("train.freeze_encoder", True, "train.freeze_encoder: needs train.init_from"),

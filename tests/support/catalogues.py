@@ -48,7 +48,7 @@ def forgotten() -> list[str]:
 
 def _enum(schema: Mapping[str, Any], key: str) -> list[str]:
     """The names that the schema allows for a key of the config."""
-    return _part_of(schema, key)["enum"]
+    return [name for name in _part_of(schema, key)["enum"] if name != "auto"]
 
 
 def _part_of(schema: Mapping[str, Any], key: str) -> Mapping[str, Any]:

@@ -13,7 +13,7 @@ from studies import merged
 
 COHORT = pd.DataFrame({"patient": [0, 0, 1, 2], "split": ["train", "train", "val", "test"]})
 PLAN = {"spacing_mm": [2.0, 2.0, 1.5], "window_hu": [-1000.0, 400.0], "patch_size": [48, 48, 32], "batch_size": 2}
-PLAN |= {"channels": [16, 32, 64], "region": "lungs"}
+PLAN |= {"channels": [16, 32, 64], "stem": [2, 2, 1], "region": "lungs"}
 POSTPROCESSING = {"threshold": 0.4, "min_volume_mm3": 30.0, "keep_largest": False, "restrict_to_region": True}
 INFER = {"window": "patch", "overlap": 0.5, "precision": "float32", "mirror_axes": ""}
 CARD = replace(

@@ -20,7 +20,7 @@ TINY = {
     },
     "split": {"test_fraction": 0.3, "validation_fraction": 0.3},
     "plan": {"spacing_mm": [5, 5, 6], "patch_size": [16, 16, 16], "batch_size": 2},
-    "network": {"channels": [4, 8, 8]},
+    "network": {"architecture": "unet", "channels": [4, 8, 8]},
     "train": {"steps": 6, "validate_every": 3, "warmup_steps": 1},
     "infer": {"compare_cases": 0},
     "resources": {"threads": 2},

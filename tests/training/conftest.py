@@ -16,6 +16,7 @@ PLAN = {
     "window_hu": [-1000, 400],
     "scaling_hu": [-300, 700],
     "channels": [4, 8],
+    "stem": [1, 1, 1],
     "strides": [[2, 2, 2]],
     "kernel_sizes": [[3, 3, 3]] * 2,
     "patch_size": [8, 8, 8],

@@ -73,5 +73,12 @@ def test_a_missed_voxel_costs_more_than_a_false_one_with_tversky():
 
 def test_levels_count_half_of_the_finer_one():
     one, other = loss(PERFECT), loss(-PERFECT)
-    both = loss(torch.stack([PERFECT, -PERFECT], dim=1))
+    both = loss([PERFECT, -PERFECT])
     assert both.item() == pytest.approx((one.item() + other.item() / 2) / 1.5)
+
+
+def test_a_coarser_level_is_compared_with_the_share_of_each_of_its_voxels():
+    coarse = torch.randn(2, 2, 2, 1, 4, generator=torch.Generator().manual_seed(2))
+    shares = TARGETS.view(2, 2, 2, 2, 1, 4, 4, 1).mean(dim=(3, 5, 7))
+    expected = (loss(LOGITS) + loss(coarse, shares) / 2) / 1.5
+    torch.testing.assert_close(loss([LOGITS, coarse]), expected)

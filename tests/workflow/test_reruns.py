@@ -45,7 +45,13 @@ CONFIG, MODULES, PACKAGES = table("The config"), table("The code"), table("Packa
 def test_the_table_has_a_row_for_every_key_of_the_config():
     keys = {change.partition(":")[0] for change, _ in CONFIG}
     sources = {f"cases.{key}" for key in ("source", "table", "image", "label", "folder")}  # other cases altogether
-    beside_others = {"network.deep_supervision", "train.freeze_encoder", "measure.groups", "infer.precision"}
+    beside_others = {
+        "network.deep_supervision",
+        "network.stem",
+        "train.freeze_encoder",
+        "measure.groups",
+        "infer.precision",
+    }
     known = set(leaves(DEFAULTS))
     assert known - keys == sources | beside_others | {"study", "model"}
     assert len(CONFIG) + len(MODULES) + len(PACKAGES) >= 60

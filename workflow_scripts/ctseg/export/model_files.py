@@ -124,7 +124,10 @@ def export_onnx(model: SegmentationModel, card: ModelCard, path: str | Path) -> 
     Input `hu`: float32 [batch, 1, z, y, x]; output `probabilities`: float32 [batch, class, z, y, x]. Sizes along z, y
     and x are multiples of the card's `multiple_zyx`, and the shapes in the graph say so, as `8*z`.
     """
-    example = torch.zeros(2, 1, *card.patch_zyx)
+    # A size that is one block alone would be taken for fixed.
+    example = torch.zeros(
+        2, 1, *(max(size, 2 * block) for size, block in zip(card.patch_zyx, card.multiple_zyx, strict=True))
+    )
     sizes = {0: torch.export.Dim("batch", min=1, max=MOST_SIZE)}
     for axis, (name, multiple) in enumerate(zip("zyx", card.multiple_zyx, strict=True), start=2):
         blocks = torch.export.Dim(name, min=1, max=MOST_SIZE)

@@ -15,6 +15,7 @@ from ctseg.catalogue.references import REFERENCES
 from ctseg.decisions import Stored, values_of
 from ctseg.evaluation.summary import RESAMPLES
 from ctseg.inference.model_card import ModelCard
+from ctseg.network.kinds import kind_name
 
 CHANGES = {
     "rotate_degrees": "rotation (up to {}°)",
@@ -116,15 +117,17 @@ def _training(
 ) -> str:
     """The network and its training."""
     train, network, augment = config["train"], config["network"], config["augment"]
-    architecture, loss = NETWORKS[network["architecture"]], LOSSES[train["loss"]]
+    architecture, loss = NETWORKS[kind_name(network["architecture"])], LOSSES[train["loss"]]
     optimiser = OPTIMISERS[train["optimiser"]]
     n_networks = config["split"]["folds"] * train["repeats"]
     ensemble = f" {n_networks} networks were trained and their probabilities averaged." if n_networks > 1 else ""
     changes = [text.format(augment[key]) for key, text in CHANGES.items() if augment[key]]
     changes += [f"mirroring along {', '.join(augment['flip_axes'])}"] if augment["flip_axes"] else []
+    coarser = max(decided["stem"]) > 1
+    stem = f" and a first level that divides the resolution by {_listed(decided['stem'])}" if coarser else ""
     averaged = "the moving average of " if train["ema_decay"] else ""
     return (
-        f"The network was {_cited(architecture, cite)} with {_listed(decided['channels'], ', ')} features, "
+        f"The network was {_cited(architecture, cite)} with {_listed(decided['channels'], ', ')} features{stem}, "
         f"implemented in MONAI {versions.get('monai', '')}{cite('Cardoso 2022')} and PyTorch "
         f"{versions.get('torch', '')}. It was trained "
         f"on patches of {_listed(decided['patch_size'])} voxels in batches of {decided['batch_size']}, "

@@ -13,7 +13,7 @@ from ctseg.catalogue.archives import ARCHIVES
 from ctseg.catalogue.label_formats import LABEL_FORMATS
 from ctseg.errors import ConfigError
 from ctseg.labels.structure_names import bad_pattern
-from ctseg.network.kinds import KINDS
+from ctseg.network.kinds import AUTO, KINDS, resolved
 from ctseg.network.levels import plan_strides, size_multiple
 from ctseg.study.schema import Problem, fill_defaults, find_problems, read_schema, read_texts, show
 
@@ -127,18 +127,20 @@ def _window(config: Config) -> Iterator[Problem]:
 def _patch_size(config: Config) -> Iterator[Problem]:
     """What can be said before the plan: the rest depends on spacings, and is checked when they are known."""
     plan, network = config["plan"], config["network"]
-    patch, strides, levels = plan["patch_size"], network["strides"], len(network["channels"])
+    patch, strides, levels, stem = plan["patch_size"], network["strides"], len(network["channels"]), network["stem"]
     if patch == "auto" or network["channels"] == "auto":
         return
     if strides == "auto":
         if plan["spacing_mm"] == "auto":
             return
-        strides = plan_strides(plan["spacing_mm"], patch, levels)
+        factors = [1, 1, 1] if stem == AUTO else stem
+        first_mm = [mm * factor for mm, factor in zip(plan["spacing_mm"], factors, strict=True)]
+        strides = plan_strides(first_mm, [size / factor for size, factor in zip(patch, factors, strict=True)], levels)
         if len(strides) < levels - 1:
             text = f"{show(patch)} allows {len(strides) + 1} levels, network.channels has {levels}"
             yield Problem("plan.patch_size", text)
             return
-    multiple = size_multiple(strides)
+    multiple = size_multiple(strides if stem == AUTO else [stem, *strides])
     if any(size % factor for size, factor in zip(patch, multiple, strict=True)):
         reason = f"network.channels has {levels} levels"
         text = f"{show(patch)} should be multiples of {show(list(multiple))}; {reason}"
@@ -146,12 +148,15 @@ def _patch_size(config: Config) -> Iterator[Problem]:
 
 
 def _network(config: Config) -> Iterator[Problem]:
-    network = config["network"]
+    network = resolved(config["network"])
     kind, channels = network["architecture"], network["channels"]
     can = KINDS[kind]
     if network["deep_supervision"] and not can.deep_supervision:
         able = " or ".join(name for name, other in KINDS.items() if other.deep_supervision)
         yield Problem("network.deep_supervision", f"needs architecture {able}, not {kind}")
+    if network["stem"] not in (AUTO, [1, 1, 1]) and not can.stem:
+        able = " or ".join(name for name, other in KINDS.items() if other.stem)
+        yield Problem("network.stem", f"needs architecture {able}, not {kind}")
     if network["norm"] == "group" and can.narrow_end:
         yield Problem("network.norm", f"group does not fit a {kind}, whose last layers have one feature a label")
     yield from _levels(network)

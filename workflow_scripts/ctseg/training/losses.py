@@ -67,18 +67,23 @@ class SegmentationLoss(nn.Module):
             self._weights = targets.new_tensor(self.settings.class_weights or [1.0] * targets.shape[1])
         return self._weights
 
-    def forward(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-        """The loss as a scalar.
+    def forward(self, logits: torch.Tensor | list[torch.Tensor], targets: torch.Tensor) -> torch.Tensor:
+        """The loss as a scalar, in float32.
 
-        With deep supervision `logits` are [batch, level, class, z, y, x]; each level counts half of the finer one.
+        With deep supervision `logits` is a list, the finest level first: each counts half of the finer one, and is
+        compared with the share of each of its voxels that belongs to a class.
         """
-        if logits.ndim == targets.ndim:
+        if isinstance(logits, torch.Tensor):
             return self._of_one(logits, targets)
-        weights = [0.5**level for level in range(logits.shape[1])]
-        losses = [weight * self._of_one(logits[:, level], targets) for level, weight in enumerate(weights)]
+        weights = [0.5**level for level in range(len(logits))]
+        losses = [
+            weight * self._of_one(level, on_grid_of(level, targets))
+            for weight, level in zip(weights, logits, strict=True)
+        ]
         return torch.stack(losses).sum() / sum(weights)
 
     def _of_one(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        logits = logits.float()
         settings = self.settings
         weights = self._weights_for(targets)
         over_voxels = _exclusive_entropy if settings.exclusive else _binary_entropy
@@ -91,6 +96,12 @@ class SegmentationLoss(nn.Module):
             regions = region_loss(found, targets, self.terms.missed, self.terms.false, settings.batch_dice)
             loss = loss + settings.dice_weight * (regions * weights).sum() / weights.sum()
         return loss
+
+
+def on_grid_of(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """Masks [batch, class, z, y, x] averaged over the voxels that each voxel of a coarser level covers."""
+    factors = [whole // part for whole, part in zip(targets.shape[2:], logits.shape[2:], strict=True)]
+    return F.avg_pool3d(targets, factors) if max(factors) > 1 else targets
 
 
 def region_loss(

@@ -7,6 +7,7 @@ from typing import Any
 from ctseg.decisions import Stored, decided
 from ctseg.geometry.hounsfield import Scaling
 from ctseg.geometry.volume import Shape, Triple
+from ctseg.network.kinds import resolved
 from ctseg.network.settings import NetworkSettings
 from ctseg.training.losses import LossSettings
 from ctseg.training.random_changes import AugmentSettings
@@ -84,11 +85,13 @@ def scaling_of(decisions: Stored) -> Scaling:
 
 def network_settings(network: dict[str, Any], decisions: Stored) -> NetworkSettings:
     """The section `network` of the config, with what the plan decided."""
+    network = resolved(network)
     direct = {key: network[key] for key in ("residual_units", "norm", "dropout", "architecture", "deep_supervision")}
     return NetworkSettings(
         **direct,
         exclusive=network["exclusive"],
         channels=tuple(decided(decisions, "channels")),
+        stem_zyx=_reversed(decided(decisions, "stem")),
         strides_zyx=tuple(_reversed(stride) for stride in decided(decisions, "strides")),
         kernels_zyx=tuple(_reversed(kernel) for kernel in decided(decisions, "kernel_sizes")),
     )

@@ -212,7 +212,7 @@ class Trainer:
         images, targets = self.batch(index)
         with torch.autocast(self.device.type, self.autocast) if self.autocast else nullcontext():
             logits = self.forward(images)
-        loss = self.loss(logits.float(), targets)
+        loss = self.loss(logits, targets)
         self.scaler.scale(loss / self.settings.accumulate).backward()
         return loss.detach()
 

@@ -1,0 +1,197 @@
+"""Network, patch and batch for the training cases and for the device that trains.
+
+On a GPU memory is the limit, on a processor time: there the first level has half the resolution and 16 features, which
+take a fiftieth of the time of full resolution and 32. What was measured stands in docs/training.md.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ctseg.decisions import GIVEN, Decision
+from ctseg.errors import ConfigError
+from ctseg.geometry.volume import whole_up
+from ctseg.network.kinds import AUTO, KINDS, kind_name
+from ctseg.network.levels import MUCH_COARSER, plan_kernels, plan_strides, size_multiple
+
+# Memory of a training step per patch voxel and feature of the finest level, gradients included, in float32: of the
+# residual U-Net with 2 × 96³ on a processor 94, of a dynunet with 2 × 80×96×96 on a GPU 82.
+STEP_BYTES = 94
+FEWEST_FEATURES = 16  # of the finest level, that memory is counted for
+FEATURES, FEATURES_ON_PROCESSOR = 32, 16  # of the finest level, where they are auto
+MOST_FEATURES = 320  # nnU-Net's
+MOST_PATCH_VOXELS = 128**3  # nnU-Net's on a GPU of 8 GiB; the remaining memory holds more patches
+MOST_PATCH_VOXELS_ON_PROCESSOR = 80**3  # that a step takes no more than some seconds
+STEP_VOXELS = 1_500_000  # of a batch on a GPU, if its patches are small: fewer keep it waiting for the processor
+BATCH_SIZES = 2, 8
+
+Facts = list[dict[str, Any]]
+Decisions = dict[str, Decision]
+
+
+@dataclass(frozen=True)
+class Device:
+    """What trains: its limit of memory for a step, and why that; `on_gpu` tells a GPU from a processor."""
+
+    memory_gib: Decision
+    on_gpu: bool
+
+    @property
+    def name(self) -> str:
+        """In words."""
+        return "a GPU" if self.on_gpu else "a processor"
+
+    @property
+    def features(self) -> int:
+        """Of the finest level, where they are auto."""
+        return FEATURES if self.on_gpu else FEATURES_ON_PROCESSOR
+
+    @property
+    def most_patch_voxels(self) -> int:
+        """How many voxels a patch may have, whatever the memory."""
+        return MOST_PATCH_VOXELS if self.on_gpu else MOST_PATCH_VOXELS_ON_PROCESSOR
+
+
+def plan_network(
+    facts: Facts, wanted: dict[str, Any], spacing_mm: list[float], region: str, device: Device
+) -> Decisions:
+    """Kind, features, strides and kernels of the network, patch and batch size, which depend on each other.
+
+    `facts` are the fingerprints of the training cases, `wanted` as of `plan`; sizes in x, y, z order. Raises
+    ConfigError when a given patch does not fit the levels.
+    """
+    kind = kind_name(wanted["architecture"])
+    stem = _stem(wanted, kind, spacing_mm, device)
+    given_patch = None if wanted["patch_size"] == AUTO else wanted["patch_size"]
+    levels = None if wanted["channels"] == AUTO else len(wanted["channels"])
+    size = np.median([fact["region_xyz_mm"][region] for fact in facts], axis=0) / spacing_mm
+    voxels = _voxels(wanted["channels"], stem.value, device)
+    most = min(voxels / BATCH_SIZES[0], device.most_patch_voxels)
+    # Approximate patch: the region, shrunk evenly to the memory.
+    about = None if levels else (size * min(1.0, (most / size.prod()) ** (1 / 3))).tolist()
+    strides = _strides(wanted, kind, spacing_mm, stem.value, given_patch or about, levels)
+    if wanted["stem"] == AUTO and levels and len(strides.value) < levels - 1:
+        stem = Decision([1, 1, 1], "the patch has too few voxels for a coarser first level with the given channels")
+        strides = _strides(wanted, kind, spacing_mm, stem.value, given_patch, levels)
+    channels = _channels(wanted, len(strides.value) + 1, device)
+    multiple = size_multiple([stem.value, *strides.value])
+    if given_patch:
+        _check_patch(given_patch, multiple, channels.value, strides.value)
+    patch = Decision(given_patch, GIVEN) if given_patch else _patch(size, multiple, most)
+    return {
+        "architecture": _architecture(wanted, kind),
+        "channels": channels,
+        "stem": stem,
+        "strides": strides,
+        "kernel_sizes": _kernels(wanted, kind, spacing_mm, [stem.value, *strides.value]),
+        "patch_size": patch,
+        "batch_size": _batch(wanted, patch.value, voxels, device),
+    }
+
+
+def _architecture(wanted: dict[str, Any], kind: str) -> Decision:
+    """The kind of network."""
+    if wanted["architecture"] != AUTO:
+        return Decision(kind, GIVEN)
+    return Decision(kind, "the kind that learnt most from few cases in the same time, see docs/training.md")
+
+
+def _stem(wanted: dict[str, Any], kind: str, spacing_mm: list[float], device: Device) -> Decision:
+    """How much coarser than the voxels the first level is."""
+    if wanted["stem"] != AUTO:
+        return Decision(wanted["stem"], GIVEN)
+    if device.on_gpu or not KINDS[kind].stem:
+        return Decision([1, 1, 1], f"the first level has all voxels: made for {device.name}, a {kind}")
+    stem = [2 if mm < MUCH_COARSER * min(spacing_mm) else 1 for mm in spacing_mm]
+    return Decision(stem, "a first level of half the resolution takes a tenth of the time: made for a processor")
+
+
+def _channels(wanted: dict[str, Any], levels: int, device: Device) -> Decision:
+    """Features of each level."""
+    if wanted["channels"] != AUTO:
+        return Decision(wanted["channels"], GIVEN)
+    first = device.features
+    values = [min(MOST_FEATURES, first * 2**level) for level in range(levels)]
+    reason = f"{first} features, doubled at each level up to {MOST_FEATURES}, in as many levels as the patch allows"
+    return Decision(values, f"{reason}: made for {device.name}")
+
+
+def _strides(
+    wanted: dict[str, Any],
+    kind: str,
+    spacing_mm: list[float],
+    stem: list[int],
+    patch: list[float] | None,
+    levels: int | None,
+) -> Decision:
+    """Strides of each level but the first."""
+    if wanted["strides"] != AUTO:
+        return Decision(wanted["strides"], GIVEN)
+    first_mm = [mm * factor for mm, factor in zip(spacing_mm, stem, strict=True)]
+    first = patch and [size / factor for size, factor in zip(patch, stem, strict=True)]
+    planned = plan_strides(first_mm, first, levels)
+    if KINDS[kind].even_strides:
+        return Decision([[2, 2, 2]] * ((levels - 1) if levels else len(planned)), f"a {kind} halves all axes")
+    return Decision(
+        [list(stride) for stride in planned],
+        "an axis is halved unless its voxels are twice as long as the shortest or too few",
+    )
+
+
+def _kernels(wanted: dict[str, Any], kind: str, spacing_mm: list[float], strides: list[list[int]]) -> Decision:
+    """Kernel sizes of the convolutions of each level; `strides` begin with the stem."""
+    if wanted["kernel_sizes"] != AUTO:
+        return Decision(wanted["kernel_sizes"], GIVEN)
+    if not KINDS[kind].kernels_vary:
+        return Decision([[3, 3, 3]] * len(strides), f"a {kind} has one kernel size")
+    first_mm = [mm * factor for mm, factor in zip(spacing_mm, strides[0], strict=True)]
+    kernels = [list(kernel) for kernel in plan_kernels(first_mm, strides[1:])]
+    return Decision(kernels, "3, but 1 along an axis whose voxels are still twice as long as the shortest")
+
+
+def _check_patch(patch: list[int], multiple: tuple[int, ...], channels: list[int], strides: list[list[int]]) -> None:
+    """Raise ConfigError when a given patch does not fit the levels."""
+    if len(strides) < len(channels) - 1:
+        raise ConfigError(
+            f"plan.patch_size {patch} allows {len(strides) + 1} levels, network.channels has {len(channels)}; give a "
+            "larger patch, fewer channels, or network.strides"
+        )
+    if any(size % factor or size < factor for size, factor in zip(patch, multiple, strict=True)):
+        raise ConfigError(
+            f"plan.patch_size {patch} should be multiples of {list(multiple)}: the levels of the network have the "
+            f"strides {strides}"
+        )
+
+
+def _patch(size: np.ndarray, multiple: tuple[int, ...], most_voxels: float) -> Decision:
+    """The median region, shrunk along its longest side until it has at most `most_voxels`, in multiples."""
+    factors = np.array(multiple)
+    smallest = 2 * factors
+    blocks = np.array([whole_up(count) for count in size / factors])
+    patch = np.maximum(blocks * factors, smallest)
+    while patch.prod() > most_voxels and (patch > smallest).any():
+        axis = np.where(patch > smallest, patch, 0).argmax()
+        patch[axis] -= factors[axis]
+    reason = f"the median region of {size.round().astype(int).tolist()} voxels, shrunk to what the device can do"
+    return Decision([int(value) for value in patch], reason)
+
+
+def _voxels(channels: list[int] | str, stem: list[int], device: Device) -> float:
+    """Number of patch voxels of a training step that fit the memory limit."""
+    features = device.features if channels == AUTO else max(int(channels[0]), FEWEST_FEATURES)
+    return device.memory_gib.value * 2**30 * float(np.prod(stem)) / (STEP_BYTES * features)
+
+
+def _batch(wanted: dict[str, Any], patch: list[int], voxels: float, device: Device) -> Decision:
+    """Number of patches of a step."""
+    if wanted["batch_size"] != AUTO:
+        return Decision(wanted["batch_size"], GIVEN)
+    fewest, most = BATCH_SIZES
+    if not device.on_gpu:
+        return Decision(fewest, "more steps are worth more than larger ones: made for a processor")
+    fits, busy = (int(count // np.prod(patch)) for count in (voxels, STEP_VOXELS))
+    size = min(most, max(fewest, min(fits, busy)))
+    return Decision(
+        size, f"{fits} patches fit the memory limit, {busy} keep a GPU busy; {fewest} to {most} are allowed"
+    )
