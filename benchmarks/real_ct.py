@@ -3,11 +3,11 @@
     python3 -m venv /tmp/nnunet && /tmp/nnunet/bin/pip install nnunetv2 torch==2.13.0
     python benchmarks/real_ct.py DATA OUT --peer /tmp/nnunet/bin/python [--minutes 30] [--at 5 10 20 30]
 
-DATA holds CASE/image.nii.gz and CASE/label.nii.gz (label 1). The last six cases validate, all others train; both train
-for the same time on the same cores, one after the other, preparation not counted, and segment the validation cases with
-the weights of several moments on the scans' own grids. ctseg keeps what its threshold and postprocessing would be
-without choosing them: 0.5, and the largest component. OUT/real_ct.tsv has the mean Dice of both, with nnU-Net's largest
-component alone, too, since the targets are one mass each.
+DATA holds CASE/image.nii.gz and CASE/label.nii.gz (label 1). The last --validation cases validate, all others train;
+both train for the same time on the same cores, one after the other, preparation not counted, and segment the validation
+cases with the weights of several moments on the scans' own grids. ctseg keeps what its threshold and postprocessing
+would be without choosing them: 0.5, and the largest component. OUT/real_ct.tsv has the mean Dice of both, with
+nnU-Net's largest component alone, too, since the targets are one mass each.
 """
 
 import argparse
@@ -177,9 +177,10 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--peer", help="python of an environment with nnunetv2; without it ctseg runs alone")
     parser.add_argument("--peer-folder", type=Path, help="where the peer's results lie or go; OUT/nnunet by default")
+    parser.add_argument("--peer-memory-gib", type=float, default=1.0, help="that the peer plans for")
     parser.add_argument("--minutes", type=float, default=30)
     parser.add_argument("--at", type=float, nargs="+", default=[5, 10, 20, 30])
-    parser.add_argument("--validation", type=int, default=6, help="how many of the last cases validate")
+    parser.add_argument("--validation", type=int, default=10, help="how many of the last cases validate")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--set", nargs="*", default=[], help="changes of the config, as train.learning_rate=0.002")
@@ -190,7 +191,8 @@ def main() -> None:
     if given.peer:
         command = [given.peer, str(ROOT / "benchmarks" / "nnunet_timed.py"), str(data), str(folder)]
         command += ["--minutes", str(given.minutes), "--at", *map(str, given.at), "--threads", str(given.threads)]
-        subprocess.run([*command, "--validation", str(given.validation)], check=True)
+        command += ["--memory-gib", str(given.peer_memory_gib), "--validation", str(given.validation)]
+        subprocess.run(command, check=True)
     rows = [{"program": "ctseg", **row} for row in train(out, train_params(out), given)]
     if (folder / "curve.json").exists():
         rows += [{"program": "nnunet", **row} for row in score_peer(out, folder)]

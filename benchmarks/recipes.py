@@ -141,9 +141,6 @@ def train_recipe(name: str, recipe: dict[str, Any], given: argparse.Namespace) -
     with workers(1) as run:
         data = data_set(name, cases, config_of(recipe, given.study, given.seed), given, run)
     trainer = Trainer(data.training, data.validation, data.settings, name, given.device)
-    if data.settings.network.norm == "instance":
-        trainer.network.to(memory_format=torch.contiguous_format)
-        trainer.average.to(memory_format=torch.contiguous_format)
     for _ in range(3):  # what is found out and compiled once is not counted
         trainer._train_step()
     wait_for(trainer.device)
