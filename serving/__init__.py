@@ -1,1 +1,1 @@
-"""Faces of a ctseg model for people and programs; all segmentation is done by `ctseg.inference.predict`."""
+"""Page and REST service for ctseg models; both segment with `ctseg.inference.predict`."""

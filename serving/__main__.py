@@ -13,7 +13,7 @@ from serving.settings import Settings, read_settings
 
 
 def main() -> None:
-    """Serve until told to stop; what is wrong with the settings or the model is told in one line."""
+    """Serve until stopped; problems of the settings or the model are reported in one line."""
     settings = read_settings(sys.argv[1:], os.environ)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     if not settings.token and not is_loopback(settings.host):
@@ -25,7 +25,7 @@ def main() -> None:
 
 
 def serve(settings: Settings) -> None:
-    """Run the server. Paths of requests are not logged. Raises InputError where the model cannot be loaded."""
+    """Run the server without logging request paths. Raises InputError if the model cannot be loaded."""
     if not settings.model.is_file():
         raise InputError(f"the model {settings.model} does not exist; name it with --model")
     config = uvicorn.Config(
@@ -41,7 +41,7 @@ def serve(settings: Settings) -> None:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches the address."""
+    """Whether the address is reachable from this machine alone."""
     try:
         return host == "localhost" or ip_address(host).is_loopback
     except ValueError:

@@ -22,7 +22,7 @@ FOLDER = Path(tempfile.gettempdir()) / f"ctseg-serving-{os.getuid()}"
 
 @dataclass(frozen=True)
 class Settings:
-    """What the service is told at its start. Limits are inclusive."""
+    """Settings of the service, fixed at its start. Limits are inclusive."""
 
     model: Annotated[Path, "model.onnx, or model.ts with engine torch"] = MODEL
     host: Annotated[str, "address to listen at; others than loopback should have a token"] = "127.0.0.1"
@@ -49,17 +49,17 @@ class Settings:
 
     @property
     def max_upload_bytes(self) -> int:
-        """The size of an upload, in bytes."""
+        """Largest size of an upload, in bytes."""
         return int(self.max_upload_mib * MIB)
 
     @property
     def max_unpacked_bytes(self) -> int:
-        """The size of an upload when decompressed, in bytes."""
+        """Largest size of a decompressed upload, in bytes."""
         return int(self.max_unpacked_mib * MIB)
 
 
 def read_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
-    """Settings from the command line and the environment; argparse ends the program where one is no number."""
+    """Settings from the command line and the environment; argparse ends the program if a value is not a number."""
     parser = argparse.ArgumentParser(prog="python -m serving", description="Segment CT scans over HTTP.")
     hints = get_type_hints(Settings, include_extras=True)
     for item in fields(Settings):

@@ -1,4 +1,4 @@
-"""What a client sent, made safe: counted while it comes, recognised by its content, unpacked within limits.
+"""Safe handling of uploads: counted while received, recognised by content, unpacked within limits.
 
 All that can be told without reading voxels or DICOM elements is told here, as a `Refused` with an HTTP status. Nothing
 of an upload is executed, and none of its names is used: files are numbered as they are unpacked.
@@ -26,7 +26,7 @@ ARCHIVES = (GZIP, ZIP, EMPTY_ZIP, SPANNED_ZIP, b"7z\xbc\xaf", b"Rar!", b"BZh", b
 
 
 class Refused(Exception):
-    """An upload that cannot be taken: the HTTP status, and a sentence for people."""
+    """An upload that is rejected, with the HTTP status and a sentence for people."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -34,7 +34,7 @@ class Refused(Exception):
 
 
 async def receive(chunks: AsyncIterable[bytes], path: Path, limit_bytes: int) -> int:
-    """Write a body to `path` as it comes; returns its size in bytes. Raises Refused beyond the limit, and for none."""
+    """Write a body to `path` while it is received; returns its size. Raises Refused if it is empty or too large."""
     size = 0
     with path.open("wb") as stream:
         async for chunk in chunks:
@@ -48,12 +48,12 @@ async def receive(chunks: AsyncIterable[bytes], path: Path, limit_bytes: int) ->
 
 
 def too_large(limit_bytes: int) -> Refused:
-    """The answer to an upload beyond the limit."""
+    """The error for an upload above the limit."""
     return Refused(413, f"the upload is larger than the {limit_bytes / MIB:g} MiB that this service takes")
 
 
 def unpack(upload: Path, settings: Settings) -> Path:
-    """Turn an upload into what `ctseg.scans.read_scan.read_scan` reads, in the same folder, and delete the upload.
+    """Unpack an upload in its folder for `ctseg.scans.read_scan.read_scan`, and delete the upload.
 
     Returns the path of a .nii file, or of a folder with the files of a zip. Raises Refused with 413 for what is too
     large, 415 for another format, and 422 for what is damaged, dangerous or no 3-D scan.
@@ -76,7 +76,7 @@ def unpack(upload: Path, settings: Settings) -> Path:
 
 
 def unpack_gzip(source: Path, target: Path, settings: Settings) -> None:
-    """Decompress a .nii.gz within the limits; its checksum is compared. Raises Refused."""
+    """Decompress a .nii.gz within the limits and verify its checksum. Raises Refused."""
     from isal import igzip
 
     limit = _limit_bytes(source.stat().st_size, settings)
@@ -92,7 +92,7 @@ def unpack_gzip(source: Path, target: Path, settings: Settings) -> None:
 
 
 def unpack_zip(source: Path, folder: Path, settings: Settings) -> None:
-    """Unpack a zip of DICOM files into `folder`, numbered. Raises Refused for all that is not plain files in limits."""
+    """Unpack a zip of DICOM files into `folder`, numbered. Raises Refused for all but plain files within limits."""
     folder.mkdir()
     try:
         with zipfile.ZipFile(source) as archive:
@@ -110,7 +110,7 @@ def unpack_zip(source: Path, folder: Path, settings: Settings) -> None:
 
 
 def check_entries(entries: list[zipfile.ZipInfo], size: int, settings: Settings) -> None:
-    """Refuse a zip by its directory: too much in it, or anything but plain files in it."""
+    """Raise Refused if the directory of a zip lists too much or anything but plain files."""
     if len(entries) > settings.max_entries:
         raise Refused(413, f"the zip holds more than the {settings.max_entries} files that this service takes")
     if sum(entry.file_size for entry in entries) > _limit_bytes(size, settings):
@@ -129,13 +129,13 @@ def check_entries(entries: list[zipfile.ZipInfo], size: int, settings: Settings)
 
 
 def check_nifti_head(path: Path, written: int, settings: Settings) -> None:
-    """Look at the header as soon as it is there, so that a bomb behind a bad one is never unpacked."""
+    """Check the header as soon as it is complete, so that a zip bomb behind a bad header is not unpacked."""
     if written >= HEADER_BYTES:
         _shape(path, settings)
 
 
 def check_nifti(path: Path, settings: Settings) -> None:
-    """Refuse a .nii by its header and size: no NIfTI, no 3-D scan of real numbers, cut, too large, no geometry."""
+    """Raise Refused unless header and size show a complete 3-D NIfTI of real numbers with geometry, within limits."""
     header, shape = _shape(path, settings)
     needed = int(header["vox_offset"]) + int(np.prod(shape)) * header.get_data_dtype().itemsize
     if path.stat().st_size < needed:
@@ -171,12 +171,12 @@ def _shape(path: Path, settings: Settings) -> tuple[nib.Nifti1Header, list[int]]
 
 
 def told(error: Exception, path: Path) -> str:
-    """What is wrong, without the server's path."""
+    """An error's text without the server's path."""
     return str(error).replace(str(path), "the upload")
 
 
 def _copy(stream: IO[bytes], output: IO[bytes], limit: int, look: Callable[[int], None]) -> int:
-    """Copy at most `limit` bytes, looking at what is there after the first chunk; returns how many."""
+    """Copy at most `limit` bytes and check the first chunk; returns the number of bytes."""
     written = 0
     while chunk := stream.read(CHUNK):
         written += len(chunk)
@@ -190,7 +190,7 @@ def _copy(stream: IO[bytes], output: IO[bytes], limit: int, look: Callable[[int]
 
 
 def _refuse_archive(path: Path) -> None:
-    """Refuse a file out of a zip that is an archive itself."""
+    """Raise Refused for a file of a zip that is an archive itself."""
     with path.open("rb") as stream:
         head = stream.read(8)
     if head.startswith(ARCHIVES):
@@ -198,12 +198,12 @@ def _refuse_archive(path: Path) -> None:
 
 
 def _limit_bytes(size: int, settings: Settings) -> int:
-    """How large an upload of `size` bytes may become."""
+    """Largest size to which an upload of `size` bytes may be unpacked."""
     return min(settings.max_unpacked_bytes, max(RATIO_FREE_BYTES, int(size * settings.max_ratio)))
 
 
 def _bomb(settings: Settings) -> Refused:
-    """The answer to an archive that is too large inside."""
+    """The error for an archive whose content is too large."""
     return Refused(
         413,
         f"the upload is larger than {settings.max_unpacked_mib:g} MiB when decompressed, or more than "

@@ -22,12 +22,12 @@ SETTINGS = Settings()
 
 @st.cache_resource(show_spinner=False)
 def engine_of(path: str, changed: float) -> Engine:
-    """The engine of a model file, loaded once, and again where the time at which it `changed` is another one."""
+    """The engine of a model file, cached until the file's modification time `changed` differs."""
     return load_engine(path, os.cpu_count() or 1)
 
 
 def models() -> list[Path]:
-    """The models that the page was started with; the page ends with a sentence where one is missing."""
+    """The models given at the start of the page; a missing one ends the page with a sentence."""
     paths = [Path(name) for name in sys.argv[1:]]
     missing = [path for path in paths if not path.is_file()]
     if missing or not paths:
@@ -37,14 +37,14 @@ def models() -> list[Path]:
 
 
 def name_of(path: Path, paths: list[Path]) -> str:
-    """What tells a model from the others: its study where it lies in results/, else its path."""
+    """A short distinguishing name of a model: its study if it lies in results/, else its path."""
     if path.parent.name == "model" and len({other.parent.parent.name for other in paths}) == len(paths):
         return path.parent.parent.name
     return str(path)
 
 
 def segment(model: Path, upload: bytes | None, texts: dict[str, str]) -> Shown | None:
-    """Segment with progress on the page; what is wrong with the scan is told there."""
+    """Segment and show progress, or the problem of the scan, on the page."""
     bar = st.progress(0.0, texts["reading"])
 
     def tell(step: str, fraction: float) -> None:
@@ -63,7 +63,7 @@ def segment(model: Path, upload: bytes | None, texts: dict[str, str]) -> Shown |
 
 
 def show(shown: Shown, texts: dict[str, str]) -> None:
-    """What was found: in words, to look at, and to take away."""
+    """Show the result: text, viewer and downloads."""
     rows = shown.scene["rows"]
     volume_cm3 = sum(row["volume_cm3"] for row in rows)
     if rows:

@@ -1,4 +1,4 @@
-"""The words of the demo page in each of its languages; every language has the same keys."""
+"""Texts of the demo page in each language; all languages have the same keys."""
 
 TEXTS = {
     "English": {

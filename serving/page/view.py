@@ -1,4 +1,4 @@
-"""What the demo page shows of a segmented scan: one HTML document with slices, surfaces and table, linked.
+"""The viewer of the demo page: one HTML document with linked slices, surfaces and table.
 
 It stands in a frame of its own, so that scrolling and turning ask nothing of the server.
 """
@@ -74,7 +74,7 @@ def surface(mask_zyx: np.ndarray) -> dict[str, list[int]]:
 
 
 def _row(row: Mapping[str, Any], labels: Sequence[str], grid: Grid) -> dict[str, Any]:
-    """One component for the table, with its place in the coarse copy."""
+    """One component for the table, with its position in the coarse copy."""
     centre = [float(row[f"centroid_{axis}_mm"]) for axis in "xyz"]
     (place,) = np.rint(grid.indices_zyx(np.array([centre]))).astype(int)
     return {

@@ -1,4 +1,4 @@
-"""The work behind the demo page: from what was dropped, or the built-in example, to all that the page shows and offers.
+"""Segmentation for the demo page: from an uploaded scan or the built-in example to all that the page shows and offers.
 
 One scan is segmented at a time, whoever asks; uploads pass the same gate as those of the service, and are deleted as
 soon as they are segmented.
@@ -35,7 +35,7 @@ Tell = Callable[[str, float], None]  # is told the step, by its key in the texts
 
 @dataclass(frozen=True)
 class Shown:
-    """What the page shows and offers: the scene for the viewer, cautions, and files by their names."""
+    """Content of the page: the viewer's scene, cautions, and files by their names."""
 
     scene: dict[str, Any]
     cautions: list[str]
@@ -43,7 +43,7 @@ class Shown:
 
 
 def segment_upload(data: bytes, engine: Engine, model: Path, settings: Settings, tell: Tell) -> Shown:
-    """Segment what was dropped: the bytes of a .nii, a .nii.gz, or a zip of DICOM.
+    """Segment an upload: the bytes of a .nii, a .nii.gz, or a zip of DICOM files.
 
     Raises InputError with a sentence for people where it is no scan, damaged, too large or dangerous.
     """
@@ -72,7 +72,7 @@ def segment_example(engine: Engine, model: Path, tell: Tell) -> Shown:
 
 
 def _segment(scan: Scan, source: Path | None, engine: Engine, model: Path, tell: Tell) -> Shown:
-    """Segment a scan when its turn has come; `source` is where it was read from."""
+    """Segment a scan, one at a time; `source` is where it was read from."""
     tell("waiting", 0.0)
     with TURN:
         tell("segmenting", 0.0)
@@ -92,7 +92,7 @@ def _segment(scan: Scan, source: Path | None, engine: Engine, model: Path, tell:
 
 
 def _write_table(found: Prediction, labels: Sequence[str], folder: Path) -> None:
-    """Write the components as CSV, which spreadsheets open."""
+    """The components as CSV for spreadsheets."""
     with tempfile.NamedTemporaryFile(suffix=".tsv") as table:
         write_components(found.components, list(labels), table.name)
         text = Path(table.name).read_text(encoding="utf-8")
@@ -101,7 +101,7 @@ def _write_table(found: Prediction, labels: Sequence[str], folder: Path) -> None
 
 
 def _write_dicom(folder: Path, source: Path, findings: Findings) -> list[str]:
-    """Write the DICOM objects, or say why they cannot be: the other files are worth having without them."""
+    """Write the DICOM objects; if that is impossible, tell the reason and offer the other files."""
     from ctseg.dicom.series import choose_stack
     from ctseg.dicom_export.write import write_objects  # 1 s, and many scans are NIfTI
 

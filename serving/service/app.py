@@ -30,7 +30,7 @@ bearer = HTTPBearer(auto_error=False)
 
 
 class Service:
-    """What the routes share while the server runs."""
+    """Objects that the routes share while the server runs."""
 
     def __init__(self, jobs: Jobs, settings: Settings) -> None:
         self.jobs, self.settings = jobs, settings
@@ -45,7 +45,7 @@ def service_of(request: Request) -> Service:
 
 
 def authorised(request: Request, given: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)] = None) -> None:
-    """Refuse who does not know the token; the time of the comparison tells nothing of it."""
+    """Reject a wrong token, in a time that does not depend on it."""
     token = request.app.state.settings.token
     if token and not secrets.compare_digest((given.credentials if given else "").encode(), token.encode()):
         raise HTTPException(401, "send the header `Authorization: Bearer <token>`", {"WWW-Authenticate": "Bearer"})
@@ -133,7 +133,7 @@ async def status(
     job: Annotated[Job, Depends(found)],
     wait_seconds: Annotated[float, Query(ge=0, le=30, description="wait so long for the end")] = 0,
 ) -> Segmentation:
-    """How far a segmentation is; with `wait_seconds`, the answer comes when it ends, or after that time."""
+    """State and progress of a segmentation; with `wait_seconds` the answer waits up to that time for the end."""
     with suppress(TimeoutError):
         async with asyncio.timeout(wait_seconds):
             while job.state not in FINAL and wait_seconds:
@@ -147,13 +147,13 @@ async def status(
     responses=problems(404, 409) | {200: {"content": {"application/gzip": {}}}},
 )
 def mask(job: Annotated[Job, Depends(done)]) -> Response:
-    """The segmentation as NIfTI, on the scan's own grid; 0 is background, then the model's labels in order."""
+    """The segmentation as NIfTI on the scan's grid: 0 is background, 1, 2, … the model's labels in order."""
     return _file(job.result, "application/gzip")
 
 
 @routes.get(PREFIX + "/{job_id}/result.json", response_model=Result, responses=problems(404, 409))
 def components(job: Annotated[Job, Depends(done)]) -> Response:
-    """The components of the segmentation: volumes, places, boxes and mean HU."""
+    """The components of the segmentation: volume, position, bounding box and mean HU of each."""
     return _file(job.components, "application/json")
 
 
@@ -163,25 +163,25 @@ def components(job: Annotated[Job, Depends(done)]) -> Response:
     responses=problems(404, 409) | {200: {"content": {"application/dicom": {}}}},
 )
 def dicom_object(job: Annotated[Job, Depends(done)], name: Literal["seg", "rtstruct", "report"]) -> Response:
-    """A DICOM object of the scan's patient and study, where `dicom` was asked for."""
+    """A DICOM object for the scan's patient and study; exists if the request had `dicom`."""
     return _file(job.objects / f"{name}.dcm", "application/dicom")
 
 
 @routes.delete(PREFIX + "/{job_id}", status_code=204, responses=problems(404))
 def cancel(job: Annotated[Job, Depends(found)], service: Shared) -> None:
-    """Cancel a segmentation that waits or runs; delete one that has ended, with its result."""
+    """Cancel a waiting or running segmentation; delete a finished one with its result."""
     service.jobs.delete(job)
 
 
 @routes.get("/v1/model", responses=problems(503))
 def model(service: Shared) -> Model:
-    """The model that is served."""
+    """Description of the model."""
     return Model(**service.runner.about)
 
 
 @open_routes.get("/healthz", responses={503: {"model": Health}})
 def health(service: Shared, response: Response) -> Health:
-    """Whether a worker is there with its model; needs no token."""
+    """Whether a worker has loaded the model; needs no token."""
     response.status_code = 200 if service.runner.ready else 503
     return Health(status="ok" if service.runner.ready else "the worker is starting")
 
@@ -193,7 +193,7 @@ def metrics(service: Shared) -> Response:
 
 
 def _shown(job: Job) -> Segmentation:
-    """A job as clients see it, with links to what there is."""
+    """A job as clients see it, with links to its results."""
     here = f"{PREFIX}/{job.id}"
     links = {"self": here}
     if job.state is State.DONE:
@@ -203,7 +203,7 @@ def _shown(job: Job) -> Segmentation:
 
 
 def _file(path: Path, media_type: str) -> Response:
-    """A result, which may have been deleted a moment ago; it is small beside a scan."""
+    """The bytes of a result file. Answers 404 if it has been deleted."""
     try:
         return Response(path.read_bytes(), media_type=media_type)
     except FileNotFoundError:
@@ -225,7 +225,7 @@ async def misused(request: Request, error: Exception) -> JSONResponse:
 
 @asynccontextmanager
 async def _running(app: FastAPI) -> AsyncIterator[None]:
-    """Start the worker before the first request, and end it after the last."""
+    """Start the worker before the first request and stop it after the last."""
     settings: Settings = app.state.settings
     async with AsyncExitStack() as stack:
         folder = stack.enter_context(spool(settings.folder))
@@ -241,7 +241,7 @@ async def _running(app: FastAPI) -> AsyncIterator[None]:
 
 
 async def _sweep(jobs: Jobs) -> None:
-    """Delete old results again and again."""
+    """Delete old results at regular intervals."""
     while True:
         await asyncio.sleep(SWEEP_SECONDS)
         await asyncio.to_thread(jobs.sweep)

@@ -1,4 +1,4 @@
-"""The jobs of the service: which there are, in which state, and for how long their files are kept."""
+"""The jobs of the service: their states, their queue, and how long their files are kept."""
 
 import secrets
 import shutil
@@ -14,7 +14,7 @@ from serving.settings import Settings
 
 
 class State(StrEnum):
-    """Where a job is; the last three are final."""
+    """State of a job; the last three are final."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -52,16 +52,16 @@ class Job:
 
     @property
     def components(self) -> Path:
-        """What was found, as JSON, once done."""
+        """The components, as JSON, once done."""
         return self.folder / "result.json"
 
     @property
     def objects(self) -> Path:
-        """The folder of the DICOM objects, once done, where they were wanted."""
+        """The folder of the DICOM objects, once done, if they were requested."""
         return self.folder / "objects"
 
     def facts(self) -> dict[str, Any]:
-        """What clients see."""
+        """The fields that clients see."""
         return {
             "id": self.id,
             "state": self.state.value,
@@ -76,7 +76,7 @@ class Full(Exception):
 
 
 class Jobs:
-    """All jobs that are known, and the bounded queue of those that wait. Safe to use from several threads."""
+    """All known jobs and the bounded queue of waiting ones. Thread-safe."""
 
     def __init__(self, folder: Path, settings: Settings) -> None:
         """Begin with none; each job gets a folder in `folder`."""
@@ -88,7 +88,7 @@ class Jobs:
         self._closed = False
 
     def begin(self, dicom: bool, rescale: tuple[float, float] | None = None) -> Job:
-        """A job for an upload that is about to come, which takes a place in the queue. Raises Full."""
+        """A new job for an upload that follows; it takes a place in the queue. Raises Full."""
         with self._condition:
             if self._closed or self._uploading + len(self._waiting) >= self._settings.queue_size:
                 raise Full
@@ -99,7 +99,7 @@ class Jobs:
         return job
 
     def enqueue(self, job: Job) -> None:
-        """The upload is there: let the job wait for its turn."""
+        """Queue a job whose upload is complete."""
         with self._condition:
             self._uploading -= 1
             self._jobs[job.id] = job
@@ -107,13 +107,13 @@ class Jobs:
             self._condition.notify()
 
     def abandon(self, job: Job) -> None:
-        """The upload was refused or broke off: free the place and delete what came."""
+        """Free the place of a refused or interrupted upload and delete its files."""
         with self._condition:
             self._uploading -= 1
         shutil.rmtree(job.folder, ignore_errors=True)
 
     def next(self, timeout_seconds: float) -> Job | None:
-        """The job whose turn it is; none within the timeout."""
+        """The next job; None after the timeout."""
         with self._condition:
             self._condition.wait_for(lambda: self._waiting, timeout_seconds)
             if not self._waiting:
@@ -123,12 +123,12 @@ class Jobs:
             return job
 
     def get(self, job_id: str) -> Job | None:
-        """The job of this id, if it is known."""
+        """The job with this id, or None."""
         with self._condition:
             return self._jobs.get(job_id)
 
     def finish(self, job: Job, state: State, error: str | None = None) -> None:
-        """A job has ended; its scan is deleted, and its result, too, unless it is done."""
+        """Record the end of a job and delete its scan; a result is kept only if the job is done."""
         keep = {job.result, job.components, job.objects} if state is State.DONE else set()
         for path in job.folder.iterdir() if job.folder.is_dir() else ():
             if path not in keep:
@@ -139,7 +139,7 @@ class Jobs:
             job.state = state
 
     def delete(self, job: Job) -> None:
-        """Cancel a job that waits or runs; forget one that has ended, with its result."""
+        """Cancel a waiting or running job; delete a finished one with its result."""
         job.cancelled.set()
         with self._condition:
             waits = job in self._waiting
@@ -151,7 +151,7 @@ class Jobs:
             self._forget(job)
 
     def sweep(self) -> None:
-        """Forget what ended too long ago, and the oldest where too many are kept."""
+        """Delete finished jobs that are too old, and the oldest if there are too many."""
         with self._condition:
             ended = sorted((job for job in self._jobs.values() if job.ended), key=lambda job: job.ended or 0.0)
         before = time.monotonic() - self._settings.keep_seconds

@@ -1,4 +1,4 @@
-"""What Prometheus is told, and who counts it. No label depends on what a client sends."""
+"""Metrics for Prometheus. No label depends on the content of a request."""
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -13,7 +13,7 @@ class Metrics:
     """Counters of one server, with a registry of their own."""
 
     def __init__(self, jobs: Jobs) -> None:
-        """All at zero; the states of jobs are read when asked for."""
+        """Counters start at zero; the states of jobs are read at each scrape."""
         self.registry = CollectorRegistry()
         self._jobs = jobs
         self._requests = Counter("ctseg_http_requests", "Requests answered", ["code"], registry=self.registry)
@@ -35,7 +35,7 @@ class Metrics:
             self._seconds.observe(job.seconds)
 
     def text(self, runner: Runner) -> bytes:
-        """All of it in Prometheus' text format."""
+        """All metrics in Prometheus' text format."""
         self._restarts.set(runner.restarts)
         for state, number in self._jobs.count().items():
             self._states.labels(state.value).set(number)
@@ -43,13 +43,13 @@ class Metrics:
 
 
 class Counting:
-    """Counts each answer. Starlette's own kind of middleware would hand on every piece of an upload with a delay."""
+    """Counts answers by status. A plain ASGI middleware: Starlette's base class delays every chunk of an upload."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive_more: Receive, send: Send) -> None:
-        """Hand on, and look at the status on the way back."""
+        """Pass the request on and count the status of the answer."""
 
         async def counted(message: Message) -> None:
             if message["type"] == "http.response.start":

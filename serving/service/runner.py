@@ -1,4 +1,4 @@
-"""The thread that gives job after job to the worker process, and starts another one where it had to be killed."""
+"""The thread that sends jobs to the worker process one by one and restarts a worker that was killed."""
 
 import logging
 import multiprocessing
@@ -21,10 +21,10 @@ SPAWN = multiprocessing.get_context("spawn")  # a fork of a process with threads
 
 
 class Runner:
-    """Owns the worker. `about` holds the model's card and engine once it was loaded."""
+    """Owner of the worker process. `about` holds the model's card and engine once it is loaded."""
 
     def __init__(self, jobs: Jobs, settings: Settings, ended: Callable[[Job], None]) -> None:
-        """Start nothing yet; `ended` is told each job that has ended."""
+        """Keep the settings without starting a process; `ended` is called with each finished job."""
         self._jobs, self._settings, self._ended = jobs, settings, ended
         self._process: SpawnProcess | None = None
         self._pipe: Connection | None = None
@@ -37,7 +37,7 @@ class Runner:
 
     @property
     def ready(self) -> bool:
-        """Whether a worker lives and has its model."""
+        """Whether a worker runs and has loaded the model."""
         return self._process is not None and self._process.is_alive() and self._pipe is not None
 
     @property
@@ -46,12 +46,12 @@ class Runner:
         return self._process.pid if self._process else None
 
     def start(self) -> None:
-        """Load the model, then begin to work. Raises InputError where it cannot be loaded."""
+        """Load the model and start working. Raises InputError if it cannot be loaded."""
         self._start_worker()
         self._thread.start()
 
     def stop(self) -> None:
-        """Let the running job end within its time, then end the worker."""
+        """Wait for the running job within its time limit, then stop the worker."""
         self._stop.set()
         self._thread.join(self._settings.stop_seconds)
         self._hurry.set()
@@ -59,7 +59,7 @@ class Runner:
         self._end_worker()
 
     def _run(self) -> None:
-        """Work until told to stop."""
+        """Run jobs until the runner is stopped."""
         while not self._stop.is_set():
             try:
                 if not self.ready:
@@ -73,7 +73,7 @@ class Runner:
                 self._do(job)
 
     def _do(self, job: Job) -> None:
-        """One job, from its start to its end, however it ends."""
+        """Run one job and record how it ended."""
         began = time.monotonic()
         try:
             state, error = self._outcome(job, began + self._settings.job_seconds)
@@ -87,7 +87,7 @@ class Runner:
         self._ended(job)
 
     def _outcome(self, job: Job, deadline: float) -> tuple[State, str | None]:
-        """Send the job and listen. Raises OSError or EOFError where the worker dies."""
+        """Send the job to the worker and follow its progress. Raises OSError or EOFError if the worker dies."""
         assert self._pipe is not None
         self._idle = False
         self._pipe.send((job.scan, job.objects if job.dicom else None, job.rescale))
@@ -124,7 +124,7 @@ class Runner:
         self._pipe, self.about, self._idle = ours, content, True
 
     def _first_message(self, pipe: Connection) -> Message:
-        """What a new worker says of its model."""
+        """The first message of a new worker: the model's description, or why it cannot be loaded."""
         wait([pipe], START_SECONDS)
         try:
             return pipe.recv() if pipe.poll() else ("broken", f"the model was not loaded within {START_SECONDS:g} s")
@@ -132,7 +132,7 @@ class Runner:
             return "broken", "the worker ended while it loaded the model; is there enough memory?"
 
     def _end_worker(self) -> None:
-        """Kill the process, and wait until it is gone."""
+        """Kill the process and wait until it has ended."""
         if self._pipe:
             self._pipe.close()
             self._pipe = None

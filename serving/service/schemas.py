@@ -1,4 +1,4 @@
-"""What the service answers, as it stands in OpenAPI."""
+"""The answers of the service, as OpenAPI describes them."""
 
 from typing import Any
 
@@ -52,27 +52,27 @@ class Component(BaseModel):
 
 
 class Result(BaseModel):
-    """What a segmentation found, and what to know of the scan."""
+    """Components of a segmentation, and warnings about the scan."""
 
     components: list[Component]
     warnings: list[str] = Field(examples=[[]])
 
 
 class Model(BaseModel):
-    """The model that is served: its card, as it stands in the model file, and who computes."""
+    """The model: the card in its file, and the engine that runs it."""
 
     card: dict[str, Any]
     engine: str = Field(examples=["OpenVINO 2026.4.1 CPU float32"])
 
 
 class Health(BaseModel):
-    """Whether scans can be segmented right now."""
+    """Whether scans can be segmented now."""
 
     status: str = Field(examples=["ok"])
 
 
 def problems(*codes: int) -> dict[int | str, dict[str, Any]]:
-    """The answers of a route when it cannot serve."""
+    """Descriptions of a route's error answers."""
     return {code: {"model": Problem, "description": DESCRIPTIONS[code]} for code in codes}
 
 

@@ -1,4 +1,4 @@
-"""The folder in which one server keeps uploads and results, and what servers that were killed have left."""
+"""The folder in which a server keeps uploads and results; remains of killed servers are deleted."""
 
 import fcntl
 import os

@@ -1,4 +1,4 @@
-"""The process that segments: loads the model once, then takes scan after scan from a pipe.
+"""The process that segments: it loads the model once and then reads jobs from a pipe.
 
 It is a process of its own so that a job can be ended by killing it, its memory can be bounded, and neither a long
 computation nor a crash in a decoder reaches the server.
@@ -34,7 +34,7 @@ RESULT, COMPONENTS = "result.nii.gz", "result.json"
 
 
 def work(pipe: Connection, settings: Settings) -> None:
-    """The life of the process: ends when the pipe is closed, or the server is gone."""
+    """Main function of the process: ends when the pipe is closed or the server has ended."""
     _be_discreet()
     _end_with_the_server()
     if settings.worker_memory_gib:
@@ -101,7 +101,7 @@ def _write_dicom(series: Path, folder: Path, findings: Findings) -> None:
 
 
 def summary(found: Prediction, labels: tuple[str, ...], warned: list[str]) -> dict[str, Any]:
-    """What was found, in JSON types: each component with volume, place, box and HU; LPS millimetres."""
+    """The result in JSON types: volume, position (LPS, mm), bounding box and HU of each component."""
     return {"components": [component(row, labels) for row in found.components], "warnings": warned}
 
 
@@ -127,14 +127,14 @@ def _require_size(grid: Grid, settings: Settings) -> None:
 
 
 def _be_discreet() -> None:
-    """Say nothing: readers warn with values of the header, which may name a patient. Ctrl+C is for the server."""
+    """Disable logs and warnings, in which header values may name a patient, and leave Ctrl+C to the server."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     logging.disable(logging.CRITICAL)
     warnings.simplefilter("ignore")
 
 
 def _end_with_the_server() -> None:
-    """End as soon as the server does, even where it was killed."""
+    """End with the server, even if it is killed."""
     server = parent_process()
     if server is None:
         return

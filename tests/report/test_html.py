@@ -24,7 +24,15 @@ def cells(page):
 @pytest.fixture
 def report(tmp_path):
     """A report with names that are no harmless text."""
-    history = pd.DataFrame({"step": [1, 2], "loss": [1.0, 0.5], "validation_dice": [0.0, 0.6], "best": [True, True]})
+    history = pd.DataFrame(
+        {
+            "step": [1, 2],
+            "loss": [1.0, 0.5],
+            "validation_dice": [0.0, 0.6],
+            "training_dice": [0.1, 0.7],
+            "best": [True, True],
+        }
+    )
     plot_training({"0": history.assign(learning_rate=0.1)}, tmp_path / "training.svg")
     rows = pd.DataFrame({"case": ["<script>alert(1)</script>", "001"], "dice": [0.51239, NAN]})
     content = dict.fromkeys(TEXTS, "Dice 0.5 <ok>") | {f"{name}_table": table(rows) for name in TABLES}

@@ -3,7 +3,13 @@ import pandas as pd
 from ctseg.report.study_plots import plot_training
 
 HISTORY = pd.DataFrame(
-    {"step": [1, 2, 3], "loss": [1.0, 0.5, 0.4], "validation_dice": [0.0, 0.6, 0.5], "best": [True, True, False]}
+    {
+        "step": [1, 2, 3],
+        "loss": [1.0, 0.5, 0.4],
+        "validation_dice": [0.0, 0.6, 0.5],
+        "training_dice": [0.1, 0.7, 0.8],
+        "best": [True, True, False],
+    }
 ).assign(learning_rate=0.1)
 
 

@@ -3,6 +3,7 @@
 import hashlib
 
 import numpy as np
+import pytest
 
 from ctseg.geometry.hounsfield import Scaling
 from ctseg.network.settings import NetworkSettings
@@ -72,5 +73,23 @@ def after(*dice):
     """A history of these validation Dice values, a step each."""
     history = History()
     for step, value in enumerate(dice, start=1):
-        history.add(step, 0.5, 0.01, value)
+        history.add(step, 0.5, 0.01, value, training_dice=0.9)
     return history
+
+
+def killed_and_resumed(settings, checkpoint):
+    """A run that dies at step 7, between two validations, and is then resumed to its end."""
+    killed = trainer(settings)
+    train_step = killed._train_step
+
+    def die_at_step_7():
+        if killed.step == 7:
+            raise KeyboardInterrupt
+        train_step()
+
+    killed._train_step = die_at_step_7
+    with pytest.raises(KeyboardInterrupt):
+        killed.run(checkpoint, progress=False)
+    resumed = trainer(settings)
+    resumed.run(checkpoint, progress=False)
+    return resumed

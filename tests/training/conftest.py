@@ -8,7 +8,7 @@ from ctseg.geometry.volume import Grid, Volume
 from ctseg.preprocessing.foreground import write_foreground
 from ctseg.scans.nifti import write_nifti
 from ctseg.training.train_fold import FoldTask
-from training_data import make_case
+from training_data import make_case, trainer
 
 IDENTITY = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
 PLAN = {
@@ -68,3 +68,11 @@ def task(tmp_path):
 def plan():
     """The plan of the fold, as it is stored."""
     return {key: {"value": value} for key, value in PLAN.items()}
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    """A run from its first step to its last."""
+    run = trainer()
+    run.run(tmp_path_factory.mktemp("train") / "checkpoint.pt", progress=False)
+    return run

@@ -27,10 +27,24 @@ def test_nothing_found_is_noticed_when_patience_has_run_out():
     assert not after().found_nothing
 
 
+def test_a_network_overfits_that_knows_its_training_cases_much_better():
+    assert after(0.2, 0.6, 0.5).overfit.validation_dice == 0.6  # the training cases have 0.9
+    assert after(0.2, 0.75).overfit is None
+    assert after().overfit is None
+
+
 def test_it_goes_on_from_its_plain_rows_and_is_written_as_a_table(tmp_path):
     history = after(0.2, 0.6)
     assert History(history.plain()).rows == history.rows
     history.write(tmp_path / "history.tsv")
     lines = (tmp_path / "history.tsv").read_text().splitlines()
-    assert lines[0].split("\t") == ["step", "loss", "learning_rate", "validation_dice", "smoothed_dice", "best"]
-    assert lines[2].split("\t") == ["2", "0.500000", "0.01", "0.600000", "0.400000", "true"]
+    assert lines[0].split("\t") == [
+        "step",
+        "loss",
+        "learning_rate",
+        "validation_dice",
+        "smoothed_dice",
+        "best",
+        "training_dice",
+    ]
+    assert lines[2].split("\t") == ["2", "0.500000", "0.01", "0.600000", "0.400000", "true", "0.900000"]

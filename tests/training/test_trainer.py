@@ -7,16 +7,9 @@ import torch
 from ctseg.errors import InputError
 from ctseg.network.settings import NetworkSettings
 from ctseg.training.trainer import Trainer
-from training_data import LEVELS, SETTINGS, digest, make_case, trainer
+from training_data import LEVELS, SETTINGS, digest, killed_and_resumed, make_case, trainer
 
 DEEPER = ((2, 2, 2),) * 2, ((3, 3, 3),) * 3
-
-
-@pytest.fixture(scope="module")
-def uninterrupted(tmp_path_factory):
-    run = trainer()
-    run.run(tmp_path_factory.mktemp("train") / "checkpoint.pt", progress=False)
-    return run
 
 
 def test_the_same_seed_gives_the_same_weights(uninterrupted, tmp_path):
@@ -30,38 +23,6 @@ def test_another_seed_gives_other_weights(uninterrupted, tmp_path):
     other = trainer(replace(SETTINGS, seed=2))
     other.run(tmp_path / "checkpoint.pt", progress=False)
     assert digest(other.best_weights) != digest(uninterrupted.best_weights)
-
-
-def run_with_a_kill_at_step_7(settings, checkpoint):
-    """A run that dies between two validations, and is then resumed to its end."""
-    killed = trainer(settings)
-    train_step = killed._train_step
-
-    def die_at_step_7():
-        if killed.step == 7:
-            raise KeyboardInterrupt
-        train_step()
-
-    killed._train_step = die_at_step_7
-    with pytest.raises(KeyboardInterrupt):
-        killed.run(checkpoint, progress=False)
-    resumed = trainer(settings)
-    resumed.run(checkpoint, progress=False)
-    return resumed
-
-
-def test_a_resumed_run_ends_with_the_bytes_of_an_uninterrupted_one(uninterrupted, tmp_path):
-    resumed = run_with_a_kill_at_step_7(SETTINGS, tmp_path / "checkpoint.pt")
-    assert resumed.history.rows == uninterrupted.history.rows
-    assert digest(resumed.best_weights) == digest(uninterrupted.best_weights)
-
-
-def test_a_checkpoint_of_other_settings_is_not_resumed_from(uninterrupted, tmp_path):
-    checkpoint = tmp_path / "checkpoint.pt"
-    trainer(replace(SETTINGS, seed=2), identity="b").run(checkpoint, progress=False)
-    run = trainer()
-    run.run(checkpoint, progress=False)
-    assert digest(run.best_weights) == digest(uninterrupted.best_weights)
 
 
 def test_training_stops_early_without_progress(tmp_path):
@@ -116,7 +77,7 @@ def test_each_choice_changes_the_weights_and_resumes_exactly(changes, tmp_path):
     untrained = trainer(settings).network.state_dict()
     assert digest(whole.best_weights) != digest(untrained)
     assert len(whole.history.rows) == 3
-    resumed = run_with_a_kill_at_step_7(settings, tmp_path / "cut.pt")
+    resumed = killed_and_resumed(settings, tmp_path / "cut.pt")
     assert resumed.history.rows == whole.history.rows
     assert digest(resumed.best_weights) == digest(whole.best_weights)
 
@@ -196,6 +157,26 @@ def test_a_run_that_ends_without_having_found_anything_says_so(tmp_path, caplog)
     run.run(tmp_path / "checkpoint.pt", progress=False)
     (warning,) = (record.getMessage() for record in caplog.records if record.levelname == "WARNING")
     assert "after all 2 steps nothing is found in any validation case; look whether" in warning
+
+
+def test_a_network_that_knows_its_training_cases_by_heart_is_told(tmp_path, caplog):
+    run = trainer(replace(SETTINGS, steps=2, validate_every=1))
+    run._validation_dice, run._training_dice = lambda: 0.4, lambda: 0.9
+    run.run(tmp_path / "checkpoint.pt", progress=False)
+    (warning,) = (record.getMessage() for record in caplog.records if record.levelname == "WARNING")
+    assert "a Dice of 0.90 in training cases and 0.40 in validation cases" in warning
+
+
+def test_training_cases_are_measured_like_the_validation_cases(tmp_path):
+    run = Trainer([make_case(2), make_case(0)], [make_case(2)], SETTINGS, "a")
+    run.run(tmp_path / "checkpoint.pt", progress=False)
+    assert [row.training_dice for row in run.history.rows] == [row.validation_dice for row in run.history.rows]
+
+
+def test_training_cases_without_a_target_have_no_dice():
+    run = Trainer([make_case(0, radius=0), make_case(1)], [make_case(2)], SETTINGS, "a")
+    run.training = run.training[:1]
+    assert math.isnan(run._training_dice())
 
 
 def test_a_loss_that_is_no_number_is_told_with_what_to_try(tmp_path):

@@ -193,7 +193,8 @@ def note(summary: pd.DataFrame, baseline: pd.DataFrame) -> str:
 
 
 def member_table(histories: dict[str, pd.DataFrame], members: dict[str, tuple[int, int]]) -> pd.DataFrame:
-    """One row a network: its fold and repeat, and step and Dice of the validation whose weights were kept.
+    """One row a network: its fold and repeat, step and Dice of the validation whose weights were kept, and the Dice of
+    training cases by then.
 
     Two rows follow where there are several networks, `mean` and `sd`, the sample's standard deviation.
     """
@@ -203,6 +204,7 @@ def member_table(histories: dict[str, pd.DataFrame], members: dict[str, tuple[in
         fold, repeat = members[name]
         rows.append({"network": name, "fold": fold, "repeat": repeat + 1})
         rows[-1] |= {"step": int(kept["step"]), "validation_dice": float(kept["validation_dice"])}
+        rows[-1] |= {"training_dice": float(kept["training_dice"])}
     table = pd.DataFrame(rows)
     if len(table) > 1:
         dice = table["validation_dice"]

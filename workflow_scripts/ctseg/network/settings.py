@@ -32,7 +32,7 @@ class NetworkSettings:
     def from_plain(cls, plain: Mapping[str, Any]) -> "NetworkSettings":
         """Settings from the lists that `dataclasses.asdict` becomes in a JSON text."""
         axes = {name: tuple(tuple(level) for level in plain[name]) for name in ("strides_zyx", "kernels_zyx")}
-        stem = {"stem_zyx": tuple(plain["stem_zyx"])} if "stem_zyx" in plain else {}  # models of 0.2 have none
+        stem = {"stem_zyx": tuple(plain["stem_zyx"])} if "stem_zyx" in plain else {}  # older models have none
         return cls(**{**plain, "channels": tuple(plain["channels"]), **axes, **stem})
 
     @property

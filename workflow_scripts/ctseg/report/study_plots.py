@@ -18,16 +18,22 @@ COHORT = {
 
 
 def plot_training(histories: dict[str, pd.DataFrame], path: str | Path) -> None:
-    """Loss, validation Dice and learning rate over the steps, a line per network; a dot marks what was kept."""
+    """Loss, Dice and learning rate over the steps, a line per network; a dot marks what was kept.
+
+    Dashed lines are the Dice of training cases: where they leave the others behind, the network overfits.
+    """
     figure, (loss, dice, rate) = plt.subplots(1, 3, figsize=(12, 3.4), layout="constrained")
     for network, history in histories.items():
         loss.plot(history["step"], history["loss"], label=f"network {network}")
         (line,) = dice.plot(history["step"], history["validation_dice"], label=f"network {network}")
+        dice.plot(history["step"], history["training_dice"], "--", linewidth=1, color=line.get_color())
         kept = history[history["best"]].tail(1)
         dice.plot(kept["step"], kept["validation_dice"], "o", color=line.get_color())
         rate.plot(history["step"], history["learning_rate"])
     loss.set(xlabel="step", ylabel="training loss", title="Loss")
-    dice.set(xlabel="step", ylabel="mean Dice", title="Validation Dice (dot: weights that were kept)", ylim=(0, 1))
+    dice.set(
+        xlabel="step", ylabel="mean Dice", title="Validation Dice (dot: kept; dashed: training)", ylim=(0, 1)
+    )
     rate.set(xlabel="step", ylabel="learning rate", title="Learning rate", ylim=(0, None))
     if len(histories) > 1:
         dice.legend(fontsize="small")

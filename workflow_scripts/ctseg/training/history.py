@@ -9,14 +9,15 @@ from ctseg.files import write_text
 
 SMOOTHING = 0.5  # share of the past in the moving average of validation Dice: with few cases one value says little
 LEARNT_NOTHING = 0.001  # Dice
+OVERFIT = 0.2  # Dice of training cases above that of validation cases
 
 
 @dataclass(frozen=True)
 class HistoryRow:
     """One validation.
 
-    Step, mean training loss since the last one, learning rate, mean Dice, its moving average, and whether the Dice is
-    the best so far.
+    Step, mean training loss since the last one, learning rate, mean Dice, its moving average, whether the Dice is the
+    best so far, and the mean Dice of some training cases, measured in the same way; NaN where they have no target.
     """
 
     step: int
@@ -25,6 +26,7 @@ class HistoryRow:
     validation_dice: float
     smoothed_dice: float
     best: bool
+    training_dice: float
 
 
 class History:
@@ -34,11 +36,12 @@ class History:
         """Begin, or go on after `rows`, as `plain` gave them."""
         self.rows = [HistoryRow(**row) for row in rows]
 
-    def add(self, step: int, loss: float, learning_rate: float, dice: float) -> HistoryRow:
+    def add(self, step: int, loss: float, learning_rate: float, dice: float, training_dice: float) -> HistoryRow:
         """Append a validation and return its row."""
         past = self.rows[-1].smoothed_dice if self.rows else dice
         smoothed = SMOOTHING * past + (1 - SMOOTHING) * dice
-        self.rows.append(HistoryRow(step, loss, learning_rate, dice, smoothed, dice > self.best_dice))
+        best = dice > self.best_dice
+        self.rows.append(HistoryRow(step, loss, learning_rate, dice, smoothed, best, training_dice))
         return self.rows[-1]
 
     @property
@@ -56,6 +59,12 @@ class History:
         """Whether no validation found any of the target."""
         return bool(self.rows) and self.best_dice < LEARNT_NOTHING
 
+    @property
+    def overfit(self) -> HistoryRow | None:
+        """The best validation, if the network knows its training cases much better than others by then."""
+        best = max(self.rows, key=lambda row: row.validation_dice, default=None)
+        return best if best and best.training_dice - best.validation_dice > OVERFIT else None
+
     def learns_nothing(self, patience: int) -> bool:
         """Whether after `patience` validations nothing was ever found."""
         return len(self.rows) >= patience and self.found_nothing
@@ -69,7 +78,7 @@ class History:
         lines = ["\t".join(field.name for field in fields(HistoryRow))]
         lines += [
             f"{row.step}\t{row.loss:.6f}\t{row.learning_rate:.6g}\t{row.validation_dice:.6f}\t{row.smoothed_dice:.6f}\t"
-            f"{str(row.best).lower()}"
+            f"{str(row.best).lower()}\t{row.training_dice:.6f}"
             for row in self.rows
         ]
         write_text(path, "\n".join(lines) + "\n")

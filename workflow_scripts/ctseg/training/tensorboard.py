@@ -21,6 +21,6 @@ class Board:
     def add(self, row: HistoryRow) -> None:
         """Write one validation."""
         if self._writer:
-            for name in ("loss", "learning_rate", "validation_dice", "smoothed_dice"):
+            for name in ("loss", "learning_rate", "validation_dice", "smoothed_dice", "training_dice"):
                 self._writer.add_scalar(name, getattr(row, name), row.step)
             self._writer.flush()

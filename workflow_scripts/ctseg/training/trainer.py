@@ -5,13 +5,12 @@ depends on, so a killed run that is resumed goes through the same steps as one t
 """
 
 import logging
+import math
 import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -19,9 +18,9 @@ from torch import nn
 from tqdm import tqdm
 
 from ctseg.errors import TrainingError
-from ctseg.files import atomic_path
 from ctseg.network.architectures import SegmentationModel, build_parts
 from ctseg.training.batches import Share, batch_maker, batches
+from ctseg.training.checkpoint import resume, save
 from ctseg.training.gpu_batches import Batch
 from ctseg.training.history import History
 from ctseg.training.losses import SegmentationLoss
@@ -40,7 +39,12 @@ ADVICE = (
     "a larger plan.patch_size, train.foreground_probability near 1, train.loss tversky_bce, or another "
     "train.learning_rate"
 )
-SHRINKABLE = ("batch_size", "accumulate", "patch_zyx")
+OVERFIT_ADVICE = (
+    "the network finds a Dice of %.2f in training cases and %.2f in validation cases, so it knows its training cases "
+    "by heart; more patients help most, then stronger changes in `augment`, split.folds for an ensemble, or fewer "
+    "network.channels"
+)
+MOST_SEEN = 4  # training cases that are validated, too
 
 
 def resolved_precision(wanted: str, device: torch.device) -> str:
@@ -101,9 +105,9 @@ class Trainer:
         self.losses: list[torch.Tensor] = []  # of the steps since the last validation, on the device
         self.history = History()
         self.best_weights: dict[str, torch.Tensor] = {}
-        self._use(settings)
+        self.use(settings)
 
-    def _use(self, settings: TrainSettings) -> None:
+    def use(self, settings: TrainSettings) -> None:
         """Go on with these sizes of batch and patch."""
         self.settings = settings
         self.batch: Callable[[int], Batch] | None = None  # so that cases on the device are not there twice
@@ -124,7 +128,7 @@ class Trainer:
 
     def run(self, checkpoint: Path, progress: bool = sys.stderr.isatty()) -> None:
         """Train until finished, saving a checkpoint at each validation; resume from `checkpoint` if it fits."""
-        self._resume(checkpoint)
+        resume(self, checkpoint)
         first = self.share.rank == 0
         board = Board(checkpoint.parent / "tensorboard") if first else None
         start, done = time.perf_counter(), self.step
@@ -143,12 +147,14 @@ class Trainer:
                     self.watch(self.history)
                     if board:
                         board.add(self.history.rows[-1])
-                        self._save(checkpoint)
+                        save(self, checkpoint)
                     last = self.history.rows[-1]
                     bar.set_postfix(loss=f"{last.loss:.3f}", dice=f"{last.validation_dice:.3f}")
         self._tell_speed(self.step - done, time.perf_counter() - start)
         if self.history.found_nothing:
             logger.warning("after all %d steps nothing is found in any validation case; %s", self.step, ADVICE)
+        elif overfit := self.history.overfit:
+            logger.warning(OVERFIT_ADVICE, overfit.training_dice, overfit.validation_dice)
 
     def _tell_speed(self, steps: int, seconds: float) -> None:
         """Log what this run did in which time, and on what."""
@@ -172,7 +178,7 @@ class Trainer:
         self.optimiser.zero_grad(set_to_none=True)
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
-        self._use(smaller)
+        self.use(smaller)
 
     def _train_step(self) -> None:
         """One optimiser step on the batches of the current step."""
@@ -220,7 +226,8 @@ class Trainer:
         """Add a row to the history, and keep the weights if they are the best so far."""
         self.average.eval()
         loss = self._mean_loss()
-        row = self.history.add(self.step, loss, learning_rate_at(self.step - 1, self.settings), self._validation_dice())
+        rate = learning_rate_at(self.step - 1, self.settings)
+        row = self.history.add(self.step, loss, rate, self._validation_dice(), self._training_dice())
         self.losses = []
         if row.best:
             self.best_weights = {
@@ -228,12 +235,13 @@ class Trainer:
             }
         minutes = (self.settings.steps - self.step) * seconds_per_step / 60
         logger.info(
-            "step %d of %d: loss %.4f, validation Dice %.4f%s; at most %.0f min left",
+            "step %d of %d: loss %.4f, validation Dice %.4f%s, training Dice %.4f; at most %.0f min left",
             row.step,
             self.settings.steps,
             row.loss,
             row.validation_dice,
             " (best so far)" if row.best else "",
+            row.training_dice,
             minutes,
         )
         if self.history.learns_nothing(self.settings.patience):
@@ -243,42 +251,16 @@ class Trainer:
 
     def _validation_dice(self) -> float:
         """Mean Dice of the validation cases with the averaged weights."""
+        return self._dice_of(self.validation)
+
+    def _training_dice(self) -> float:
+        """The same of some training cases: how much better they are known shows how far the network overfits."""
+        with_target = [case for case in self.training if case.label_zyx.any()][: min(MOST_SEEN, len(self.validation))]
+        return self._dice_of(with_target) if with_target else math.nan
+
+    def _dice_of(self, cases: Sequence[TrainingCase]) -> float:
         settings = self.settings
         window = Windowed(settings.patch_zyx, settings.n_classes, settings.scaling.low_hu)
         on_device = self.device.type == "cuda"
         segment = on_gpu(self.model, window, self.device) if on_device else on_processor(self.model, window)
-        return validation_dice(self.validation, segment, settings.n_classes, self.share)
-
-    def _save(self, checkpoint: Path) -> None:
-        """Write everything that the remaining steps depend on."""
-        state: dict[str, Any] = {
-            "identity": self.identity,
-            "step": self.step,
-            "network": self.network.state_dict(),
-            "average": self.average.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
-            "scaler": self.scaler.state_dict(),
-            "sizes": {name: getattr(self.settings, name) for name in SHRINKABLE},
-            "history": self.history.plain(),
-            "best_weights": self.best_weights,
-        }
-        with atomic_path(checkpoint) as partial:
-            torch.save(state, partial)
-
-    def _resume(self, checkpoint: Path) -> None:
-        """Take over the state of a checkpoint that was written by the same data, settings and code."""
-        if not checkpoint.exists():
-            return
-        state = torch.load(checkpoint, map_location=self.device, weights_only=True)
-        if state["identity"] != self.identity:
-            logger.info("the checkpoint belongs to other data, settings or code; starting anew")
-            return
-        self._use(replace(self.settings, **state["sizes"]))
-        self.step = state["step"]
-        self.network.load_state_dict(state["network"])
-        self.average.load_state_dict(state["average"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.scaler.load_state_dict(state["scaler"])
-        self.history = History(state["history"])
-        self.best_weights = {name: value.cpu() for name, value in state["best_weights"].items()}
-        logger.info("resumed at step %d, best validation Dice %.4f", self.step, self.history.best_dice)
+        return validation_dice(cases, segment, settings.n_classes, self.share)
