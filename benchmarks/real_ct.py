@@ -3,11 +3,11 @@
     python3 -m venv /tmp/nnunet && /tmp/nnunet/bin/pip install nnunetv2 torch==2.13.0
     python benchmarks/real_ct.py DATA OUT --peer /tmp/nnunet/bin/python [--minutes 30] [--at 5 10 20 30]
 
-DATA holds CASE/image.nii.gz and CASE/label.nii.gz (label 1). The last --validation cases validate, all others train;
-both train for the same time on the same cores, one after the other, preparation not counted, and segment the validation
-cases with the weights of several moments on the scans' own grids. ctseg keeps what its threshold and postprocessing
-would be without choosing them: 0.5, and the largest component. OUT/real_ct.tsv has the mean Dice of both, with
-nnU-Net's largest component alone, too, since the targets are one mass each.
+DATA holds CASE/image.nii.gz and CASE/label.nii.gz (label 1). The last --validation cases are held out, all others
+train. Both train for the same time on the same cores, one after the other, preparation not counted, and segment the
+held-out cases with the weights of several moments on the scans' own grids. ctseg keeps what its threshold and
+postprocessing would be without choosing them: 0.5, and the largest component. OUT/real_ct.tsv has the mean Dice of
+both, with nnU-Net's largest component alone, too, since the targets are one mass each.
 """
 
 import argparse
@@ -61,7 +61,8 @@ def study(given: argparse.Namespace) -> dict:
 def prepare(data: Path, out: Path, given: argparse.Namespace) -> None:
     """Convert and prepare all cases by the workflow itself."""
     cases = sorted(path.name for path in data.iterdir())
-    splits = ["train"] * (len(cases) - given.validation) + ["val"] * given.validation
+    # The workflow wants a validation case; here it trains, too. No plan sees a case that is held out.
+    splits = ["train"] * (len(cases) - given.validation - 1) + ["val"] + ["test"] * given.validation
     rows = [
         f"{case}\t{data}/{case}/image.nii.gz\t{data}/{case}/label.nii.gz\t{split}"
         for case, split in zip(cases, splits, strict=True)
@@ -95,12 +96,12 @@ def train(out: Path, params: dict, given: argparse.Namespace) -> list[dict]:
     cases = pd.read_csv(out / "cases.tsv", sep="\t")
     decisions = read_json(results / "plan.json")
     settings = training_settings(params, decisions)
-    names = {split: list(cases.loc[cases["split"] == split, "case"]) for split in ("train", "val")}
+    held_out = list(cases.loc[cases["split"] == "test", "case"])
     torch.set_num_threads(given.threads)
-    training, validation = (read_cases(results / "preprocessed", names[split]) for split in ("train", "val"))
-    steps = measured_steps(training, validation, settings, given.minutes)
+    training = read_cases(results / "preprocessed", list(cases.loc[cases["split"] != "test", "case"]))
+    steps = measured_steps(training, settings, given.minutes)
     settings = training_settings(params | {"train": params["train"] | {"steps": steps}}, decisions)
-    trainer = Trainer(training, validation, settings, "benchmark")
+    trainer = Trainer(training, [], settings, "benchmark")
     rows, spent_s, left = [], 0.0, sorted(given.at)
     while left:
         start = time.perf_counter()
@@ -109,15 +110,15 @@ def train(out: Path, params: dict, given: argparse.Namespace) -> list[dict]:
         if spent_s >= 60 * left[0]:
             minutes = left.pop(0)
             rows.append({"minutes": minutes, "seconds": spent_s, "steps": trainer.step})
-            dice = evaluate(trainer, out, names["val"], decisions)
+            dice = evaluate(trainer, given.data.resolve(), held_out)
             rows[-1] |= {"dice": float(np.mean(list(dice.values()))), "cases": dice}
             print(rows[-1], flush=True)
     return rows
 
 
-def measured_steps(training: list, validation: list, settings, minutes: float) -> int:
+def measured_steps(training: list, settings, minutes: float) -> int:
     """How many steps fit, from the time of some; the schedule has to know."""
-    trainer = Trainer(training, validation, settings, "benchmark")
+    trainer = Trainer(training, [], settings, "benchmark")
     for count in (10, 60):
         start = time.perf_counter()
         for _ in range(count):
@@ -125,9 +126,8 @@ def measured_steps(training: list, validation: list, settings, minutes: float) -
     return int(60 * minutes / ((time.perf_counter() - start) / count))
 
 
-def evaluate(trainer: Trainer, out: Path, names: list[str], decisions: dict) -> dict[str, float]:
+def evaluate(trainer: Trainer, data: Path, names: list[str]) -> dict[str, float]:
     """Dice of each case on the scan's own grid."""
-    results = out / "results" / "soft_tissue_sarcoma"
     settings = trainer.settings
     window = settings.scaling.low_hu, settings.scaling.high_hu
     preparation = Preparation(settings.spacing_xyz_mm, window, "body", 12.0)
@@ -139,11 +139,11 @@ def evaluate(trainer: Trainer, out: Path, names: list[str], decisions: dict) -> 
 
     scores = {}
     for name in names:
-        image = read_nifti(results / "images" / f"{name}.nii.gz")
+        image = read_nifti(data / name / "image.nii.gz")
         prepared = prepare_image(image, None, preparation)
         found = sliding_window(prepared.voxels_zyx, network, 1, settings.patch_zyx, 0.5, 2, window[0])
         labels = to_native_grid([(0, found)], prepared.grid, image.grid, 0.5).labels
-        scores[name] = dice_of(postprocess(labels, LARGEST, None, False)[0], results / "labels" / f"{name}.nii.gz")
+        scores[name] = dice_of(postprocess(labels, LARGEST, None, False)[0], data / name / "label.nii.gz")
     return scores
 
 
@@ -152,17 +152,16 @@ def dice_of(found: Volume, label: Path) -> float:
     return dice_of_masks(read_nifti(label).voxels_zyx > 0, found.voxels_zyx > 0)
 
 
-def score_peer(out: Path, folder: Path) -> list[dict]:
+def score_peer(data: Path, folder: Path) -> list[dict]:
     """Dice of what nnU-Net segmented, as it is and with the largest component alone."""
     curve = json.loads((folder / "curve.json").read_text())
-    labels = out / "results" / "soft_tissue_sarcoma" / "labels"
     rows = []
     for row in curve["rows"]:
         found = sorted((folder / f"{row['minutes']:g}").glob("*.nii.gz"))
         volumes = {path.name.removesuffix(".nii.gz"): read_nifti(path) for path in found}
-        plain = {name: dice_of(volume, labels / f"{name}.nii.gz") for name, volume in volumes.items()}
+        plain = {name: dice_of(volume, data / name / "label.nii.gz") for name, volume in volumes.items()}
         largest = [
-            dice_of(postprocess(volume, LARGEST, None, False)[0], labels / f"{name}.nii.gz")
+            dice_of(postprocess(volume, LARGEST, None, False)[0], data / name / "label.nii.gz")
             for name, volume in volumes.items()
         ]
         row |= {"dice": float(np.mean(list(plain.values()))), "dice_largest": float(np.mean(largest)), "cases": plain}
@@ -180,7 +179,7 @@ def main() -> None:
     parser.add_argument("--peer-memory-gib", type=float, default=1.0, help="that the peer plans for")
     parser.add_argument("--minutes", type=float, default=30)
     parser.add_argument("--at", type=float, nargs="+", default=[5, 10, 20, 30])
-    parser.add_argument("--validation", type=int, default=10, help="how many of the last cases validate")
+    parser.add_argument("--validation", type=int, default=10, help="how many of the last cases are held out")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--set", nargs="*", default=[], help="changes of the config, as train.learning_rate=0.002")
@@ -195,7 +194,7 @@ def main() -> None:
         subprocess.run(command, check=True)
     rows = [{"program": "ctseg", **row} for row in train(out, train_params(out), given)]
     if (folder / "curve.json").exists():
-        rows += [{"program": "nnunet", **row} for row in score_peer(out, folder)]
+        rows += [{"program": "nnunet", **row} for row in score_peer(data, folder)]
     table = pd.DataFrame(rows)
     table.to_csv(out / "real_ct.tsv", sep="\t", index=False)
     print(table.drop(columns="cases").to_string(index=False))
