@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from balls import ball_volume_mm3
+from ctseg.errors import ConfigError
 from ctseg.phantom.nodules import (
     DIAMETER_RANGE_MM,
     GAP_MM,
@@ -44,6 +45,14 @@ def test_diameters_are_mixed_and_the_largest_comes_first(count, seed):
     low, high = np.log(DIAMETER_RANGE_MM)
     parts = np.floor((np.log(found) - low) / (high - low) * count).clip(0, count - 1)
     assert parts.tolist() == list(range(count))[::-1]
+
+
+def test_more_nodules_than_there_is_place_for_are_an_error():
+    at = np.arange(-60, 61, 4, dtype=np.float32)
+    axes = Axes(at, at, at)
+    lung_mm = np.sqrt(sum(axis * axis for axis in axes.open((slice(None),) * 3))) - 50
+    with pytest.raises(ConfigError, match=r"no place for more than \d+ nodules; lower cases.phantom.nodules"):
+        place_nodules(np.random.default_rng(0), axes, lung_mm, [(200.0, 0.0, 0.0)], 500)
 
 
 @settings(max_examples=10, deadline=None)

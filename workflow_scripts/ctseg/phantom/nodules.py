@@ -5,9 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from ctseg.errors import ConfigError
 from ctseg.phantom.shapes import Axes, Point, coverage, paint
 
 DIAMETER_RANGE_MM = (6.0, 30.0)
+SMALLEST_MM = 1.0  # a nodule that fits nowhere is made smaller down to this
 GAP_MM = 6.0  # between two nodules
 HILUM_GAP_MM = 32.0  # from the root of the lung's vessels, where a nodule could not be told from them
 LATERAL_MM = 74.0  # from the middle, beyond which the pleura is that of the chest wall or a dome, not of the heart
@@ -61,7 +63,7 @@ def place_nodules(
     """Nodules in the lungs, apart from each other and from the hila.
 
     `lungs_mm` is the signed distance to the lung fields, float32 `[z, y, x]`. A place that cannot be found for a
-    diameter is looked for again with a smaller one.
+    diameter is looked for again with a smaller one. Raises ConfigError when there is none for any.
     """
     coarse = Axes(axes.z[::STEP], axes.y[::STEP], axes.x[::STEP])
     spacing = [float(axis[1] - axis[0]) for axis in (coarse.z, coarse.y, coarse.x)]
@@ -84,7 +86,7 @@ def _place(
     at_pleura = bool(rng.uniform() < 0.35)
     lobes = _draw_lobes(rng) if rng.uniform() < 0.5 else ()
     looks = _draw_looks(rng, diameter)
-    while True:
+    while diameter > SMALLEST_MM:
         probe = Nodule((0.0, 0.0, 0.0), diameter, lobes=lobes, at_pleura=at_pleura, **looks)
         if at_pleura:
             fits = (depth > 0.4 * diameter / 2) & (depth < 0.8 * diameter / 2) & (np.abs(points[:, 0]) > LATERAL_MM)
@@ -97,6 +99,9 @@ def _place(
             centre = points[rng.choice(np.flatnonzero(fits))] + rng.uniform(-1, 1, 3)
             return Nodule(tuple(centre.tolist()), diameter, lobes=lobes, at_pleura=at_pleura, **looks)
         diameter *= 0.85
+    raise ConfigError(
+        f"the lungs of a phantom have no place for more than {len(others)} nodules; lower cases.phantom.nodules"
+    )
 
 
 def _draw_lobes(rng: np.random.Generator) -> tuple[tuple[Point, int, float], ...]:

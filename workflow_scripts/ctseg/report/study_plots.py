@@ -31,9 +31,7 @@ def plot_training(histories: dict[str, pd.DataFrame], path: str | Path) -> None:
         dice.plot(kept["step"], kept["validation_dice"], "o", color=line.get_color())
         rate.plot(history["step"], history["learning_rate"])
     loss.set(xlabel="step", ylabel="training loss", title="Loss")
-    dice.set(
-        xlabel="step", ylabel="mean Dice", title="Validation Dice (dot: kept; dashed: training)", ylim=(0, 1)
-    )
+    dice.set(xlabel="step", ylabel="mean Dice", title="Validation Dice (dot: kept; dashed: training)", ylim=(0, 1))
     rate.set(xlabel="step", ylabel="learning rate", title="Learning rate", ylim=(0, None))
     if len(histories) > 1:
         dice.legend(fontsize="small")
