@@ -76,7 +76,13 @@ PLAN_FOLLOWS_DEVICE = "auto" in [
     config["plan"]["batch_size"],
     config["network"]["stem"],
 ]
-PLANNED = ("architecture", "channels", "stem", "strides", "kernel_sizes")  # of the network
+PLANNED = (
+    "architecture",
+    "channels",
+    "stem",
+    "strides",
+    "kernel_sizes",
+)  # of the network
 
 
 rule plan:
