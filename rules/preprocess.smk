@@ -76,13 +76,14 @@ PLAN_FOLLOWS_DEVICE = "auto" in [
     config["plan"]["batch_size"],
     config["network"]["stem"],
 ]
+# Of the section network.
 PLANNED = (
     "architecture",
     "channels",
     "stem",
     "strides",
     "kernel_sizes",
-)  # of the network
+)
 
 
 rule plan:
