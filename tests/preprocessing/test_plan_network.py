@@ -91,7 +91,18 @@ def test_a_coarse_axis_is_not_made_coarser_by_the_first_level():
 def test_the_first_level_keeps_its_voxels_where_the_given_levels_need_them():
     given = {"architecture": "auto", "stem": "auto", "patch_size": [16, 16, 16], "spacing_mm": [1, 1, 1]}
     assert values([facts()], on_gpu=False, channels=[4, 8, 8], **given)["stem"] == [1, 1, 1]
-    assert values([facts()], on_gpu=False, channels=[4, 8], **given)["stem"] == [2, 2, 2]
+    assert values([facts()], on_gpu=False, channels="auto", **given)["stem"] == [1, 1, 1]
+    assert values([facts()], on_gpu=False, channels=[4, 8, 8], **given | {"patch_size": [32] * 3})["stem"] == [2, 2, 2]
+
+
+@pytest.mark.parametrize(
+    ("architecture", "size", "needs"), [("auto", 8, "dynunet needs 3"), ("unet", 4, "unet needs 2")]
+)
+def test_too_few_voxels_for_a_network_are_an_error(architecture, size, needs):
+    given = {"architecture": architecture, "channels": "auto", "stem": "auto", "spacing_mm": [1, 1, 1]}
+    for patch in ({"patch_size": [size] * 3}, {}):
+        with pytest.raises(InputError, match=needs):
+            made([facts(region=(size, size, size))], on_gpu=False, **given, **patch)
 
 
 @pytest.mark.parametrize("architecture", ["unet", "segresnet"])

@@ -169,6 +169,7 @@ def test_the_order_of_the_labels_is_kept():
             UNET | {"kernel_sizes": [[3, 3, 1]] * 3},
             "kernel_sizes: should be [3, 3, 3] at each level for unet",
         ),
+        ("network.channels", [8, 16], "network.channels: has 2 levels; a dynunet needs at least 3"),
         ("network", UNET | {"stem": [2, 2, 2]}, "network.stem: needs architecture dynunet, not unet"),
         ("network", UNET | {"deep_supervision": True}, "network.deep_supervision: needs architecture dynunet"),
         ("train.class_weights", {"vessel": 2}, "train.class_weights.vessel: is none of the labels nodule"),

@@ -16,14 +16,15 @@ AUTO_KIND = "dynunet"
 class NetworkKind:
     """Which settings of the config's section `network` a network takes, and which `auto` stands for.
 
-    With `even_strides` each level halves all axes, with `doubling` features double from level to level, and with
-    `kernels_vary` kernels need not be 3 along each axis. `deep_supervision` says whether the coarser levels can be
-    trained to segment, too; `stem` whether the first level may be coarser than the voxels; `narrow_end` that the last
-    layers have one feature a label, too few for norm group.
+    It has at least `fewest_levels`. With `even_strides` each level halves all axes, with `doubling` features double
+    from level to level, and with `kernels_vary` kernels need not be 3 along each axis. `deep_supervision` says whether
+    the coarser levels can be trained to segment, too; `stem` whether the first level may be coarser than the voxels;
+    `narrow_end` that the last layers have one feature a label, too few for norm group.
     """
 
     norm: str = "batch"
     residual_units: int = 1
+    fewest_levels: int = 2
     even_strides: bool = False
     doubling: bool = False
     kernels_vary: bool = False
@@ -34,7 +35,7 @@ class NetworkKind:
 
 KINDS = {
     "unet": NetworkKind(narrow_end=True),
-    "dynunet": NetworkKind("instance", 0, kernels_vary=True, deep_supervision=True, stem=True),
+    "dynunet": NetworkKind("instance", 0, 3, kernels_vary=True, deep_supervision=True, stem=True),
     "segresnet": NetworkKind("group", even_strides=True, doubling=True),
 }
 

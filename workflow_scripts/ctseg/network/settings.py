@@ -12,9 +12,9 @@ class NetworkSettings:
     """A network: features per level, residual units per level, norm, dropout, and how the levels follow one another.
 
     `strides_zyx` leads from each level to the next, `stem_zyx` from the voxels to the first level, `kernels_zyx` has
-    one size a level. With `deep_supervision` the
-    coarser levels are trained to segment, too; "dynunet" alone can do that, and have kernels that differ. `exclusive`
-    classes share one softmax with the background, others have a sigmoid each.
+    one size a level. With `deep_supervision` the coarser levels are trained to segment, too; "dynunet" alone can do
+    that, and have a stem and kernels that differ. `exclusive` classes share one softmax with the background, others
+    have a sigmoid each.
     """
 
     channels: tuple[int, ...]

@@ -71,9 +71,11 @@ def plan_network(
     # Approximate patch: the region, shrunk evenly to the memory.
     about = None if levels else (size * min(1.0, (most / size.prod()) ** (1 / 3))).tolist()
     strides = _strides(wanted, kind, spacing_mm, stem.value, given_patch or about, levels)
-    if wanted["stem"] == AUTO and levels and len(strides.value) < levels - 1:
-        stem = Decision([1, 1, 1], "the patch has too few voxels for a coarser first level with the given channels")
-        strides = _strides(wanted, kind, spacing_mm, stem.value, given_patch, levels)
+    fewest = levels or KINDS[kind].fewest_levels
+    if wanted["stem"] == AUTO and len(strides.value) < fewest - 1:
+        stem = Decision([1, 1, 1], "the patch has too few voxels for a coarser first level")
+        strides = _strides(wanted, kind, spacing_mm, stem.value, given_patch or about, levels)
+    _check_levels(len(strides.value) + 1, kind, given_patch or about)
     channels = _channels(wanted, len(strides.value) + 1, device)
     multiple = size_multiple([stem.value, *strides.value])
     if given_patch:
@@ -148,6 +150,17 @@ def _kernels(wanted: dict[str, Any], kind: str, spacing_mm: list[float], strides
     first_mm = [mm * factor for mm, factor in zip(spacing_mm, strides[0], strict=True)]
     kernels = [list(kernel) for kernel in plan_kernels(first_mm, strides[1:])]
     return Decision(kernels, "3, but 1 along an axis whose voxels are still twice as long as the shortest")
+
+
+def _check_levels(levels: int, kind: str, patch: list[float] | None) -> None:
+    """Raise ConfigError when there are too few levels for a kind of network."""
+    fewest = KINDS[kind].fewest_levels
+    if levels < fewest:
+        size = [round(length) for length in patch or []]
+        raise ConfigError(
+            f"patches of about {size} voxels allow {levels} levels of a network, and a {kind} needs {fewest}; give a "
+            "larger plan.patch_size or a smaller plan.spacing_mm"
+        )
 
 
 def _check_patch(patch: list[int], multiple: tuple[int, ...], channels: list[int], strides: list[list[int]]) -> None:

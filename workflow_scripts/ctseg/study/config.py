@@ -162,6 +162,8 @@ def _network(config: Config) -> Iterator[Problem]:
     yield from _levels(network)
     if channels == "auto":
         return
+    if len(channels) < can.fewest_levels:
+        yield Problem("network.channels", f"has {len(channels)} levels; a {kind} needs at least {can.fewest_levels}")
     if network["norm"] == "group" and any(features % 4 for features in channels):
         yield Problem("network.channels", f"{show(channels)} should be multiples of 4 for norm group")
     if can.doubling and channels != [channels[0] * 2**level for level in range(len(channels))]:
