@@ -1,5 +1,6 @@
 # Lung field, plan, and the volumes that training reads.
 
+from ctseg.network.kinds import follows_device
 from ctseg.study.archives import LUNG_VALUES
 
 
@@ -71,11 +72,7 @@ rule fingerprint:
 
 
 # The plan is made where training runs if it follows from the device there, and by the main process otherwise.
-PLAN_FOLLOWS_DEVICE = "auto" in [
-    config["plan"]["patch_size"],
-    config["plan"]["batch_size"],
-    config["network"]["stem"],
-]
+PLAN_FOLLOWS_DEVICE = follows_device(config["plan"], config["network"])
 # Of the section network.
 PLANNED = (
     "architecture",
@@ -104,7 +101,7 @@ rule plan:
     params:
         settings=settings(
             "plan",
-            gpus=config["train"]["gpus"] if PLAN_FOLLOWS_DEVICE else 0,
+            gpus=PLAN_FOLLOWS_DEVICE and config["train"]["gpus"] > 0,
             n_cases=len(STUDY.to_train),
             region=config["target"]["region"],
             **{key: config["network"][key] for key in PLANNED},

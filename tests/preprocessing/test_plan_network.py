@@ -49,7 +49,10 @@ def test_a_patch_that_does_not_fit_the_levels_is_refused():
 def test_the_memory_is_told_where_anything_follows_from_the_device():
     assert made([facts()])["memory_gib"] == {"value": 4, "reason": "for the test"}
     assert "memory_gib" in made([facts()], batch_size=2)
-    assert "memory_gib" in made([facts()], batch_size=2, patch_size=[64, 64, 64], stem="auto")
+    given = {"batch_size": 2, "patch_size": [64, 64, 64], "stem": "auto"}
+    assert "memory_gib" in made([facts()], **given, architecture="auto")
+    assert "memory_gib" not in made([facts()], **given)  # a unet has no stem
+    assert "memory_gib" in made([facts()], **given, channels="auto")
     assert "memory_gib" not in made([facts()], batch_size=2, patch_size=[64, 64, 64])
 
 

@@ -45,6 +45,12 @@ def kind_name(architecture: str) -> str:
     return AUTO_KIND if architecture == AUTO else architecture
 
 
+def follows_device(plan: Mapping[str, Any], network: Mapping[str, Any]) -> bool:
+    """Whether anything that is `auto` in these sections of the config follows from the device that trains."""
+    stem = network["stem"] == AUTO and KINDS[kind_name(network["architecture"])].stem
+    return stem or AUTO in (plan["patch_size"], plan["batch_size"], network["channels"])
+
+
 def resolved(network: Mapping[str, Any]) -> dict[str, Any]:
     """The config's section `network` without the `auto` that follow from no data: kind, norm, residual units and deep
     supervision.

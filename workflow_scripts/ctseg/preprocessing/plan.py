@@ -7,6 +7,7 @@ import numpy as np
 from ctseg.decisions import GIVEN, Decision, Stored, stored
 from ctseg.errors import ConfigError
 from ctseg.geometry.hounsfield import window_limits_hu
+from ctseg.network.kinds import follows_device
 from ctseg.preprocessing.plan_network import Device, plan_network
 
 ANISOTROPIC = 3.0  # from this ratio of slice distance to in-plane spacing on, the network keeps thick slices
@@ -37,7 +38,7 @@ def plan(fingerprints: dict[str, dict[str, Any]], wanted: dict[str, Any], device
     made["scaling_hu"] = _scaling(facts, wanted["scaling"], made["window_hu"].value)
     made |= plan_network(facts, wanted, made["spacing_mm"].value, made["region"].value, device)
     made["smallest_component_mm3"] = _smallest_component(facts)
-    if "auto" in (wanted["patch_size"], wanted["batch_size"], wanted["stem"]):
+    if follows_device(wanted, wanted):
         made["memory_gib"] = device.memory_gib
     return stored(made)
 
