@@ -23,7 +23,7 @@ from ctseg.inference.torch_engine import TorchEngine
 from ctseg.scans.nifti import read_nifti, write_nifti
 from ctseg.training.trainer import Trainer
 from studies import TINY, merged, planned, snakemake
-from training_data import SETTINGS, digest, make_case
+from training_data import SETTINGS, digest, killed_and_resumed, make_case
 
 pytestmark = [pytest.mark.gpu, pytest.mark.timeout(600)]
 
@@ -209,19 +209,7 @@ def test_a_killed_training_ends_with_the_same_bytes(device, tmp_path, precision)
     try:
         whole = trainer(device, precision=precision)
         whole.run(tmp_path / "whole.pt", progress=False)
-        killed = trainer(device, precision=precision)
-        step = killed._train_step
-
-        def die_at_step_7():
-            if killed.step == 7:
-                raise KeyboardInterrupt
-            step()
-
-        killed._train_step = die_at_step_7
-        with pytest.raises(KeyboardInterrupt):
-            killed.run(tmp_path / "cut.pt", progress=False)
-        resumed = trainer(device, precision=precision)
-        resumed.run(tmp_path / "cut.pt", progress=False)
+        resumed = killed_and_resumed(lambda: trainer(device, precision=precision), tmp_path / "cut.pt")
     finally:
         torch.use_deterministic_algorithms(False)
     assert digest(resumed.best_weights) == digest(whole.best_weights)

@@ -77,9 +77,9 @@ def after(*dice):
     return history
 
 
-def killed_and_resumed(settings, checkpoint):
-    """A run that dies at step 7, between two validations, and is then resumed to its end."""
-    killed = trainer(settings)
+def killed_and_resumed(make, checkpoint):
+    """A run that dies at step 7, between two validations, and is then resumed to its end; `make` gives a trainer."""
+    killed = make()
     train_step = killed._train_step
 
     def die_at_step_7():
@@ -90,6 +90,6 @@ def killed_and_resumed(settings, checkpoint):
     killed._train_step = die_at_step_7
     with pytest.raises(KeyboardInterrupt):
         killed.run(checkpoint, progress=False)
-    resumed = trainer(settings)
+    resumed = make()
     resumed.run(checkpoint, progress=False)
     return resumed

@@ -6,7 +6,7 @@ from training_data import SETTINGS, digest, killed_and_resumed, trainer
 
 
 def test_a_resumed_run_ends_with_the_bytes_of_an_uninterrupted_one(uninterrupted, tmp_path):
-    resumed = killed_and_resumed(SETTINGS, tmp_path / "checkpoint.pt")
+    resumed = killed_and_resumed(trainer, tmp_path / "checkpoint.pt")
     assert resumed.history.rows == uninterrupted.history.rows
     assert digest(resumed.best_weights) == digest(uninterrupted.best_weights)
 

@@ -77,7 +77,7 @@ def test_each_choice_changes_the_weights_and_resumes_exactly(changes, tmp_path):
     untrained = trainer(settings).network.state_dict()
     assert digest(whole.best_weights) != digest(untrained)
     assert len(whole.history.rows) == 3
-    resumed = killed_and_resumed(settings, tmp_path / "cut.pt")
+    resumed = killed_and_resumed(lambda: trainer(settings), tmp_path / "cut.pt")
     assert resumed.history.rows == whole.history.rows
     assert digest(resumed.best_weights) == digest(whole.best_weights)
 

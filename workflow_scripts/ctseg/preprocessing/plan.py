@@ -8,15 +8,11 @@ from ctseg.decisions import GIVEN, Decision, Stored, stored
 from ctseg.errors import ConfigError
 from ctseg.geometry.hounsfield import window_limits_hu
 from ctseg.network.kinds import follows_device
-from ctseg.preprocessing.plan_network import Device, plan_network
+from ctseg.preprocessing.plan_network import Decisions, Device, Facts, plan_network
 
 ANISOTROPIC = 3.0  # from this ratio of slice distance to in-plane spacing on, the network keeps thick slices
 WINDOW_MARGIN_HU = 50.0
 IN_LUNGS = 0.99  # share of a case's targets that must lie in the box around the lungs to crop to it
-
-
-Facts = list[dict[str, Any]]
-Decisions = dict[str, Decision]
 
 
 def plan(fingerprints: dict[str, dict[str, Any]], wanted: dict[str, Any], device: Device) -> Stored:

@@ -255,8 +255,9 @@ class Trainer:
 
     def _training_dice(self) -> float:
         """The same of some training cases: how much better they are known shows how far the network overfits."""
-        with_target = [case for case in self.training if case.label_zyx.any()][: min(MOST_SEEN, len(self.validation))]
-        return self._dice_of(with_target) if with_target else math.nan
+        with_target = [case for case in self.training if any(part.indices.size for part in case.foreground)]
+        seen = with_target[: min(MOST_SEEN, len(self.validation))]
+        return self._dice_of(seen) if seen else math.nan
 
     def _dice_of(self, cases: Sequence[TrainingCase]) -> float:
         settings = self.settings
