@@ -69,6 +69,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--patch", type=int, default=96, help="in `steps`, and the most that a study may have")
     parser.add_argument("--batches", type=int, nargs="+", default=[2, 8], help="in `steps`")
     parser.add_argument("--batch", type=int, default=8, help="of ctseg in `dice` and `repeat`")
+    parser.add_argument("--architecture", default="unet", help="of ctseg's network; auto takes the planned one")
     parser.add_argument("--channels", type=int, nargs="+", default=[16, 32, 64, 128, 256], help="of ctseg's network")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--block", type=float, default=2.0, help="seconds of steps of a variant in a row")

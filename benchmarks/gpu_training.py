@@ -74,16 +74,16 @@ def clear() -> None:
 
 
 def measure_steps(data: DataSet, given: argparse.Namespace) -> list[dict[str, Any]]:
-    """A row for each batch size, precision and place of the cases."""
+    """A row for each batch size, precision and place of the cases; what is known is printed at once."""
     use("as trained")
     places = ("gpu", "disk") if given.device.type == "cuda" else ("disk",)
-    makers = {}
+    trainers, peaks = {}, {}
     for batch, precision, place in product(given.batches, ("bfloat16", "tf32", "float32"), places):
         sizes = {"patch_zyx": (given.patch,) * 3, "batch_size": batch, "precision": precision, "data_on": place}
-        settings = replace(data.settings, **sizes)
-        makers[batch, precision, place] = partial(trainer, data, settings, given.device, STEP_CASES)
-    peaks = {key: peak_gib(make, given.device) for key, make in makers.items()}
-    trainers = {key: make() for key, make in makers.items()}
+        make = partial(trainer, data, replace(data.settings, **sizes), given.device, STEP_CASES)
+        peaks[batch, precision, place] = peak_gib(make, given.device)
+        trainers[batch, precision, place] = make()
+        print(f"  {batch} patches, {precision}, cases on {place}: {peaks[batch, precision, place]} GiB", flush=True)
     timings = interleaved({key: one._train_step for key, one in trainers.items()}, *block(given))
     rows = []
     for key, timing in timings.items():

@@ -79,7 +79,7 @@ def study(own: dict[str, Any], given: argparse.Namespace) -> dict[str, Any]:
     patch = own.get("plan", {}).get("patch_size", "auto")
     sizes = [given.patch] * 3 if patch == "auto" else [min(size, given.patch) for size in patch]
     config["plan"] |= {"patch_size": sizes, "batch_size": given.batch}
-    config["network"] |= {"channels": given.channels}
+    config["network"] |= {"architecture": given.architecture, "channels": given.channels}
     return config
 
 

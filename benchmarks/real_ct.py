@@ -1,11 +1,12 @@
-"""Accuracy over minutes of training on real CT: ctseg against nnU-Net v2, at equal cost on the same cores.
+"""Accuracy over minutes of training on real CT: ctseg against nnU-Net v2, at equal cost on the same machine.
 
     python3 -m venv /tmp/nnunet && /tmp/nnunet/bin/pip install nnunetv2 torch==2.13.0
     python benchmarks/real_ct.py DATA OUT --peer /tmp/nnunet/bin/python [--minutes 30] [--at 5 10 20 30]
 
 DATA holds CASE/image.nii.gz and CASE/label.nii.gz (label 1). The last --validation cases are held out, all others
-train. Both train for the same time on the same cores, one after the other, preparation not counted, and segment the
-held-out cases with the weights of several moments on the scans' own grids. ctseg keeps what its threshold and
+train. Both train for the same time on the same cores or GPU, one after the other, preparation not counted, and segment
+the held-out cases with the weights of several moments on the scans' own grids, both with the mean over all mirror
+images if --mirror is given. On a GPU, --peer-memory-gib 8 is nnU-Net's own plan. ctseg keeps what its threshold and
 postprocessing would be without choosing them: 0.5, and the largest component. OUT/real_ct.tsv has the mean Dice of
 both, with nnU-Net's largest component alone, too, since the targets are one mass each.
 """
@@ -16,6 +17,7 @@ import os
 import subprocess
 import sys
 import time
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -24,8 +26,9 @@ import torch
 import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT / "workflow_scripts")]
+sys.path[:0] = [str(ROOT), str(ROOT / "workflow_scripts")]
 
+from benchmarks.gpu_timing import wait_for  # noqa: E402
 from ctseg.files import read_json  # noqa: E402
 from ctseg.geometry.volume import Volume  # noqa: E402
 from ctseg.inference.native_grid import to_native_grid  # noqa: E402
@@ -38,6 +41,7 @@ from ctseg.training.prepared_cases import read_cases  # noqa: E402
 from ctseg.training.settings import training_settings  # noqa: E402
 from ctseg.training.trainer import Trainer  # noqa: E402
 
+SYNC_STEPS = 10  # a GPU is waited for after so many steps, so that the clock is right
 LARGEST = PostprocessSettings(0.0, keep_largest=True, restrict_to_region=False)
 
 
@@ -99,43 +103,50 @@ def train(out: Path, params: dict, given: argparse.Namespace) -> list[dict]:
     held_out = list(cases.loc[cases["split"] == "test", "case"])
     torch.set_num_threads(given.threads)
     training = read_cases(results / "preprocessed", list(cases.loc[cases["split"] != "test", "case"]))
-    steps = measured_steps(training, settings, given.minutes)
+    steps = measured_steps(training, settings, given)
     settings = training_settings(params | {"train": params["train"] | {"steps": steps}}, decisions)
-    trainer = Trainer(training, [], settings, "benchmark")
+    trainer = Trainer(training, [], settings, "benchmark", given.device)
     rows, spent_s, left = [], 0.0, sorted(given.at)
     while left:
         start = time.perf_counter()
         trainer._train_step()
+        if trainer.step % SYNC_STEPS == 0:
+            wait_for(given.device)
         spent_s += time.perf_counter() - start
         if spent_s >= 60 * left[0]:
             minutes = left.pop(0)
             rows.append({"minutes": minutes, "seconds": spent_s, "steps": trainer.step})
-            dice = evaluate(trainer, given.data.resolve(), held_out)
+            dice = evaluate(trainer, given.data.resolve(), held_out, given)
             rows[-1] |= {"dice": float(np.mean(list(dice.values()))), "cases": dice}
             print(rows[-1], flush=True)
     return rows
 
 
-def measured_steps(training: list, settings, minutes: float) -> int:
+def measured_steps(training: list, settings, given: argparse.Namespace) -> int:
     """How many steps fit, from the time of some; the schedule has to know."""
-    trainer = Trainer(training, [], settings, "benchmark")
+    trainer = Trainer(training, [], settings, "benchmark", given.device)
     for count in (10, 60):
+        wait_for(given.device)
         start = time.perf_counter()
         for _ in range(count):
             trainer._train_step()
-    return int(60 * minutes / ((time.perf_counter() - start) / count))
+        wait_for(given.device)
+    return int(60 * given.minutes / ((time.perf_counter() - start) / count))
 
 
-def evaluate(trainer: Trainer, data: Path, names: list[str]) -> dict[str, float]:
+def evaluate(trainer: Trainer, data: Path, names: list[str], given: argparse.Namespace) -> dict[str, float]:
     """Dice of each case on the scan's own grid."""
     settings = trainer.settings
     window = settings.scaling.low_hu, settings.scaling.high_hu
     preparation = Preparation(settings.spacing_xyz_mm, window, "body", 12.0)
     trainer.average.eval()
+    mirrors = [axes for count in range(4 if given.mirror else 1) for axes in combinations((2, 3, 4), count)]
 
     def network(patches: np.ndarray) -> np.ndarray:
+        images = torch.from_numpy(patches).to(given.device)
         with torch.inference_mode():
-            return trainer.model(torch.from_numpy(patches)).numpy()
+            found = [trainer.model(images.flip(axes)).flip(axes) for axes in mirrors]
+            return torch.stack(found).mean(dim=0).cpu().numpy()
 
     scores = {}
     for name in names:
@@ -182,6 +193,9 @@ def main() -> None:
     parser.add_argument("--validation", type=int, default=10, help="how many of the last cases are held out")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--device", type=torch.device, default=torch.device("cpu"))
+    parser.add_argument("--workers", type=int, default=1, help="processes of the peer that preprocess and load patches")
+    parser.add_argument("--mirror", action="store_true", help="both segment with the mean over all mirror images")
     parser.add_argument("--set", nargs="*", default=[], help="changes of the config, as train.learning_rate=0.002")
     given = parser.parse_args()
     data, out = given.data.resolve(), given.out.resolve()
@@ -191,7 +205,8 @@ def main() -> None:
         command = [given.peer, str(ROOT / "benchmarks" / "nnunet_timed.py"), str(data), str(folder)]
         command += ["--minutes", str(given.minutes), "--at", *map(str, given.at), "--threads", str(given.threads)]
         command += ["--memory-gib", str(given.peer_memory_gib), "--validation", str(given.validation)]
-        subprocess.run(command, check=True)
+        command += ["--device", str(given.device), "--workers", str(given.workers)]
+        subprocess.run(command + ["--mirror"] * given.mirror, check=True)
     rows = [{"program": "ctseg", **row} for row in train(out, train_params(out), given)]
     if (folder / "curve.json").exists():
         rows += [{"program": "nnunet", **row} for row in score_peer(data, folder)]

@@ -33,7 +33,8 @@ def test_a_case_in_numbers():
     assert found["region_xyz_mm"] == {"body": [9, 16, 24], "lungs": [5, 4, 6]}
     assert found["foreground_in_lungs"] == 0.5
     assert found["foreground_hu"]["mean"] == pytest.approx((6 * 50 + 2 * 100) / 8)
-    assert found["foreground_hu"]["percentiles"][1] == 50
+    assert found["foreground_hu"]["percentiles"]["50"] == 50
+    assert found["foreground_hu"]["percentiles"]["100"] == 100
     assert found["classes"] == [
         {"volume_mm3": 36, "component_volumes_mm3": [12, 24]},
         {"volume_mm3": 12, "component_volumes_mm3": [12]},

@@ -2,6 +2,8 @@ import numpy as np
 import pytest
 
 from ctseg.errors import InputError
+from ctseg.geometry.volume import Grid, Volume
+from ctseg.preprocessing.fingerprint import fingerprint
 from plans import facts, made, values
 
 
@@ -26,8 +28,26 @@ def test_the_window_follows_the_foreground():
 
 def test_the_z_score_is_that_of_all_targets_together():
     found = values([facts(percentiles=(-50.0, 40.0, 120.0)), facts(percentiles=(-70.0, 60.0, 140.0))], scaling="zscore")
-    assert found["window_hu"] == [-60, 130]
+    assert found["window_hu"] == pytest.approx([-69, 139], abs=2)
     assert found["scaling_hu"] == [50, pytest.approx(np.hypot(30, 10), abs=1e-3)]
+
+
+def test_the_window_is_that_of_all_targets_together_each_case_with_the_same_weight():
+    rng = np.random.default_rng(0)
+    fat = rng.normal(-90, 15, 40_000).round()
+    soft = [rng.normal(mean, 20, 10_000).round() for mean in (20, 35, 50)]
+    cases = [fingerprint(*one_target(values_hu), None, 1) for values_hu in (fat, *soft)]
+    alike = np.concatenate([fat[:10_000], *soft])
+    assert made(cases, scaling="zscore")["window_hu"]["value"] == pytest.approx(
+        np.percentile(alike, [0.5, 99.5]), abs=2
+    )
+
+
+def one_target(values_hu):
+    """A scan all of which is a target with these HU."""
+    voxels = values_hu.reshape(10, 10, -1).astype(np.int16)
+    grid = Grid(voxels.shape, (1.0, 1.0, 1.0), (0.0, 0.0, 0.0), ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)))
+    return Volume(voxels, grid), Volume(np.ones(voxels.shape, np.uint8), grid)
 
 
 @pytest.mark.parametrize(("shares", "region"), [((1.0, 0.995), "lungs"), ((1.0, 0.5), "body")])

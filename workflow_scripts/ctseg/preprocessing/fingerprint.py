@@ -10,7 +10,7 @@ from ctseg.geometry.volume import Volume
 from ctseg.masks.components import label_components
 from ctseg.preprocessing.preparation import region_box
 
-PERCENTILES = (0.5, 50.0, 99.5)
+PERCENTILES = (0, 0.5, 1, 2, 5, 10, 20, 35, 50, 65, 80, 90, 95, 98, 99, 99.5, 100)  # closest where windows end
 TO_LPS = (("R", "L"), ("A", "P"), ("I", "S"))  # letters of each axis of the world, backward and forward
 
 
@@ -46,11 +46,13 @@ def _size_xyz_mm(part: Volume) -> list[float]:
 
 
 def _statistics(foreground_hu: np.ndarray) -> dict[str, Any] | None:
-    """Percentiles, mean and standard deviation of HU."""
+    """HU at each percentile, their mean and standard deviation."""
     if not foreground_hu.size:
         return None
     return {
-        "percentiles": [float(value) for value in np.percentile(foreground_hu, PERCENTILES)],
+        "percentiles": dict(
+            zip(map(str, PERCENTILES), np.percentile(foreground_hu, PERCENTILES).tolist(), strict=True)
+        ),
         "mean": float(foreground_hu.mean(dtype=float)),
         "std": float(foreground_hu.std(dtype=float)),
     }

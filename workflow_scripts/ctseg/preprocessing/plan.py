@@ -1,5 +1,6 @@
 """Values for each `auto` of the config, from the training cases, with reasons."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from ctseg.preprocessing.plan_network import Decisions, Device, Facts, plan_netw
 
 ANISOTROPIC = 3.0  # from this ratio of slice distance to in-plane spacing on, the network keeps thick slices
 WINDOW_MARGIN_HU = 50.0
+WINDOW_PERCENTILES = 0.5, 99.5
 IN_LUNGS = 0.99  # share of a case's targets that must lie in the box around the lungs to crop to it
 
 
@@ -72,12 +74,22 @@ def _foreground(facts: Facts, what: str) -> list[dict[str, Any]]:
 
 def _window(facts: Facts, scaling: str) -> Decision:
     """The targets' range of HU; with a margin for their surroundings, except for zscore scaling."""
-    rows = _foreground(facts, "plan.window_hu is auto")
+    rows = [row["percentiles"] for row in _foreground(facts, "plan.window_hu is auto")]
+    low, high = (pooled_percentile_hu(rows, percent) for percent in WINDOW_PERCENTILES)
     margin_hu = 0.0 if scaling == "zscore" else WINDOW_MARGIN_HU
-    low = round(float(np.median([row["percentiles"][0] for row in rows])) - margin_hu)
-    high = round(float(np.median([row["percentiles"][-1] for row in rows])) + margin_hu)
-    reason = f"median over {len(rows)} cases of the 0.5 and 99.5 percentile of the targets' HU"
-    return Decision([low, high], reason + (f", with {margin_hu:g} HU added on each side" if margin_hu else ""))
+    reason = f"0.5 and 99.5 percentile of the targets' HU in {len(rows)} cases, each with the same weight"
+    value = [round(low - margin_hu), round(high + margin_hu)]
+    return Decision(value, reason + (f", with {margin_hu:g} HU added on each side" if margin_hu else ""))
+
+
+def pooled_percentile_hu(cases: Sequence[Mapping[str, float]], percent: float) -> float:
+    """A percentile of the HU of all cases together, each with the same weight; each maps percents to its own HU.
+
+    The median of the cases' percentiles would cut off what half of them have beyond it.
+    """
+    hu = np.arange(np.floor(min(case["0"] for case in cases)), np.ceil(max(case["100"] for case in cases)) + 1)
+    shares = [np.interp(hu, list(case.values()), [float(percent) for percent in case]) for case in cases]
+    return float(hu[np.searchsorted(np.mean(shares, axis=0), percent)])
 
 
 def _scaling(facts: Facts, scaling: str, window_hu: list[float]) -> Decision:
