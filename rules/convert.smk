@@ -52,10 +52,18 @@ SCAN_FACTS = of_some(
 )
 
 
+# The labels that were corrected: what was there before, and who corrected it.
+REPLACED_LABELS = of_some("replaced", STUDY.replaced_labels)
+CORRECTIONS = (
+    [lambda case: STUDY.corrections.get(case, {})] if STUDY.corrections else []
+)
+
+
 rule convert_label:
     """A label of any accepted format on its scan's grid."""
     input:
         *SCAN_FACTS,
+        *REPLACED_LABELS,
         label=lambda wildcards: STUDY.cases[wildcards.case].label,
         image=rules.convert_image.output.image,
     output:
@@ -90,6 +98,7 @@ rule convert_label:
             small_nodules=config["convert"]["small_nodules"],
             own=[
                 *SERIES,
+                *CORRECTIONS,
                 *stopping(STUDY.with_label, f"{RESULTS}/labels/{{case}}.nii.gz"),
             ],
         ),

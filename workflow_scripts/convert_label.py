@@ -1,6 +1,7 @@
 """Convert a label of any accepted format to classes 1…n on the grid of its converted image, with facts beside it."""
 
 from ctseg.files import read_json, write_json
+from ctseg.labels.correction import as_segmented, correction_facts
 from ctseg.labels.read_label import LabelSettings, read_label
 from ctseg.scans.nifti import read_nifti_grid, write_nifti
 from job import job
@@ -21,9 +22,18 @@ with job(snakemake) as log:
     scan_facts = read_json(source.scan_facts) if source.get("scan_facts") else {}
     grid = read_nifti_grid(source.image)
     relation = scan_facts.get("label_reference")
-    label = read_label(source.label, settings, grid, source.image, params["series_uid"], relation)
+    series_uid, who = params["series_uid"], params.get("correction")
+    if who is None:
+        label = read_label(source.label, settings, grid, source.image, series_uid, relation)
+        facts = label.facts
+    else:
+        # What the scan's facts tell is how the label of before relates to it; a correction lies on its voxels or not.
+        label = read_label(source.label, as_segmented(settings), grid, source.image, series_uid)
+        drawn = source.get("replaced")
+        before = read_label(drawn, settings, grid, source.image, series_uid, relation) if drawn else None
+        facts = label.facts | {"correction": correction_facts(label, before, list(settings.labels), who)}
     write_nifti(label, snakemake.output.label)
-    write_json(snakemake.output.facts, label.facts)
+    write_json(snakemake.output.facts, facts)
     for name, found in label.facts["labels"].items():
         log.info("%s: %d voxels, %.3g cm³", name, found["voxels"], found["volume_cm3"])
     for warning in label.facts["warnings"]:

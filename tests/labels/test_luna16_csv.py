@@ -99,7 +99,7 @@ def test_a_whole_case_is_read_from_the_archives_layout(tmp_path):
         image.SetOrigin(GRID.origin_xyz_mm)
         image.SetDirection([value for row in GRID.direction for value in row])
         sitk.WriteImage(image, str(folder / name / f"{SERIES}.mhd"))
-    config = {"source": "luna16", "folder": "data", "exclude": [], "names": "auto"}
+    config = {"source": "luna16", "folder": "data", "exclude": [], "corrections": None, "names": "auto"}
     [case] = find_cases(config, tmp_path, ROOT / "rules/schemas/cases.schema.yaml", "made", {"nodule": 1})
     image = read_scan(tmp_path / case.image).volume
     np.testing.assert_array_equal(image.voxels_zyx, hu)

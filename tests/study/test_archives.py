@@ -20,7 +20,7 @@ SCHEMA_PATH = ROOT / "rules/schemas/cases.schema.yaml"
 
 
 def find(root: Path, source: str, labels: dict[str, int] | None = None, folder: str = "data") -> list[Case]:
-    config = {"source": source, "folder": folder, "exclude": [], "names": "auto"}
+    config = {"source": source, "folder": folder, "exclude": [], "corrections": None, "names": "auto"}
     return find_cases(config, root, SCHEMA_PATH, "made", labels or {"spleen": 1})
 
 
@@ -90,7 +90,7 @@ def test_a_folder_that_is_not_the_archive_says_what_is_expected(tmp_path, source
 def test_a_table_may_name_a_lung_field(tmp_path):
     make_files(tmp_path / "data", "a.nii", "lungs.nii")
     make_files(tmp_path / "data", "cases.tsv", text="case\timage\tlungs\na\ta.nii\tlungs.nii\n")
-    config = {"source": "table", "table": "data/cases.tsv", "exclude": [], "names": "auto"}
+    config = {"source": "table", "table": "data/cases.tsv", "exclude": [], "corrections": None, "names": "auto"}
     [case] = find_cases(config, tmp_path, SCHEMA_PATH, "made", {})
     assert case.lungs == "data/lungs.nii"
     (tmp_path / "data/lungs.nii").unlink()

@@ -10,8 +10,15 @@ from ctseg.study.schema import find_problems, read_schema
 from places import SCHEMAS
 from real_data import FOLDER, real_data
 
-NOTHING = {"table": None, "image": None, "label": None, "folder": None, "exclude": [], "phantom": {"patients": 1}}
-NOTHING |= {"names": "keep", "key_file": "secrets/key"}
+NOTHING = {
+    "table": None,
+    "image": None,
+    "label": None,
+    "folder": None,
+    "exclude": [],
+    "phantom": {"patients": 1},
+}
+NOTHING |= {"corrections": None, "names": "keep", "key_file": "secrets/key"}
 
 
 def find(root: Path, **config: Any) -> list[Case]:
@@ -244,7 +251,9 @@ def test_what_a_pattern_cannot_tell_is_told(tmp_path, image, label, words):
 
 
 def test_the_schema_knows_the_columns_of_a_case():
-    assert {*read_schema(SCHEMAS / "cases.schema.yaml")["properties"], "groups"} == set(Case.__dataclass_fields__)
+    assert {*read_schema(SCHEMAS / "cases.schema.yaml")["properties"], "groups", "correction"} == set(
+        Case.__dataclass_fields__
+    )
 
 
 def test_names_that_are_safe_as_file_names_pass():

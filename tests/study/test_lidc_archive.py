@@ -14,7 +14,7 @@ SCHEMA_PATH = ROOT / "rules/schemas/cases.schema.yaml"
 
 
 def find(root: Path, source: str, folder: str = "data") -> list[Case]:
-    config = {"source": source, "folder": folder, "exclude": [], "names": "auto"}
+    config = {"source": source, "folder": folder, "exclude": [], "corrections": None, "names": "auto"}
     return find_cases(config, root, SCHEMA_PATH, "made", {"nodule": 1})
 
 

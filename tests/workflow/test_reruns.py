@@ -44,7 +44,9 @@ CONFIG, MODULES, PACKAGES = table("The config"), table("The code"), table("Packa
 
 def test_the_table_has_a_row_for_every_key_of_the_config():
     keys = {change.partition(":")[0] for change, _ in CONFIG}
-    sources = {f"cases.{key}" for key in ("source", "table", "image", "label", "folder")}  # other cases altogether
+    sources = {
+        f"cases.{key}" for key in ("source", "table", "image", "label", "folder", "corrections")
+    }  # other cases altogether
     beside_others = {
         "network.deep_supervision",
         "network.stem",

@@ -11,6 +11,8 @@ TEXT = dict.fromkeys(["case", "split", "fold", "manufacturer", "model", "kernel"
 
 
 LABEL_COLUMNS = ["case", "label", "voxels", "volume_cm3", "drawn", "lost", "lost_to"]
+# Of labels that were corrected; the table of a study without any does not have them.
+CORRECTION_COLUMNS = ["before_cm3", "added_cm3", "removed_cm3", "dice_with_before", "corrected_by", "comment"]
 MOST_VALUES = 10  # that are listed in a line
 
 Facts = Mapping[str, Mapping[str, Any]]  # by case
@@ -52,8 +54,11 @@ def _label_warnings(facts: Mapping[str, Any]) -> list[str]:
 
 
 def label_table(labels: Facts) -> pd.DataFrame:
-    """One row a case and label: voxels and volume, how many voxels its file had, and how many went to other labels."""
-    rows = [
+    """One row a case and label: voxels and volume, how many voxels its file had, and how many went to other labels.
+
+    Where a label was corrected, further columns tell by whom, and what it added and removed.
+    """
+    rows: list[dict[str, Any]] = [
         {
             "case": case,
             "label": label,
@@ -62,11 +67,26 @@ def label_table(labels: Facts) -> pd.DataFrame:
             "drawn": found["drawn"],
             "lost": found["drawn"] - found["voxels"],
             "lost_to": ", ".join(f"{other}: {voxels}" for other, voxels in found["lost_to"].items()) or None,
+            **_correction(facts, label),
         }
         for case, facts in labels.items()
         for label, found in facts["labels"].items()
     ]
-    return pd.DataFrame(rows, columns=LABEL_COLUMNS)
+    corrected = any("correction" in facts for facts in labels.values())
+    return pd.DataFrame(rows, columns=LABEL_COLUMNS + CORRECTION_COLUMNS * corrected)
+
+
+def _changes(correction: Mapping[str, Any]) -> bool:
+    """Whether a correction added or removed anything."""
+    return any(change["added_cm3"] or change["removed_cm3"] for change in correction["labels"].values())
+
+
+def _correction(facts: Mapping[str, Any], label: str) -> dict[str, Any]:
+    """What is known of the correction of a label; nothing of one that was not corrected."""
+    if not (correction := facts.get("correction")):
+        return {}
+    who = {"corrected_by": correction["by"] or "not told", "comment": correction["comment"] or None}
+    return {**correction["labels"].get(label, {}), **who}
 
 
 def label_notes(labels: Facts) -> list[str]:
@@ -79,6 +99,13 @@ def label_notes(labels: Facts) -> list[str]:
             notes.append(f"{label} has no voxel in {absent} of {counted(len(rows), 'label')}")
         if losing:
             notes.append(f"{label} loses voxels to other labels in {losing} of {counted(len(rows), 'label')}")
+    if corrected := [facts["correction"] for facts in labels.values() if "correction" in facts]:
+        new = sum(not one["labels"] for one in corrected)
+        same = sum(bool(one["labels"]) and not _changes(one) for one in corrected)
+        notes.append(
+            f"{len(corrected)} of {counted(len(labels), 'label')} come from cases.corrections: {new} of cases that had "
+            f"no label, {same} that change nothing"
+        )
     values = [value for facts in labels.values() for value in facts["unused_values"]]
     if values:
         cases = sum(bool(facts["unused_values"]) for facts in labels.values())

@@ -9,7 +9,7 @@ This runs at every start of the workflow, before anything else, so it imports li
 import csv
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,6 +17,7 @@ from ctseg.catalogue.archives import ARCHIVES
 from ctseg.errors import ConfigError
 from ctseg.phantom.cases import phantom_case, phantom_label_name
 from ctseg.study.archives import archive_columns
+from ctseg.study.corrections import Correction, find_corrections
 from ctseg.study.path_patterns import Folders, find_paths
 from ctseg.study.pseudonyms import safe_names
 from ctseg.study.schema import Schema, find_problems, read_schema, show
@@ -33,7 +34,7 @@ class Case:
     relative to the study's root, or absolute where they were given so: moving the whole folder changes nothing.
     `patient` is the case's name where nobody said otherwise. `split` is None where it is to be drawn.
     `stratum` is what folds shall have their even share of, such as cases with and without a target; `groups` are
-    further columns of the table, such as site and scanner.
+    further columns of the table, such as site and scanner. Of a corrected case `label` is the correction.
     """
 
     case: str
@@ -45,11 +46,17 @@ class Case:
     lungs: str | None = None
     stratum: str = ""
     groups: Mapping[str, str] = field(default_factory=dict, hash=False)
+    correction: Correction | None = None
 
     def __post_init__(self) -> None:
         """Take a case of an unnamed patient for the only one of its patient."""
         if not self.patient:
             object.__setattr__(self, "patient", self.case)
+
+    @property
+    def reference(self) -> str | None:
+        """The label that may say which series is meant: a correction does not choose another one than before."""
+        return self.correction.replaces or self.label if self.correction else self.label
 
 
 class Row(NamedTuple):
@@ -86,6 +93,10 @@ def find_cases(
     else:
         rows = list(_pattern_rows(cases_config["image"], cases_config["label"], str(root), problems))
     rows = _without_excluded(rows, cases_config["exclude"], problems, _case_names(rows, cases_config, root))
+    names = [row.columns.get("case", "") for row in rows]
+    folder = cases_config["corrections"]
+    corrections = find_corrections(folder, str(root), set(names), problems) if folder else {}
+    rows, corrections = _corrected(rows, corrections)
     problems += _faults(rows, schema)
     problems += _contradictions(rows)
     if source != "phantom":
@@ -93,12 +104,26 @@ def find_cases(
     if not rows and not problems:
         problems.append("there is no case, or every case is excluded")
     _raise_if_any(problems)
-    return sorted((_case(row.columns, groups) for row in rows), key=lambda case: case.case)
+    cases = (_case(row.columns, groups) for row in rows)
+    return sorted((replace(case, correction=corrections.get(case.case)) for case in cases), key=lambda case: case.case)
+
+
+def _corrected(rows: list[Row], corrections: dict[str, Correction]) -> tuple[list[Row], dict[str, Correction]]:
+    """The rows with each correction as the label, and the corrections with the label that they replace."""
+    changed, made = [], {}
+    for where, columns in rows:
+        case = columns.get("case", "")
+        if case in corrections:
+            made[case] = replace(corrections[case], replaces=columns.get("label"))
+        changed.append(Row(where, columns | ({"label": made[case].path} if case in made else {})))
+    return changed, made
 
 
 def _case(columns: Mapping[str, str], groups: Sequence[str]) -> Case:
     """The case of a row, with the columns that are groups apart."""
-    own = {name: cell for name, cell in columns.items() if name not in groups or name in Case.__annotations__}
+    own: dict[str, Any] = {
+        name: cell for name, cell in columns.items() if name not in groups or name in Case.__annotations__
+    }
     return Case(**own, groups={name: columns[name] for name in groups if name in columns})
 
 

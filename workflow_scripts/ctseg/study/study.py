@@ -186,14 +186,26 @@ class Study:
 
     def refers_to_series(self, case: str) -> bool:
         """Whether the label of a case may name the DICOM series that it was drawn on."""
-        label = self.cases[case].label
+        label = self.cases[case].reference
         unnamed = label is None or is_volume_file(label) or label.lower().endswith(".csv")
         return not unnamed and not is_volume_file(self.cases[case].image)
 
     @cached_property
     def with_reference(self) -> dict[str, str]:
         """Cases whose label may say which series of the scan's folder is meant, with the label."""
-        return {name: str(case.label) for name, case in self.cases.items() if self.refers_to_series(name)}
+        return {name: str(case.reference) for name, case in self.cases.items() if self.refers_to_series(name)}
+
+    @cached_property
+    def corrections(self) -> dict[str, dict[str, dict[str, str]]]:
+        """Cases whose label was corrected, with who did so and why as the params of rules name it."""
+        corrected = {name: case.correction for name, case in self.cases.items() if case.correction}
+        return {name: {"correction": {"by": one.by, "comment": one.comment}} for name, one in corrected.items()}
+
+    @cached_property
+    def replaced_labels(self) -> dict[str, str]:
+        """Cases whose label was corrected, with the label of before, where there was one."""
+        corrected = {name: case.correction for name, case in self.cases.items() if case.correction}
+        return {name: one.replaces for name, one in corrected.items() if one.replaces}
 
     @cached_property
     def lungs(self) -> dict[str, str]:
@@ -218,6 +230,7 @@ class Study:
         for name in self.to_report:
             case = self.cases[name]
             found |= {f"{name}/scan": case.image, f"{name}/label": case.label, f"{name}/given": case.lungs}
+            found[f"{name}/replaced"] = self.replaced_labels.get(name)
         return {name: path for name, path in found.items() if path and not path.startswith(f"{self.results}/")}
 
     def passing_files(self) -> list[str]:

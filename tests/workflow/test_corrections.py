@@ -1,0 +1,67 @@
+"""Masks that were corrected elsewhere are the labels of the next run, and only what depends on them runs again."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import SimpleITK as sitk
+
+from ctseg.scans.nifti import read_nifti, write_nifti
+from studies import TINY, merged, planned, snakemake
+
+pytestmark = pytest.mark.timeout(400)
+STUDY = merged(TINY, {"study": "s", "cases": {"corrections": "fixed"}})
+TARGETS = ["results/s/labels.tsv", "results/s/labels.txt"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A study whose labels are converted and tabulated, without a correction."""
+    folder = tmp_path_factory.mktemp("corrected")
+    run = snakemake(folder, merged(STUDY, {"cases": {"corrections": None}}), "--", *TARGETS)
+    assert run.returncode == 0, run.stdout
+    (folder / "fixed").mkdir()
+    return folder
+
+
+def test_a_corrected_mask_is_the_label_from_then_on(folder):
+    results = folder / "results/s"
+    label = read_nifti(results / "labels/phantom-001.nii.gz")
+    more = label.voxels_zyx.copy()
+    more[:2] = 1
+    corrected = sitk.GetImageFromArray(more)  # as an editor writes it: a grid of its own making, named segments
+    corrected.CopyInformation(sitk.ReadImage(str(results / "labels/phantom-001.nii.gz")))
+    sitk.WriteImage(corrected, str(folder / "fixed/phantom-001.nrrd"))
+    write_nifti(read_nifti(results / "labels/phantom-002.nii.gz"), folder / "fixed/phantom-002.nii.gz")
+    (folder / "fixed/corrections.tsv").write_text("case\tby\tcomment\nphantom-001\treader-2\tmissed at the base\n")
+
+    jobs = planned(folder, STUDY, "--", *TARGETS)
+    assert jobs == {"convert_label", "tabulate_cohort"}
+    run = snakemake(folder, STUDY, "--", *TARGETS)
+    assert run.returncode == 0, run.stdout
+    np.testing.assert_array_equal(read_nifti(results / "labels/phantom-001.nii.gz").voxels_zyx, more)
+    facts = json.loads((results / "labels/phantom-001.json").read_text())["correction"]
+    assert facts["by"] == "reader-2"
+    table = pd.read_csv(results / "labels.tsv", sep="\t").set_index("case")
+    row = table.loc["phantom-001"]
+    added_cm3 = (more > label.voxels_zyx).sum() * label.grid.voxel_volume_mm3 / 1000
+    assert row["added_cm3"] == pytest.approx(added_cm3, abs=1e-3)
+    assert (row["removed_cm3"], row["corrected_by"], row["comment"]) == (0, "reader-2", "missed at the base")
+    assert 0 < row["dice_with_before"] < 1
+    assert table.loc["phantom-002", "dice_with_before"] == 1
+    assert np.isnan(table.loc["phantom-000", "before_cm3"])
+    assert (
+        "2 of 3 labels come from cases.corrections: 0 of cases that had no label, 1 that change nothing"
+        in (results / "labels.txt").read_text()
+    )
+    assert planned(folder, STUDY, "--", *TARGETS) == set()
+
+
+def test_a_correction_of_no_case_stops_the_study(folder):
+    (folder / "fixed/phantom-009.nii.gz").touch()
+    run = snakemake(folder, STUDY, "--", *TARGETS)
+    (folder / "fixed/phantom-009.nii.gz").unlink()
+    assert run.returncode != 0
+    assert "fixed/phantom-009.nii.gz: no case has this name" in run.stdout
+    assert "Traceback" not in run.stdout

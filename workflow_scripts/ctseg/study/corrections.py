@@ -1,0 +1,82 @@
+"""Corrected labels: the files of a folder that replace the label of a case in the next training, and who made them.
+
+This runs at every start of the workflow, as `cases` does, so it opens no mask.
+"""
+
+# Plain strings instead of Path, as in cases.py.
+# ruff: noqa: PTH110, PTH111, PTH112, PTH118, PTH208
+
+import csv
+import os
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+from ctseg.file_types import DICOM_SUFFIXES, NIFTI_SUFFIXES, SITK_SUFFIXES
+
+WHO = "corrections.tsv"  # who made which correction, and why
+COLUMNS = ("by", "comment")
+# The longest first: a mask of 3D Slicer is CASE.seg.nrrd.
+SUFFIXES = sorted((".seg.nrrd", *NIFTI_SUFFIXES, *SITK_SUFFIXES, *DICOM_SUFFIXES), key=len, reverse=True)
+
+
+@dataclass(frozen=True)
+class Correction:
+    """A mask that was edited elsewhere: its file or folder, who did so and why, and the label that it replaces."""
+
+    path: str
+    by: str = ""
+    comment: str = ""
+    replaces: str | None = None
+
+
+def find_corrections(folder: str, root: str, cases: Collection[str], problems: list[str]) -> dict[str, Correction]:
+    """The correction of each case that has one: a file CASE.nii.gz, CASE.seg.nrrd, CASE.dcm, …, or a folder CASE.
+
+    `folder` is relative to `root`, and so are the paths that are found. A file of no case, two files of one case, and a
+    line of `corrections.tsv` without its file are `problems`, since a correction that is not used must not be silent.
+    """
+    folder = os.path.expanduser(folder)
+    place = os.path.join(root, folder)
+    if not os.path.isdir(place):
+        problems.append(f"cases.corrections: the folder {folder} does not exist")
+        return {}
+    found: dict[str, str] = {}
+    for name in sorted(os.listdir(place)):
+        if name == WHO or name.startswith("."):
+            continue
+        path = os.path.join(folder, name)
+        case = name if os.path.isdir(os.path.join(place, name)) else _stem(name)
+        if case not in cases:
+            problems.append(f"{path}: no case has this name; call it as results/ calls the case, with .nii.gz or such")
+        elif case in found:
+            problems.append(f"{path}: corrects the same case as {found[case]}; keep one of them")
+        else:
+            found[case] = path
+    told = _who(os.path.join(place, WHO), os.path.join(folder, WHO), found, problems)
+    return {case: Correction(path, **told.get(case, {})) for case, path in found.items()}
+
+
+def _stem(name: str) -> str:
+    """A file's name without the suffix of a mask; the whole name where it has none."""
+    return next((name[: -len(suffix)] for suffix in SUFFIXES if name.lower().endswith(suffix)), name)
+
+
+def _who(path: str, shown: str, found: Collection[str], problems: list[str]) -> dict[str, dict[str, str]]:
+    """Who corrected each case and why, from the table with the columns case, by and comment; nothing without one."""
+    if not os.path.exists(path):
+        return {}
+    try:
+        lines = list(csv.DictReader(Path(path).read_text(encoding="utf-8-sig").splitlines(), delimiter="\t"))
+    except (OSError, UnicodeDecodeError, csv.Error):
+        problems.append(f"{shown}: is not a table in UTF-8 text")
+        return {}
+    told = {}
+    for number, row in enumerate(lines, start=2):
+        case = (row.get("case") or "").strip()
+        if case not in found:
+            problems.append(
+                f"{shown}, line {number}: there is no correction of a case {case!r}; the columns are case, by, comment"
+            )
+        told[case] = {column: (row.get(column) or "").strip() for column in COLUMNS}
+    return told
