@@ -8,12 +8,15 @@ import pandas as pd
 from ctseg.plurals import counted
 
 TEXT = dict.fromkeys(["case", "split", "fold", "manufacturer", "model", "kernel", "warnings"], str)
-
-
 LABEL_COLUMNS = ["case", "label", "voxels", "volume_cm3", "drawn", "lost", "lost_to"]
 MOST_VALUES = 10  # that are listed in a line
 
 Facts = Mapping[str, Mapping[str, Any]]  # by case
+
+
+def subjects(source: str) -> str:
+    """What scans are of, in a word: phantoms where the study makes them itself (`cases.source`), else patients."""
+    return "phantom" if source == "phantom" else "patient"
 
 
 def cohort_table(facts: Facts, places: Facts, labels: Facts | None = None) -> pd.DataFrame:
