@@ -46,7 +46,7 @@ METRICS = {
     "predicted_lesions": Metric("in the segmentation", unit=COUNT, family="lesions"),
     "found_lesions": Metric("of found ones", unit=COUNT, family="lesions"),
     "false_lesions": Metric("of false ones", unit=COUNT, family="lesions", title="False lesions per scan"),
-    "lesion_sensitivity": Metric("sensitivity", family="lesions", title="Lesions found in a scan"),
+    "lesion_sensitivity": Metric("sensitivity", family="lesions"),
     "lesion_precision": Metric("precision", family="lesions"),
     "lesion_f1": Metric("F1", family="lesions"),
     "lesion_dice": Metric("mean Dice", family="lesions"),

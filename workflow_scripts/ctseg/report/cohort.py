@@ -7,8 +7,9 @@ import pandas as pd
 
 from ctseg.plurals import counted
 
-TEXT = dict.fromkeys(["case", "split", "fold", "manufacturer", "model", "kernel", "warnings"], str)
+TEXT = dict.fromkeys(["case", "split", "fold", "manufacturer", "model", "kernel", "contrast", "warnings"], str)
 LABEL_COLUMNS = ["case", "label", "voxels", "volume_cm3", "drawn", "lost", "lost_to"]
+YES_NO: dict[Any, str] = {True: "yes", False: "no"}
 MOST_VALUES = 10  # that are listed in a line
 
 Facts = Mapping[str, Mapping[str, Any]]  # by case
@@ -43,6 +44,7 @@ def cohort_table(facts: Facts, places: Facts, labels: Facts | None = None) -> pd
                 "manufacturer": known.get("manufacturer"),
                 "model": known.get("model"),
                 "kernel": known.get("kernel"),
+                "contrast": YES_NO.get(known.get("contrast")),
                 "kvp": known.get("kvp"),
                 "warnings": "; ".join(warnings) or None,
             }
