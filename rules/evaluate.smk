@@ -11,6 +11,7 @@ rule measure:
         image=rules.convert_image.output.image,
     output:
         metrics=f"{RESULTS}/metrics/cases/{{case}}.tsv",
+        lesions=f"{RESULTS}/metrics/lesions/{{case}}.tsv",
         baseline=f"{RESULTS}/metrics/baseline/{{case}}.tsv",
     log:
         f"{RESULTS}/logs/measure/{{case}}.log",
@@ -120,6 +121,7 @@ rule tabulate_metrics:
         },
         **STABILITY_TABLES,
         metrics=expand(rules.measure.output.metrics, case=STUDY.to_measure),
+        lesions=expand(rules.measure.output.lesions, case=STUDY.to_measure),
         baseline=expand(rules.measure.output.baseline, case=STUDY.to_measure),
     output:
         **{name: f"{RESULTS}/metrics/{name}.tsv" for name in PROBABILITY_TABLES},
@@ -134,6 +136,13 @@ rule tabulate_metrics:
             category="Results",
             labels={"table": "Summary"},
             caption="report/summary.rst",
+        ),
+        lesions=f"{RESULTS}/metrics/lesions.tsv",
+        lesion_summary=report(
+            f"{RESULTS}/metrics/lesion_summary.tsv",
+            category="Results",
+            labels={"table": "Lesions by diameter"},
+            caption="report/lesion_summary.rst",
         ),
         note=f"{RESULTS}/metrics/note.md",
     log:

@@ -93,6 +93,34 @@ rule plot_cohort:
         "../workflow_scripts/plot_cohort.py"
 
 
+rule tabulate_strata:
+    """The metrics by vendor, kind of kernel and contrast, as far as the scans state them."""
+    input:
+        cases=rules.tabulate_metrics.output.cases,
+        cohort=rules.tabulate_cohort.output.cohort,
+        lesions=rules.tabulate_metrics.output.lesions,
+    output:
+        strata=report(
+            f"{RESULTS}/metrics/strata.tsv",
+            category="Results",
+            labels={"table": "By acquisition"},
+            caption="report/strata.rst",
+        ),
+    log:
+        f"{RESULTS}/logs/tabulate_strata/strata.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/tabulate_strata/strata.tsv"
+    localrule: True
+    conda:
+        "../envs/evaluate.yaml"
+    params:
+        code=code("tabulate_strata.py"),
+    message:
+        "Tabulating the metrics by how scans were acquired"
+    script:
+        "../workflow_scripts/tabulate_strata.py"
+
+
 # Figures of the metrics, and what they are called.
 METRIC_FIGURES = {"dice": "Dice", "volumes": "Volumes"}
 if config["measure"]["probabilities"]:
@@ -184,6 +212,9 @@ if STUDY.to_measure:
         "cases": rules.tabulate_metrics.output.cases,
         "summary": rules.tabulate_metrics.output.summary,
         "note": rules.tabulate_metrics.output.note,
+        "lesions": rules.tabulate_metrics.output.lesions,
+        "lesion_summary": rules.tabulate_metrics.output.lesion_summary,
+        "strata": rules.tabulate_strata.output.strata,
         "labels": expand(rules.convert_label.output.label, case=STUDY.to_measure),
     }
 
@@ -224,10 +255,13 @@ rule report:
         settings=settings(
             "report",
             benchmarks=f"{RESULTS}/benchmarks",
+            cases=list(STUDY.cases),
             config=STUDY.reported_config(),
             excluded=STUDY.excluded,
+            labelled=STUDY.labelled,
             logs=f"{RESULTS}/logs",
             measured=STUDY.to_measure,
+            reported=STUDY.to_report,
             segmented=STUDY.to_segment,
             study=config["study"],
         ),

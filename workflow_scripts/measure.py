@@ -2,6 +2,7 @@
 
 from ctseg.decisions import values_of
 from ctseg.evaluation.case_rows import BASELINE_COLUMNS, baseline_rows, metric_columns, metric_rows
+from ctseg.evaluation.lesion_rows import LESION_COLUMNS, lesion_rows
 from ctseg.files import read_json, write_table
 from ctseg.geometry.volume import require_same_grid
 from ctseg.lungs.segment import plausible_lungs
@@ -19,5 +20,6 @@ with job(snakemake) as log:
     for row in rows:
         log.info("%s: Dice %.4f (%s)", row["label"], row["dice"], row["state"])
     write_table(snakemake.output.metrics, metric_columns(params["tolerances_mm"]), rows)
+    write_table(snakemake.output.lesions, LESION_COLUMNS, lesion_rows(label, segmentation, image, params))
     baseline = list(baseline_rows(image, label, lungs, params, postprocessing["min_volume_mm3"]))
     write_table(snakemake.output.baseline, BASELINE_COLUMNS, baseline)

@@ -17,7 +17,7 @@ with job(snakemake):
     settings = settings_from(postprocessing, PostprocessSettings)
     in_lungs = postprocessing["region"] == "lungs"
     lungs = plausible_lungs(source.get("lungs"), source.get("lungs_facts")) if in_lungs else None
-    froc = list(froc_rows(label, low_threshold, probability, settings, lungs, params))
+    froc = list(froc_rows(label, low_threshold, probability, settings, postprocessing["threshold"], lungs, params))
     write_table(snakemake.output.froc, FROC_COLUMNS, froc)
     bins = list(reliability_rows(label, low_threshold, probability, params))
     write_table(snakemake.output.reliability, RELIABILITY_COLUMNS, bins)

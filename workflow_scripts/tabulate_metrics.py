@@ -3,6 +3,7 @@
 import pandas as pd
 
 from ctseg.digits import four_decimals
+from ctseg.evaluation.lesion_summary import lesion_summary
 from ctseg.evaluation.summary import (
     froc_curve,
     note,
@@ -36,6 +37,9 @@ with job(snakemake) as log:
     summary = summarise(cases, params["patients"], params["groups"])
     write(cases, output.cases)
     write(summary, output.summary)
+    lesions = read_tables(admitted(source.lesions, "to measure"))
+    write(lesions.astype({"lesion": int}), output.lesions)
+    write(lesion_summary(lesions, cases, params["patients"]), output.lesion_summary)
     text = note(summary, read_tables(admitted(source.baseline, "to measure")))
     log.info("%s", text)
     write_text(output.note, text)

@@ -145,6 +145,14 @@ def test_the_facts_identify_nobody(tmp_path):
     assert not any(secret in text for secret in ("Secret", "SECRETID", "1999", "1.2.3"))
     assert (facts["kernel"], facts["manufacturer"], facts["kvp"]) == ("Br38f 3", "ACME", 120.0)
     assert facts["burned_in_annotation"] is False
+    assert facts["contrast"] is None
+
+
+@pytest.mark.parametrize(("agent", "given"), [("Ultravist for Mr Secret", True), ("none", False), ("OHNE", False)])
+def test_of_a_contrast_agent_only_whether_it_was_given_is_told(tmp_path, agent, given):
+    _, facts = read_dicom(write_series(tmp_path, body((4, 5, 6)), grid_of(4), ContrastBolusAgent=agent))
+    assert facts["contrast"] is given
+    assert agent not in json.dumps(facts)
 
 
 @pytest.mark.realdata

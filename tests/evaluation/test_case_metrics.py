@@ -131,7 +131,7 @@ def test_the_best_threshold_is_that_of_the_highest_mean():
 
 def test_the_note_sets_the_scores_beside_the_best_threshold():
     text = note(summarise(cases([0.4, 0.8])), baseline({-500: [0.1, 0.1], -300: [0.3, 0.2]}))
-    assert "test, nodule: Dice 0.600 ± 0.283 (95 % interval of the mean 0.400 to 0.800, median 0.600, 2 of 2" in text
+    assert "test, nodule: Dice 0.600 ± 0.283 (95 % interval of the mean 0.000 to 1.000, median 0.600, 2 of 2" in text
     assert "above -300 HU" in text
     assert "Dice 0.250" in text
     assert "flatters" in text

@@ -20,7 +20,7 @@ def volumes():
 
 
 def test_each_threshold_and_target_has_a_row():
-    rows = list(froc_rows(*volumes(), PostprocessSettings(0, False, False), None, PARAMS))
+    rows = list(froc_rows(*volumes(), PostprocessSettings(0, False, False), 0.5, None, PARAMS))
     assert len(rows) == len(THRESHOLDS) * 2
     assert {row["threshold"] for row in rows if row["label"] == "tumour" and row["found_lesions"]} == {
         threshold for threshold in THRESHOLDS if threshold <= 0.8

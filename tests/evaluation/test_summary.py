@@ -1,9 +1,9 @@
-import numpy as np
 import pandas as pd
 import pytest
 
 from ctseg.evaluation.case_metrics import COLUMNS
-from ctseg.evaluation.summary import best_threshold, mean_interval, note, read_tables, summarise
+from ctseg.evaluation.intervals import mean_interval
+from ctseg.evaluation.summary import best_threshold, note, read_tables, summarise
 
 NAN = float("nan")
 BASELINE = ["case", "split", "fold", "label", "threshold_hu", "dice"]
@@ -93,21 +93,11 @@ def test_the_note_of_a_single_or_empty_case_without_baseline_reads_well(cases, n
     assert "nan" not in note(summarise(cases(row("a", "both_empty", NAN))), no_baseline)
 
 
-def test_the_interval_of_a_mean_narrows_with_the_number_of_patients():
-    rng = np.random.default_rng(0)
-    few, many = rng.normal(0.8, 0.1, 10), rng.normal(0.8, 0.1, 1000)
-    (low, high), (lower, upper) = (mean_interval(values, np.arange(values.size)) for values in (few, many))
-    assert low < few.mean() < high
-    assert upper - lower < (high - low) / 5
-    expected = 2 * 1.96 * many.std() / np.sqrt(many.size)
-    assert upper - lower == pytest.approx(expected, rel=0.1)
-
-
-def test_scans_of_one_patient_are_drawn_together():
-    values = np.repeat([0.2, 0.4, 0.6, 0.8], 25)
-    by_case = mean_interval(values, np.arange(100))
-    by_patient = mean_interval(values, np.repeat(np.arange(4), 25))
-    assert by_patient[1] - by_patient[0] > 3 * (by_case[1] - by_case[0])
-    assert mean_interval(values, np.repeat(np.arange(4), 25)) == by_patient
-    assert np.isnan(mean_interval(values, np.zeros(100))).all()
-    assert np.isnan(mean_interval(np.zeros(0), np.zeros(0))).all()
+def test_the_summary_has_the_interval_over_patients(cases):
+    table = cases(row("a", dice=0.7), row("b", dice=0.8), row("c", dice=0.9), row("d", dice=0.6))
+    alone, together = (dice_of(summarise(table, who)) for who in (None, {"a": 1, "b": 1, "c": 2, "d": 3}))
+    assert (alone["mean_low"], alone["mean_high"]) == pytest.approx(mean_interval(table["dice"], range(4), (0, 1)))
+    assert (together["mean_low"], together["mean_high"]) == pytest.approx(
+        mean_interval(table["dice"], [1, 1, 2, 3], (0, 1))
+    )
+    assert together["mean"] == alone["mean"]

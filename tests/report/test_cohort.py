@@ -1,3 +1,5 @@
+import pandas as pd
+
 from ctseg.report.cohort import cohort_table, passed_over
 from ctseg.report.study_plots import plot_cohort
 
@@ -5,6 +7,7 @@ FACTS = {
     "size_xyz": [512, 510, 300],
     "spacing_xyz_mm": [0.7, 0.7, 1.25],
     "manufacturer": "ACME",
+    "contrast": False,
     "kvp": 120.0,
     "warnings": ["tilted", "lossy"],
     "series": {"others": [{"modality": "CT", "images": 2, "kernel": "B30f", "reason": "a localizer"}]},
@@ -18,6 +21,8 @@ def test_the_cohort_tells_voxels_and_what_was_warned_of():
     assert (first["columns"], first["rows"], first["slices"], first["length_mm"]) == (512, 510, 300, 375.0)
     assert first["warnings"] == "tilted; lossy"
     assert (first["split"], first["patient"], first["manufacturer"]) == ("train", 0, "ACME")
+    assert first["contrast"] == "no"
+    assert pd.isna(second["contrast"])
     assert second["warnings"] is None or second["warnings"] != second["warnings"]
 
 

@@ -78,12 +78,16 @@ def test_the_front_page_speaks_of_held_out_cases_with_their_own_numbers(cases):
     assert headline_split(cases) == "test"
     assert headline_split(cases[cases["split"] == "val"]) == "val"
     summary = summarise(cases)
-    tiles = {tile["name"]: tile for tile in headline(summary, "test")["nodule"]}
+    lesions = pd.DataFrame({"split": ["test"], "label": "nodule", "diameter": "all", "found": 10, "lesions": 15})
+    lesions = lesions.assign(sensitivity=2 / 3, sensitivity_low=0.38, sensitivity_high=0.88)
+    tiles = {tile["name"]: tile for tile in headline(summary, "test", lesions)["nodule"]}
+    assert tiles["Lesions found"] == {"name": "Lesions found", "value": "10 of 15", "interval": "67%; 38% to 88%"}
+    assert list(tiles)[-2:] == ["Lesions found", "False lesions per scan"]
     assert tiles["Dice"]["value"] == "0.35"
     assert tiles["Surface Dice at 2 mm"]["value"] == "0.35"
     assert tiles["HD95"]["value"] == "3 mm"
-    undefined = headline(summary.assign(mean=NAN), "test")["nodule"]
-    assert {tile["value"] for tile in undefined} == {"–"}
+    undefined = headline(summary.assign(mean=NAN), "test", lesions.assign(sensitivity_low=NAN))["nodule"]
+    assert {tile["value"] for tile in undefined} == {"–", "10 of 15"}
     row = summary[(summary["metric"] == "dice") & (summary["split"] == "test")].iloc[0]
     assert tiles["Dice"]["interval"] == f"{row['mean_low']:.3g} to {row['mean_high']:.3g}; 4 of 5 cases"
 

@@ -4,15 +4,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ctseg.report.flow import Stage
 from ctseg.report.gather import SECTIONS
 from ctseg.report.html import decision_table, number, photograph, svg, table, write_report
 from ctseg.report.study_plots import plot_training
 from html_tables import Cells
 
 NAN = float("nan")
-TEXTS = ("summary", "headline_split", "cohort_text", "pictures_text", "note", "configuration")
+TEXTS = ("subject", "lesion_text", "summary", "headline_split", "cohort_text", "pictures_text", "note", "configuration")
 TABLES = ("cohort", "passed_over", "members", "case", "summary", "card", "parity", "postprocessing", "inference")
-TABLES += ("variants", "plan", "cost", "software", "scans", "label")
+TABLES += ("variants", "plan", "cost", "software", "scans", "label", "lesion", "strata", "claim")
 
 
 def cells(page):
@@ -45,6 +46,8 @@ def report(tmp_path):
         "excluded": ["<x>"],
         "label_notes": ["<b> has no voxel"],
         "pictures": [],
+        "lesion_pictures": [{"image": "", "caption": "<lesion>"}],
+        "flow": [Stage("2 <scans>", ["1 <refused>"])],
         "previews": "",
         "result_figures": {},
     }
@@ -62,7 +65,7 @@ def test_the_report_needs_nothing_beside_it(report):
 def test_names_cannot_become_markup(report):
     body = report[report.index("<body>") :]
     assert "<script>alert" not in body
-    for text in ("<b>", "<fast>", "<ok>", "<care>", "<x>", "<did>", "<they>"):
+    for text in ("<b>", "<fast>", "<ok>", "<care>", "<x>", "<did>", "<they>", "<lesion>", "<scans>", "<refused>"):
         assert text not in body
         assert text.replace("<", "&lt;").replace(">", "&gt;") in body
     assert "a &amp; b" in body

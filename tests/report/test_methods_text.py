@@ -9,7 +9,7 @@ from methods import methods_of
 def test_the_text_has_the_studys_own_values():
     found, _ = methods_of()
     for words in (
-        "4 CT scans of 3 patients",
+        "4 CT scans of 3 phantoms were split at random by phantom",
         "2 for training, 1 for validation, 1 for testing",
         "2 × 2 × 1.5 mm",
         "-1000 to 400 HU",
@@ -53,8 +53,25 @@ def test_a_change_of_the_config_changes_the_text(change, words):
 
 def test_a_given_model_is_told_as_one():
     found, references = methods_of(given=True)
-    assert "a model for nodule that had been trained on 12 other scans" in found
+    assert "a model for nodule from another study, in which it was trained on 12 scans" in found
+    assert "chosen on cases" not in found
     assert "1.5 × 1.5 × 2 mm" in found
     assert "AdamW" not in found
     assert "Dice" not in found
     assert len(references) == 1
+
+
+def test_phantoms_are_no_patients():
+    found, _ = methods_of()
+    assert "patient" not in found
+    assert "4 CT scans of 3 patients were split by patient" in methods_of({"cases": {"source": "table"}})[0]
+
+
+def test_training_stopped_early_only_where_it_did():
+    steps = {"train": {"steps": 900, "patience": 4}}
+    for trained, words in (
+        ([900, 900], "which did not occur: all 900 steps were done"),
+        ([600], "and stopped after 600 steps"),
+        ([900, 600, 450, 450], "; 3 of 4 networks stopped so, after 450 to 600 steps"),
+    ):
+        assert words in methods_of(steps, trained_steps=trained)[0]

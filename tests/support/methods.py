@@ -1,5 +1,6 @@
 """The methods text of a small study."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -25,7 +26,9 @@ CARD = replace(
 )
 
 
-def methods_of(changes: dict[str, Any] | None = None, given: bool = False) -> tuple[str, list[str]]:
+def methods_of(
+    changes: dict[str, Any] | None = None, given: bool = False, trained_steps: Sequence[int] = ()
+) -> tuple[str, list[str]]:
     """Text and references of the study with some keys of the config changed, or of one with a given model."""
     config = merged(yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8")), changes or {})
     parts = {"plan": PLAN, "postprocessing": POSTPROCESSING, "inference": INFER}
@@ -34,5 +37,5 @@ def methods_of(changes: dict[str, Any] | None = None, given: bool = False) -> tu
         for name, part in parts.items()
         if name != "plan" or not given
     }
-    paragraphs, references = methods(config, made, COHORT, CARD, measured=not given)
+    paragraphs, references = methods(config, made, COHORT, CARD, not given, trained_steps)
     return " ".join(paragraphs), references

@@ -1,5 +1,6 @@
 """The metrics of a case, by their columns in the tables, with what the report and a comparison say of them."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -13,12 +14,18 @@ class Metric(Entry):
     """A metric; `description` stands in the methods text.
 
     `unit` is "share" for numbers between 0 and 1, and empty for numbers of things; `title` heads the front page of the
-    report, where the metric is shown there; `family` tells what it is computed from.
+    report, where the metric is shown there; `family` tells what it is computed from; `signed` that it may be negative.
     """
 
     unit: str = SHARE
     family: str = "overlap"
     title: str = ""
+    signed: bool = False
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """The least and the largest possible value."""
+        return (-math.inf if self.signed else 0.0), (1.0 if self.unit == SHARE else math.inf)
 
 
 # A surface Dice has a column for each tolerance, whose name begins with its own.
@@ -29,9 +36,9 @@ METRICS = {
     "recall": Metric("recall"),
     "reference_volume_cm3": Metric("volume", unit="cm³"),
     "predicted_volume_cm3": Metric("volume", unit="cm³"),
-    "volume_error_cm3": Metric("volume error", unit="cm³"),
+    "volume_error_cm3": Metric("volume error", unit="cm³", signed=True),
     "absolute_volume_error_cm3": Metric("volume error", unit="cm³", title="Volume error"),
-    "volume_error_percent": Metric("volume error", unit="%"),
+    "volume_error_percent": Metric("volume error", unit="%", signed=True),
     "surface_dice": Metric("surface Dice", ("Nikolov 2021",), family="surface", title="Surface Dice"),
     "hd95_mm": Metric("HD95", ("Nikolov 2021",), unit="mm", family="surface", title="HD95"),
     "assd_mm": Metric("mean surface distance", ("Nikolov 2021",), unit="mm", family="surface"),
@@ -39,7 +46,7 @@ METRICS = {
     "predicted_lesions": Metric("in the segmentation", unit=COUNT, family="lesions"),
     "found_lesions": Metric("of found ones", unit=COUNT, family="lesions"),
     "false_lesions": Metric("of false ones", unit=COUNT, family="lesions", title="False lesions per scan"),
-    "lesion_sensitivity": Metric("sensitivity", family="lesions", title="Lesions found in a scan"),
+    "lesion_sensitivity": Metric("sensitivity", family="lesions"),
     "lesion_precision": Metric("precision", family="lesions"),
     "lesion_f1": Metric("F1", family="lesions"),
     "lesion_dice": Metric("mean Dice", family="lesions"),

@@ -8,12 +8,16 @@ REFERENCES = {
     "arXiv:2211.02701, 2022.",
     "Çiçek 2016": "Çiçek Ö, et al. 3D U-Net: learning dense volumetric segmentation from sparse annotation. "
     "MICCAI 2016.",
-    "Efron 1979": "Efron B. Bootstrap methods: another look at the jackknife. Annals of Statistics 1979; 7: 1–26.",
+    "Clopper 1934": "Clopper CJ, Pearson ES. The use of confidence or fiducial limits illustrated in the case of the "
+    "binomial. Biometrika 1934; 26: 404–413.",
+    "Garwood 1936": "Garwood F. Fiducial limits for the Poisson distribution. Biometrika 1936; 28: 437–442.",
     "Guo 2017": "Guo C, et al. On calibration of modern neural networks. ICML 2017.",
     "Isensee 2021": "Isensee F, et al. nnU-Net: a self-configuring method for deep learning-based biomedical image "
     "segmentation. Nature Methods 2021; 18: 203–211.",
     "Kerfoot 2018": "Kerfoot E, et al. Left-ventricle quantification using residual U-Net. STACOM 2018.",
     "Kirillov 2019": "Kirillov A, et al. Panoptic segmentation. CVPR 2019.",
+    "Korn 1998": "Korn EL, Graubard BI. Confidence intervals for proportions with small expected number of positive "
+    "counts estimated from survey data. Survey Methodology 1998; 24: 193–201.",
     "Lin 2017": "Lin TY, et al. Focal loss for dense object detection. ICCV 2017.",
     "Loshchilov 2019": "Loshchilov I, Hutter F. Decoupled weight decay regularization. ICLR 2019.",
     "Maier-Hein 2024": "Maier-Hein L, et al. Metrics reloaded: recommendations for image analysis validation. "

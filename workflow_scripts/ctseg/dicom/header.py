@@ -31,6 +31,7 @@ TAGS = [
     "BodyPartExamined",
     "BurnedInAnnotation",
     "Columns",
+    "ContrastBolusAgent",
     "ConvolutionKernel",
     "GantryDetectorTilt",
     "HighBit",

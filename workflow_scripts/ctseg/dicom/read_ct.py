@@ -15,6 +15,7 @@ from ctseg.errors import ScanError
 from ctseg.geometry.volume import Volume
 
 HEAD = ("HEAD", "BRAIN", "SKULL", "FACE", "ORBIT", "SINUS", "JAW")
+NO_CONTRAST = ("NO", "NONE", "N", "0", "WITHOUT", "OHNE", "NATIV", "NATIVE", "SANS", "NON")  # as an agent's name
 NOT_HU = ("OD", "MGML", "Z_EFF", "ED", "EDW", "PCT")  # PS3.3 C.11.1.1.2: values other than HU that CT may hold
 
 
@@ -95,6 +96,7 @@ def _acquisition_facts(part: Slice) -> dict[str, Any]:
         "manufacturer": header.text("Manufacturer") or None,
         "model": header.text("ManufacturerModelName") or None,
         "kernel": " ".join(header.texts("ConvolutionKernel")) or None,
+        "contrast": _contrast(header.text("ContrastBolusAgent")),
         "kvp": optional_number(header, "KVP"),
         "slice_thickness_mm": optional_number(header, "SliceThickness"),
         "patient_position": header.text("PatientPosition") or None,
@@ -105,3 +107,8 @@ def _acquisition_facts(part: Slice) -> dict[str, Any]:
         "transfer_syntax": header.syntax.name if header.syntax else None,
         "padding_hu": list(part.padding_hu) if part.padding_hu else None,
     }
+
+
+def _contrast(agent: str) -> bool | None:
+    """Whether a contrast agent was given; None where the header does not say. The agent's name is not passed on."""
+    return agent.upper() not in NO_CONTRAST if agent else None

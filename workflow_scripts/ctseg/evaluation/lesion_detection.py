@@ -1,5 +1,6 @@
 """How many of the lesions were found: components of the reference against components of the prediction."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -23,27 +24,61 @@ COLUMNS = {
 }
 
 
+@dataclass(frozen=True)
+class Matching:
+    """Numbered components of a reference against those of a prediction, by their numbers less one.
+
+    `shared` has the voxels that each two of them share [reference, prediction], `pairs` those that match one to one.
+    """
+
+    shared: np.ndarray
+    reference_voxels: np.ndarray
+    predicted_voxels: np.ndarray
+    pairs: list[tuple[int, int]]
+
+    @property
+    def ious(self) -> np.ndarray:
+        """Intersection over union of each two components."""
+        return _ious(self.shared, self.reference_voxels, self.predicted_voxels)
+
+    @property
+    def dices(self) -> list[float]:
+        """The Dice of each pair."""
+        return [
+            dice(self.shared[row, column], self.reference_voxels[row], self.predicted_voxels[column])
+            for row, column in self.pairs
+        ]
+
+
+NONE_THERE = Matching(np.zeros((0, 0)), np.zeros(0), np.zeros(0), [])
+
+
+def match_lesions(reference: np.ndarray, prediction: np.ndarray, smallest_iou: float) -> Matching:
+    """Match the components of two arrays of one shape, whose voxels hold their numbers from 1.
+
+    Pairs are matched one to one, the best IoU first, down to `smallest_iou`. A number without a voxel matches nothing.
+    """
+    shared, reference_voxels, predicted_voxels = _overlaps(reference, prediction)
+    pairs = _matched(_ious(shared, reference_voxels, predicted_voxels), smallest_iou)
+    return Matching(shared, reference_voxels, predicted_voxels, pairs)
+
+
 def lesion_metrics(reference: np.ndarray, prediction: np.ndarray, smallest_iou: float) -> dict[str, Any]:
     """Detection of the connected components of `reference` by those of `prediction`, boolean masks of one shape.
 
-    Pairs are matched one to one, the best IoU first, down to `smallest_iou`. `found_lesions` are matched ones,
-    `false_lesions` those of the prediction that are not; sensitivity, precision and F1 follow. `lesion_dice` is the
-    mean Dice over the lesions of the reference, 0 for those that were missed. Panoptic quality (Kirillov et al., CVPR
-    2019) counts pairs with an IoU above 0.5. What has nothing to divide by is NaN: sensitivity and `lesion_dice`
-    without a lesion, precision without a prediction, F1 and panoptic quality without either.
+    Components are matched as in `match_lesions`. `found_lesions` are matched ones, `false_lesions` those of the
+    prediction that are not; sensitivity, precision and F1 follow. `lesion_dice` is the mean Dice over the lesions of
+    the reference, 0 for those that were missed. Panoptic quality (Kirillov et al., CVPR 2019) counts pairs with an IoU
+    above 0.5. What has nothing to divide by is NaN: sensitivity and `lesion_dice` without a lesion, precision without a
+    prediction, F1 and panoptic quality without either.
     """
     box = bounding_box(reference | prediction)
-    shared, reference_sizes, predicted_sizes = np.zeros((0, 0)), np.zeros(0), np.zeros(0)
+    matching = NONE_THERE
     if box is not None:
-        shared, reference_sizes, predicted_sizes = _overlaps(
-            label_components(reference[box]), label_components(prediction[box])
-        )
-    n_reference, n_predicted = shared.shape
-    ious = shared / (reference_sizes[:, None] + predicted_sizes - shared)
-    pairs = _matched(ious, smallest_iou)
-    dices = [dice(shared[row, column], reference_sizes[row], predicted_sizes[column]) for row, column in pairs]
-    found = len(pairs)
-    strict = [ious[pair] for pair in pairs if ious[pair] > PANOPTIC_IOU]
+        matching = match_lesions(label_components(reference[box]), label_components(prediction[box]), smallest_iou)
+    n_reference, n_predicted = matching.shared.shape
+    found, ious = len(matching.pairs), matching.ious
+    strict = [ious[pair] for pair in matching.pairs if ious[pair] > PANOPTIC_IOU]
     both = n_reference + n_predicted
     return {
         "reference_lesions": n_reference,
@@ -53,7 +88,7 @@ def lesion_metrics(reference: np.ndarray, prediction: np.ndarray, smallest_iou: 
         "lesion_sensitivity": ratio(found, n_reference),
         "lesion_precision": ratio(found, n_predicted),
         "lesion_f1": ratio(2 * found, both),
-        "lesion_dice": ratio(sum(dices), n_reference),
+        "lesion_dice": ratio(sum(matching.dices), n_reference),
         "panoptic_quality": ratio(2 * sum(strict), both),
     }
 
@@ -65,6 +100,11 @@ def _overlaps(reference: np.ndarray, prediction: np.ndarray) -> tuple[np.ndarray
     counts = np.bincount(joint.ravel(), minlength=(n_reference + 1) * (n_predicted + 1))
     counts = counts.reshape(n_reference + 1, n_predicted + 1)
     return counts[1:, 1:], counts.sum(axis=1)[1:], counts.sum(axis=0)[1:]
+
+
+def _ious(shared: np.ndarray, reference_voxels: np.ndarray, predicted_voxels: np.ndarray) -> np.ndarray:
+    """Intersection over union [reference, prediction]; 0 where neither has a voxel."""
+    return shared / np.maximum(reference_voxels[:, None] + predicted_voxels - shared, 1)
 
 
 def _matched(ious: np.ndarray, smallest_iou: float) -> list[tuple[int, int]]:

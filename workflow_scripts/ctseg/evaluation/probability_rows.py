@@ -18,16 +18,18 @@ def froc_rows(
     low_threshold: Volume,
     probability: Volume,
     settings: PostprocessSettings,
+    threshold: float,
     lungs: Volume | None,
     params: Mapping[str, Any],
 ) -> Iterator[dict[str, Any]]:
-    """A row for each threshold and target; volumes as in `froc.lesion_counts`.
+    """A row for each threshold and target; volumes and the study's own `threshold` as in `froc.lesion_counts`.
 
     `params` has `case`, `split`, `fold`, the names of the `labels` in the order of their values, and the `lesion_iou`
     from which on a lesion counts as found.
     """
     names = params["labels"]
-    for row in lesion_counts(label, low_threshold, probability, settings, lungs, params["lesion_iou"], len(names)):
+    iou = params["lesion_iou"]
+    for row in lesion_counts(label, low_threshold, probability, settings, threshold, lungs, iou, len(names)):
         yield {**row, **_place(params), "label": names[row["label"] - 1]}
 
 

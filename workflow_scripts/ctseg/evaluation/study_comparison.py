@@ -9,7 +9,8 @@ from scipy.stats import wilcoxon
 
 from ctseg.catalogue.metrics import metric_of
 from ctseg.errors import InputError
-from ctseg.evaluation.summary import KEYS, TEXT, mean_interval
+from ctseg.evaluation.intervals import mean_interval
+from ctseg.evaluation.summary import KEYS, TEXT
 
 PAIRED = ["case", *KEYS]
 
@@ -21,8 +22,8 @@ def compare(
 
     Both are tables of `measure`. Only cases that stand in the same split of both are compared: what one study trained
     on says nothing. Of each metric the table has the pairs with a value in both, both means, the mean difference with
-    its 95 % bootstrap interval over patients, the median difference, how many cases rose and fell, and the p value of
-    Wilcoxon's signed-rank test (1945), which is 1 where nothing differs; it is not corrected for the number of
+    its 95 % interval over patients (`mean_interval`), the median difference, how many cases rose and fell, and the p
+    value of Wilcoxon's signed-rank test (1945), which is 1 where nothing differs; it is not corrected for the number of
     metrics. Raises InputError where no case is in both.
     """
     metrics = [column for column in ours if column not in TEXT and column in theirs]

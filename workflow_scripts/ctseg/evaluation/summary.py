@@ -4,18 +4,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from ctseg.evaluation.calibration import SUMS, calibration_metrics
 from ctseg.evaluation.froc import COUNTS
+from ctseg.evaluation.metric_intervals import metric_interval
 
 KEYS = ["split", "label"]
 TEXT = ["case", "split", "fold", "label", "state", "group", "metric"]  # even where it looks like a number, or like `NA`
 # How far a segmentation moves when the network's grid does: columns of `stability.stability`, and of the metrics.
 STABILITY = {"smallest_dice": "stability_dice", "volume_range_percent": "stability_volume_percent"}
 ALL = "all"  # the group of all cases
-RESAMPLES = 2000  # of the patients, for the interval of a mean
 
 
 def read_tables(paths: Iterable[str | Path]) -> pd.DataFrame:
@@ -40,8 +39,8 @@ def summarise(
     """Count, mean, median, standard deviation, quartiles and range of each metric, by split and label.
 
     `groups` are further columns of the cases, as {"site": {case: site}}: for each site follow rows of their own, whose
-    column `group` says so; it is `all` where every case of the split counts. `mean_low` and `mean_high` are the
-    bootstrap's 95 % interval of the mean over patients; `patients` names that of each case, where a patient may have
+    column `group` says so; it is `all` where every case of the split counts. `mean_low` and `mean_high` are the 95 %
+    interval of the mean over patients (`metric_interval`); `patients` names that of each case, where a patient may have
     several. Undefined values are left out of them; `n_cases` counts all cases, `n` those with a value, and the last
     columns how many were missed, false alarms, or empty on both sides.
     """
@@ -52,7 +51,7 @@ def summarise(
         owners = group["case"].map(patients) if patients else group["case"]
         for metric in metrics:
             values = group[metric].dropna()
-            low, high = mean_interval(values.to_numpy(), owners[values.index].to_numpy())
+            low, high = metric_interval(metric, group, owners)
             rows.append(
                 {
                     "split": split,
@@ -87,30 +86,6 @@ def _groups(
         for column, values in groups.items():
             for value, part in whole.groupby(whole["case"].map(values), sort=True):
                 yield (split, label, f"{column}: {value}"), part
-
-
-def mean_interval(values: np.ndarray, patients: np.ndarray, seed: int = 0) -> tuple[float, float]:
-    """The 95 % interval of the mean of `values`, by drawing patients with replacement; the same each time.
-
-    Percentile bootstrap (Efron 1979); all values of a drawn patient count. NaN for fewer than two patients.
-    """
-    _, owner = np.unique(patients, return_inverse=True)
-    if owner.size == 0 or owner.max() == 0:
-        return float("nan"), float("nan")
-    sums, counts = np.bincount(owner, weights=values), np.bincount(owner)
-    drawn = np.random.default_rng(seed).integers(counts.size, size=(RESAMPLES, counts.size))
-    means = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
-    low, high = np.percentile(means, [2.5, 97.5])
-    return float(low), float(high)
-
-
-def limits_of_agreement(cases: pd.DataFrame) -> tuple[float, float, float]:
-    """The mean volume error in cm³ between the limits that hold 95 % of the cases, if errors are normal.
-
-    Bland and Altman, Lancet 1986. The limits are NaN for fewer than two cases.
-    """
-    bias, sd = cases["volume_error_cm3"].mean(), cases["volume_error_cm3"].std()
-    return bias - 1.96 * sd, bias, bias + 1.96 * sd
 
 
 def froc_curve(counts: pd.DataFrame) -> pd.DataFrame:
@@ -193,8 +168,8 @@ def note(summary: pd.DataFrame, baseline: pd.DataFrame) -> str:
 
 
 def member_table(histories: dict[str, pd.DataFrame], members: dict[str, tuple[int, int]]) -> pd.DataFrame:
-    """One row a network: its fold and repeat, step and Dice of the validation whose weights were kept, and the Dice of
-    training cases by then.
+    """One row a network: its fold and repeat, step and Dice of the validation whose weights were kept, the Dice of
+    training cases by then, and for how many steps it was trained.
 
     Two rows follow where there are several networks, `mean` and `sd`, the sample's standard deviation.
     """
@@ -204,10 +179,10 @@ def member_table(histories: dict[str, pd.DataFrame], members: dict[str, tuple[in
         fold, repeat = members[name]
         rows.append({"network": name, "fold": fold, "repeat": repeat + 1})
         rows[-1] |= {"step": int(kept["step"]), "validation_dice": float(kept["validation_dice"])}
-        rows[-1] |= {"training_dice": float(kept["training_dice"])}
+        rows[-1] |= {"training_dice": float(kept["training_dice"]), "trained_steps": int(history["step"].iloc[-1])}
     table = pd.DataFrame(rows)
     if len(table) > 1:
         dice = table["validation_dice"]
         spread = pd.DataFrame({"network": ["mean", "sd"], "validation_dice": [dice.mean(), dice.std()]})
-        table = pd.concat([table.astype({"fold": "Int64", "repeat": "Int64", "step": "Int64"}), spread])
+        table = pd.concat([table.astype(dict.fromkeys(["fold", "repeat", "step", "trained_steps"], "Int64")), spread])
     return table

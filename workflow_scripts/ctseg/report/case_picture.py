@@ -56,14 +56,14 @@ def draw_case(
     ]
     figure, axes = plt.subplots(2, 2, figsize=(9, 8.6), facecolor="black", layout="constrained")
     for axis, (plane, normal) in zip(axes.flat, PLANES.items(), strict=False):
-        _draw_plane(axis, np.take(shown.voxels_zyx, focus[normal], axis=normal), plane, shown.grid, window_hu)
+        draw_plane(axis, np.take(shown.voxels_zyx, focus[normal], axis=normal), plane, shown.grid, window_hu)
         for voxels, colour, width in outlines:
-            _draw_outline(axis, np.take(voxels, focus[normal], axis=normal) > 0, colour, width)
+            draw_outline(axis, np.take(voxels, focus[normal], axis=normal) > 0, colour, width)
     front = PLANES["coronal"]
-    _draw_plane(axes[1, 1], _brightest(shown, field).max(axis=front), "coronal", shown.grid, window_hu)
+    draw_plane(axes[1, 1], _brightest(shown, field).max(axis=front), "coronal", shown.grid, window_hu)
     axes[1, 1].set_title("brightest voxels, from the front", color="white", fontsize=10)
     for voxels, colour, width in outlines:
-        _draw_outline(axes[1, 1], np.max(voxels > 0, axis=front), colour, width)
+        draw_outline(axes[1, 1], np.max(voxels > 0, axis=front), colour, width)
     entries = [("segmentation", PREDICTION)]
     entries += [("label", REFERENCE)] if wanted is not None else []
     entries += [("lung field", LUNGS)] if field is not None else []
@@ -85,14 +85,14 @@ def _brightest(image: Volume, field: Volume | None) -> np.ndarray:
     return np.where(field.voxels_zyx > 0, image.voxels_zyx, AIR_HU)
 
 
-def _draw_outline(axis: Axes, mask: np.ndarray, colour: str, width: float) -> None:
+def draw_outline(axis: Axes, mask: np.ndarray, colour: str, width: float) -> None:
     """The outline of a mask [row, column]; closed at the border of the scan, and there for a scan of one slice too."""
     if mask.any():
         rows, columns = (np.arange(-1, size + 1) for size in mask.shape)
         axis.contour(columns, rows, np.pad(mask, 1), levels=[0.5], colors=[colour], linewidths=width)
 
 
-def _draw_plane(axis: Axes, picture: np.ndarray, plane: str, grid: Grid, window_hu: tuple[float, float]) -> None:
+def draw_plane(axis: Axes, picture: np.ndarray, plane: str, grid: Grid, window_hu: tuple[float, float]) -> None:
     """A picture in one of `PLANES`, [row, column] in HU, with its sides named."""
     rows_mm, columns_mm = np.delete(np.asarray(grid.spacing_zyx_mm), PLANES[plane])
     # Rows of coronal and sagittal slices run to the head, so they are drawn from below.

@@ -7,15 +7,19 @@ import pandas as pd
 
 from ctseg.plurals import counted
 
-TEXT = dict.fromkeys(["case", "split", "fold", "manufacturer", "model", "kernel", "warnings"], str)
-
-
+TEXT = dict.fromkeys(["case", "split", "fold", "manufacturer", "model", "kernel", "contrast", "warnings"], str)
 LABEL_COLUMNS = ["case", "label", "voxels", "volume_cm3", "drawn", "lost", "lost_to"]
 # Of labels that were corrected; the table of a study without any does not have them.
 CORRECTION_COLUMNS = ["before_cm3", "added_cm3", "removed_cm3", "dice_with_before", "corrected_by", "comment"]
+YES_NO: dict[Any, str] = {True: "yes", False: "no"}
 MOST_VALUES = 10  # that are listed in a line
 
 Facts = Mapping[str, Mapping[str, Any]]  # by case
+
+
+def subjects(source: str) -> str:
+    """What scans are of, in a word: phantoms where the study makes them itself (`cases.source`), else patients."""
+    return "phantom" if source == "phantom" else "patient"
 
 
 def cohort_table(facts: Facts, places: Facts, labels: Facts | None = None) -> pd.DataFrame:
@@ -42,6 +46,7 @@ def cohort_table(facts: Facts, places: Facts, labels: Facts | None = None) -> pd
                 "manufacturer": known.get("manufacturer"),
                 "model": known.get("model"),
                 "kernel": known.get("kernel"),
+                "contrast": YES_NO.get(known.get("contrast")),
                 "kvp": known.get("kvp"),
                 "warnings": "; ".join(warnings) or None,
             }

@@ -18,7 +18,7 @@ FEW_CASES = 30  # with fewer cases the interval of a mean is always wide
 MOVED_PERCENT = 10  # a larger change of a volume over shifted grids gives a caution
 FAILED = ("missed", "false_alarm")
 # Metrics on the front page, in their order.
-HEADLINE = ("dice", "surface_dice", "hd95_mm", "absolute_volume_error_cm3", "lesion_sensitivity", "false_lesions")
+HEADLINE = ("dice", "surface_dice", "hd95_mm", "absolute_volume_error_cm3", "false_lesions")
 # Columns of each case that are shown; the others stand in the file.
 CASE_COLUMNS = ["case", "split", "label", "state", "dice", "surface_dice", "hd95_mm", "assd_mm"]
 CASE_COLUMNS += ["reference_volume_cm3", "predicted_volume_cm3", "volume_error_percent"]
@@ -42,8 +42,12 @@ def _shown(columns: Iterable[str], wanted: Sequence[str]) -> list[str]:
     return found
 
 
-def headline(summary: pd.DataFrame, split: str) -> dict[str, list[dict[str, Any]]]:
-    """For each label the tiles of the front page: name, mean with its unit, and its interval in words."""
+def headline(summary: pd.DataFrame, split: str, lesions: pd.DataFrame) -> dict[str, list[dict[str, Any]]]:
+    """For each label the tiles of the front page: name, mean with its unit, and its interval in words.
+
+    `lesions` is the table of `lesion_summary`, whose sensitivity over all lesions has a tile of its own.
+    """
+    all_lesions = lesions[(lesions["split"] == split) & (lesions["diameter"] == ALL)].set_index("label")
     rows = summary[(summary["split"] == split) & (summary["group"] == ALL)]
     labels: dict[str, list[dict[str, Any]]] = {}
     for label, found in rows.groupby("label", sort=False):
@@ -57,8 +61,16 @@ def headline(summary: pd.DataFrame, split: str) -> dict[str, list[dict[str, Any]
                 at = f" at {column.removeprefix('surface_dice_').removesuffix('mm')} mm" if column != metric else ""
                 value = "–" if np.isnan(row["mean"]) else f"{row['mean']:.3g}{unit}"
                 tiles.append({"name": known.title + at, "value": value, "interval": _interval(row)})
-        labels[str(label)] = tiles
+        labels[str(label)] = [*tiles[:-1], _found(all_lesions.loc[label]), *tiles[-1:]]
     return labels
+
+
+def _found(row: Any) -> dict[str, Any]:
+    """The tile of the lesions found."""
+    interval = "the share cannot be estimated"
+    if not np.isnan(row["sensitivity_low"]):
+        interval = f"{row['sensitivity']:.0%}; {row['sensitivity_low']:.0%} to {row['sensitivity_high']:.0%}"
+    return {"name": "Lesions found", "value": f"{row['found']:.0f} of {row['lesions']:.0f}", "interval": interval}
 
 
 def _interval(row: Any) -> str:
@@ -150,7 +162,7 @@ def cautions(
         f"Of {counted(len(cohort), 'scan')}, {warned} with a warning; see the table of the cohort.": warned > 0,
     }
     on_metrics = [] if cases is None else _cautions_on_metrics(cases[cases["split"] == split], split)
-    always = "The model is research software, not a medical device. It is only valid for scans like the cohort's."
+    always = "The model is research software, not a medical device. It is only valid for scans like its training scans."
     return [*on_metrics, *(text for text, holds in found.items() if holds), always]
 
 
@@ -161,9 +173,8 @@ def _cautions_on_metrics(measured: pd.DataFrame, split: str) -> list[str]:
     found = {
         "No case was held out: the figures come from cases that were used to choose weights, threshold and "
         "postprocessing, and are therefore too good.": split != "test",
-        f"Only {counted(n_cases, 'case')} measured: the intervals are wide, and subgroups have no meaning.": (
-            n_cases < FEW_CASES
-        ),
+        f"Only {counted(n_cases, 'case')} measured: the intervals are wide and cannot include failures "
+        "that none of these cases shows; subgroups have no meaning.": (n_cases < FEW_CASES),
         f"With the network's grid shifted by half a voxel, {counted(moved, 'volume')} of {len(measured)} changed by "
         f"more than {MOVED_PERCENT} %: smaller differences have no meaning for these.": moved > 0,
         f"In {len(failed)} of {len(measured)} comparisons the target was missed completely, or found in a case "

@@ -1,39 +1,35 @@
 """All parts of a study's report, from the files of its results."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import yaml
-from markupsafe import Markup
 
-from ctseg.decisions import Stored
 from ctseg.evaluation.summary import read_tables
-from ctseg.file_hash import sha256_of
 from ctseg.files import read_json
 from ctseg.inference.model_card import ModelCard, read_card_file
 from ctseg.plurals import counted
-from ctseg.report.cohort import read_cohort
+from ctseg.report.claim import StudyFacts, checklist
+from ctseg.report.cohort import read_cohort, subjects
 from ctseg.report.content import (
-    caption,
     cautions,
     costs,
     headline,
     headline_split,
-    looked_through,
     pictured,
     shown_cases,
     shown_summary,
-    training_speeds,
     versions,
     worst_first,
 )
-from ctseg.report.html import decision_table, photograph, svg, table
+from ctseg.report.html import decision_table, svg, table
+from ctseg.report.lesion_pictures import chosen_lesions, lesion_pictures, told
 from ctseg.report.methods_text import methods
-from ctseg.report.slice_viewer import preview
-from ctseg.scans.nifti import read_nifti
+from ctseg.report.model_parts import card_table, on_training, read_members
+from ctseg.report.pictures import case_volumes, picture, previews
+from ctseg.report.scan_parts import on_scans, refused_table
 
 SECTIONS = {
     "summary": "Summary",
@@ -43,11 +39,12 @@ SECTIONS = {
     "results": "Results",
     "model": "Model card",
     "methods": "Methods",
+    "checklist": "Checklist",
 }
 FIGURES = {
     "dice": "Dice of each case, by split and by the size of the target.",
-    "volumes": "Volumes, equal on the line, and their difference with its mean and 95 % limits of agreement.",
-    "froc": "Lesions found against false lesions, over the thresholds; high ones leave too little of each lesion.",
+    "volumes": "Volumes, equal on the line, and their difference with its mean and limits for 95 % of further cases.",
+    "froc": "Lesions found against false lesions, those with the highest mean probability first.",
     "calibration": "Share of target voxels at each probability, within 10 mm of the target's box.",
 }
 
@@ -64,75 +61,32 @@ def gather(source: Any, params: Mapping[str, Any]) -> dict[str, Any]:
     chosen = pictured(measured, [case for case in figures if case not in measured], params["pictures"])
     made = {name: read_json(source.get(name)) for name in ("plan", "postprocessing", "inference") if source.get(name)}
     # A scan whose label was refused is segmented, but neither trained on nor tested with.
-    told_of = cohort[~cohort["case"].isin(_refused(source)["case"])] if "plan" in made else cohort
-    paragraphs, references = methods(params["config"], made, told_of, card, cases is not None)
+    told_of = cohort[~cohort["case"].isin(refused_table(source)["case"])] if "plan" in made else cohort
+    members = read_members(source)
+    steps = [] if members is None else members["trained_steps"].astype(int).tolist()
+    paragraphs, references = methods(params["config"], made, told_of, card, cases is not None, steps)
     links = {case: f"#case-{case}" for case in chosen}
     return {
         "study": params["study"],
         "sections": SECTIONS,
-        "pictures": [_picture(case, figures[case], cases) for case in chosen],
+        "subject": subjects(params["config"]["cases"]["source"]),
+        "pictures": [picture(case, figures[case], cases) for case in chosen],
         "pictures_text": f" {len(chosen)} of {len(figures)} cases are shown." if len(chosen) < len(figures) else "",
-        "previews": _previews(source, params, cases, card.preparation.window_hu),
-        "card_table": _card_table(card, source.model, params),
+        "previews": previews(source, params, cases, card.preparation.window_hu),
+        "card_table": card_table(card, source.model, params),
         "postprocessing_table": decision_table(made["postprocessing"]),
         "inference_table": decision_table(made["inference"]),
         "methods": paragraphs,
         "references": references,
+        "claim_table": table(checklist(_study_facts(source, params, card, cases)), sortable=True),
         "cost_table": table(costs(Path(params["benchmarks"])), sortable=True),
         "software_table": table(versions(card.versions)),
         "configuration": yaml.safe_dump(params["config"], allow_unicode=True, sort_keys=False),
-        **_on_scans(source, params, cohort, links),
-        **_on_training(source, params, made),
+        **on_scans(source, params, cohort, links, None if cases is None else len(measured)),
+        **on_training(source, params, made),
         **_on_metrics(source, params, cases, links),
-        **_front_page(source, params, cohort, card, cases),
-    }
-
-
-def _on_scans(source: Any, params: Mapping[str, Any], cohort: pd.DataFrame, links: Mapping[str, str]) -> dict[str, Any]:
-    """The parts on the scans, and on what is unusual about them; those with a flag come first."""
-    scans = pd.read_csv(source.scans, sep="\t", dtype={"case": str, "flags": str}, keep_default_na=False)
-    refused = _refused(source)
-    over = pd.read_csv(source.passed_over, sep="\t", dtype={"case": str})
-    labels = pd.read_csv(source.label_table, sep="\t", dtype={"case": str, "label": str}, keep_default_na=False)
-    return {
-        "cohort_text": _cohort_text(cohort),
-        "cohort_figure": svg(source.cohort_figure),
-        "cohort_table": table(cohort.dropna(axis="columns", how="all"), sortable=True),
-        "passed_over": over,
-        "passed_over_table": table(over),
-        "label_table": table(labels, sortable=True) if len(labels) else "",
-        "label_notes": Path(source.label_notes).read_text(encoding="utf-8").splitlines(),
-        "excluded": params["excluded"],
-        "refused_table": table(refused) if len(refused) else "",
-        "scans_table": table(scans.sort_values("flags", key=lambda flags: flags == "", kind="stable"), links, True),
-    }
-
-
-def _refused(source: Any) -> pd.DataFrame:
-    """The cases that were refused, with the reason of each."""
-    return pd.read_csv(source.refused, sep="\t", dtype=str, keep_default_na=False)
-
-
-def _on_refused(source: Any) -> list[str]:
-    """A caution if cases were refused."""
-    refused = _refused(source)["case"].nunique()
-    text = f"{counted(refused, 'case')} refused: scan or label is unusable; the section Cohort gives the reason."
-    return [text] if refused else []
-
-
-def _on_training(source: Any, params: Mapping[str, Any], made: Mapping[str, Stored]) -> dict[str, Any]:
-    """The parts on the study's own networks; empty if the model is from another study."""
-    if not source.get("members"):
-        parts = ("training_speeds", "training_figure", "members_table", "parity_table", "plan_table", "variants_table")
-        return dict.fromkeys(parts, "")
-    variants = pd.read_csv(source.variants, sep="\t", keep_default_na=False)
-    return {
-        "training_speeds": training_speeds(Path(params["logs"]) / "train"),
-        "training_figure": svg(source.training),
-        "members_table": table(pd.read_csv(source.members, sep="\t", dtype={"network": str})),
-        "parity_table": table(pd.DataFrame(read_json(source.parity)["sizes"])),
-        "plan_table": decision_table(made["plan"]),
-        "variants_table": table(variants) if len(variants) else "",
+        **_on_lesions(source, params, cases, card),
+        **_front_page(source, params, cohort, card, cases, members),
     }
 
 
@@ -141,49 +95,100 @@ def _on_metrics(
 ) -> dict[str, Any]:
     """The parts on metrics; empty if no case has a label."""
     if cases is None:
-        return {"result_figures": {}, "case_table": "", "summary_table": "", "note": ""}
+        return {"result_figures": {}, "case_table": "", "summary_table": "", "strata_table": "", "note": ""}
+    strata = read_strata(source)
     return {
         "result_figures": {FIGURES[name]: svg(source.get(name)) for name in FIGURES if source.get(name)},
         "case_table": table(shown_cases(cases), links, sortable=True),
         "summary_table": table(shown_summary(read_tables([source.summary])), sortable=True),
+        "strata_table": table(strata, sortable=True) if len(strata) else "",
         "note": Path(source.note).read_text(encoding="utf-8"),
     }
 
 
+def _on_lesions(source: Any, params: Mapping[str, Any], cases: pd.DataFrame | None, card: ModelCard) -> dict[str, Any]:
+    """All lesions together and by diameter, and pictures of missed and false ones; empty if no case has a label."""
+    if cases is None:
+        return {"lesion_table": "", "lesion_pictures": [], "lesion_text": ""}
+    lesions = read_tables([source.lesions])
+    chosen = chosen_lesions(lesions, headline_split(cases), params["lesion_pictures"])
+    return {
+        "lesion_table": table(read_lesion_summary(source), sortable=True),
+        "lesion_pictures": lesion_pictures(chosen, case_volumes(source, params), card.preparation.window_hu),
+        "lesion_text": told(lesions, len(chosen)),
+    }
+
+
+def read_strata(source: Any) -> pd.DataFrame:
+    """The table of results by acquisition, with values that may look like numbers as text."""
+    return pd.read_csv(source.strata, sep="\t", dtype=dict.fromkeys(["split", "label", "stratum", "value"], str))
+
+
+def read_lesion_summary(source: Any) -> pd.DataFrame:
+    """The table of all lesions together and by diameter."""
+    return pd.read_csv(source.lesion_summary, sep="\t", dtype=dict.fromkeys(["split", "label", "diameter"], str))
+
+
+def _study_facts(source: Any, params: Mapping[str, Any], card: ModelCard, cases: pd.DataFrame | None) -> StudyFacts:
+    """What decides on the checklist."""
+    config = params["config"]
+    origin = config["cases"]["source"]
+    return StudyFacts(
+        trained=bool(source.get("members")),
+        measured=cases is not None,
+        held_out=cases is not None and headline_split(cases) == "test",
+        ensemble=card.n_networks > 1,
+        pretrained=bool(config["train"]["init_from"]),
+        stability=cases is not None and "stability_dice" in cases,
+        strata=cases is not None and len(read_strata(source)) > 0,
+        archive=origin not in ("phantom", "table", "folder"),
+        phantoms=origin == "phantom",
+        licensed=params["licence"] != "not stated",
+    )
+
+
 def _front_page(
-    source: Any, params: Mapping[str, Any], cohort: pd.DataFrame, card: ModelCard, cases: pd.DataFrame | None
+    source: Any,
+    params: Mapping[str, Any],
+    cohort: pd.DataFrame,
+    card: ModelCard,
+    cases: pd.DataFrame | None,
+    members: pd.DataFrame | None,
 ) -> dict[str, Any]:
     """Summary, headline figures and cautions."""
     facts = source.get("lungs_facts", []) if card.preparation.region == "lungs" else []
     plausible = {Path(path).stem: bool(read_json(path)["plausible"]) for path in facts}
     split = "" if cases is None else headline_split(cases)
-    networks = _networks(source.members) if source.get("members") else None
+    networks = None if members is None else dict(zip(members["network"], members["validation_dice"], strict=True))
     origin = params["config"]["cases"]["source"]
+    tiles = {} if cases is None else headline(read_tables([source.summary]), split, read_lesion_summary(source))
     return {
-        "summary": _summary(cohort, card, cases, split, networks is None),
-        "headline": {} if cases is None else headline(read_tables([source.summary]), split),
+        "summary": summary(cohort, card, cases, split, members is None, subjects(origin)),
+        "headline": tiles,
         "headline_split": split,
         "cautions": [*_on_refused(source), *cautions(cases, cohort, split, origin, networks, plausible)],
     }
 
 
-def _networks(path: str) -> dict[str, float]:
-    """The validation Dice of each network of the study."""
-    members = pd.read_csv(path, sep="\t", dtype={"network": str})
-    alone = members[members["fold"].notna()]  # not the rows of their mean and spread
-    return dict(zip(alone["network"], alone["validation_dice"], strict=True))
+def _on_refused(source: Any) -> list[str]:
+    """A caution if cases were refused."""
+    refused = refused_table(source)["case"].nunique()
+    text = f"{counted(refused, 'case')} refused: scan or label is unusable; the section Cohort gives the reason."
+    return [text] if refused else []
 
 
-def _summary(cohort: pd.DataFrame, card: ModelCard, cases: pd.DataFrame | None, split: str, given: bool) -> str:
-    """Summary of the study, in one or two sentences."""
+def summary(
+    cohort: pd.DataFrame, card: ModelCard, cases: pd.DataFrame | None, split: str, given: bool, who: str
+) -> str:
+    """Summary of the study in one or two sentences; `who` is what scans are of, `given` a model from another study."""
     networks = "A 3-D network" if card.n_networks == 1 else f"An ensemble of {card.n_networks} 3-D networks"
     targets = ", ".join(card.labels)
-    scans, patients = counted(len(cohort), "CT scan"), counted(cohort["patient"].nunique(), "patient")
+    scans, patients = counted(len(cohort), "CT scan"), counted(cohort["patient"].nunique(), who)
     done = f"{networks} was trained on {card.training_cases} of {scans} of {patients} to segment {targets}."
     if given:
         done = (
-            f"A model that was trained on {card.training_cases} other scans segmented {targets} in {scans} of "
-            f"{patients}."
+            f"A model from another study, trained there on {counted(card.training_cases, 'scan')}, segmented {targets} "
+            f"in {scans} of {patients}."
         )
     if cases is None:
         return f"{done} None of them has a label, so nothing was measured."
@@ -192,60 +197,3 @@ def _summary(cohort: pd.DataFrame, card: ModelCard, cases: pd.DataFrame | None, 
         f"{done} It was measured on {measured} of the split “{split}”, on the grid of each scan, with the exported "
         "model file itself."
     )
-
-
-def _cohort_text(cohort: pd.DataFrame) -> str:
-    """How many scans and patients each split has."""
-    parts = [
-        f"{split}: {counted(len(rows), 'scan')} of {counted(rows['patient'].nunique(), 'patient')}"
-        for split, rows in cohort.groupby("split")
-    ]
-    return "; ".join(parts) + ". No patient is in two splits."
-
-
-def _picture(case: str, path: str, cases: pd.DataFrame | None) -> dict[str, Any]:
-    """A case's picture with its caption."""
-    rows = None if cases is None else cases[cases["case"] == case]
-    text = case if rows is None or rows.empty else f"{case} ({rows['split'].iloc[0]}): {caption(rows)}"
-    return {"case": case, "image": photograph(path, text), "caption": text}
-
-
-def _previews(
-    source: Any, params: Mapping[str, Any], cases: pd.DataFrame | None, window_hu: tuple[float, float]
-) -> Markup:
-    """The volumes of the slice viewer as JSON; empty if none are wanted."""
-    files = dict(zip(params["segmented"], zip(source.images, source.segmentations, strict=True), strict=True))
-    labels = dict(zip(params["measured"], source.get("labels", []), strict=True))
-    chosen = (
-        looked_through(cases, params["viewer_cases"]) if cases is not None else list(files)[: params["viewer_cases"]]
-    )
-    volumes = []
-    for case in chosen:
-        image, segmentation = (read_nifti(path) for path in files[case])
-        label = read_nifti(labels[case]) if case in labels else None
-        name = case if cases is None else f"{case}: {caption(cases[cases['case'] == case])}"
-        volumes.append({"name": name, **preview(image, segmentation, label, window_hu)})
-    # Within a script element only the end of that element has a meaning.
-    return Markup(json.dumps(volumes).replace("</", "<\\/")) if volumes else Markup("")
-
-
-def _card_table(card: ModelCard, model: str, params: Mapping[str, Any]) -> Markup:
-    """The model card: intended use, input, output, and hash of the file."""
-    prepared, multiple = card.preparation, " × ".join(map(str, card.multiple_zyx))
-    classes = card.labels
-    rows = {
-        "intended use": params["intended_use"],
-        "not for": "diagnosis or treatment: research software, not a medical device",
-        "licence": params["licence"],
-        "input": "one CT scan in HU; DICOM, NIfTI, NRRD or MetaImage, any orientation and spacing",
-        "output": f"a mask of {', '.join(classes)} on the scan's own grid; a table of components",
-        "network's input": f"`hu`, float32 [batch, 1, z, y, x] at {list(prepared.spacing_xyz_mm)} mm (x, y, z); "
-        f"sizes are multiples of {multiple}",
-        "network's output": f"`probabilities`, float32 [batch, {len(classes)}, z, y, x]: {', '.join(classes)}",
-        "region": prepared.region,
-        "training data": f"{card.training_cases} scans; hash {card.training_hash[:16]}",
-        "networks": str(card.n_networks),
-        "file": f"model/model.onnx, {Path(model).stat().st_size / 2**20:.1f} MiB",
-        "SHA-256": sha256_of(model),
-    }
-    return table(pd.DataFrame({"field": rows.keys(), "value": rows.values()}))

@@ -68,8 +68,8 @@ def svg(path: str | Path) -> Markup:
     return Markup(f'<img alt="" src="data:image/svg+xml;base64,{data}">')
 
 
-def photograph(path: str | Path, alt: str) -> Markup:
-    """A PNG as an `img` element that holds its own data as WebP, with a text for those who can't see it."""
+def photograph(path: str | Path | BytesIO, alt: str) -> Markup:
+    """A PNG, or its bytes, as an `img` element that holds its data as WebP, with a text for those who can't see it."""
     with Image.open(path) as picture:
         buffer = BytesIO()
         picture.convert("RGB").save(buffer, "WEBP", quality=WEBP_QUALITY, method=4)

@@ -1,6 +1,6 @@
 """The methods of a study as text for a paper, with its own values and references."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -13,9 +13,10 @@ from ctseg.catalogue.networks import NETWORKS
 from ctseg.catalogue.optimisers import OPTIMISERS
 from ctseg.catalogue.references import REFERENCES
 from ctseg.decisions import Stored, values_of
-from ctseg.evaluation.summary import RESAMPLES
 from ctseg.inference.model_card import ModelCard
 from ctseg.network.kinds import kind_name
+from ctseg.plurals import counted
+from ctseg.report.cohort import subjects
 
 CHANGES = {
     "rotate_degrees": "rotation (up to {}°)",
@@ -44,21 +45,27 @@ class Citations:
 
 
 def methods(
-    config: Mapping[str, Any], made: Mapping[str, Stored], cohort: pd.DataFrame, card: ModelCard, measured: bool
+    config: Mapping[str, Any],
+    made: Mapping[str, Stored],
+    cohort: pd.DataFrame,
+    card: ModelCard,
+    measured: bool,
+    trained_steps: Sequence[int] = (),
 ) -> tuple[list[str], list[str]]:
     """Paragraphs on data, network, inference and evaluation; and the references in the order of their numbers.
 
     `made` has the decisions `postprocessing` and `inference`, and `plan` where the study trained its model itself;
-    `card` is the model's.
+    `card` is the model's, and `trained_steps` those that each of its networks was trained for.
     """
     cite = Citations()
     postprocessing, infer = values_of(made["postprocessing"]), values_of(made["inference"])
     if "plan" in made:
         decided = values_of(made["plan"])
         paragraphs = [_data(config, decided, cohort, cite), _training(config, decided, card.versions, cite)]
+        paragraphs[-1] += _stopped(config["train"], trained_steps)
     else:
-        paragraphs = [_given_model(card, cohort)]
-    paragraphs.append(_inference(postprocessing, infer))
+        paragraphs = [_given_model(card, cohort, config["cases"]["source"])]
+    paragraphs.append(_inference(postprocessing, infer, given="plan" not in made))
     if measured:
         paragraphs.append(_evaluation(config, cite))
     paragraphs.append(
@@ -73,13 +80,18 @@ def _cited(entry: Entry, cite: Citations) -> str:
     return f"{entry.description}{cite(*entry.cite)}"
 
 
-def _given_model(card: ModelCard, cohort: pd.DataFrame) -> str:
+def _scans(cohort: pd.DataFrame, source: str) -> str:
+    """How many scans of how many patients."""
+    return f"{counted(len(cohort), 'CT scan')} of {counted(cohort['patient'].nunique(), subjects(source))}"
+
+
+def _given_model(card: ModelCard, cohort: pd.DataFrame, source: str) -> str:
     """Scans and model of a study that trains nothing."""
     prepared = card.preparation
     return (
-        f"{len(cohort)} CT scans of {cohort['patient'].nunique()} patients were segmented with a model for "
-        f"{', '.join(card.labels)} that had been trained on {card.training_cases} other scans (hash of its "
-        f"training data {card.training_hash[:16]}). Scans were resampled linearly to voxels of "
+        f"{_scans(cohort, source)} were segmented with a model for {', '.join(card.labels)} from another study, in "
+        f"which it was trained on {counted(card.training_cases, 'scan')} (hash of these training data "
+        f"{card.training_hash[:16]}). Scans were resampled linearly to voxels of "
         f"{_listed(prepared.spacing_xyz_mm)} mm."
     )
 
@@ -93,15 +105,15 @@ def _data(config: Mapping[str, Any], decided: Mapping[str, Any], cohort: pd.Data
     """Scans, splits and preprocessing."""
     counts = cohort["split"].value_counts()
     splits = ", ".join(f"{counts[split]} for {name}" for split, name in SPLIT_NAMES.items() if split in counts)
-    folds = config["split"]["folds"]
-    archive = ARCHIVES.get(config["cases"]["source"])
+    folds, source = config["split"]["folds"], config["cases"]["source"]
+    archive = ARCHIVES.get(source)
     origin = f" from {_cited(archive, cite)}" if archive else ""
-    drawn = "at random by patient" if config["cases"]["source"] != "table" else "by patient"
+    drawn = f"by {subjects(source)}" if source == "table" else f"at random by {subjects(source)}"
     crossed = f" {folds}-fold cross-validation was done on the training cases." if folds > 1 else ""
     low, high = decided["window_hu"]
     inside = "cropped to the lung field with a margin and " if decided["region"] == "lungs" else ""
     return (
-        f"{len(cohort)} CT scans of {cohort['patient'].nunique()} patients{origin} were split {drawn}: {splits}."
+        f"{_scans(cohort, source)}{origin} were split {drawn}: {splits}."
         f"{crossed} "
         f"Scans were {inside}resampled linearly to voxels of {_listed(decided['spacing_mm'])} mm; CT numbers were "
         f"clipped to {low:g} to {high:g} HU. Masks were interpolated class by class; a voxel was assigned "
@@ -137,12 +149,23 @@ def _training(
         f"after {train['warmup_steps']} steps of warm-up, weight decay {train['weight_decay']:g}), with the mean of "
         f"{_cited(loss, cite)} as the loss (weight of the first: {train['dice_weight']:g}). Augmentation: "
         f"{', '.join(changes) or 'none'}. Every {train['validate_every']} steps the validation cases were segmented by "
-        f"sliding window; {averaged}the weights with the best smoothed Dice were kept, and training stopped early "
-        f"after {train['patience']} validations without improvement.{ensemble}"
+        f"sliding window; {averaged}the weights with the best smoothed Dice were kept.{ensemble}"
     )
 
 
-def _inference(decided: Mapping[str, Any], infer: Mapping[str, Any]) -> str:
+def _stopped(train: Mapping[str, Any], trained_steps: Sequence[int]) -> str:
+    """Whether training ended before its last step."""
+    early = [steps for steps in trained_steps if steps < train["steps"]]
+    rule = f" Training was to stop after {train['patience']} validations without improvement"
+    if not early:
+        return f"{rule}, which did not occur: all {train['steps']} steps were done."
+    reached = " to ".join(str(steps) for steps in sorted({min(early), max(early)}))
+    if len(trained_steps) == 1:
+        return f"{rule}, and stopped after {reached} steps."
+    return f"{rule}; {len(early)} of {len(trained_steps)} networks stopped so, after {reached} steps."
+
+
+def _inference(decided: Mapping[str, Any], infer: Mapping[str, Any], given: bool) -> str:
     """From a scan to its segmentation."""
     window = (
         "the size of the training patches" if infer["window"] == "patch" else "the largest size that fits the memory"
@@ -150,12 +173,14 @@ def _inference(decided: Mapping[str, Any], infer: Mapping[str, Any]) -> str:
     smallest = f"; components below {decided['min_volume_mm3']:g} mm³ were removed" if decided["min_volume_mm3"] else ""
     largest = "; only the largest component of a class was kept" if decided["keep_largest"] else ""
     outside = "; components outside the lung field were removed" if decided["restrict_to_region"] else ""
+    origin = "Values left open by the config were chosen on cases that the network was not trained on."
+    if given:
+        origin = "Values left open by the config are those that the model file states."
     mirrored = f", averaged over mirror images along {infer['mirror_axes']}" if infer["mirror_axes"] else ""
     return (
         f"Scans were segmented by sliding windows of {window} with an overlap of {infer['overlap']:.0%} of a patch and "
         f"Gaussian weights, in {infer['precision']}{mirrored}. Probabilities were interpolated linearly to the grid of "
-        f"the scan, with a threshold of {decided['threshold']:g}{smallest}{largest}{outside}. Values left "
-        "open by the config were chosen on cases that the network was not trained on."
+        f"the scan, with a threshold of {decided['threshold']:g}{smallest}{largest}{outside}. {origin}"
     )
 
 
@@ -179,9 +204,13 @@ def _evaluation(config: Mapping[str, Any], cite: Citations) -> str:
         )
     if measure["stability"]:
         text += f" The {moved} describe how a segmentation changes with the network's grid shifted by half a voxel."
+    over = subjects(config["cases"]["source"])
     return (
-        f"{text} Cases with the target in neither of them were left out of the mean Dice. Intervals are 95 % "
-        f"percentile bootstrap intervals of the mean over patients, with {RESAMPLES} resamples{cite('Efron 1979')}."
+        f"{text} Cases with the target in neither of them were left out of the mean Dice. Intervals are 95 % intervals "
+        f"over {over}s: of means by Student's t with the standard error of clustered values, extended on the logit or "
+        f"logarithmic scale where values have a bound; of shares of lesions by Clopper and Pearson"
+        f"{cite('Clopper 1934')} with the effective number of lesions{cite('Korn 1998')}; of numbers in each scan by "
+        f"Garwood{cite('Garwood 1936')} in the same way."
     )
 
 

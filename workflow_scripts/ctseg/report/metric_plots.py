@@ -9,7 +9,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from ctseg.colours import ORANGE, SERIES
-from ctseg.evaluation.summary import KEYS, limits_of_agreement
+from ctseg.evaluation.intervals import further_value_interval
+from ctseg.evaluation.summary import KEYS
 from ctseg.report.figure_style import MARKERS, save_figure, say_nothing_to_show
 
 VOLUMES = ["reference_volume_cm3", "predicted_volume_cm3"]
@@ -49,7 +50,8 @@ def plot_dice(cases: pd.DataFrame, path: str | Path) -> None:
 def plot_volumes(cases: pd.DataFrame, path: str | Path) -> None:
     """Volume of the segmentation against that of the label, and their difference against their mean.
 
-    The second is Bland and Altman's plot (Lancet 1986), with the mean difference and the 95 % limits of agreement.
+    The second is Bland and Altman's plot (Lancet 1986), with the mean difference and the limits that hold that of a
+    further case with 95 %.
     """
     figure, (scatter, agreement) = plt.subplots(1, 2, figsize=(11, 4), layout="constrained")
     for name, rows, colour, marker in _groups(cases):
@@ -58,7 +60,7 @@ def plot_volumes(cases: pd.DataFrame, path: str | Path) -> None:
         scatter.plot(*there.to_numpy().T, marker, color=colour, alpha=0.8, label=name)
         difference = volumes["predicted_volume_cm3"] - volumes["reference_volume_cm3"]
         agreement.plot(volumes.mean(axis=1), difference, marker, color=colour, alpha=0.8, label=name)
-        for value, style in zip(limits_of_agreement(rows), ("--", "-", "--"), strict=True):
+        for value, style in zip(further_value_interval(difference.to_numpy()), ("--", "-", "--"), strict=True):
             agreement.axhline(value, color=colour, linewidth=1, linestyle=style)
     _identity(scatter, cases[VOLUMES].to_numpy())
     scatter.set(xlabel="volume of the label (cm³)", ylabel="volume of the segmentation (cm³)", title="Volumes")

@@ -112,6 +112,11 @@ class Study:
         used = {*self.to_train, *self.to_measure}
         return [case for case in self.cases if case in used]
 
+    @property
+    def labelled(self) -> list[str]:
+        """All cases that have a label, used or not."""
+        return [name for name, case in self.cases.items() if case.label is not None]
+
     @cached_property
     def out_of_fold(self) -> dict[str, int]:
         """Cases that some network is not trained on, with the fold whose network that is."""

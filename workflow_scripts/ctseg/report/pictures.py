@@ -1,0 +1,52 @@
+"""The pictures of cases, and the volumes of the slice viewer."""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pandas as pd
+from markupsafe import Markup
+
+from ctseg.report.content import caption, looked_through
+from ctseg.report.html import photograph
+from ctseg.report.lesion_pictures import Volumes
+from ctseg.report.slice_viewer import preview
+from ctseg.scans.nifti import read_nifti
+
+
+def picture(case: str, path: str, cases: pd.DataFrame | None) -> dict[str, Any]:
+    """A case's picture with its caption."""
+    rows = None if cases is None else cases[cases["case"] == case]
+    text = case if rows is None or rows.empty else f"{case} ({rows['split'].iloc[0]}): {caption(rows)}"
+    return {"case": case, "image": photograph(path, text), "caption": text}
+
+
+def case_volumes(source: Any, params: Mapping[str, Any]) -> Callable[[str], Volumes]:
+    """What reads image, segmentation and label of a measured case by its name."""
+    files = dict(zip(params["segmented"], zip(source.images, source.segmentations, strict=True), strict=True))
+    labels = dict(zip(params["measured"], source.labels, strict=True))
+
+    def read(case: str) -> Volumes:
+        image, segmentation, label = (read_nifti(path) for path in (*files[case], labels[case]))
+        return image, segmentation, label
+
+    return read
+
+
+def previews(
+    source: Any, params: Mapping[str, Any], cases: pd.DataFrame | None, window_hu: tuple[float, float]
+) -> Markup:
+    """The volumes of the slice viewer as JSON; empty if none are wanted."""
+    files = dict(zip(params["segmented"], zip(source.images, source.segmentations, strict=True), strict=True))
+    labels = dict(zip(params["measured"], source.get("labels", []), strict=True))
+    chosen = (
+        looked_through(cases, params["viewer_cases"]) if cases is not None else list(files)[: params["viewer_cases"]]
+    )
+    volumes = []
+    for case in chosen:
+        image, segmentation = (read_nifti(path) for path in files[case])
+        label = read_nifti(labels[case]) if case in labels else None
+        name = case if cases is None else f"{case}: {caption(cases[cases['case'] == case])}"
+        volumes.append({"name": name, **preview(image, segmentation, label, window_hu)})
+    # Within a script element only the end of that element has a meaning.
+    return Markup(json.dumps(volumes).replace("</", "<\\/")) if volumes else Markup("")

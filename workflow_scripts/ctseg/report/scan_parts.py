@@ -1,0 +1,58 @@
+"""The parts of the report on the scans: cohort, flow, labels, other series, refused cases, and flags."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ctseg.plurals import counted
+from ctseg.report.cohort import subjects
+from ctseg.report.flow import flow
+from ctseg.report.html import svg, table
+
+
+def on_scans(
+    source: Any, params: Mapping[str, Any], cohort: pd.DataFrame, links: Mapping[str, str], measured: int | None
+) -> dict[str, Any]:
+    """The parts on the scans, and on what is unusual about them; those with a flag come first.
+
+    `measured` is the number of cases with metrics, None where nothing is measured.
+    """
+    scans = pd.read_csv(source.scans, sep="\t", dtype={"case": str, "flags": str}, keep_default_na=False)
+    refused = refused_table(source)
+    over = pd.read_csv(source.passed_over, sep="\t", dtype={"case": str})
+    labels = pd.read_csv(source.label_table, sep="\t", dtype={"case": str, "label": str}, keep_default_na=False)
+    return {
+        "cohort_text": cohort_text(cohort, params["config"]["cases"]["source"], not source.get("members")),
+        "flow": flow(params, refused, cohort, measured),
+        "cohort_figure": svg(source.cohort_figure),
+        "cohort_table": table(cohort.dropna(axis="columns", how="all"), sortable=True),
+        "passed_over": over,
+        "passed_over_table": table(over),
+        "label_table": table(labels, sortable=True) if len(labels) else "",
+        "label_notes": Path(source.label_notes).read_text(encoding="utf-8").splitlines(),
+        "excluded": params["excluded"],
+        "refused_table": table(refused) if len(refused) else "",
+        "scans_table": table(scans.sort_values("flags", key=lambda flags: flags == "", kind="stable"), links, True),
+    }
+
+
+def refused_table(source: Any) -> pd.DataFrame:
+    """The cases that were refused, with the reason of each."""
+    return pd.read_csv(source.refused, sep="\t", dtype=str, keep_default_na=False)
+
+
+def cohort_text(cohort: pd.DataFrame, origin: str, given: bool) -> str:
+    """How many scans and patients each split has; `given` tells a model from another study.
+
+    `origin` is the config's `cases.source`.
+    """
+    who = subjects(origin)
+    parts = [
+        f"{split}: {counted(len(rows), 'scan')} of {counted(rows['patient'].nunique(), who)}"
+        for split, rows in cohort.groupby("split")
+    ]
+    apart = f" No {who} is in two splits." if len(parts) > 1 else ""
+    model = " This study trained nothing on them: the model comes from another one." if given else ""
+    return f"{'; '.join(parts)}.{apart}{model}"
