@@ -17,9 +17,11 @@ import numpy as np
 from ctseg.errors import InputError
 from ctseg.scans.nifti import HEADER_BYTES, nifti_kind, read_nifti_grid
 from serving.settings import MIB, Settings
+from serving.volume_headers import VolumeHeader, read_volume_header
 
 CHUNK = MIB
 GZIP, ZIP = b"\x1f\x8b", b"PK\x03\x04"
+DICOM = b"DICM"  # behind 128 bytes of anything
 EMPTY_ZIP, SPANNED_ZIP = b"PK\x05\x06", b"PK\x07\x08"
 RATIO_FREE_BYTES = MIB  # little files of one value compress well without being bombs
 ARCHIVES = (GZIP, ZIP, EMPTY_ZIP, SPANNED_ZIP, b"7z\xbc\xaf", b"Rar!", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")
@@ -55,8 +57,8 @@ def too_large(limit_bytes: int) -> Refused:
 def unpack(upload: Path, settings: Settings) -> Path:
     """Unpack an upload in its folder for `ctseg.scans.read_scan.read_scan`, and delete the upload.
 
-    Returns the path of a .nii file, or of a folder with the files of a zip. Raises Refused with 413 for what is too
-    large, 415 for another format, and 422 for what is damaged, dangerous or no 3-D scan.
+    Returns the path of a .nii, .nrrd or .mha file, or of a folder with a DICOM file or the files of a zip. Raises Refused
+    with 413 for what is too large, 415 for another format, and 422 for what is damaged, dangerous or no 3-D scan.
     """
     with upload.open("rb") as stream:
         head = stream.read(HEADER_BYTES)
@@ -68,11 +70,37 @@ def unpack(upload: Path, settings: Settings) -> Path:
         scan = folder / "scan.nii"
         unpack_gzip(upload, scan, settings)
         check_nifti(scan, settings)
+    elif head[128:132] == DICOM:
+        scan = folder / "dicom"
+        scan.mkdir()
+        upload.rename(scan / "000000")
+    elif header := volume_header(upload):
+        check_volume(header, upload.stat().st_size, settings)
+        scan = upload.rename(folder / f"scan{header.suffix}")
     else:
         scan = upload.rename(folder / "scan.nii")
         check_nifti(scan, settings)
     upload.unlink(missing_ok=True)
     return scan
+
+
+def volume_header(path: Path) -> VolumeHeader | None:
+    """The header of a NRRD or MetaImage upload, None for another format. Raises Refused."""
+    try:
+        return read_volume_header(path)
+    except InputError as error:
+        raise Refused(422, str(error)) from None
+
+
+def check_volume(header: VolumeHeader, size: int, settings: Settings) -> None:
+    """Raise Refused for a NRRD or MetaImage file of `size` bytes that is not 3-D or beyond the limits."""
+    layers, volume = header.sizes[:-3], header.sizes[-3:]  # 3D Slicer keeps segments that overlap in layers
+    if len(volume) < 3 or len(layers) > 1 or min(header.sizes) < 1:
+        raise Refused(422, f"the file holds no single 3-D volume: its shape is {list(header.sizes)}")
+    if max(header.sizes) > settings.max_dimension or int(np.prod(header.sizes, dtype=object)) > settings.max_voxels:
+        raise Refused(413, f"the scan of {list(header.sizes)} voxels is larger than this service takes")
+    if header.total_bytes > _limit_bytes(size, settings):
+        raise _bomb(settings)
 
 
 def unpack_gzip(source: Path, target: Path, settings: Settings) -> None:
@@ -153,7 +181,7 @@ def _shape(path: Path, settings: Settings) -> tuple[nib.Nifti1Header, list[int]]
     kind_of_header = nifti_kind(raw).header_class
     raw = raw[: kind_of_header.sizeof_hdr]
     if len(raw) < kind_of_header.sizeof_hdr or b"n+" not in (raw[344:346], raw[4:6]):
-        raise Refused(415, "this is no .nii, .nii.gz or zip of DICOM files, by its content")
+        raise Refused(415, "this is no NIfTI, NRRD, MHA, DICOM file or zip of DICOM files, by its content")
     try:
         header = kind_of_header(raw, check=True)
         shape, kind, offset = list(header.get_data_shape()), header.get_data_dtype(), float(header["vox_offset"])
