@@ -57,8 +57,8 @@ def too_large(limit_bytes: int) -> Refused:
 def unpack(upload: Path, settings: Settings) -> Path:
     """Unpack an upload in its folder for `ctseg.scans.read_scan.read_scan`, and delete the upload.
 
-    Returns the path of a .nii, .nrrd or .mha file, or of a folder with a DICOM file or the files of a zip. Raises Refused
-    with 413 for what is too large, 415 for another format, and 422 for what is damaged, dangerous or no 3-D scan.
+    Returns the path of a .nii, .nrrd or .mha file, or of a folder with a DICOM file or the files of a zip. Raises
+    Refused with 413 for what is too large, 415 for another format, and 422 for what is damaged, dangerous or not 3-D.
     """
     with upload.open("rb") as stream:
         head = stream.read(HEADER_BYTES)
