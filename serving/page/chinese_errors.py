@@ -28,7 +28,8 @@ SENTENCES = {
         "NIfTI 文件不完整：文件头声明 {0} 字节，实际 {1} 字节"
     ),
     r"this is no .*by its content": "从内容看，这不是可读取的格式（NIfTI、NRRD、MHA、DICOM 或其 zip）",
-    r"header is damaged": "文件头已损坏；请重新导出",
+    r"header (?:of the file )?is damaged": "文件头已损坏；请重新导出",
+    r"names another file that holds its voxels": "文件的体素在另一个文件中；请保存为单个文件（.nrrd 或 .mha）",
     r"holds no single 3-D volume": "文件不是单个三维图像；请提供一个三维扫描",
     r"the scan of .* voxels.* is larger": "扫描的体素过多，超过上限",
     r"holds values of type (.+), not CT numbers": "数据类型为 {0}，不是 CT 值；请提供原始扫描",
@@ -70,7 +71,7 @@ SENTENCES = {
     r"one file of a DICOM series": "这只是 DICOM 序列中的一个文件；请提供全部切片",
     r"is not a scan that ctseg reads": "无法读取该格式；请提供 DICOM、NIfTI、NRRD 或 MHA",
     r"but its name says NIfTI": "文件名表示 NIfTI，但内容是其他格式；请按其格式命名",
-    r"cannot be read as (NIfTI|NRRD|MetaImage)": "无法按 {0} 读取：文件不完整、已损坏或为其他格式",
+    r"cannot be read as (\w+)[ :]": "无法按 {0} 读取：文件不完整、已损坏或为其他格式",
     r"the voxels end too early": "文件不完整：体素数据提前结束",
     r"its matrix is singular": "几何信息无效：矩阵不可逆或不是有限值",
     r"not a ctseg model|card format": "这不是本版本可用的 ctseg 模型",
