@@ -2,10 +2,14 @@
 
 CHINESE = {
     "title": "CT 图像分割",
-    "toy": "演示模型“{name}”：用 {cases} 个人造体模训练，从未见过真实患者。仅供试用本页面，不能用于患者的扫描。",
+    "toy": "演示模型“{name}”：用{cases}训练，从未见过真实患者。仅供试用本页面，不能用于患者的扫描。"
+    "分割目标：{targets}。",
     "about": "模型“{name}”：分割 {targets}；训练数据：{cases}。",
     "scans_one": "1 个扫描",
     "scans": "{count} 个扫描",
+    "phantoms_one": " 1 个人造体模",
+    "phantoms": " {count} 个人造体模",
+    "origin": "训练数据的来源未知：模型旁没有文件 provenance.json。",
     "research": "本软件仅供研究，不是医疗器械；结果必须由能阅片的人员核对。",
     "lead": "扫描在本机分割，不会发送到别处。结果最多在内存中保留一小时，只能通过本页地址访问；磁盘上不留任何内容。",
     "language": "语言",

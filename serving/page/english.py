@@ -2,11 +2,14 @@
 
 ENGLISH = {
     "title": "Segment a CT scan",
-    "toy": "Toy model “{name}”: it was trained on {cases} made-up phantoms and never saw a patient. Use it to try this "
-    "page, not to look at scans of patients.",
+    "toy": "Toy model “{name}”: it was trained on {cases} and never saw a patient. Use it to try this page, not to "
+    "look at scans of patients. It segments {targets}.",
     "about": "Model “{name}”: segments {targets}; trained on {cases}.",
     "scans_one": "1 scan",
     "scans": "{count} scans",
+    "phantoms_one": "1 made-up phantom",
+    "phantoms": "{count} made-up phantoms",
+    "origin": "Of whom these are is not told: the file provenance.json does not lie beside the model.",
     "research": "Research software, no medical device: its results need the eye of somebody who can read the scan.",
     "lead": "The scan is segmented on this machine, and nothing is sent elsewhere. Its result stays in memory for an "
     "hour at most, under the address of this page; nothing stays on the disk.",

@@ -26,13 +26,17 @@ def plain(text: str) -> str:
 
 
 def describe(facts: ModelFacts, texts: Texts) -> None:
-    """Which model runs and what it was trained for; of a toy that it is one, before all else."""
-    name, cases = plain(facts.name), facts.training_cases
+    """Which model runs, its targets, and what it was trained on; of a toy that it is one, before all else."""
+    things = "phantoms" if facts.phantom else "scans"
+    count = facts.training_cases
+    cases = texts[f"{things}_one"] if count == 1 else texts[things].format(count=count)
+    told = texts["toy" if facts.phantom else "about"]
+    sentence = told.format(name=plain(facts.name), targets=plain(", ".join(facts.targets)), cases=cases)
     if facts.phantom:
-        st.warning(texts["toy"].format(name=name, cases=cases))
-    scans = texts["scans_one"] if cases == 1 else texts["scans"].format(count=cases)
-    targets = plain(", ".join(facts.targets))
-    st.write(texts["about"].format(name=name, targets=targets, cases=scans), texts["research"])
+        st.warning(sentence)
+        st.write(texts["research"])
+    else:
+        st.write(sentence, texts["origin"] if facts.phantom is None else "", texts["research"])
 
 
 @st.fragment(run_every=POLL_SECONDS)
