@@ -114,11 +114,10 @@ class FullViewer {
     this.setWindow(this.home);
   }
 
-  // Moves the cross to a place in DICOM's millimetres.
+  // Moves the cross to the voxel at a place in DICOM's millimetres.
   jump([x, y, z]) {
     this.viewer.scene.crosshairPos = this.viewer.mm2frac([-x, -y, z]);
-    this.viewer.createOnLocationChange();
-    this.viewer.drawScene();
+    this.viewer.moveCrosshairInVox(0, 0, 0); // to the middle of its voxel
   }
 
   listen() {
