@@ -76,15 +76,15 @@ class FullViewer {
     this.viewer.updateGLVolume();
   }
 
-  // What is drawn as outlines: the segmentation, unless it is shown as areas, and the own label, dashed.
+  // What is drawn as outlines: the own label and, narrower on it, the segmentation, unless it is shown as areas.
   outlined() {
     const [, segmentation, own] = this.viewer.volumes;
-    const shown = [];
+    const drawn = [];
+    if (own && this.ownShown) drawn.push({ volume: own, colours: this.classes.map(() => this.ownColour), width: 3 });
     if (segmentation && !this.filled) {
-      shown.push({ volume: segmentation, colours: this.classes.map(({ colour, shown }) => (shown ? colour : null)), dash: [] });
+      drawn.push({ volume: segmentation, colours: this.classes.map(({ colour, shown }) => (shown ? colour : null)), width: 1.5 });
     }
-    if (own && this.ownShown) shown.push({ volume: own, colours: this.classes.map(() => this.ownColour), dash: [6, 4] });
-    return shown;
+    return drawn;
   }
 
   setWindow([low, high]) {

@@ -8,7 +8,7 @@ const CROSS = "rgba(255, 255, 255, 0.55)";
 const CROSS_GAP = 10; // pixels that stay free in its middle, so that it hides nothing
 
 class Outlines {
-  // `wanted` gives the masks to draw: [{ volume, colours: one for each value from 1 on, or null, dash }]
+  // `wanted` gives the masks to draw: [{ volume, colours: one for each value from 1 on, or null, width }], last on top
   constructor(viewer, canvas, wanted) {
     Object.assign(this, { viewer, canvas, wanted, voxels: new Map() });
     const draw = viewer.drawScene.bind(viewer);
@@ -46,7 +46,7 @@ class Outlines {
     }
   }
 
-  drawMask(context, tile, { volume, colours, dash }, x, y) {
+  drawMask(context, tile, { volume, colours, width }, x, y) {
     const sizes = volume.dimsRAS.slice(1, 4);
     const steps = [1, sizes[0], sizes[0] * sizes[1]];
     const [across, up] = PLANE_AXES[tile.axCorSag];
@@ -70,13 +70,11 @@ class Outlines {
         if (here !== below) for (const value of [here, below]) edge(value, [column, row], [column + 1, row]);
       }
     }
-    context.lineWidth = 1.5 * (devicePixelRatio || 1);
-    context.setLineDash(dash);
+    context.lineWidth = width * (devicePixelRatio || 1);
     paths.forEach((path, index) => {
       context.strokeStyle = colours[index];
       context.stroke(path);
     });
-    context.setLineDash([]);
   }
 
   drawCross(context, x, y) {
