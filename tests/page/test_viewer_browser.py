@@ -1,12 +1,14 @@
 """The viewer at full resolution in a real browser: what it tells and draws is what the scan holds."""
 
 import functools
+import io
 import re
 import threading
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from browser import chromium
 from ctseg.geometry.volume import Grid, Volume
@@ -198,7 +200,8 @@ def test_zoom_pan_and_reset(page):
     drag(page, (0.5, 0.5), (0.55, 0.6))
     assert picture(page) not in (before, zoomed)
     page.locator("#reset").click()
-    assert picture(page) == before
+    again, first = (np.asarray(Image.open(io.BytesIO(png)).convert("L"), float) for png in (picture(page), before))
+    assert np.abs(again - first).mean() < 0.5  # lines are smoothed with other rounding
 
 
 def test_a_measured_distance_is_that_of_its_ends(page):
@@ -234,8 +237,8 @@ def colours(page):
         const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
         const found = { orange: 0, sky: 0, white: 0 };
         for (let at = 0; at < data.length; at += 4) {
-          if (data[at + 3] < 200) continue;
-          if (data[at] > 200 && data[at + 2] < 60) found.orange++;
+          if (data[at + 3] < 120) continue;
+          if (data[at] > 200 && data[at + 2] < 120) found.orange++;
           else if (data[at] < 120 && data[at + 2] > 200) found.sky++;
           else if (data[at] > 240 && data[at + 2] > 240) found.white++;
         }
