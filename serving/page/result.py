@@ -7,6 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from ctseg.digits import two_decimals
 from serving.model_facts import ModelFacts
 from serving.page.choices import EXAMPLE, Texts, series_words
 from serving.page.problems import caution_in, error_in
@@ -71,7 +72,7 @@ def show_result(run: Run, shown: Shown, language: str, texts: Texts, choosable: 
     rows = shown.scene["rows"]
     if rows:
         found = texts["found_one"] if len(rows) == 1 else texts["found"]
-        st.write(f"**{found.format(count=len(rows), volume=volume_text(shown.scene['volume_cm3']))}**")
+        st.write(f"**{found.format(count=len(rows), volume=two_decimals(shown.scene['volume_cm3']))}**")
     else:
         st.info(texts["nothing"])
     for caution in shown.cautions:
@@ -99,11 +100,6 @@ def show_result(run: Run, shown: Shown, language: str, texts: Texts, choosable: 
 def volume_addresses(token: str, volumes: Mapping[str, bytes]) -> dict[str, str]:
     """The addresses of the viewer's volumes, see `serving.page.routes`."""
     return {name: f"/ctseg/{token}/{name}.nii" for name in volumes}
-
-
-def volume_text(volume_cm3: float) -> str:
-    """A volume in cm³ with two decimals, or two digits where these would show next to nothing."""
-    return f"{volume_cm3:.2f}" if volume_cm3 >= 0.1 or not volume_cm3 else f"{volume_cm3:.2g}"
 
 
 def _show_series(run: Run, shown: Shown, texts: Texts, choosable: bool) -> None:

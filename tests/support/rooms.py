@@ -13,7 +13,18 @@ from places import ROOT, SCRIPTS
 
 LIBRARY = SCRIPTS / "ctseg"
 PAGE = ROOT / "docs" / "ARCHITECTURE.md"
-GROUND = {"errors", "files", "file_hash", "file_types", "decisions", "hardware", "colours", "plurals", "version"}
+GROUND = {
+    "errors",
+    "files",
+    "file_hash",
+    "file_types",
+    "decisions",
+    "digits",
+    "hardware",
+    "colours",
+    "plurals",
+    "version",
+}
 FLOORS = (  # from the ground up
     GROUND,
     {"geometry"},

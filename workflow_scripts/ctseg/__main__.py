@@ -24,6 +24,7 @@ def predict(given: argparse.Namespace) -> None:
     from tqdm import tqdm
 
     from ctseg.dicom_export.findings import Findings
+    from ctseg.digits import two_decimals
     from ctseg.evaluation.quality_flags import quality_flags
     from ctseg.file_hash import sha256_of
     from ctseg.inference.engines import load_engine
@@ -60,8 +61,8 @@ def predict(given: argparse.Namespace) -> None:
         write_stability(scan.volume, found.segmentation, engine, how, paths["stability"])
     if given.dicom:
         write_dicom(given, Findings(found.segmentation, engine.card.labels, found.components, sha256_of(given.model)))
-    volume_cm3 = sum(row["volume_cm3"] for row in found.components)
-    print(f"{given.output}: {counted(len(found.components), 'component')}, {volume_cm3:.2f} cm³ ({engine.name})")
+    volume_cm3 = two_decimals(sum(row["volume_cm3"] for row in found.components))
+    print(f"{given.output}: {counted(len(found.components), 'component')}, {volume_cm3} cm³ ({engine.name})")
 
 
 def tell(lines: Iterable[str]) -> None:

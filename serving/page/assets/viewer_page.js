@@ -1,5 +1,4 @@
 const { scene, texts, volumes, script, own_colour } = JSON.parse(document.getElementById("data").textContent);
-const SMALLEST_CM3 = 0.1; // below it a volume has two digits, so that none is shown as nothing
 
 // The slices in HU, which a window turns into grey.
 class WindowedViewer extends Viewer {
@@ -73,8 +72,7 @@ function fillRows() {
   for (const row of scene.rows) {
     const line = body.insertRow();
     line.tabIndex = 0;
-    const volume = row.volume_cm3 < SMALLEST_CM3 ? Number(row.volume_cm3.toPrecision(2)) : row.volume_cm3.toFixed(2);
-    const cells = [row.label, volume, row.longest_diameter_mm.toFixed(1), row.centre_xyz_mm.map(Math.round).join(", "), row.mean_hu];
+    const cells = [row.label, row.volume, row.longest_diameter_mm.toFixed(1), row.centre_xyz_mm.map(Math.round).join(", "), row.mean_hu];
     for (const text of cells) line.insertCell().textContent = text;
     const dot = document.createElement("i");
     dot.style.background = row.colour;
