@@ -16,23 +16,15 @@ import numpy as np
 
 from ctseg.errors import InputError
 from ctseg.scans.nifti import HEADER_BYTES, nifti_kind, read_nifti_grid
+from serving.refused import Refused, bomb, limit_bytes
 from serving.settings import MIB, Settings
-from serving.volume_headers import VolumeHeader, read_volume_header
+from serving.volume_headers import check_volume, volume_header
 
 CHUNK = MIB
 GZIP, ZIP = b"\x1f\x8b", b"PK\x03\x04"
 DICOM = b"DICM"  # behind 128 bytes of anything
 EMPTY_ZIP, SPANNED_ZIP = b"PK\x05\x06", b"PK\x07\x08"
-RATIO_FREE_BYTES = MIB  # little files of one value compress well without being bombs
 ARCHIVES = (GZIP, ZIP, EMPTY_ZIP, SPANNED_ZIP, b"7z\xbc\xaf", b"Rar!", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")
-
-
-class Refused(Exception):
-    """An upload that is rejected, with the HTTP status and a sentence for people."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
 
 
 async def receive(chunks: AsyncIterable[bytes], path: Path, limit_bytes: int) -> int:
@@ -84,30 +76,11 @@ def unpack(upload: Path, settings: Settings) -> Path:
     return scan
 
 
-def volume_header(path: Path) -> VolumeHeader | None:
-    """The header of a NRRD or MetaImage upload, None for another format. Raises Refused."""
-    try:
-        return read_volume_header(path)
-    except InputError as error:
-        raise Refused(422, str(error)) from None
-
-
-def check_volume(header: VolumeHeader, size: int, settings: Settings) -> None:
-    """Raise Refused for a NRRD or MetaImage file of `size` bytes that is not 3-D or beyond the limits."""
-    layers, volume = header.sizes[:-3], header.sizes[-3:]  # 3D Slicer keeps segments that overlap in layers
-    if len(volume) < 3 or len(layers) > 1 or min(header.sizes) < 1:
-        raise Refused(422, f"the file holds no single 3-D volume: its shape is {list(header.sizes)}")
-    if max(header.sizes) > settings.max_dimension or int(np.prod(header.sizes, dtype=object)) > settings.max_voxels:
-        raise Refused(413, f"the scan of {list(header.sizes)} voxels is larger than this service takes")
-    if header.total_bytes > _limit_bytes(size, settings):
-        raise _bomb(settings)
-
-
 def unpack_gzip(source: Path, target: Path, settings: Settings) -> None:
     """Decompress a .nii.gz within the limits and verify its checksum. Raises Refused."""
     from isal import igzip
 
-    limit = _limit_bytes(source.stat().st_size, settings)
+    limit = limit_bytes(source.stat().st_size, settings)
     try:
         with igzip.open(source, "rb") as stream, target.open("wb") as output:
             _copy(stream, output, limit, lambda written: check_nifti_head(target, written, settings))
@@ -126,7 +99,7 @@ def unpack_zip(source: Path, folder: Path, settings: Settings) -> None:
         with zipfile.ZipFile(source) as archive:
             entries = archive.infolist()
             check_entries(entries, source.stat().st_size, settings)
-            left = _limit_bytes(source.stat().st_size, settings)
+            left = limit_bytes(source.stat().st_size, settings)
             for number, entry in enumerate(entry for entry in entries if not entry.is_dir()):
                 with archive.open(entry) as stream, (folder / f"{number:06d}").open("wb") as output:
                     left -= _copy(stream, output, left, lambda _: None)
@@ -141,8 +114,8 @@ def check_entries(entries: list[zipfile.ZipInfo], size: int, settings: Settings)
     """Raise Refused if the directory of a zip lists too much or anything but plain files."""
     if len(entries) > settings.max_entries:
         raise Refused(413, f"the zip holds more than the {settings.max_entries} files that this service takes")
-    if sum(entry.file_size for entry in entries) > _limit_bytes(size, settings):
-        raise _bomb(settings)
+    if sum(entry.file_size for entry in entries) > limit_bytes(size, settings):
+        raise bomb(settings)
     for entry in entries:
         path = PurePosixPath(entry.filename.replace("\\", "/"))
         if not path.parts or path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
@@ -223,17 +196,3 @@ def _refuse_archive(path: Path) -> None:
         head = stream.read(8)
     if head.startswith(ARCHIVES):
         raise Refused(422, "the zip holds another archive; pack the DICOM files themselves")
-
-
-def _limit_bytes(size: int, settings: Settings) -> int:
-    """Largest size to which an upload of `size` bytes may be unpacked."""
-    return min(settings.max_unpacked_bytes, max(RATIO_FREE_BYTES, int(size * settings.max_ratio)))
-
-
-def _bomb(settings: Settings) -> Refused:
-    """The error for an archive whose content is too large."""
-    return Refused(
-        413,
-        f"the upload is larger than {settings.max_unpacked_mib:g} MiB when decompressed, or more than "
-        f"{settings.max_ratio:g} times its size: no scan is",
-    )

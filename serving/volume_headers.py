@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 
-from ctseg.errors import InputError
+import numpy as np
+
+from serving.refused import Refused, bomb, limit_bytes
+from serving.settings import Settings
 
 NRRD, META_IMAGE = b"NRRD000", b"ObjectType"
 MOST_HEADER_BYTES = 2**16  # 3D Slicer's segmentations with many segments have some 20,000
@@ -36,10 +39,10 @@ class VolumeHeader:
         return prod(self.sizes) * self.voxel_bytes
 
 
-def read_volume_header(path: Path) -> VolumeHeader | None:
+def volume_header(path: Path) -> VolumeHeader | None:
     """The header of a NRRD or MetaImage file; None for any other file.
 
-    Raises InputError for a header that is damaged, or that names another file.
+    Raises Refused for a header that is damaged, or that names another file.
     """
     with path.open("rb") as stream:
         head = stream.read(MOST_HEADER_BYTES)
@@ -49,8 +52,19 @@ def read_volume_header(path: Path) -> VolumeHeader | None:
         if head.startswith(META_IMAGE):
             return _meta_image(head)
     except (KeyError, ValueError, StopIteration):
-        raise InputError("the header of the file is damaged: it does not say what its voxels are") from None
+        raise Refused(422, "the header of the file is damaged: it does not say what its voxels are") from None
     return None
+
+
+def check_volume(header: VolumeHeader, size: int, settings: Settings) -> None:
+    """Raise Refused for a NRRD or MetaImage file of `size` bytes that is not 3-D or beyond the limits."""
+    layers, volume = header.sizes[:-3], header.sizes[-3:]  # 3D Slicer keeps segments that overlap in layers
+    if len(volume) < 3 or len(layers) > 1 or min(header.sizes) < 1:
+        raise Refused(422, f"the file holds no single 3-D volume: its shape is {list(header.sizes)}")
+    if max(header.sizes) > settings.max_dimension or int(np.prod(header.sizes, dtype=object)) > settings.max_voxels:
+        raise Refused(413, f"the scan of {list(header.sizes)} voxels is larger than this service takes")
+    if header.total_bytes > limit_bytes(size, settings):
+        raise bomb(settings)
 
 
 def _nrrd(head: bytes) -> VolumeHeader:
@@ -59,7 +73,7 @@ def _nrrd(head: bytes) -> VolumeHeader:
     pairs = [line.partition(":") for line in text.splitlines()[1:] if not line.startswith("#")]
     fields = {name.strip().lower(): value.strip() for name, _, value in pairs}
     if "data file" in fields or "datafile" in fields:
-        raise InputError("the file names another file that holds its voxels; save it as one file (.nrrd)")
+        raise Refused(422, "the file names another file that holds its voxels; save it as one file (.nrrd)")
     size = next(size for size, names in NRRD_BYTES.items() if fields["type"].lower() in names)
     return VolumeHeader(".nrrd", tuple(map(int, fields["sizes"].split())), size)
 
@@ -73,7 +87,7 @@ def _meta_image(head: bytes) -> VolumeHeader:
         if key.strip() == "ElementDataFile":
             break
     if fields["ElementDataFile"].upper() != "LOCAL":
-        raise InputError("the file names another file that holds its voxels; save it as one file (.mha)")
+        raise Refused(422, "the file names another file that holds its voxels; save it as one file (.mha)")
     channels = int(fields.get("ElementNumberOfChannels", "1"))
     size = META_BYTES[fields["ElementType"].removeprefix("MET_").removesuffix("_ARRAY")]
     return VolumeHeader(".mha", tuple(map(int, fields["DimSize"].split())), size * channels)

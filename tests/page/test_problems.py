@@ -15,6 +15,7 @@ LIBRARY = ROOT / "workflow_scripts" / "ctseg"
 PLACES = [
     ROOT / "serving" / "uploads.py",
     ROOT / "serving" / "volume_headers.py",
+    ROOT / "serving" / "refused.py",
     ROOT / "serving" / "page" / "inputs.py",
     ROOT / "serving" / "page" / "runs.py",
     *(LIBRARY / "scans").glob("*.py"),

@@ -7,9 +7,10 @@ import SimpleITK as sitk
 from ctseg.errors import InputError
 from ctseg.geometry.resample import to_sitk
 from ctseg.scans.read_scan import read_scan
+from serving.refused import Refused
 from serving.settings import Settings
-from serving.uploads import Refused, unpack
-from serving.volume_headers import read_volume_header
+from serving.uploads import unpack
+from serving.volume_headers import volume_header
 
 
 def upload(folder, content):
@@ -33,7 +34,7 @@ def test_an_upload_is_read_as_the_file_itself(suffix, compressed, scan, tmp_path
 @pytest.mark.parametrize("suffix", [".nrrd", ".mha"])
 def test_sizes_are_those_that_are_stored(kind, suffix, tmp_path):
     sitk.WriteImage(sitk.GetImageFromArray(np.zeros((4, 5, 6), kind)), str(tmp_path / f"a{suffix}"))
-    header = read_volume_header(tmp_path / f"a{suffix}")
+    header = volume_header(tmp_path / f"a{suffix}")
     assert (header.suffix, header.sizes) == (suffix, (6, 5, 4))
     assert header.total_bytes == 120 * np.dtype(kind).itemsize
 
@@ -67,7 +68,7 @@ def test_headers_that_are_dangerous_or_useless_are_refused(text, status, message
 
 
 def test_another_file_has_no_such_header(tmp_path):
-    assert read_volume_header(upload(tmp_path, b"Dear colleague")) is None
+    assert volume_header(upload(tmp_path, b"Dear colleague")) is None
 
 
 def test_a_cut_file_is_told(scan, tmp_path):
