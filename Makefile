@@ -39,8 +39,8 @@ serve: $(VENV)/.installed  ## segment scans over HTTP on this machine: make serv
 	$(BIN)/python -m serving --model $(or $(MODEL),results/phantom/model/model.onnx)
 
 app: $(VENV)/.installed-app  ## a page to try models on: make app MODEL=model.onnx, or MODEL="one.onnx two.onnx"
-	$(BIN)/python -m streamlit run serving/page/main.py --server.address 127.0.0.1 --server.headless true \
-		--server.maxUploadSize 1024 --browser.gatherUsageStats false --client.toolbarMode minimal --theme.primaryColor "#0072b2" \
+	$(BIN)/python -m streamlit run serving/page/app.py --server.address 127.0.0.1 --server.headless true \
+		--server.maxUploadSize 1024 --server.fileWatcherType none --browser.gatherUsageStats false --client.toolbarMode minimal --theme.primaryColor "#0072b2" \
 		-- $(or $(MODEL),results/phantom/model/model.onnx)
 
 lint: $(VENV)/.installed-dev  ## formatting, lint of code and workflow, types

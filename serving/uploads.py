@@ -16,21 +16,15 @@ import numpy as np
 
 from ctseg.errors import InputError
 from ctseg.scans.nifti import HEADER_BYTES, nifti_kind, read_nifti_grid
+from serving.refused import Refused, bomb, limit_bytes
 from serving.settings import MIB, Settings
+from serving.volume_headers import check_volume, volume_header
 
 CHUNK = MIB
 GZIP, ZIP = b"\x1f\x8b", b"PK\x03\x04"
+DICOM = b"DICM"  # behind 128 bytes of anything
 EMPTY_ZIP, SPANNED_ZIP = b"PK\x05\x06", b"PK\x07\x08"
-RATIO_FREE_BYTES = MIB  # little files of one value compress well without being bombs
 ARCHIVES = (GZIP, ZIP, EMPTY_ZIP, SPANNED_ZIP, b"7z\xbc\xaf", b"Rar!", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")
-
-
-class Refused(Exception):
-    """An upload that is rejected, with the HTTP status and a sentence for people."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
 
 
 async def receive(chunks: AsyncIterable[bytes], path: Path, limit_bytes: int) -> int:
@@ -55,8 +49,8 @@ def too_large(limit_bytes: int) -> Refused:
 def unpack(upload: Path, settings: Settings) -> Path:
     """Unpack an upload in its folder for `ctseg.scans.read_scan.read_scan`, and delete the upload.
 
-    Returns the path of a .nii file, or of a folder with the files of a zip. Raises Refused with 413 for what is too
-    large, 415 for another format, and 422 for what is damaged, dangerous or no 3-D scan.
+    Returns the path of a .nii, .nrrd or .mha file, or of a folder with a DICOM file or the files of a zip. Raises
+    Refused with 413 for what is too large, 415 for another format, and 422 for what is damaged, dangerous or not 3-D.
     """
     with upload.open("rb") as stream:
         head = stream.read(HEADER_BYTES)
@@ -68,6 +62,13 @@ def unpack(upload: Path, settings: Settings) -> Path:
         scan = folder / "scan.nii"
         unpack_gzip(upload, scan, settings)
         check_nifti(scan, settings)
+    elif head[128:132] == DICOM:
+        scan = folder / "dicom"
+        scan.mkdir()
+        upload.rename(scan / "000000")
+    elif header := volume_header(upload):
+        check_volume(header, upload.stat().st_size, settings)
+        scan = upload.rename(folder / f"scan{header.suffix}")
     else:
         scan = upload.rename(folder / "scan.nii")
         check_nifti(scan, settings)
@@ -79,7 +80,7 @@ def unpack_gzip(source: Path, target: Path, settings: Settings) -> None:
     """Decompress a .nii.gz within the limits and verify its checksum. Raises Refused."""
     from isal import igzip
 
-    limit = _limit_bytes(source.stat().st_size, settings)
+    limit = limit_bytes(source.stat().st_size, settings)
     try:
         with igzip.open(source, "rb") as stream, target.open("wb") as output:
             _copy(stream, output, limit, lambda written: check_nifti_head(target, written, settings))
@@ -98,7 +99,7 @@ def unpack_zip(source: Path, folder: Path, settings: Settings) -> None:
         with zipfile.ZipFile(source) as archive:
             entries = archive.infolist()
             check_entries(entries, source.stat().st_size, settings)
-            left = _limit_bytes(source.stat().st_size, settings)
+            left = limit_bytes(source.stat().st_size, settings)
             for number, entry in enumerate(entry for entry in entries if not entry.is_dir()):
                 with archive.open(entry) as stream, (folder / f"{number:06d}").open("wb") as output:
                     left -= _copy(stream, output, left, lambda _: None)
@@ -113,8 +114,8 @@ def check_entries(entries: list[zipfile.ZipInfo], size: int, settings: Settings)
     """Raise Refused if the directory of a zip lists too much or anything but plain files."""
     if len(entries) > settings.max_entries:
         raise Refused(413, f"the zip holds more than the {settings.max_entries} files that this service takes")
-    if sum(entry.file_size for entry in entries) > _limit_bytes(size, settings):
-        raise _bomb(settings)
+    if sum(entry.file_size for entry in entries) > limit_bytes(size, settings):
+        raise bomb(settings)
     for entry in entries:
         path = PurePosixPath(entry.filename.replace("\\", "/"))
         if not path.parts or path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
@@ -153,7 +154,7 @@ def _shape(path: Path, settings: Settings) -> tuple[nib.Nifti1Header, list[int]]
     kind_of_header = nifti_kind(raw).header_class
     raw = raw[: kind_of_header.sizeof_hdr]
     if len(raw) < kind_of_header.sizeof_hdr or b"n+" not in (raw[344:346], raw[4:6]):
-        raise Refused(415, "this is no .nii, .nii.gz or zip of DICOM files, by its content")
+        raise Refused(415, "this is no NIfTI, NRRD, MHA, DICOM file or zip of DICOM files, by its content")
     try:
         header = kind_of_header(raw, check=True)
         shape, kind, offset = list(header.get_data_shape()), header.get_data_dtype(), float(header["vox_offset"])
@@ -195,17 +196,3 @@ def _refuse_archive(path: Path) -> None:
         head = stream.read(8)
     if head.startswith(ARCHIVES):
         raise Refused(422, "the zip holds another archive; pack the DICOM files themselves")
-
-
-def _limit_bytes(size: int, settings: Settings) -> int:
-    """Largest size to which an upload of `size` bytes may be unpacked."""
-    return min(settings.max_unpacked_bytes, max(RATIO_FREE_BYTES, int(size * settings.max_ratio)))
-
-
-def _bomb(settings: Settings) -> Refused:
-    """The error for an archive whose content is too large."""
-    return Refused(
-        413,
-        f"the upload is larger than {settings.max_unpacked_mib:g} MiB when decompressed, or more than "
-        f"{settings.max_ratio:g} times its size: no scan is",
-    )

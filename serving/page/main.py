@@ -1,108 +1,116 @@
-"""The demo page: `make app MODEL=model.onnx`, or several models between quotes.
+"""The page's script, which `app.py` serves: `make app MODEL=model.onnx`, or several models between quotes.
 
-Streamlit runs this script from top to bottom at each click; what a segmentation gave is kept in the session.
+Streamlit runs it from top to bottom at each click. Segmentations run beside it (`runs.py`), and the address has the
+token of the one that is shown, so that neither a click nor a reload loses it.
 """
 
-import os
-import sys
-from pathlib import Path
+from functools import partial
 
 import streamlit as st
 
-from ctseg.digits import two_decimals
 from ctseg.errors import InputError
-from ctseg.inference.engines import Engine, load_engine
+from serving.page import models
+from serving.page.choices import SOURCES, Choice, belongs, model_control, note_series, scan_control
+from serving.page.problems import error_in
+from serving.page.result import TOKEN, describe, show_failure, show_progress, show_result
+from serving.page.runs import RUNS, Run, State
 from serving.page.texts import TEXTS
-from serving.page.view import document
-from serving.page.work import Shown, segment_example, segment_upload
+from serving.page.work import segment
 from serving.settings import Settings
 
-MIME = {".gz": "application/gzip", ".csv": "text/csv", ".dcm": "application/dicom"}
 SETTINGS = Settings()
+LANGUAGE = "language"  # of the address, so that a reload keeps it
 
 
-@st.cache_resource(show_spinner=False)
-def engine_of(path: str, changed: float) -> Engine:
-    """The engine of a model file, cached until the file's modification time `changed` differs."""
-    return load_engine(path, os.cpu_count() or 1)
+def restored_run() -> Run | None:
+    """The run of the address; in a new session the controls are set to what it is of."""
+    token = st.query_params.get(TOKEN)
+    run = RUNS.get(token)
+    if "begun" not in st.session_state:
+        st.session_state["begun"] = True
+        if run:
+            st.session_state["restored"] = run.token
+            st.session_state["source"] = run.names.source if run.names.source in SOURCES else SOURCES[0]
+            path = next((path for path in models.given() if str(path) == run.names.model_path), None)
+            if path and len(models.given()) > 1:
+                st.session_state["model"] = path
+    if token and run is None:
+        st.session_state["gone"] = True
+        st.query_params.pop(TOKEN, None)
+    return run
 
 
-def models() -> list[Path]:
-    """The models given at the start of the page; a missing one ends the page with a sentence."""
-    paths = [Path(name) for name in sys.argv[1:]]
-    missing = [path for path in paths if not path.is_file()]
-    if missing or not paths:
-        st.error(f"{missing[0] if missing else 'a model'} does not exist: make app MODEL=path/to/model.onnx")
-        st.stop()
-    return paths
+def chosen_language() -> str:
+    """The language of the page."""
+    known = list(TEXTS)
+    default = st.query_params.get(LANGUAGE)
+    chosen = st.segmented_control(
+        "Language / 语言",
+        known,
+        default=default if default in known else known[0],
+        required=True,
+        key="chosen-language",
+        label_visibility="collapsed",
+    )
+    language = chosen or known[0]
+    if language != st.query_params.get(LANGUAGE, known[0]):
+        st.query_params[LANGUAGE] = language
+    return language
 
 
-def name_of(path: Path, paths: list[Path]) -> str:
-    """A short distinguishing name of a model: its study if it lies in results/, else its path."""
-    if path.parent.name == "model" and len({other.parent.parent.name for other in paths}) == len(paths):
-        return path.parent.parent.name
-    return str(path)
+def start(choice: Choice) -> Run:
+    """Begin the run of a choice; the address gets its token."""
+    work = partial(segment, choice.asked, models.engine_of(choice.model), choice.model, SETTINGS)
+    run = RUNS.start(choice.key, choice.names, work)
+    st.query_params[TOKEN] = run.token
+    return run
 
 
-def segment(model: Path, upload: bytes | None, texts: dict[str, str]) -> Shown | None:
-    """Segment and show progress, or the problem of the scan, on the page."""
-    bar = st.progress(0.0, texts["reading"])
-
-    def tell(step: str, fraction: float) -> None:
-        bar.progress(fraction, texts[step])
-
-    try:
-        engine = engine_of(str(model), model.stat().st_mtime)
-        if upload is None:
-            return segment_example(engine, model, tell)
-        return segment_upload(upload, engine, model, SETTINGS, tell)
-    except InputError as error:
-        st.error(f"{texts['failed']}: {error}")
-        return None
-    finally:
-        bar.empty()
-
-
-def show(shown: Shown, texts: dict[str, str]) -> None:
-    """Show the result: text, viewer and downloads."""
-    rows = shown.scene["rows"]
-    volume_cm3 = two_decimals(sum(row["volume_cm3"] for row in rows))
-    if rows:
-        st.subheader(f"{texts['found']}: {len(rows)} {texts['components']}, {volume_cm3} cm³")
-    else:
-        st.info(texts["nothing"])
-    for caution in shown.cautions:
-        st.warning(f"{texts['unusual']}: {caution}")
-    st.iframe(document(shown.scene, texts))
-    with st.container(horizontal=True):
-        for name, data in shown.files.items():
-            st.download_button(
-                f"{texts['download']} {name}", data, name, MIME[Path(name).suffix], on_click="ignore", key=name
-            )
+def drop(run: Run) -> None:
+    """Show a run no more, and end it if it is under way."""
+    if run.state is State.RUNNING:
+        RUNS.cancel(run)
+    st.query_params.pop(TOKEN, None)
 
 
 def main() -> None:
     """The page."""
     st.set_page_config(page_title="ctseg", layout="wide")
-    language = st.segmented_control("Language", list(TEXTS), default="English", label_visibility="collapsed")
-    texts = TEXTS[language or "English"]
+    language = chosen_language()
+    texts = TEXTS[language]
+    paths = models.given()
+    run = restored_run()
+    busy = run is not None and run.state is State.RUNNING
+    if run:
+        note_series(run)
     st.title(texts["title"])
-    st.write(texts["lead"])
-    paths = models()
-    model = paths[0]
-    if len(paths) > 1:
-        model = st.selectbox(texts["model"], paths, format_func=lambda path: name_of(path, paths))
-    sources = ["example", "upload"]
-    source = st.radio(texts["source"], sources, format_func=lambda name: texts[name], horizontal=True, key="source")
-    given = (
-        st.file_uploader(texts["drop"], key="given", max_upload_size=int(SETTINGS.max_upload_mib))
-        if source == "upload"
-        else None
-    )
-    if st.button(texts["start"], type="primary", disabled=source == "upload" and given is None):
-        st.session_state["shown"] = segment(model, given.getvalue() if given else None, texts)
-    if st.session_state.get("shown"):
-        show(st.session_state["shown"], texts)
+    try:
+        model, facts = model_control(paths, texts, busy)
+    except InputError as error:
+        st.error(error_in(str(error), language))
+        st.stop()
+    describe(facts, texts)
+    st.caption(texts["lead"])
+    choice = scan_control(model, facts, texts, SETTINGS, busy)
+    restored = run is not None and st.session_state.get("restored") == run.token
+    if choice.complete:
+        st.session_state.pop("restored", None)  # with files of its own the session is like any other
+    if run and not belongs(run, choice, restored):
+        drop(run)
+        st.rerun()
+    if st.button(texts["start"], type="primary", disabled=busy or not choice.complete):
+        st.session_state.pop("gone", None)
+        start(choice)
+        st.rerun()
+    if run is None:
+        if st.session_state.pop("gone", False):
+            st.info(texts["gone"])
+    elif run.state is State.RUNNING:
+        show_progress(run.token, texts)
+    elif run.shown:
+        show_result(run, run.shown, language, texts, choosable=not restored)
+    else:
+        show_failure(run, language, texts)
 
 
 main()

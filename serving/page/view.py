@@ -26,6 +26,11 @@ from ctseg.report.slice_viewer import BODY_HU, coarse_grid, coarse_mask, packed
 ASSETS = Path(__file__).with_name("assets")
 MOST_TRIANGLES = 12_000  # of a surface, which a phone still turns smoothly
 SMOOTHING_VOXELS = 0.8
+NIIVUE = "/ctseg/niivue.js"  # address of its code, see `serving.page.routes`
+OWN_COLOUR = "#ffffff"  # of the own label, which no class has
+SCRIPTS = ("surface.js", "outlines.js", "full.js", "viewer_page.js")
+VIEWS = ("view_all", "axial", "coronal", "sagittal")
+TOOLS = ("tool_move", "tool_window", "tool_zoom", "tool_measure", "tool_angle")
 
 
 def scene(
@@ -55,6 +60,7 @@ def scene(
         ],
         "windows": {name: list(WINDOWS_HU[name]) for name in ("lung", "soft_tissue", "bone", "wide")},
         "rows": [_row(row, labels, grid) for row in components],
+        "volume_cm3": sum(row["volume_cm3"] for row in components),
     }
 
 
@@ -80,25 +86,40 @@ def _row(row: Mapping[str, Any], labels: Sequence[str], grid: Grid) -> dict[str,
     (place,) = np.rint(grid.indices_zyx(np.array([centre]))).astype(int)
     return {
         "label": f"{labels[row['label'] - 1]} {row['component']}",
-        "volume_cm3": row["volume_cm3"],
         "volume": two_decimals(row["volume_cm3"]),
         "longest_diameter_mm": round(row["longest_diameter_mm"], 1),
-        "centre_xyz_mm": [round(value) for value in centre],
+        "centre_xyz_mm": [round(value, 2) for value in centre],
         "mean_hu": round(row["mean_hu"]),
         "colour": class_colour(row["label"]),
         "at_zyx": np.clip(place, 0, np.array(grid.shape_zyx) - 1).tolist(),
     }
 
 
-def document(content: Mapping[str, Any], texts: Mapping[str, str]) -> str:
-    """The scene as an HTML document with its script; it loads nothing."""
+def document(content: Mapping[str, Any], texts: Mapping[str, str], volumes: Mapping[str, str] | None = None) -> str:
+    """The scene as an HTML document with its script.
+
+    It loads nothing, unless `volumes` has the addresses of the scan, the segmentation and perhaps the own label at full
+    resolution: these are shown where the browser has WebGL2.
+    """
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     template = environment.from_string((ASSETS / "viewer.html").read_text(encoding="utf-8"))
-    told = json.dumps({"scene": content, "texts": dict(texts)}, ensure_ascii=False).replace("<", "\\u003c")
-    scripts = [(TEMPLATES / "viewer.js"), *(ASSETS / name for name in ("surface.js", "viewer_page.js"))]
+    given = {
+        "scene": content,
+        "texts": dict(texts),
+        "volumes": dict(volumes or {}),
+        "script": NIIVUE if volumes else "",
+        "own_colour": OWN_COLOUR,
+    }
+    told = json.dumps(given, ensure_ascii=False).replace("<", "\\u003c")
+    scripts = [
+        TEMPLATES / "viewer.js",
+        *(ASSETS / name for name in SCRIPTS),
+    ]
     return template.render(
         texts=texts,
         windows=content["windows"],
+        views=VIEWS,
+        tools=TOOLS,
         data=Markup(told),
         style=Markup((ASSETS / "viewer.css").read_text(encoding="utf-8")),
         script=Markup("\n".join(path.read_text(encoding="utf-8") for path in scripts)),

@@ -1,183 +1,203 @@
-"""The demo page in a real browser, at the width of a desk and of a phone."""
+"""The page in a real browser, at the width of a desk and of a phone: a result stands beside its own scan and model."""
 
-import subprocess
-import sys
-import time
-import zipfile
+import re
 
-import httpx
-import numpy as np
 import pytest
 
 from browser import chromium
-from command import with_folders
 from ctseg.inference.engines import load_engine
 from ctseg.inference.predict import predict
 from ctseg.scans.nifti import write_nifti
 from ctseg.scans.read_scan import read_scan
 from dicom_files import REFERABLE, write_series
-from places import ROOT, SCRIPTS
-from real_data import real_data
-from service import free_port
+from page import WIDTHS, address, ball_zip, downloaded, frame_of, give, opened, segment, zipped
 from serving.page.texts import TEXTS
 
-__all__ = ["chromium"]  # a fixture
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
-
-# What Chromium says of the frames that Streamlit makes; it says it of the empty page, too.
-OF_STREAMLIT = ("Unrecognized feature:", "An iframe which has both allow-scripts and allow-same-origin")
+__all__ = ["address", "ball_zip", "chromium"]  # fixtures
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
+HEADING = "ct.zip · model model.onnx"
 
 
-@pytest.fixture(scope="module")
-def address(model_folder, tmp_path_factory):
-    """The page, served with two models."""
-    port, folder = free_port(), tmp_path_factory.mktemp("page")
-    other = folder / "other.onnx"
-    other.write_bytes((model_folder / "model.onnx").read_bytes())
-    command = [sys.executable, "-m", "streamlit", "run", ROOT / "serving" / "page" / "main.py", "--server.port", port]
-    command += ["--server.address", "127.0.0.1", "--server.headless", "true", "--browser.gatherUsageStats", "false"]
-    command += ["--client.toolbarMode", "minimal", "--", model_folder / "model.onnx", other]
-    environment = with_folders(ROOT, SCRIPTS)
-    with (folder / "log").open("w") as log:
-        process = subprocess.Popen(list(map(str, command)), cwd=ROOT, env=environment, stdout=log, stderr=log)
-    url = f"http://127.0.0.1:{port}"
-    try:
-        for _ in range(200):
-            try:
-                httpx.get(url)
-                break
-            except httpx.TransportError:
-                time.sleep(0.1)
-        yield url
-    finally:
-        process.terminate()
-        process.wait()
-
-
-@pytest.fixture(params=[1300, 390], ids=["desk", "phone"])
+@pytest.fixture(params=WIDTHS.values(), ids=list(WIDTHS))
 def page(chromium, address, request):
-    """The page, opened; at the end nothing may have been said on the console or asked of another machine."""
-    page = chromium.new_page(viewport={"width": request.param, "height": 900})
-    told, asked = [], []
-    page.on("console", lambda message: told.append(message.text))
-    page.on("pageerror", lambda error: told.append(str(error)))
-    page.on("request", lambda asking: asked.append(asking.url))
-    page.goto(address)
-    page.get_by_role("button", name="Segment").wait_for()
-    yield page
-    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
-    assert [text for text in told if not text.startswith(OF_STREAMLIT)] == []
-    assert [url for url in asked if not url.startswith((address, "data:", "blob:"))] == []
-    page.close()
-
-
-def drop(page, path):
-    """Give the page a file and start."""
-    page.get_by_text("My own scan").click()
-    page.locator("input[type=file]").set_input_files(path)
-    start = page.get_by_role("button", name="Segment")
-    start.and_(page.locator(":enabled")).click()
-
-
-def frame_of(page):
-    """The frame with the slices, when it is drawn."""
-    frame = page.frame_locator("iframe")
-    frame.locator("body[data-ready]").wait_for(timeout=120_000)
-    return frame
-
-
-def drawn(frame, place=0):
-    """What stands on a canvas of the slices."""
-    return frame.locator(".plane canvas").nth(place).evaluate("(canvas) => canvas.toDataURL()")
-
-
-def downloaded(page, name):
-    """The bytes behind a download button."""
-    with page.expect_download() as download:
-        page.get_by_role("button", name=f"Download {name}").click()
-    return download.value.path().read_bytes()
+    with opened(chromium, address, request.param) as page:
+        yield page
 
 
 @pytest.fixture
-def ball_zip(scan, tmp_path):
-    """A zip of a DICOM series in which the model finds balls."""
-    write_series(tmp_path / "ct", scan[0].voxels_zyx, scan[0].grid, **REFERABLE)
-    with zipfile.ZipFile(tmp_path / "ct.zip", "w") as archive:
-        for file in sorted((tmp_path / "ct").iterdir()):
-            archive.write(file, f"series/{file.name}")
-    return tmp_path / "ct.zip"
+def result(page, ball_zip):
+    """The page with the result of `ball_zip`."""
+    give(page, ball_zip)
+    segment(page)
+    frame_of(page)
+    page.get_by_role("heading", name=HEADING).wait_for()
+    return page
 
 
-def test_a_dicom_zip_from_its_drop_to_the_downloads(page, ball_zip, model_folder, tmp_path):
-    drop(page, ball_zip)
-    frame = frame_of(page)
+def gone(page):
+    """Wait until no part of a result is there: heading, viewer, downloads, address."""
+    page.get_by_role("heading", name="ct.zip").wait_for(state="detached")
+    assert page.locator("iframe").count() == 0
+    assert page.get_by_role("button", name="Download").count() == 0
+    page.wait_for_url(lambda url: "result=" not in url)
+
+
+def choose_model(page, name="other.onnx"):
+    page.get_by_role("combobox").first.click()
+    page.get_by_role("option", name=name).click()
+
+
+def test_a_dicom_zip_from_its_drop_to_the_downloads(result, model_folder, tmp_path):
+    page, frame = result, frame_of(result)
     found = predict(read_scan(tmp_path / "ct").volume, load_engine(model_folder / "model.onnx", 2))
-    rows = frame.locator("#rows tbody tr")
-    assert rows.count() == len(found.components) > 1
+    assert frame.locator("#rows tbody tr").count() == len(found.components) > 1
+    page.get_by_text(f"Found: {len(found.components)} lesions").wait_for()
     write_nifti(found.segmentation, tmp_path / "mask.nii.gz")
-    assert downloaded(page, "segmentation.nii.gz") == (tmp_path / "mask.nii.gz").read_bytes()
-    assert downloaded(page, "components.csv").count(b"\n") == 1 + len(found.components)
-    assert downloaded(page, "seg.dcm")[128:132] == b"DICM"
+    assert downloaded(page, "ct_segmentation.nii.gz") == (tmp_path / "mask.nii.gz").read_bytes()
+    assert downloaded(page, "ct_lesions.csv").count(b"\n") == 1 + len(found.components)
+    assert downloaded(page, "ct_seg.dcm")[128:132] == b"DICM"
     assert not frame.locator("body").evaluate("(body) => body.scrollWidth > window.innerWidth")
+    page.get_by_role("heading", name=HEADING).wait_for()  # downloads change nothing
 
 
-def test_slices_surface_and_table_are_linked(page, ball_zip):
-    drop(page, ball_zip)
-    frame = frame_of(page)
-    sliders = frame.locator(".plane input")
-    rows = frame.locator("#rows tbody tr")
-    places = []
-    for number in range(2):
-        rows.nth(number).click()
-        places.append([sliders.nth(axis).input_value() for axis in range(3)])
-        assert rows.nth(number).get_attribute("aria-selected") == "true"
-    assert places[0] != places[1]
-    before = drawn(frame)
-    frame.locator(".plane canvas").first.focus()
-    page.keyboard.press("ArrowUp")
-    assert int(sliders.first.input_value()) == int(places[1][0]) + 1
-    assert drawn(frame) != before
-    for choice, value in (("#window", "bone"), ("#style", "area")):
-        before = drawn(frame)
-        frame.locator(choice).select_option(value)
-        assert drawn(frame) != before, choice
-    before = drawn(frame)
-    frame.locator("#opacity").fill("10")
-    assert drawn(frame) != before
-    surface = frame.locator("#surface")
-    before = surface.evaluate("(canvas) => canvas.toDataURL()")
-    surface.focus()
-    page.keyboard.press("ArrowLeft")
-    turned = surface.evaluate("(canvas) => canvas.toDataURL()")
-    assert turned != before
-    frame.locator("#classes input").uncheck()
-    assert surface.evaluate("(canvas) => canvas.toDataURL()") != turned
+def remove_file(page):
+    page.get_by_role("button", name=re.compile("Remove")).first.click()
 
 
-def test_the_example_in_chinese_with_another_model(page):
+def test_each_control_that_changes_scan_or_model_clears_the_result(result, ball_zip, tmp_path):
+    page, texts = result, TEXTS["English"]
+    (tmp_path / "b.nii").write_bytes(b"Dear colleague" * 99)
+
+    def another_file():
+        remove_file(page)
+        page.locator("input[type=file]").first.set_input_files(tmp_path / "b.nii")
+
+    def own_label():
+        page.get_by_text(texts["own_label"]).first.click()
+        page.locator("input[type=file]").nth(1).set_input_files(tmp_path / "b.nii")
+
+    controls = {
+        "another model": lambda: choose_model(page),
+        "the first model again": lambda: choose_model(page, "model.onnx"),
+        "no file": lambda: remove_file(page),
+        "another file": another_file,
+        "one more file": lambda: page.locator("input[type=file]").first.set_input_files(tmp_path / "b.nii"),
+        "an own label": own_label,
+        "the example": lambda: page.get_by_text(texts["example"]).click(),
+        "a folder": lambda: page.get_by_text(texts["folder"]).click(),
+    }
+    for name, change in controls.items():
+        change()
+        gone(page)
+        if name != "a folder":
+            begin_again(page, ball_zip)
+
+
+def begin_again(page, path):
+    """Bring the page to a result of a file again, whatever stands there."""
+    page.get_by_text("My own scan").click()
+    page.get_by_test_id("stFileUploader").first.wait_for()
+    for _ in range(page.get_by_role("button", name=re.compile("Remove")).count()):
+        remove_file(page)
+        page.wait_for_timeout(500)
+    give(page, path)
+    segment(page)
+    page.get_by_role("heading", name="ct.zip").wait_for()
+    page.get_by_role("button", name="Download").first.wait_for()
+
+
+def test_language_and_reload_keep_the_result_until_the_model_changes(result):
+    page, texts = result, TEXTS["中文"]
+    page.get_by_text("中文").click()
+    page.get_by_role("heading", name=texts["result_of"].format(scan="ct.zip", model="model.onnx")).wait_for()
+    frame_of(page).get_by_text(texts["hint_full"]).wait_for()
+    page.reload()
+    page.get_by_role("heading", name=texts["result_of"].format(scan="ct.zip", model="model.onnx")).wait_for()
+    page.get_by_role("button", name="ct_segmentation.nii.gz").wait_for()
+    page.get_by_text("English").click()
+    page.get_by_role("heading", name=HEADING).wait_for()
+    choose_model(page)
+    gone(page)
+
+
+def test_a_reload_restores_the_model_and_another_file_clears_the_result(page, ball_zip, tmp_path):
+    choose_model(page)
+    give(page, ball_zip)
+    segment(page)
+    heading = page.get_by_role("heading", name="ct.zip · model other.onnx")
+    heading.wait_for()
+    page.reload()
+    heading.wait_for()
+    page.get_by_text("Model “other.onnx”").wait_for()
+    (tmp_path / "b.nii").write_bytes(b"Dear colleague" * 99)
+    page.locator("input[type=file]").first.set_input_files(tmp_path / "b.nii")
+    gone(page)
+
+
+def test_nothing_that_is_clicked_during_a_run_loses_it(page):
+    segment(page)
+    page.get_by_role("button", name="Cancel").wait_for()
     page.get_by_text("中文").click()
     texts = TEXTS["中文"]
-    page.get_by_text(texts["title"]).wait_for()
-    page.get_by_role("combobox").click()
-    page.get_by_role("option", name="other.onnx").click()
-    page.get_by_role("button", name=texts["start"]).click()
-    frame = frame_of(page)
-    assert frame.get_by_text(texts["hint"]).is_visible()
-    assert frame.get_by_text(texts["axial"], exact=True).is_visible()
+    page.get_by_role("button", name=texts["cancel"]).wait_for()
+    assert page.get_by_role("radio").first.is_disabled()
+    page.reload()
+    page.get_by_role("heading", name=texts["example"]).wait_for()
+    frame_of(page)
 
 
-def test_what_is_no_scan_is_told_in_a_sentence(page, tmp_path):
+def test_a_run_can_be_cancelled_and_begun_again(page, ball_zip):
+    segment(page)
+    page.get_by_role("button", name="Cancel").click()
+    page.get_by_role("button", name="Cancel").wait_for(state="detached")
+    page.wait_for_url(lambda url: "result=" not in url)
+    give(page, ball_zip)
+    segment(page)
+    page.get_by_role("heading", name=HEADING).wait_for()
+
+
+def test_an_address_of_a_result_that_is_no_more_says_so(chromium, address):
+    with opened(chromium, address, 1280, "/?result=gone") as page:
+        page.get_by_text(TEXTS["English"]["gone"]).wait_for()
+
+
+def test_one_of_several_series_is_told_and_another_one_can_be_chosen(page, scan, tmp_path):
+    write_series(tmp_path / "two" / "long", scan[0].voxels_zyx, scan[0].grid, **REFERABLE)
+    write_series(
+        tmp_path / "two" / "short", scan[0].voxels_zyx[:30], scan[0].grid, SeriesInstanceUID="1.2.9", **REFERABLE
+    )
+    files = sorted((tmp_path / "two").glob("*/*"))
+    for file in files:
+        file.rename(tmp_path / "two" / f"{file.parent.name}{file.name}")
+    for folder in ("long", "short"):
+        (tmp_path / "two" / folder).rmdir()
+    give(page, zipped(tmp_path / "two", tmp_path / "ct.zip"))
+    segment(page)
+    page.get_by_text("Series taken: 1: 40 images").wait_for()
+    page.get_by_role("combobox").nth(1).click()
+    page.get_by_role("option", name="2: 30 images").click()
+    gone(page)
+    segment(page)
+    page.get_by_text("Series taken: 2: 30 images").wait_for()
+    assert "Secret" not in page.content()
+
+
+def test_the_files_of_a_folder(page, scan, tmp_path):
+    write_series(tmp_path / "study", scan[0].voxels_zyx, scan[0].grid, **REFERABLE)
+    page.get_by_text(TEXTS["English"]["folder"]).click()
+    page.locator("input[type=file]").first.set_input_files(tmp_path / "study")
+    segment(page)
+    page.get_by_role("heading", name="study (40) · model model.onnx").wait_for()
+    assert downloaded(page, "study_seg.dcm")[128:132] == b"DICM"
+
+
+def test_what_is_no_scan_is_told_in_a_sentence_in_both_languages(page, tmp_path):
     (tmp_path / "letter.nii").write_bytes(b"Dear colleague, " * 100)
-    drop(page, tmp_path / "letter.nii")
+    give(page, tmp_path / "letter.nii")
+    segment(page)
     page.get_by_text("This scan cannot be segmented").wait_for()
+    page.get_by_text("letter.nii · model model.onnx").wait_for()
     assert "Traceback" not in page.content()
     assert page.locator("iframe").count() == 0
-
-
-@pytest.mark.realdata
-def test_a_real_chest(page):
-    folder = real_data("chest-nifti")
-    drop(page, max(folder.rglob("*.nii.gz"), key=lambda path: path.stat().st_size * ("image" in path.name)))
-    frame = frame_of(page)
-    picture = np.frombuffer(drawn(frame).encode(), np.uint8)
-    assert picture.size > 20_000  # a black square takes a tenth of that
+    page.get_by_text("中文").click()
+    page.get_by_text("从内容看").wait_for()

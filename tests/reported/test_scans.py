@@ -17,7 +17,8 @@ from jobs import LOG, handed_over
 from places import ROOT
 from real_data import FOLDER, real_data, report
 from service import serving
-from serving.page.work import segment_upload
+from serving.page.inputs import Upload
+from serving.page.work import Asked, segment
 from serving.settings import Settings
 
 SIZE_ZYX, SPACING_MM = (40, 48, 48), [1.0, 1.0, 2.0]
@@ -150,9 +151,9 @@ def test_predict_tells_it_and_takes_the_rescaling(model_folder, not_hu, tmp_path
 
 def test_the_page_tells_it(model_folder, not_hu):
     model = model_folder / "model.onnx"
-    scan = (not_hu / "stored_values.nii.gz").read_bytes()
-    shown = segment_upload(scan, load_engine(model, 1), model, Settings(), lambda *_: None)
-    assert any("about 1024 too high" in caution for caution in shown.cautions)
+    scan = Upload("scan.nii.gz", (not_hu / "stored_values.nii.gz").read_bytes())
+    shown = segment(Asked(scan.name, (scan,)), load_engine(model, 1), model, Settings(), lambda *_: None)
+    assert any("about 1024 too high" in caution.text for caution in shown.cautions)
 
 
 def test_the_service_tells_it_and_takes_the_rescaling(model_folder, not_hu, tmp_path):

@@ -4,6 +4,8 @@ import shutil
 
 import pytest
 
+WEBGL = ("--use-angle=swiftshader", "--enable-unsafe-swiftshader")  # computed on the processor, without a GPU
+
 
 @pytest.fixture(scope="module")
 def chromium():
@@ -13,6 +15,6 @@ def chromium():
     path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     assert path, "install chromium to run the browser's tests"
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", *WEBGL])
         yield browser
         browser.close()

@@ -22,7 +22,8 @@ from ctseg.masks.components import write_components
 from ctseg.masks.postprocessing import postprocess_and_measure
 from ctseg.scans.nifti import read_nifti, write_nifti
 from ctseg.scans.read_scan import read_scan
-from serving.page.work import segment_upload
+from serving.page.inputs import Upload
+from serving.page.work import Asked, segment
 from serving.service import worker
 from serving.settings import Settings
 
@@ -104,5 +105,6 @@ def test_the_service_gives_them(given, expected, tmp_path):
 
 def test_the_page_gives_them(given, expected):
     engine = load_engine(given.model, 1)
-    shown = segment_upload(given.scan.read_bytes(), engine, given.model, Settings(), lambda step, fraction: None)
-    assert [str(caution) for caution in shown.cautions] == [flag.text for flag in expected]
+    asked = Asked("scan.nii.gz", (Upload("scan.nii.gz", given.scan.read_bytes()),))
+    shown = segment(asked, engine, given.model, Settings(), lambda step, fraction: None)
+    assert [flag.as_dict() for flag in shown.cautions] == [flag.as_dict() for flag in expected]

@@ -1,0 +1,34 @@
+"""The page as an ASGI application: Streamlit runs `main.py`, and the viewer's routes stand beside it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from streamlit.starlette import App
+
+from serving.page.routes import ROUTES
+from serving.page.runs import RUNS
+
+SWEEP_SECONDS = 30.0
+
+
+@asynccontextmanager
+async def running(app: App) -> AsyncIterator[dict[str, Any]]:
+    """Forget old results at regular intervals, and everything at the end."""
+
+    async def sweep() -> None:
+        while True:
+            await asyncio.sleep(SWEEP_SECONDS)
+            RUNS.sweep()
+
+    sweeper = asyncio.create_task(sweep())
+    try:
+        yield {}
+    finally:
+        sweeper.cancel()
+        RUNS.close()
+
+
+app = App(Path(__file__).with_name("main.py"), routes=ROUTES, lifespan=running)

@@ -1,0 +1,130 @@
+"""The controls of the page, and what they choose: a result is shown beside its own choice alone."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import streamlit as st
+
+from serving.model_facts import ModelFacts
+from serving.page.inputs import SeriesRow, Upload, digest_of, scan_name
+from serving.page.models import facts_of, name_of
+from serving.page.runs import Key, Names, Run
+from serving.page.work import Asked
+from serving.settings import Settings
+
+EXAMPLE = "example"
+SOURCES = (EXAMPLE, "upload", "folder")
+Texts = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What the controls say: the model, and a scan unless one is still to be given."""
+
+    model: Path
+    facts: ModelFacts
+    source: str
+    asked: Asked
+    key: Key
+
+    @property
+    def complete(self) -> bool:
+        """Whether there is a scan to segment."""
+        return bool(self.key.scan)
+
+    @property
+    def names(self) -> Names:
+        """What people know its run by."""
+        return Names(self.asked.name, self.facts.name, self.source, str(self.model))
+
+
+def belongs(run: Run, choice: Choice, restored: bool) -> bool:
+    """Whether a run is one of this input and this model.
+
+    After a reload the browser no longer has the files: then (`restored`) the run counts for the files that it is of.
+    """
+    if run.key.model != choice.key.model or run.names.source != choice.source:
+        return False
+    without_files = restored and not choice.key.scan and not choice.key.label
+    return without_files or (run.key == choice.key and run.names.scan == choice.asked.name)
+
+
+def model_control(paths: Sequence[Path], texts: Texts, busy: bool) -> tuple[Path, ModelFacts]:
+    """The model to use, which is asked for where there are several. Raises InputError for one that cannot be loaded."""
+    known = list(paths)
+    model = known[0]
+    if len(known) > 1:
+        model = st.selectbox(
+            texts["model"], known, format_func=lambda path: name_of(path, known), key="model", disabled=busy
+        )
+    return model, facts_of(model, known)
+
+
+def scan_control(model: Path, facts: ModelFacts, texts: Texts, settings: Settings, busy: bool) -> Choice:
+    """The scan to segment with a model."""
+    source = st.radio(
+        texts["source"], SOURCES, format_func=lambda name: texts[name], horizontal=True, key="source", disabled=busy
+    )
+    if source == EXAMPLE:
+        return Choice(model, facts, source, Asked(EXAMPLE), Key(EXAMPLE, facts.sha256))
+    given = st.file_uploader(
+        texts["drop_folder" if source == "folder" else "drop"],
+        accept_multiple_files="directory" if source == "folder" else True,
+        key=f"given-{source}",
+        max_upload_size=int(settings.max_upload_mib),
+        disabled=busy,
+    )
+    uploads = tuple(Upload(file.name, file.getvalue()) for file in given)
+    scan = _digest([file.file_id for file in given], uploads)
+    with st.expander(texts["own_label"]):
+        own = st.file_uploader(texts["own_label"], key="own", label_visibility="collapsed", disabled=busy)
+    label = Upload(own.name, own.getvalue()) if own else None
+    series = _series_control(scan, texts, busy)
+    name = scan_name([upload.name for upload in uploads]) if uploads else ""
+    key = Key(scan, facts.sha256, series, _digest([own.file_id], (label,)) if own and label else "")
+    return Choice(model, facts, source, Asked(name, uploads, series, label), key)
+
+
+def note_series(run: Run) -> None:
+    """Remember the series of a scan, so that they can be chosen from."""
+    if run.series:
+        st.session_state["series-of"] = (run.key.scan, run.series)
+
+
+def _series_control(scan: str, texts: Texts, busy: bool) -> str:
+    """The UID of the series to take, empty for the best one; asked for once a scan is known to hold several."""
+    known, rows = st.session_state.get("series-of", ("", ()))
+    usable = [row for row in rows if not row.problem]
+    if not scan or known != scan or len(usable) < 2:
+        return ""
+    words = {row.uid: series_words(row, rows, texts) for row in usable}
+    auto = texts["series_auto"].format(count=len(rows))
+    return st.selectbox(
+        texts["series"],
+        ["", *words],
+        format_func=lambda uid: words.get(uid, auto),
+        key=f"series-{scan[:16]}",
+        disabled=busy,
+    )
+
+
+def series_words(row: SeriesRow, rows: Sequence[SeriesRow], texts: Texts) -> str:
+    """What tells a series from the others, in words."""
+    words = [texts["series_row"].format(images=row.images)]
+    if row.slice_mm:
+        words.append(texts["series_every"].format(distance=row.slice_mm))
+    words += [row.kernel, row.part]
+    if len({other.patient for other in rows}) > 1:
+        words.append(texts["series_patient"].format(number=row.patient))
+    return f"{rows.index(row) + 1}: {', '.join(filter(None, words))}"
+
+
+def _digest(file_ids: Sequence[str], uploads: Sequence[Upload]) -> str:
+    """The digest of some files, computed once for each set of uploads."""
+    known: dict[str, str] = st.session_state.setdefault("digests", {})
+    name = hashlib.sha256(" ".join(file_ids).encode()).hexdigest()
+    if name not in known:
+        known[name] = digest_of(uploads)
+    return known[name]

@@ -1,0 +1,49 @@
+"""The models that the page was started with: their files, names and engines."""
+
+import os
+import sys
+from pathlib import Path
+
+import streamlit as st
+
+from ctseg.inference.engines import Engine, load_engine
+from serving.model_facts import ModelFacts, model_facts
+
+
+def given() -> list[Path]:
+    """The models given at the start of the page; a missing one ends the page with a sentence."""
+    paths = [Path(name) for name in sys.argv[1:]]
+    missing = [path for path in paths if not path.is_file()]
+    if missing or not paths:
+        st.error(f"{missing[0] if missing else 'a model'} does not exist: make app MODEL=path/to/model.onnx")
+        st.stop()
+    return paths
+
+
+def name_of(path: Path, paths: list[Path]) -> str:
+    """A short distinguishing name of a model: its study if it lies in results/, else its path."""
+    if path.parent.name == "model" and len({other.parent.parent.name for other in paths}) == len(paths):
+        return path.parent.parent.name
+    return path.name if len({other.name for other in paths}) == len(paths) else str(path)
+
+
+def engine_of(path: Path) -> Engine:
+    """The engine of a model file as it is now. Raises InputError for one that cannot be loaded."""
+    return _engine(str(path), path.stat().st_mtime)
+
+
+def facts_of(path: Path, paths: list[Path]) -> ModelFacts:
+    """The facts of a model file as it is now. Raises InputError for one that cannot be loaded."""
+    return _facts(str(path), name_of(path, paths), path.stat().st_mtime)
+
+
+@st.cache_resource(show_spinner=False, max_entries=4)
+def _engine(path: str, changed: float) -> Engine:
+    """The engine of a model file, cached until the file's modification time `changed` differs."""
+    return load_engine(path, os.cpu_count() or 1)
+
+
+@st.cache_resource(show_spinner=False)
+def _facts(path: str, name: str, changed: float) -> ModelFacts:
+    """The facts of a model file, cached as its engine is."""
+    return model_facts(Path(path), _engine(path, changed).card, name)

@@ -1,0 +1,120 @@
+"""The page for browser tests: served with two models, and what people do with it."""
+
+import subprocess
+import sys
+import time
+import zipfile
+from contextlib import contextmanager
+
+import httpx
+import pytest
+
+from command import with_folders
+from dicom_files import REFERABLE, write_series
+from places import ROOT, SCRIPTS
+from service import free_port
+
+# What Chromium says of the frames that Streamlit makes; it says it of the empty page, too.
+OF_STREAMLIT = ("Unrecognized feature:", "An iframe which has both allow-scripts and allow-same-origin")
+OF_SOFTWARE_GL = ("[.WebGL-", "GL Driver Message")
+WIDTHS = {"desk": 1280, "phone": 390}
+
+
+@contextmanager
+def served(*models, folder):
+    """The address of the page, started with these models."""
+    port = free_port()
+    command = [sys.executable, "-m", "streamlit", "run", ROOT / "serving" / "page" / "app.py", "--server.port", port]
+    command += ["--server.address", "127.0.0.1", "--server.headless", "true", "--browser.gatherUsageStats", "false"]
+    command += ["--server.fileWatcherType", "none", "--client.toolbarMode", "minimal", "--", *models]
+    environment = with_folders(ROOT, SCRIPTS)
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen(list(map(str, command)), cwd=ROOT, env=environment, stdout=log, stderr=log)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(600):
+            try:
+                httpx.get(url)
+                break
+            except httpx.TransportError:
+                time.sleep(0.1)
+        yield url
+    finally:
+        process.terminate()
+        process.wait()
+
+
+@pytest.fixture(scope="module")
+def address(model_folder, tmp_path_factory):
+    """The page, served with two models of the same weights."""
+    folder = tmp_path_factory.mktemp("page")
+    other = folder / "other.onnx"
+    other.write_bytes((model_folder / "model.onnx").read_bytes())
+    # Another hash, and the same network: the file's last field is a string that nothing reads.
+    import onnx
+
+    network = onnx.load(other)
+    network.doc_string = "another file"
+    onnx.save(network, other)
+    with served(model_folder / "model.onnx", other, folder=folder) as url:
+        yield url
+
+
+@contextmanager
+def opened(chromium, address, width, query=""):
+    """The page; at the end nothing may have been said on the console or asked of another machine."""
+    page = chromium.new_page(viewport={"width": width, "height": 900})
+    page.set_default_timeout(120_000)
+    told, asked = [], []
+    page.on("console", lambda message: told.append(message.text))
+    page.on("pageerror", lambda error: told.append(str(error)))
+    page.on("request", lambda asking: asked.append(asking.url))
+    page.goto(address + query)
+    page.get_by_test_id("stMainBlockContainer").get_by_role("button").first.wait_for()
+    yield page
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    assert [text for text in told if not text.startswith(OF_STREAMLIT + OF_SOFTWARE_GL)] == []
+    assert [url for url in asked if not url.startswith((address, "data:", "blob:"))] == []
+    page.close()
+
+
+def give(page, *paths):
+    """Give the page files of one scan."""
+    page.get_by_text("My own scan").click()
+    page.locator("input[type=file]").first.set_input_files(list(paths))
+    page.get_by_role("button", name="Segment").and_(page.locator(":enabled")).wait_for()
+
+
+def segment(page, name="Segment"):
+    """Start, as soon as that is possible."""
+    page.get_by_role("button", name=name).and_(page.locator(":enabled")).click()
+
+
+def frame_of(page):
+    """The frame with the viewer, when it is drawn."""
+    frame = page.frame_locator("iframe")
+    frame.locator("body[data-full]").wait_for()
+    return frame
+
+
+def downloaded(page, name):
+    """The bytes behind a download button."""
+    with page.expect_download() as download:
+        page.get_by_role("button", name=f"Download {name}").click()
+    assert download.value.suggested_filename == name
+    return download.value.path().read_bytes()
+
+
+def zipped(folder, path):
+    """A zip of a folder, in a folder of its own."""
+    with zipfile.ZipFile(path, "w") as archive:
+        for file in sorted(folder.iterdir()):
+            archive.write(file, f"series/{file.name}")
+    return path
+
+
+@pytest.fixture
+def ball_zip(scan, tmp_path):
+    """A zip of a DICOM series in which the model finds balls."""
+    write_series(tmp_path / "ct", scan[0].voxels_zyx, scan[0].grid, **REFERABLE)
+    return zipped(tmp_path / "ct", tmp_path / "ct.zip")
