@@ -33,10 +33,14 @@ class Settings:
     gpu_memory_gib: Annotated[float, "memory of a GPU for a scan and its windows; 0 for what is usual"] = 0.0
     worker_memory_gib: Annotated[float, "memory that the worker may have in all; 0 for no limit"] = MOST_MEMORY_GIB
     folder: Annotated[Path, "where uploads and results are kept for a while"] = FOLDER
-    queue_size: Annotated[int, "scans that may wait or be uploaded at a time; more get 429"] = 8
+    queue_size: Annotated[int, "scans that may wait; no more are taken until one is begun"] = 8
+    uploads_at_once: Annotated[int, "uploads that may be on their way; more get 429"] = 16
+    uploads_per_client: Annotated[int, "how many of them may come from one address; more get 429"] = 4
     job_seconds: Annotated[float, "time limit of a segmentation"] = 600.0
     upload_seconds: Annotated[float, "time limit of an upload"] = 300.0
-    keep_seconds: Annotated[float, "results are deleted after this time"] = 3600.0
+    upload_kib_per_second: Annotated[float, "slowest upload, on average"] = 64.0
+    upload_grace_seconds: Annotated[float, "time that an upload may be behind that"] = 10.0
+    keep_seconds: Annotated[float, "results are deleted after this time, also over a restart"] = 3600.0
     keep_jobs: Annotated[int, "finished jobs to keep; the oldest are deleted beyond that"] = 200
     stop_seconds: Annotated[float, "time that a running segmentation gets when the service is stopped"] = 30.0
     max_upload_mib: Annotated[float, "size of an upload"] = 1024.0

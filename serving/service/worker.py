@@ -26,11 +26,11 @@ from ctseg.inference.engines import Engine, load_engine
 from ctseg.inference.predict import Prediction, predict
 from ctseg.scans.nifti import write_nifti
 from ctseg.scans.read_scan import read_scan
+from serving.service.jobs import COMPONENTS, OBJECTS, RESULT, Order
 from serving.settings import Settings
 from serving.uploads import told
 
 Message = tuple[str, Any]  # ready: card and engine · progress: fraction · done · failed: why · broken: why
-RESULT, COMPONENTS = "result.nii.gz", "result.json"
 
 
 def work(pipe: Connection, settings: Settings) -> None:
@@ -49,27 +49,23 @@ def work(pipe: Connection, settings: Settings) -> None:
     model_hash = sha256_of(settings.model)
     while True:
         try:
-            scan, objects, rescale = pipe.recv()
+            scan, order = pipe.recv()
         except EOFError:
             return
-        pipe.send(segment(scan, objects, rescale, engine, model_hash, settings, pipe))
+        pipe.send(segment(scan, order, engine, model_hash, settings, pipe))
 
 
 def segment(
     path: Path,
-    objects: Path | None,
-    rescale: tuple[float, float] | None,
+    order: Order,
     engine: Engine,
     model_hash: str,
     settings: Settings,
     pipe: Connection,
 ) -> Message:
-    """Segment one scan, and write the results into the folder in which it lies; says how it ended.
-
-    `objects` is the folder for DICOM objects, where they are wanted; `rescale` is that of `read_scan`.
-    """
+    """Segment one scan, and write the results into the folder in which it lies; says how it ended."""
     try:
-        scan = read_scan(path, rescale=rescale)
+        scan = read_scan(path, rescale=order.rescale)
         _require_size(scan.volume.grid, settings)
         found = predict(
             scan.volume,
@@ -81,8 +77,12 @@ def segment(
         write_nifti(found.segmentation, path.parent / RESULT)
         flags = quality_flags(scan.facts, engine.card, None, found.components)
         write_json(path.parent / COMPONENTS, summary(found, engine.card.labels, flags))
-        if objects:
-            _write_dicom(path, objects, Findings(found.segmentation, engine.card.labels, found.components, model_hash))
+        if order.dicom:
+            _write_dicom(
+                path,
+                path.parent / OBJECTS,
+                Findings(found.segmentation, engine.card.labels, found.components, model_hash),
+            )
     except InputError as error:
         return "failed", told(error, path)
     except MemoryError:
