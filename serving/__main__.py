@@ -19,6 +19,7 @@ def main() -> None:
     """Serve until stopped; problems of the settings or the model are reported in one line."""
     settings = read_settings(sys.argv[1:], os.environ)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs the addresses it asks for, in which UIDs stand
     if not settings.token and not is_loopback(settings.host):
         logging.getLogger("ctseg.serving").warning("everybody who reaches %s may use it: no token", settings.host)
     try:

@@ -1,7 +1,7 @@
 """All settings of the service, in one place: each is a command-line flag and an environment variable.
 
-`queue_size` is `--queue-size` and `CTSEG_QUEUE_SIZE`; the flag wins. The secret alone has no flag, since flags can be
-seen by every user of a machine: the bearer token is `CTSEG_TOKEN`.
+`queue_size` is `--queue-size` and `CTSEG_QUEUE_SIZE`; the flag wins. Secrets alone have no flag, since flags can be
+seen by every user of a machine: the bearer tokens are `CTSEG_TOKEN` and `CTSEG_DICOMWEB_TOKEN`.
 """
 
 import argparse
@@ -14,6 +14,7 @@ from typing import Annotated, get_type_hints
 
 PREFIX = "CTSEG_"
 MIB = 2**20
+SECRETS = ("token", "dicomweb_token")
 MODEL = Path("model.onnx")
 # Three quarters of the machine's: a scan that needs more fails, and not what else runs here.
 MOST_MEMORY_GIB = round(0.75 * os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30, 1)
@@ -49,6 +50,9 @@ class Settings:
     max_entries: Annotated[int, "files in a zip"] = 5000
     max_voxels: Annotated[int, "voxels of a scan"] = 1_000_000_000
     max_dimension: Annotated[int, "voxels along an axis of a scan"] = 4096
+    dicomweb_url: Annotated[str, "DICOMweb server to fetch series from and store results on; none if empty"] = ""
+    dicomweb_seconds: Annotated[float, "time limit of a request to it"] = 300.0
+    dicomweb_token: Annotated[str, "bearer token to send to it"] = field(default="", repr=False)
     token: Annotated[str, "bearer token that clients must send; empty for none"] = field(default="", repr=False)
 
     @property
@@ -68,8 +72,8 @@ def read_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> S
     hints = get_type_hints(Settings, include_extras=True)
     for item in fields(Settings):
         told = environment.get(PREFIX + item.name.upper(), item.default)
-        if item.name == "token":
-            parser.set_defaults(token=told)
+        if item.name in SECRETS:
+            parser.set_defaults(**{item.name: told})
             continue
         kind, text = hints[item.name].__origin__, hints[item.name].__metadata__[0]
         flag = f"--{item.name.replace('_', '-')}"

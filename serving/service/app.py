@@ -9,7 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi_offline import FastAPIOffline
 
-from serving.service import about, segmentations
+from serving.service import about, archive, segmentations
 from serving.service.dependencies import Service
 from serving.service.headers import BoundedHeaders
 from serving.service.jobs import Jobs
@@ -51,6 +51,8 @@ async def _running(app: FastAPI) -> AsyncIterator[None]:
             sweeper.cancel()
             service.jobs.close()
             await asyncio.to_thread(service.runner.stop)
+            if service.archive:
+                await service.archive.close()
 
 
 async def _sweep(jobs: Jobs) -> None:
@@ -64,7 +66,7 @@ def create_app(settings: Settings) -> FastAPI:
     """The service as an ASGI application. The scripts of `/docs` come from a package on this machine."""
     app = FastAPIOffline(redoc_url=None, title="ctseg", version="1", description=DESCRIPTION, lifespan=_running)
     app.state.settings, app.state.stopping = settings, False
-    for router in (segmentations.routes, about.routes, about.open_routes):
+    for router in (segmentations.routes, archive.routes, about.routes, about.open_routes):
         app.include_router(router)
     app.add_exception_handler(Refused, refused)
     app.add_exception_handler(RequestValidationError, misused)

@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import Depends, HTTPException, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from serving.dicomweb import DicomWeb
 from serving.service.jobs import Job, Jobs, State
 from serving.service.metrics import Metrics
 from serving.service.runner import Runner
@@ -22,6 +23,7 @@ class Service:
         self.jobs, self.settings = jobs, settings
         self.metrics = Metrics(jobs)
         self.runner = Runner(jobs, settings, self.metrics.ended)
+        self.archive = DicomWeb(settings) if settings.dicomweb_url else None
         self.unpacking = asyncio.Semaphore(2)  # decompressing many uploads at once would fill the memory
 
 

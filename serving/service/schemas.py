@@ -4,6 +4,9 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
+from serving.dicomweb import UID, UID_LENGTH
+
+RESCALE = r"^-?\d{1,9}(\.\d{1,9})?,-?\d{1,9}(\.\d{1,9})?$"
 UPLOAD = {
     "requestBody": {
         "required": True,
@@ -36,6 +39,20 @@ class Segmentation(BaseModel):
     error: str | None = Field(None, description="why it failed", examples=[None])
     seconds: float | None = Field(None, description="how long it took, once ended", examples=[None])
     links: dict[str, str] = Field(default_factory=dict, examples=[{"self": "/v1/segmentations/p1xZ8yqN7hQ3eC0aVb2mTw"}])
+
+
+class ArchivedSeries(BaseModel):
+    """A series of the DICOMweb server. Without `study_uid` the server is asked for it."""
+
+    series_uid: str = Field(pattern=UID, max_length=UID_LENGTH, examples=["1.2.840.113619.2.55.3"])
+    study_uid: str | None = Field(None, pattern=UID, max_length=UID_LENGTH)
+    rescale: str | None = Field(None, pattern=RESCALE, description="slope and intercept, as `1,-1024`")
+
+
+class Stored(BaseModel):
+    """The objects that were stored."""
+
+    stored: list[str] = Field(examples=[["report", "rtstruct", "seg"]])
 
 
 class Component(BaseModel):
@@ -86,5 +103,8 @@ DESCRIPTIONS = {
     415: "No NIfTI and no zip, by its content",
     422: "Damaged, dangerous, or no single 3-D scan; or a parameter that cannot be read",
     429: "All places are taken: come back after Retry-After seconds",
+    501: "This service has no DICOMweb server",
+    502: "The DICOMweb server cannot be reached, or does not do what was asked",
     503: "The model is not loaded",
+    504: "The DICOMweb server took too long",
 }

@@ -1,7 +1,8 @@
 """The routes of segmentations. Bodies of uploads are the files themselves; see `schemas` for what is answered."""
 
 import asyncio
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -10,13 +11,12 @@ from starlette.requests import ClientDisconnect
 
 from serving.service.dependencies import Done, Found, Service, Shared, authorised
 from serving.service.jobs import FINAL, Full, Job, Order, State
-from serving.service.schemas import UPLOAD, Result, Segmentation, problems
+from serving.service.schemas import RESCALE, UPLOAD, Result, Segmentation, problems
 from serving.uploads import Refused, network_of, receive, too_large, unpack
 
 LOOK_SECONDS = 0.01
 RETRY_SECONDS = 5
 PREFIX = "/v1/segmentations"
-RESCALE = r"^-?\d{1,9}(\.\d{1,9})?,-?\d{1,9}(\.\d{1,9})?$"
 routes = APIRouter(dependencies=[Depends(authorised)], responses=problems(401, 422))
 
 
@@ -41,18 +41,26 @@ async def segment(
     announced = request.headers.get("content-length", "0")
     if announced.isdigit() and int(announced) > service.settings.max_upload_bytes:
         raise too_large(service.settings.max_upload_bytes)
+    order = Order(dicom, slope_and_intercept(rescale) if rescale else None)
+    async with queued(request, service, order, response) as job:
+        await _take(request, job, service)
+    return shown(job)
+
+
+@asynccontextmanager
+async def queued(request: Request, service: Service, order: Order, response: Response) -> AsyncIterator[Job]:
+    """A new job, which waits for its turn once the block has put its scan in place, and is dropped if that fails."""
     try:
-        job = service.jobs.begin(client_of(request), Order(dicom, slope_and_intercept(rescale) if rescale else None))
+        job = service.jobs.begin(client_of(request), order)
     except Full as full:
         raise HTTPException(429, f"{full}; try again later", {"Retry-After": str(RETRY_SECONDS)}) from None
     try:
-        await _take(request, job, service)
+        yield job
     except BaseException:
         service.jobs.abandon(job)
         raise
     service.jobs.enqueue(job)
     response.headers["Location"] = f"{PREFIX}/{job.id}"
-    return _shown(job)
 
 
 def slope_and_intercept(text: str) -> tuple[float, float]:
@@ -90,7 +98,7 @@ async def status(
         async with asyncio.timeout(wait_seconds):
             while job.state not in FINAL and wait_seconds and not request.app.state.stopping:
                 await asyncio.sleep(LOOK_SECONDS)
-    return _shown(job)
+    return shown(job)
 
 
 @routes.get(
@@ -125,7 +133,7 @@ def cancel(job: Found, service: Shared) -> None:
     service.jobs.delete(job)
 
 
-def _shown(job: Job) -> Segmentation:
+def shown(job: Job) -> Segmentation:
     """A job as clients see it, with links to its results."""
     here = f"{PREFIX}/{job.id}"
     links = {"self": here}
