@@ -11,7 +11,12 @@ INT8 = (
 PROBABILITIES = (
     ["low_threshold", "probability"] if config["measure"]["probabilities"] else []
 )
-UNCERTAINTY = ["uncertainty"] if config["infer"]["uncertainty"] else []
+# The entropy of each voxel where it is wanted, else of what was found alone, from which its means are taken.
+UNCERTAINTY, KEPT = (
+    ("uncertainty", str)
+    if config["infer"]["uncertainty"]
+    else ("uncertainty_of_found", passing)
+)
 
 
 rule infer:
@@ -28,10 +33,7 @@ rule infer:
             name: passing(f"{RESULTS}/predictions/{name}/{{case}}.nii.gz")
             for name in PROBABILITIES
         },
-        **{
-            name: f"{RESULTS}/predictions/{name}/{{case}}.nii.gz"
-            for name in UNCERTAINTY
-        },
+        **{UNCERTAINTY: KEPT(f"{RESULTS}/predictions/{UNCERTAINTY}/{{case}}.nii.gz")},
         prediction=passing(f"{RESULTS}/predictions/{{case}}.nii.gz"),
     log:
         f"{RESULTS}/logs/infer/{{case}}.log",
@@ -63,11 +65,11 @@ rule postprocess:
     """The segmentation without what is outside or too small, and its components."""
     input:
         **LUNGS,
-        **{name: rules.infer.output[name] for name in UNCERTAINTY},
         card=CARD,
         postprocessing=POSTPROCESSING,
         prediction=rules.infer.output.prediction,
         image=rules.convert_image.output.image,
+        uncertainty=rules.infer.output[UNCERTAINTY],
     output:
         segmentation=f"{RESULTS}/segmentations/{{case}}.nii.gz",
         components=f"{RESULTS}/segmentations/{{case}}.tsv",

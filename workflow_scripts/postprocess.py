@@ -16,8 +16,7 @@ with job(snakemake) as log:
     if "lungs" in snakemake.input.keys():  # noqa: SIM118 (Snakemake's Namedlist iterates over paths, not names)
         lungs = read_nifti(snakemake.input.lungs)
         plausible = read_json(snakemake.input.lungs_facts)["plausible"]
-    uncertainty = snakemake.input.get("uncertainty")
-    entropy = read_nifti(uncertainty) if uncertainty else None
+    entropy = read_nifti(snakemake.input.uncertainty)
     prediction, image = read_nifti(snakemake.input.prediction), read_nifti(snakemake.input.image)
     segmentation, components, facts = postprocess_and_measure(prediction, image, settings, lungs, plausible, entropy)
     log.info("%d components; %s", len(components), facts)

@@ -79,7 +79,7 @@ def _segment(scan: Scan, source: Path | None, engine: Engine, model: Path, tell:
         found = predict(scan.volume, engine, progress=lambda done, rows: tell("segmenting", done / rows))
     tell("drawing", 0.0)
     labels = engine.card.labels
-    cautions = quality_flags(scan.facts, engine.card, None, found.components)
+    cautions = [flag.text for flag in quality_flags(scan.facts, engine.card, found.lungs, found.components)]
     with tempfile.TemporaryDirectory(prefix="ctseg-page-") as name:
         folder = Path(name)
         write_nifti(found.segmentation, folder / "segmentation.nii.gz")

@@ -68,11 +68,20 @@ class Component(BaseModel):
     mean_hu: float = Field(examples=[22.7])
 
 
+class QualityFlag(BaseModel):
+    """A reason to look twice: its kind and values for programs, its sentence for people."""
+
+    kind: str = Field(examples=["lungs_cut"])
+    values: dict[str, Any] = Field(examples=[{"share": 0.12}])
+    text: str = Field(examples=["the scan cuts the lungs"])
+
+
 class Result(BaseModel):
-    """Components of a segmentation, and warnings about the scan."""
+    """Components of a segmentation, and warnings about the scan and what was found; `flags` has them with kinds."""
 
     components: list[Component]
-    warnings: list[str] = Field(examples=[[]])
+    warnings: list[str] = Field(examples=[["the scan cuts the lungs"]])
+    flags: list[QualityFlag]
 
 
 class Model(BaseModel):

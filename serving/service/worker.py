@@ -24,6 +24,7 @@ from ctseg.files import write_json
 from ctseg.geometry.volume import Grid
 from ctseg.inference.engines import Engine, load_engine
 from ctseg.inference.predict import Prediction, predict
+from ctseg.scans.flag import Flag
 from ctseg.scans.nifti import write_nifti
 from ctseg.scans.read_scan import read_scan
 from serving.service.jobs import COMPONENTS, OBJECTS, RESULT, Order
@@ -75,7 +76,7 @@ def segment(
             gpu_memory_gib=settings.gpu_memory_gib or None,
         )
         write_nifti(found.segmentation, path.parent / RESULT)
-        flags = quality_flags(scan.facts, engine.card, None, found.components)
+        flags = quality_flags(scan.facts, engine.card, found.lungs, found.components)
         write_json(path.parent / COMPONENTS, summary(found, engine.card.labels, flags))
         if order.dicom:
             _write_dicom(
@@ -100,9 +101,13 @@ def _write_dicom(series: Path, folder: Path, findings: Findings) -> None:
     write_objects(folder, choose_stack(series), findings)
 
 
-def summary(found: Prediction, labels: tuple[str, ...], warned: list[str]) -> dict[str, Any]:
-    """The result in JSON types: volume, position (LPS, mm), bounding box and HU of each component."""
-    return {"components": [component(row, labels) for row in found.components], "warnings": warned}
+def summary(found: Prediction, labels: tuple[str, ...], flags: list[Flag]) -> dict[str, Any]:
+    """The result in JSON types: volume, position (LPS, mm), bounding box and HU of each component, and the flags."""
+    return {
+        "components": [component(row, labels) for row in found.components],
+        "warnings": [flag.text for flag in flags],
+        "flags": [flag.as_dict() for flag in flags],
+    }
 
 
 def component(row: dict[str, Any], labels: tuple[str, ...]) -> dict[str, Any]:

@@ -1,8 +1,10 @@
 """What a user is told of a scan before trusting it."""
 
+import json
+
 import pytest
 
-from ctseg.scans.scan_warnings import KNOWN, passed_over, warnings_of
+from ctseg.scans.scan_warnings import KINDS, KNOWN, passed_over, scan_flags, warnings_of
 
 
 def test_a_scan_without_anything_odd_gets_no_word():
@@ -55,6 +57,21 @@ def test_the_first_jumps_are_named(count, places):
     jumps = [{"after_slice": number, "hu": 500} for number in range(1, count + 1)]
     [told] = warnings_of({"jumps": jumps})
     assert told.endswith(f"jump by about 500 HU, after slice {places}")
+
+
+def test_each_warning_has_a_kind_of_its_own_and_plain_values():
+    facts = dict.fromkeys(KNOWN, 3) | {
+        "view": "coronal",
+        "series": {"left_out": [{"images": 2, "reason": "acquisition 2 of 2"}]},
+        "hu_offset": 1024,
+        "above_tissue": 0.1,
+        "windowed": {"low": None, "high": 240, "share": 0.2},
+        "jumps": [{"after_slice": 4, "hu": 500}],
+    }
+    flags = scan_flags(facts)
+    assert sorted(flag.kind for flag in flags) == sorted(KINDS)
+    assert [flag.text for flag in flags] == warnings_of(facts)
+    assert json.loads(json.dumps([flag.as_dict() for flag in flags])) == [flag.as_dict() for flag in flags]
 
 
 def test_what_lay_beside_the_scan_is_told():

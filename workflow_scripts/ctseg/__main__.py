@@ -49,8 +49,8 @@ def predict(given: argparse.Namespace) -> None:
             bar.update(done - bar.n)
 
         found = predict(scan.volume, engine, given.memory_gib, given.uncertainty, progress, given.gpu_memory_gib)
-    flags = quality_flags(scan.facts, engine.card, None, found.components)
-    tell(flag for flag in flags if flag not in scan.facts["warnings"])
+    flags = quality_flags(scan.facts, engine.card, found.lungs, found.components)
+    tell(flag.text for flag in flags if flag.text not in scan.facts["warnings"])
     write_nifti(found.segmentation, given.output)
     write_components(found.components, list(engine.card.labels), paths["table"])
     if found.entropy:

@@ -5,16 +5,32 @@ from typing import Any
 
 from ctseg.geometry.volume import LEEWAY_MM
 from ctseg.inference.model_card import ModelCard
+from ctseg.plurals import counted, listed
+from ctseg.scans.flag import Flag
+from ctseg.scans.scan_warnings import KINDS as SCAN_KINDS
+from ctseg.scans.scan_warnings import scan_flags
 
 LEEWAY = 0.2  # by which share a scan may lie outside of what the model was trained on
 COARSE = 2.5  # times the model's voxels, from which on slices or pixels are called coarse
 CUT_LUNGS = 0.02  # share of the scan's first or last slice that is lung, from which on lungs are called cut
 UNCERTAIN_BITS = 0.6  # mean entropy of a component; a probability of 0.15 or 0.85 everywhere
+BITS_DIGITS = 3  # behind the point, as in the table of components, so that a table leads to the same flags
+MOST_NUMBERS = 10  # of uncertain lesions that are named
 MEASURES = {
     "pixel_spacing_mm": "pixels of {:g} mm",
     "slice_spacing_mm": "slices {:g} mm apart",
     "length_mm": "a length of {:g} mm",
 }
+KINDS = (
+    "scan",
+    *SCAN_KINDS,
+    *(f"unlike_training_{name}" for name in MEASURES),
+    "coarse_voxels",
+    "lung_field_not_plausible",
+    "lungs_cut",
+    "nothing_found",
+    "uncertain_lesions",
+)
 
 
 def measures_of(facts: Mapping[str, Any]) -> dict[str, float]:
@@ -35,22 +51,28 @@ def ranges(scans: Iterable[Mapping[str, Any]]) -> dict[str, list[float]]:
 
 def quality_flags(
     facts: Mapping[str, Any], card: ModelCard, lungs: Mapping[str, Any] | None, components: Sequence[Mapping[str, Any]]
-) -> list[str]:
-    """What is unusual about a scan and its segmentation, in words; nothing for most.
+) -> list[Flag]:
+    """What is unusual about a scan and its segmentation, each of one of `KINDS`; nothing for most.
 
     `facts` are those of the conversion, `lungs` those of the lung field where the model works inside the lungs, and
-    `components` the rows of the components' table.
+    `components` the rows of the components' table, with the number or the name of the class as `label`.
     """
     return [
-        *facts.get("warnings", []),
+        *_of_scan(facts),
         *_unlike_training(facts, card),
         *_coarse(facts, card),
         *(_lungs(lungs) if lungs and card.preparation.region == "lungs" else []),
-        *_findings(components),
+        *_findings(components, card.labels),
     ]
 
 
-def _unlike_training(facts: Mapping[str, Any], card: ModelCard) -> list[str]:
+def _of_scan(facts: Mapping[str, Any]) -> list[Flag]:
+    """The warnings of the conversion; one of another version, whose kind is not known, counts too."""
+    known = {flag.text: flag for flag in scan_flags(facts)}
+    return [known.get(text, Flag("scan", {}, text)) for text in facts.get("warnings", [])]
+
+
+def _unlike_training(facts: Mapping[str, Any], card: ModelCard) -> list[Flag]:
     """Measures that lie outside of those of the training scans."""
     found = []
     for name, value in measures_of(facts).items():
@@ -58,27 +80,54 @@ def _unlike_training(facts: Mapping[str, Any], card: ModelCard) -> list[str]:
             low, high = card.trained_on[name]
             if not low * (1 - LEEWAY) - LEEWAY_MM <= value <= high * (1 + LEEWAY) + LEEWAY_MM:
                 words = MEASURES[name].format(round(value, 2))
-                found.append(f"{words}; the model was trained on {low:.2f} to {high:.2f} mm")
+                text = f"{words}; the model was trained on {low:.2f} to {high:.2f} mm"
+                values = {"value": round(value, 2), "low": round(low, 2), "high": round(high, 2)}
+                found.append(Flag(f"unlike_training_{name}", values, text))
     return found
 
 
-def _coarse(facts: Mapping[str, Any], card: ModelCard) -> list[str]:
+def _coarse(facts: Mapping[str, Any], card: ModelCard) -> list[Flag]:
     """Voxels that are much larger than those that the network sees."""
     pairs = zip("xyz", facts["spacing_xyz_mm"], card.preparation.spacing_xyz_mm, strict=True)
     axes = [axis for axis, scan_mm, model_mm in pairs if scan_mm > COARSE * model_mm + LEEWAY_MM]
-    return [f"voxels are much coarser than the model's along {', '.join(axes)}"] if axes else []
+    text = f"voxels are much coarser than the model's along {', '.join(axes)}"
+    return [Flag("coarse_voxels", {"axes": axes}, text)] if axes else []
 
 
-def _lungs(lungs: Mapping[str, Any]) -> list[str]:
+def _lungs(lungs: Mapping[str, Any]) -> list[Flag]:
     """A lung field that cannot be used, or that the scan cuts."""
     if not lungs["plausible"]:
-        return [f"the lung field is not plausible ({lungs['reason']}), so the whole scan was searched"]
-    return ["the scan cuts the lungs"] if lungs["cut_fraction"] > CUT_LUNGS else []
+        text = f"the lung field is not plausible ({lungs['reason']}), so the whole scan was searched"
+        values = {name: lungs.get(name) for name in ("volume_cm3", "mean_hu", "reason")}
+        return [Flag("lung_field_not_plausible", values, text)]
+    share = lungs["cut_fraction"]
+    return [Flag("lungs_cut", {"share": share}, "the scan cuts the lungs")] if share > CUT_LUNGS else []
 
 
-def _findings(components: Sequence[Mapping[str, Any]]) -> list[str]:
+def _findings(components: Sequence[Mapping[str, Any]], labels: Sequence[str]) -> list[Flag]:
     """Nothing found, or found with doubt."""
     if not components:
-        return ["nothing was found"]
-    unsure = [row for row in components if (row.get("mean_entropy_bits") or 0) > UNCERTAIN_BITS]
-    return [f"{len(unsure)} of {len(components)} components are uncertain"] if unsure else []
+        return [Flag("nothing_found", {"labels": list(labels)}, "nothing was found")]
+    found = []
+    for number, label in enumerate(labels, start=1):
+        rows = [row for row in components if row["label"] in (number, label)]
+        unsure = [int(row["component"]) for row in rows if _unsure(row)]
+        if unsure:
+            be, them = ("is", "it") if len(unsure) == 1 else ("are", "them")
+            text = f"{len(unsure)} of {counted(len(rows), 'lesion')} ({label}) {be} uncertain; check {them}: "
+            values = {"uncertain": len(unsure), "found": len(rows), "label": label, "numbers": unsure}
+            found.append(Flag("uncertain_lesions", values, f"{text}{_numbers(unsure)}"))
+    return found
+
+
+def _unsure(row: Mapping[str, Any]) -> bool:
+    """Whether a component is uncertain, to the digits of its table."""
+    bits = row.get("mean_entropy_bits")
+    return bits is not None and round(bits, BITS_DIGITS) > UNCERTAIN_BITS
+
+
+def _numbers(numbers: Sequence[int]) -> str:
+    """The first numbers of lesions in words."""
+    more = len(numbers) - MOST_NUMBERS
+    first = [str(number) for number in numbers[:MOST_NUMBERS]]
+    return f"number {', '.join(first)} and {more} more" if more > 0 else f"number {listed(first)}"

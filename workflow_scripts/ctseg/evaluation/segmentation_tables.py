@@ -9,12 +9,13 @@ from ctseg.evaluation.quality_flags import quality_flags
 from ctseg.evaluation.summary import read_tables
 from ctseg.files import read_json
 from ctseg.inference.model_card import ModelCard
+from ctseg.scans.flag import Flag
 
 
-def scan_row(case: str, found: pd.DataFrame, flags: Sequence[str], labels: Sequence[str]) -> dict[str, Any]:
+def scan_row(case: str, found: pd.DataFrame, flags: Sequence[Flag], labels: Sequence[str]) -> dict[str, Any]:
     """The row of a scan: how many components, the volume of each target in cm³, and its flags."""
     volumes = {f"{label}_cm3": found.loc[found["label"] == label, "volume_cm3"].sum() for label in labels}
-    return {"case": case, "components": len(found), **volumes, "flags": "; ".join(flags)}
+    return {"case": case, "components": len(found), **volumes, "flags": "; ".join(flag.text for flag in flags)}
 
 
 def segmentation_tables(files: Mapping[str, Mapping[str, str]], card: ModelCard) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -17,8 +17,9 @@ class CaseTask:
     """What to segment and how, as plain values that another process can be told.
 
     An empty path stands for what is not there. `inference` is the file of the choices how to infer, where they are not
-    the model's own, and `int8` the model of 8-bit integers; each map is written where it has a path. With `use_gpu` the
-    engine may be one on a GPU; `batch_size` and `gpu_memory_gib` are as of `predict.infer`.
+    the model's own, and `int8` the model of 8-bit integers; each map is written where it has a path, the
+    entropy of all voxels or, as `uncertainty_of_found`, of those in the prediction. With `use_gpu` the engine may be
+    one on a GPU; `batch_size` and `gpu_memory_gib` are as of `predict.infer`.
     """
 
     image: str
@@ -37,6 +38,7 @@ class CaseTask:
     low_threshold: str = ""
     probability: str = ""
     uncertainty: str = ""
+    uncertainty_of_found: str = ""
 
 
 def segment_case(task: CaseTask, progress: Progress | None = None) -> str:
@@ -52,13 +54,14 @@ def segment_case(task: CaseTask, progress: Progress | None = None) -> str:
         batch_size=task.batch_size,
         progress=progress,
         gpu_memory_gib=task.gpu_memory_gib,
+        entropy_of_found=bool(task.uncertainty_of_found),
     )
     engine.release_memory()
     for volume, path in (
         (maps.labels, task.prediction),
         (maps.low_threshold, task.low_threshold),
         (maps.probability, task.probability),
-        (maps.entropy, task.uncertainty),
+        (maps.entropy, task.uncertainty or task.uncertainty_of_found),
     ):
         if volume and path:
             write_nifti(volume, path)

@@ -45,11 +45,13 @@ class MapsWanted:
     threshold: float
     probability: bool = False
     entropy: bool = False
+    entropy_of_found: bool = False
 
     @property
     def names(self) -> list[str]:
         """The names of the maps."""
-        return ["labels", *(["low_threshold", "probability"] if self.probability else []), *["entropy"] * self.entropy]
+        entropy = self.entropy or self.entropy_of_found
+        return ["labels", *(["low_threshold", "probability"] if self.probability else []), *["entropy"] * entropy]
 
 
 @dataclass(frozen=True)
@@ -134,10 +136,11 @@ def decided(probabilities: torch.Tensor, wanted: MapsWanted) -> dict[str, torch.
     if wanted.probability:
         made["low_threshold"] = label_map(probabilities, MATTERS_FROM)
         made["probability"] = (highest * 255).round_().to(torch.uint8) * (highest >= MATTERS_FROM)
-    if wanted.entropy:
+    if "entropy" in wanted.names:
         p = highest.clamp(1e-7, 1 - 1e-7)
         bits = -(p * p.log2() + (1 - p) * (1 - p).log2())
-        made["entropy"] = (bits * 255).round_().to(torch.uint8) * (highest >= MATTERS_FROM)
+        matters = highest >= MATTERS_FROM if wanted.entropy else made["labels"] > 0
+        made["entropy"] = (bits * 255).round_().to(torch.uint8) * matters
     return made
 
 

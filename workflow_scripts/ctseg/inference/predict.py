@@ -27,12 +27,15 @@ Progress = Callable[[int, int], None]  # is told the rows that are done, and all
 class Prediction:
     """A segmentation (uint8, classes 1…n) on the scan's grid, its components, and what postprocessing did.
 
-    `entropy` is a map of how unsure the network is, as of `native_grid.Maps`, where it was asked for.
+    `lungs` are the facts of the lung field where the model works inside the lungs, as of the workflow's
+    `lungs/<case>.json`. `entropy` is a map of how unsure the network is, as of `native_grid.Maps`, where it was asked
+    for; the mean of each component stands in its row in any case.
     """
 
     segmentation: Volume
     components: list[dict[str, Any]]
     facts: dict[str, Any]
+    lungs: dict[str, Any] | None = None
     entropy: Volume | None = None
 
 
@@ -74,13 +77,15 @@ def infer(
     batch_size: int | None = None,
     progress: Progress | None = None,
     gpu_memory_gib: float | None = None,
+    entropy_of_found: bool = False,
 ) -> Maps:
     """The network's label map on the image's grid, before postprocessing, with other maps if asked for.
 
     `image` holds HU; `lungs` is its lung field if the model works inside the lungs and the field is plausible. Settings
     and threshold are those of the model if no others are given. A slab at a time is prepared, computed and brought back
     to the image's grid, so that beside the image and the maps memory is bounded by `memory_gib`, and that of a GPU by
-    `gpu_memory_gib`. `batch_size` windows are computed at once: 1, and on a GPU what fits, if it is not given.
+    `gpu_memory_gib`. `batch_size` windows are computed at once: 1, and on a GPU what fits, if it is not given. The maps
+    that are asked for are those of `native_grid.to_native_grid`.
     """
     card = engine.card
     settings = settings or card.infer
@@ -93,7 +98,7 @@ def infer(
 
         on_gpu = cast("TorchEngine", engine)
         device = DeviceSettings(gpu_memory_gib, batch_size)
-        wanted = MapsWanted(threshold, probability, entropy)
+        wanted = MapsWanted(threshold, probability, entropy, entropy_of_found)
         return infer_on_device(image, part, grid, tiles, on_gpu, settings.mirror_axes, wanted, device, progress)
 
     def read_rows(first: int, stop: int) -> np.ndarray:
@@ -109,7 +114,7 @@ def infer(
         window_hu[0],
     )
     told = _telling(found, grid.shape_zyx[0], progress) if progress else found
-    return to_native_grid(told, grid, image.grid, threshold, probability, entropy)
+    return to_native_grid(told, grid, image.grid, threshold, probability, entropy, entropy_of_found=entropy_of_found)
 
 
 def _telling(
@@ -134,10 +139,11 @@ def predict(
     `image` holds int16 HU on any grid. Nothing but the scan and the model file is needed.
     """
     card = engine.card
-    lungs, plausible = None, False
+    lungs, lungs_facts, plausible = None, None, False
     if card.preparation.region == "lungs":
         lungs = segment_lungs(image)
-        plausible = bool(check_lungs(lungs, image)["plausible"])
+        lungs_facts = {"source": "computed"} | check_lungs(lungs, image)
+        plausible = bool(lungs_facts["plausible"])
     maps = infer(
         image,
         lungs if plausible else None,
@@ -146,8 +152,9 @@ def predict(
         entropy=entropy,
         progress=progress,
         gpu_memory_gib=gpu_memory_gib,
+        entropy_of_found=True,
     )
     segmentation, components, facts = postprocess_and_measure(
         maps.labels, image, card.postprocess, lungs, plausible, maps.entropy
     )
-    return Prediction(segmentation, components, facts, maps.entropy)
+    return Prediction(segmentation, components, facts, lungs_facts, maps.entropy if entropy else None)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ctseg.plurals import counted
+from ctseg.scans.flag import Flag
 
 RESCALE = "convert.rescale: [1, {0}] (--rescale 1 {0} on the command line, ?rescale=1,{0} for the service)"
 KNOWN = {
@@ -20,40 +21,52 @@ KNOWN = {
     "gaps": "slices were missing or unevenly spaced: voxels are interpolated, labels are not; see `gaps`",
     "rescale_missing": "no slice has a RescaleIntercept, which CT must have: the stored values were taken as HU",
 }
+KINDS = (*KNOWN, "images_left_out", "not_axial", "hu_offset", "above_tissue", "windowed", "jumps")
 
 
 def warnings_of(facts: Mapping[str, Any]) -> list[str]:
     """What a user should know of a scan before trusting it, from its facts."""
-    told = [text.format(facts[key]) for key, text in KNOWN.items() if facts.get(key)]
-    lost = facts.get("series", {}).get("left_out", [])
-    told += [f"{counted(one['images'], 'image')} of the series left out: {one['reason']}" for one in lost]
-    if facts.get("view") not in (None, "axial"):
-        told.append(f"the slices are not axial but {facts['view']}: make sure that this is the scan, not a reformat")
+    return [flag.text for flag in scan_flags(facts)]
+
+
+def scan_flags(facts: Mapping[str, Any]) -> list[Flag]:
+    """The same with the kind of each, one of `KINDS`."""
+    told = [Flag(key, {"value": facts[key]}, text.format(facts[key])) for key, text in KNOWN.items() if facts.get(key)]
+    for one in facts.get("series", {}).get("left_out", []):
+        text = f"{counted(one['images'], 'image')} of the series left out: {one['reason']}"
+        told.append(Flag("images_left_out", {"images": one["images"], "reason": one["reason"]}, text))
+    if (view := facts.get("view")) not in (None, "axial"):
+        text = f"the slices are not axial but {view}: make sure that this is the scan, not a reformat"
+        told.append(Flag("not_axial", {"view": view}, text))
     return told + _about_values(facts)
 
 
-def _about_values(facts: Mapping[str, Any]) -> list[str]:
+def _about_values(facts: Mapping[str, Any]) -> list[Flag]:
     """What speaks against Hounsfield units."""
     told = []
     if offset := facts.get("hu_offset"):
-        told.append(
+        text = (
             f"the values are not Hounsfield units: soft tissue lies near {offset + 30}, about {abs(offset)} too "
             f"{'high' if offset > 0 else 'low'}; give "
             f"{RESCALE.format(-offset)}"
         )
+        told.append(Flag("hu_offset", {"offset": offset}, text))
     if share := facts.get("above_tissue"):
-        told.append(
+        text = (
             f"{share:.1%} of the voxels lie above 3071 HU, which is not tissue and rarely so much metal: probably "
             "unmarked padding; mark it by PixelPaddingValue, or set it to -1024"
         )
+        told.append(Flag("above_tissue", {"share": share}, text))
     if window := facts.get("windowed"):
         ends = " and ".join(f"{window[end]}" for end in ("low", "high") if window[end] is not None)
-        told.append(
+        text = (
             f"the values end at {ends} HU, with {window['share']:.1%} of the voxels there: the scan was windowed; give "
             "the original scan"
         )
+        told.append(Flag("windowed", window, text))
     if jumps := facts.get("jumps"):
-        told.append(f"the values of whole slices jump by about {jumps[0]['hu']} HU, after slice {_listed(jumps)}")
+        text = f"the values of whole slices jump by about {jumps[0]['hu']} HU, after slice {_listed(jumps)}"
+        told.append(Flag("jumps", {"hu": jumps[0]["hu"], "after_slices": [one["after_slice"] for one in jumps]}, text))
     return told
 
 
