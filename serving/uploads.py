@@ -5,6 +5,7 @@ of an upload is executed, and none of its names is used: files are numbered as t
 """
 
 import asyncio
+import hashlib
 import stat
 import zipfile
 import zlib
@@ -35,9 +36,9 @@ class Refused(Exception):
         self.status = status
 
 
-async def receive(chunks: AsyncIterable[bytes], path: Path, settings: Settings) -> int:
-    """Write a body to `path` while it is received; returns its size. Raises Refused if empty, too large or too slow."""
-    size = 0
+async def receive(chunks: AsyncIterable[bytes], path: Path, settings: Settings) -> str:
+    """Write a body to `path` while it comes; returns its SHA-256. Raises Refused if empty, too large or too slow."""
+    size, digest = 0, hashlib.sha256()
     rate = settings.upload_kib_per_second * 1024
     began = asyncio.get_running_loop().time()
     grace = min(settings.upload_grace_seconds, settings.upload_seconds)
@@ -49,6 +50,7 @@ async def receive(chunks: AsyncIterable[bytes], path: Path, settings: Settings) 
                     if size > settings.max_upload_bytes:
                         raise too_large(settings.max_upload_bytes)
                     stream.write(chunk)
+                    digest.update(chunk)
                     allowed = settings.upload_grace_seconds + size / rate
                     limit.reschedule(began + min(allowed, settings.upload_seconds))
     except TimeoutError:
@@ -59,7 +61,7 @@ async def receive(chunks: AsyncIterable[bytes], path: Path, settings: Settings) 
         ) from None
     if not size:
         raise Refused(400, "the body is empty; send a .nii, a .nii.gz or a zip of DICOM files as the body itself")
-    return size
+    return digest.hexdigest()
 
 
 def network_of(host: str) -> str:

@@ -14,12 +14,12 @@ from serving.service.dependencies import Service
 from serving.service.headers import BoundedHeaders
 from serving.service.jobs import Jobs
 from serving.service.metrics import Counting
+from serving.service.schemas import USE
 from serving.service.spool import spool
 from serving.settings import Settings
 from serving.uploads import Refused
 
 SWEEP_SECONDS = 1.0
-DESCRIPTION = "Segments CT scans. Research software, no medical device."
 
 
 async def refused(request: Request, error: Exception) -> JSONResponse:
@@ -64,7 +64,9 @@ async def _sweep(jobs: Jobs) -> None:
 
 def create_app(settings: Settings) -> FastAPI:
     """The service as an ASGI application. The scripts of `/docs` come from a package on this machine."""
-    app = FastAPIOffline(redoc_url=None, title="ctseg", version="1", description=DESCRIPTION, lifespan=_running)
+    app = FastAPIOffline(
+        redoc_url=None, title="ctseg", version="1", description=f"Segments CT scans. {USE}", lifespan=_running
+    )
     app.state.settings, app.state.stopping = settings, False
     for router in (segmentations.routes, archive.routes, about.routes, about.open_routes):
         app.include_router(router)

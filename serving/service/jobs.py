@@ -33,10 +33,24 @@ FINAL = (State.DONE, State.FAILED, State.CANCELLED)
 
 @dataclass(frozen=True)
 class Order:
-    """What a client asks for: DICOM objects as well, and the `rescale` of `ctseg.scans.read_scan.read_scan`."""
+    """What a client asks for: DICOM objects as well, the `rescale` of `ctseg.scans.read_scan.read_scan`, a series.
+
+    The series is given by its number, as of `series.numbers_of`, or by its UID.
+    """
 
     dicom: bool = False
     rescale: tuple[float, float] | None = None
+    series: int | None = None
+    series_uid: str | None = None
+
+    @property
+    def needs_dicom(self) -> str:
+        """Why the order needs a DICOM series; empty if any scan will do."""
+        if self.dicom:
+            return "DICOM objects refer to DICOM slices: send a zip of DICOM, or leave out `dicom`"
+        if self.series or self.series_uid:
+            return "only a zip of DICOM holds several series: leave out `series` and `Series-UID`"
+        return ""
 
 
 @dataclass
@@ -47,6 +61,7 @@ class Job:
     folder: Path
     order: Order = Order()
     client: str = ""
+    sha256: str | None = None  # of the upload
     scan: Path = Path()
     state: State = State.QUEUED
     progress: float = 0.0

@@ -90,7 +90,7 @@ class Runner:
         """Send the job to the worker and follow its progress. Raises OSError or EOFError if the worker dies."""
         assert self._pipe is not None
         self._idle = False
-        self._pipe.send((job.scan, job.order))
+        self._pipe.send((job.scan, job.order, job.sha256))
         while True:
             if job.cancelled.is_set():
                 return State.CANCELLED, None

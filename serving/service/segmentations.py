@@ -6,9 +6,10 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, HTTPException, Query, Request, Response
 from starlette.requests import ClientDisconnect
 
+from serving.dicomweb import UID, UID_LENGTH
 from serving.service.dependencies import Done, Found, Service, Shared, authorised
 from serving.service.jobs import FINAL, Full, Job, Order, State
 from serving.service.schemas import RESCALE, UPLOAD, Result, Segmentation, problems
@@ -16,6 +17,7 @@ from serving.uploads import Refused, network_of, receive, too_large, unpack
 
 LOOK_SECONDS = 0.01
 RETRY_SECONDS = 5
+MAX_SERIES = 10_000
 PREFIX = "/v1/segmentations"
 routes = APIRouter(dependencies=[Depends(authorised)], responses=problems(401, 422))
 
@@ -32,6 +34,13 @@ async def segment(
             pattern=RESCALE, description="slope and intercept that give HU where the scan does not say them: 1,-1024"
         ),
     ] = None,
+    series: Annotated[
+        int | None, Query(ge=1, le=MAX_SERIES, description="which series of a zip, by its number in a result")
+    ] = None,
+    series_uid: Annotated[
+        str | None,
+        Header(alias="Series-UID", pattern=UID, max_length=UID_LENGTH, description="which series of a zip, by its UID"),
+    ] = None,
 ) -> Segmentation:
     """Send a scan to be segmented.
 
@@ -41,7 +50,9 @@ async def segment(
     announced = request.headers.get("content-length", "0")
     if announced.isdigit() and int(announced) > service.settings.max_upload_bytes:
         raise too_large(service.settings.max_upload_bytes)
-    order = Order(dicom, slope_and_intercept(rescale) if rescale else None)
+    if series and series_uid:
+        raise HTTPException(422, "give the series by `series` or by `Series-UID`, not by both")
+    order = Order(dicom, slope_and_intercept(rescale) if rescale else None, series, series_uid)
     async with queued(request, service, order, response) as job:
         await _take(request, job, service)
     return shown(job)
@@ -78,13 +89,13 @@ async def _take(request: Request, job: Job, service: Service) -> None:
     """Receive and unpack the upload of a job. Raises Refused."""
     upload = job.folder / "upload"
     try:
-        await receive(request.stream(), upload, service.settings)
+        job.sha256 = await receive(request.stream(), upload, service.settings)
     except ClientDisconnect:
         raise Refused(400, "the upload broke off") from None
     async with service.unpacking:
         job.scan = await asyncio.to_thread(unpack, upload, service.settings)
-    if job.order.dicom and not job.scan.is_dir():
-        raise Refused(422, "DICOM objects refer to DICOM slices: send a zip of DICOM, or leave out `dicom`")
+    if job.order.needs_dicom and not job.scan.is_dir():
+        raise Refused(422, job.order.needs_dicom)
 
 
 @routes.get(PREFIX + "/{job_id}", responses=problems(404))
@@ -113,7 +124,7 @@ def mask(job: Done) -> Response:
 
 @routes.get(PREFIX + "/{job_id}/result.json", response_model=Result, responses=problems(404, 409))
 def components(job: Done) -> Response:
-    """The components of the segmentation: volume, position, bounding box and mean HU of each."""
+    """What was found in which scan by which model: volumes, components, and reasons to look twice."""
     return _file(job.components, "application/json")
 
 

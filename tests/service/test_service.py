@@ -246,7 +246,7 @@ def is_alive(pid):
 
 def test_limits_of_time_queue_and_keeping(model_folder, files, tmp_path):
     large = big_scan(tmp_path / "large.nii")
-    flags = ("--job-seconds", 0.3, "--queue-size", 1, "--keep-seconds", 1.5)
+    flags = ("--job-seconds", 0.3, "--queue-size", 1, "--keep-seconds", 4)
     with serving(model_folder / "model.onnx", tmp_path / "service", *flags) as served:
         first = served.post(large).json()["id"]
         wait_until_running(served, first)
@@ -257,7 +257,7 @@ def test_limits_of_time_queue_and_keeping(model_folder, files, tmp_path):
         ended = served.ended(first)
         assert ended["state"] == "failed" and "time limit" in ended["error"]
         served.ended(second.json()["id"])
-        time.sleep(4)
+        time.sleep(7)
         assert served.client.get(f"/v1/segmentations/{first}").status_code == 404
         assert not list(served.folder.glob(f"*/{first}"))
 
