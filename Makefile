@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 CORES ?= all
 
 .DEFAULT_GOAL := help
-.PHONY: help demo report serve app test test-slow test-browser test-slurm test-gpu lint clean
+.PHONY: help demo report serve app test test-slow test-browser test-slurm test-gpu test-dicomweb lint clean
 
 help:  ## list these targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -68,6 +68,10 @@ test-slurm: $(VENV)/.installed-dev  ## the workflow on a real Slurm of one node,
 	command -v slurmctld munged > /dev/null || apt-get install --yes --no-install-recommends slurm-wlm munge
 	$(BIN)/pip install --quiet snakemake-executor-plugin-slurm==2.8.0 snakemake-executor-plugin-cluster-generic==1.0.9
 	$(BIN)/python -m pytest -m slurm
+
+test-dicomweb: $(VENV)/.installed-dev  ## the service with a real DICOMweb server, Orthanc; Debian, as root
+	command -v Orthanc > /dev/null || apt-get install --yes --no-install-recommends orthanc orthanc-dicomweb
+	$(BIN)/python -m pytest tests/service/test_dicomweb.py
 
 clean:  ## remove what running left behind, but not the results
 	rm -rf .pytest_cache .mypy_cache .ruff_cache

@@ -4,11 +4,14 @@ import logging
 import os
 import sys
 from ipaddress import ip_address
+from types import FrameType
 
 import uvicorn
+from fastapi import FastAPI
 
 from ctseg.errors import InputError
 from serving.service.app import create_app
+from serving.service.headers import MAX_BYTES
 from serving.settings import Settings, read_settings
 
 
@@ -16,6 +19,7 @@ def main() -> None:
     """Serve until stopped; problems of the settings or the model are reported in one line."""
     settings = read_settings(sys.argv[1:], os.environ)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs the addresses it asks for, in which UIDs stand
     if not settings.token and not is_loopback(settings.host):
         logging.getLogger("ctseg.serving").warning("everybody who reaches %s may use it: no token", settings.host)
     try:
@@ -28,16 +32,32 @@ def serve(settings: Settings) -> None:
     """Run the server without logging request paths. Raises InputError if the model cannot be loaded."""
     if not settings.model.is_file():
         raise InputError(f"the model {settings.model} does not exist; name it with --model")
+    app = create_app(settings)
     config = uvicorn.Config(
-        create_app(settings),
+        app,
         host=settings.host,
         port=settings.port,
         access_log=False,
         log_config=None,
         server_header=False,
         timeout_graceful_shutdown=5,
+        http="h11",  # httptools reads twice as fast (157 MB in 0.16 s), but collects headers of any size
+        h11_max_incomplete_event_size=MAX_BYTES,
     )
-    uvicorn.Server(config).run()
+    Server(config, app).run()
+
+
+class Server(uvicorn.Server):
+    """A server that lets requests end which wait for the end of a job when it is stopped."""
+
+    def __init__(self, config: uvicorn.Config, app: FastAPI) -> None:
+        super().__init__(config)
+        self._app = app
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to stop, at a signal."""
+        self._app.state.stopping = True
+        super().handle_exit(sig, frame)
 
 
 def is_loopback(host: str) -> bool:

@@ -1,7 +1,7 @@
 """All settings of the service, in one place: each is a command-line flag and an environment variable.
 
-`queue_size` is `--queue-size` and `CTSEG_QUEUE_SIZE`; the flag wins. The secret alone has no flag, since flags can be
-seen by every user of a machine: the bearer token is `CTSEG_TOKEN`.
+`queue_size` is `--queue-size` and `CTSEG_QUEUE_SIZE`; the flag wins. Secrets alone have no flag, since flags can be
+seen by every user of a machine: the bearer tokens are `CTSEG_TOKEN` and `CTSEG_DICOMWEB_TOKEN`.
 """
 
 import argparse
@@ -14,6 +14,7 @@ from typing import Annotated, get_type_hints
 
 PREFIX = "CTSEG_"
 MIB = 2**20
+SECRETS = ("token", "dicomweb_token")
 MODEL = Path("model.onnx")
 # Three quarters of the machine's: a scan that needs more fails, and not what else runs here.
 MOST_MEMORY_GIB = round(0.75 * os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30, 1)
@@ -33,10 +34,14 @@ class Settings:
     gpu_memory_gib: Annotated[float, "memory of a GPU for a scan and its windows; 0 for what is usual"] = 0.0
     worker_memory_gib: Annotated[float, "memory that the worker may have in all; 0 for no limit"] = MOST_MEMORY_GIB
     folder: Annotated[Path, "where uploads and results are kept for a while"] = FOLDER
-    queue_size: Annotated[int, "scans that may wait or be uploaded at a time; more get 429"] = 8
+    queue_size: Annotated[int, "scans that may wait; no more are taken until one is begun"] = 8
+    uploads_at_once: Annotated[int, "uploads that may be on their way; more get 429"] = 16
+    uploads_per_client: Annotated[int, "how many of them may come from one address; more get 429"] = 4
     job_seconds: Annotated[float, "time limit of a segmentation"] = 600.0
     upload_seconds: Annotated[float, "time limit of an upload"] = 300.0
-    keep_seconds: Annotated[float, "results are deleted after this time"] = 3600.0
+    upload_kib_per_second: Annotated[float, "slowest upload, on average"] = 64.0
+    upload_grace_seconds: Annotated[float, "time that an upload may be behind that"] = 10.0
+    keep_seconds: Annotated[float, "results are deleted after this time, also over a restart"] = 3600.0
     keep_jobs: Annotated[int, "finished jobs to keep; the oldest are deleted beyond that"] = 200
     stop_seconds: Annotated[float, "time that a running segmentation gets when the service is stopped"] = 30.0
     max_upload_mib: Annotated[float, "size of an upload"] = 1024.0
@@ -45,6 +50,9 @@ class Settings:
     max_entries: Annotated[int, "files in a zip"] = 5000
     max_voxels: Annotated[int, "voxels of a scan"] = 1_000_000_000
     max_dimension: Annotated[int, "voxels along an axis of a scan"] = 4096
+    dicomweb_url: Annotated[str, "DICOMweb server to fetch series from and store results on; none if empty"] = ""
+    dicomweb_seconds: Annotated[float, "time limit of a request to it"] = 300.0
+    dicomweb_token: Annotated[str, "bearer token to send to it"] = field(default="", repr=False)
     token: Annotated[str, "bearer token that clients must send; empty for none"] = field(default="", repr=False)
 
     @property
@@ -64,8 +72,8 @@ def read_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> S
     hints = get_type_hints(Settings, include_extras=True)
     for item in fields(Settings):
         told = environment.get(PREFIX + item.name.upper(), item.default)
-        if item.name == "token":
-            parser.set_defaults(token=told)
+        if item.name in SECRETS:
+            parser.set_defaults(**{item.name: told})
             continue
         kind, text = hints[item.name].__origin__, hints[item.name].__metadata__[0]
         flag = f"--{item.name.replace('_', '-')}"

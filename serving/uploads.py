@@ -4,10 +4,13 @@ All that can be told without reading voxels or DICOM elements is told here, as a
 of an upload is executed, and none of its names is used: files are numbered as they are unpacked.
 """
 
+import asyncio
+import hashlib
 import stat
 import zipfile
 import zlib
 from collections.abc import AsyncIterable, Callable
+from ipaddress import ip_address, ip_network
 from pathlib import Path, PurePosixPath
 from typing import IO
 
@@ -27,18 +30,41 @@ EMPTY_ZIP, SPANNED_ZIP = b"PK\x05\x06", b"PK\x07\x08"
 ARCHIVES = (GZIP, ZIP, EMPTY_ZIP, SPANNED_ZIP, b"7z\xbc\xaf", b"Rar!", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")
 
 
-async def receive(chunks: AsyncIterable[bytes], path: Path, limit_bytes: int) -> int:
-    """Write a body to `path` while it is received; returns its size. Raises Refused if it is empty or too large."""
-    size = 0
-    with path.open("wb") as stream:
-        async for chunk in chunks:
-            size += len(chunk)
-            if size > limit_bytes:
-                raise too_large(limit_bytes)
-            stream.write(chunk)
+async def receive(chunks: AsyncIterable[bytes], path: Path, settings: Settings) -> str:
+    """Write a body to `path` while it comes; returns its SHA-256. Raises Refused if empty, too large or too slow."""
+    size, digest = 0, hashlib.sha256()
+    rate = settings.upload_kib_per_second * 1024
+    began = asyncio.get_running_loop().time()
+    grace = min(settings.upload_grace_seconds, settings.upload_seconds)
+    try:
+        async with asyncio.timeout_at(began + grace) as limit:
+            with path.open("wb") as stream:
+                async for chunk in chunks:
+                    size += len(chunk)
+                    if size > settings.max_upload_bytes:
+                        raise too_large(settings.max_upload_bytes)
+                    stream.write(chunk)
+                    digest.update(chunk)
+                    allowed = settings.upload_grace_seconds + size / rate
+                    limit.reschedule(began + min(allowed, settings.upload_seconds))
+    except TimeoutError:
+        raise Refused(
+            408,
+            f"the upload came slower than {settings.upload_kib_per_second:g} KiB/s, or took longer than "
+            f"{settings.upload_seconds:g} s; send it over a faster connection",
+        ) from None
     if not size:
         raise Refused(400, "the body is empty; send a .nii, a .nii.gz or a zip of DICOM files as the body itself")
-    return size
+    return digest.hexdigest()
+
+
+def network_of(host: str) -> str:
+    """What counts as one client: an address, of IPv6 its network of 64 bits, within which addresses cost nothing."""
+    try:
+        address = ip_address(host)
+    except ValueError:  # of a socket file, or of a test
+        return host
+    return host if address.version == 4 else str(ip_network(f"{address}/64", strict=False))
 
 
 def too_large(limit_bytes: int) -> Refused:

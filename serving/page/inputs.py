@@ -9,8 +9,9 @@ from pathlib import Path, PurePosixPath
 
 from ctseg.dicom.grouping import Stack, find_stacks
 from ctseg.errors import InputError
+from serving.refused import Refused
 from serving.settings import Settings
-from serving.uploads import ARCHIVES, Refused, too_large, unpack
+from serving.uploads import ARCHIVES, too_large, unpack
 
 SUFFIX = re.compile(r"(\.nii|\.seg)?\.(gz|nii|zip|dcm|dicom|ima|nrrd|mha)$", re.IGNORECASE)
 LONGEST_STEM = 60

@@ -10,7 +10,7 @@ from multiprocessing.context import SpawnProcess
 from typing import Any
 
 from ctseg.errors import InputError
-from serving.service.jobs import Job, Jobs, State
+from serving.service.jobs import STOPPED, Job, Jobs, State
 from serving.service.worker import Message, work
 from serving.settings import Settings
 
@@ -90,12 +90,12 @@ class Runner:
         """Send the job to the worker and follow its progress. Raises OSError or EOFError if the worker dies."""
         assert self._pipe is not None
         self._idle = False
-        self._pipe.send((job.scan, job.objects if job.dicom else None, job.rescale))
+        self._pipe.send((job.scan, job.order, job.sha256))
         while True:
             if job.cancelled.is_set():
                 return State.CANCELLED, None
             if self._hurry.is_set():
-                return State.FAILED, "the service was stopped"
+                return State.FAILED, STOPPED
             if time.monotonic() > deadline:
                 return State.FAILED, f"the time limit of {self._settings.job_seconds:g} s is over"
             if not self._pipe.poll(LOOK_SECONDS):

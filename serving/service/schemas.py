@@ -4,6 +4,10 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
+from serving.dicomweb import UID, UID_LENGTH
+
+RESCALE = r"^-?\d{1,9}(\.\d{1,9})?,-?\d{1,9}(\.\d{1,9})?$"
+USE = "Research only: no medical device, not for diagnosis or treatment."
 UPLOAD = {
     "requestBody": {
         "required": True,
@@ -38,6 +42,20 @@ class Segmentation(BaseModel):
     links: dict[str, str] = Field(default_factory=dict, examples=[{"self": "/v1/segmentations/p1xZ8yqN7hQ3eC0aVb2mTw"}])
 
 
+class ArchivedSeries(BaseModel):
+    """A series of the DICOMweb server. Without `study_uid` the server is asked for it."""
+
+    series_uid: str = Field(pattern=UID, max_length=UID_LENGTH, examples=["1.2.840.113619.2.55.3"])
+    study_uid: str | None = Field(None, pattern=UID, max_length=UID_LENGTH)
+    rescale: str | None = Field(None, pattern=RESCALE, description="slope and intercept, as `1,-1024`")
+
+
+class Stored(BaseModel):
+    """The objects that were stored."""
+
+    stored: list[str] = Field(examples=[["report", "rtstruct", "seg"]])
+
+
 class Component(BaseModel):
     """A connected piece of a class. Positions are LPS millimetres, as in DICOM."""
 
@@ -59,17 +77,72 @@ class QualityFlag(BaseModel):
     text: str = Field(examples=["the scan cuts the lungs"])
 
 
-class Result(BaseModel):
-    """Components of a segmentation, and warnings about the scan and what was found; `flags` has them with kinds."""
+class Volume(BaseModel):
+    """All that was found of a class."""
 
+    label: str = Field(examples=["nodule"])
+    components: int = Field(examples=[2])
+    voxels: int = Field(examples=[520])
+    volume_cm3: float = Field(examples=[1.1])
+
+
+class StackOfImages(BaseModel):
+    """Images of a series that could be one volume, and whether it was taken or why not."""
+
+    number: int = Field(examples=[2], description="of its series; `series` in a request takes it")
+    modality: str | None = Field(examples=["CT"])
+    images: int = Field(examples=[120])
+    slice_distance_mm: float | None = Field(examples=[2.5])
+    slice_thickness_mm: float | None = Field(examples=[2.5])
+    kernel: str | None = Field(examples=["B30f"])
+    part: str | None = Field(description="of its series, where that is several volumes", examples=[None])
+    use: str = Field(examples=["chosen", "thicker slices"])
+
+
+class Series(BaseModel):
+    """The series of a zip; `number` was taken. The same files have the same numbers."""
+
+    number: int = Field(examples=[1])
+    count: int = Field(examples=[2])
+    stacks: list[StackOfImages]
+
+
+class Source(BaseModel):
+    """What was segmented. A client knows its scan again by the hash of the bytes that it sent."""
+
+    upload_sha256: str | None = Field(description="null for a series of the DICOMweb server")
+    format: str = Field(examples=["DICOM"])
+    size_xyz: list[int] = Field(examples=[[512, 512, 120]])
+    spacing_xyz_mm: list[float] = Field(examples=[[0.7, 0.7, 2.5]])
+    series: Series | None = Field(description="null for a file")
+
+
+class ModelName(BaseModel):
+    """The model that was used: the name and the SHA-256 of its file."""
+
+    name: str = Field(examples=["model.onnx"])
+    sha256: str
+
+
+class Result(BaseModel):
+    """What was found in a scan, and reasons to look twice: `warnings` as sentences, `flags` with kinds as well."""
+
+    model: ModelName
+    source: Source
+    volumes: list[Volume]
     components: list[Component]
     warnings: list[str] = Field(examples=[["the scan cuts the lungs"]])
     flags: list[QualityFlag]
 
 
-class Model(BaseModel):
-    """The model: the card in its file, and the engine that runs it."""
+class Model(ModelName):
+    """The model: what it finds, in what region it looks, of how many cases it was trained; its card and its engine."""
 
+    labels: list[str] = Field(examples=[["nodule"]])
+    region: str = Field(examples=["lungs"])
+    training_cases: int = Field(examples=[24])
+    networks: int = Field(examples=[5], description="whose probabilities are averaged")
+    use: str = USE
     card: dict[str, Any]
     engine: str = Field(examples=["OpenVINO 2026.4.1 CPU float32"])
 
@@ -95,5 +168,8 @@ DESCRIPTIONS = {
     415: "No NIfTI and no zip, by its content",
     422: "Damaged, dangerous, or no single 3-D scan; or a parameter that cannot be read",
     429: "All places are taken: come back after Retry-After seconds",
+    501: "This service has no DICOMweb server",
+    502: "The DICOMweb server cannot be reached, or does not do what was asked",
     503: "The model is not loaded",
+    504: "The DICOMweb server took too long",
 }

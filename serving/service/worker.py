@@ -11,11 +11,13 @@ import resource
 import signal
 import threading
 import warnings
+from dataclasses import dataclass
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
+from ctseg.dicom.series import Choice, choose_stack
 from ctseg.dicom_export.findings import Findings
 from ctseg.errors import InputError
 from ctseg.evaluation.quality_flags import quality_flags
@@ -26,12 +28,13 @@ from ctseg.inference.engines import Engine, load_engine
 from ctseg.inference.predict import Prediction, predict
 from ctseg.scans.flag import Flag
 from ctseg.scans.nifti import write_nifti
-from ctseg.scans.read_scan import read_scan
+from ctseg.scans.read_scan import Scan, read_scan
+from serving.service.jobs import COMPONENTS, OBJECTS, RESULT, Order
+from serving.service.series import listed, listed_alone, uid_of
 from serving.settings import Settings
 from serving.uploads import told
 
 Message = tuple[str, Any]  # ready: card and engine · progress: fraction · done · failed: why · broken: why
-RESULT, COMPONENTS = "result.nii.gz", "result.json"
 
 
 def work(pipe: Connection, settings: Settings) -> None:
@@ -46,44 +49,70 @@ def work(pipe: Connection, settings: Settings) -> None:
     except InputError as error:
         pipe.send(("broken", str(error)))
         return
-    pipe.send(("ready", {"card": json.loads(engine.card.to_json()), "engine": engine.name}))
-    model_hash = sha256_of(settings.model)
+    loaded = Loaded(engine, settings.model.name, sha256_of(settings.model))
+    pipe.send(("ready", loaded.about()))
     while True:
         try:
-            scan, objects, rescale = pipe.recv()
+            scan, order, sha256 = pipe.recv()
         except EOFError:
             return
-        pipe.send(segment(scan, objects, rescale, engine, model_hash, settings, pipe))
+        pipe.send(segment(scan, order, sha256, loaded, settings, pipe))
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """The model of the service, ready to compute, with the name and the hash of its file."""
+
+    engine: Engine
+    name: str
+    sha256: str
+
+    def about(self) -> dict[str, Any]:
+        """What clients should know of it, see `schemas.Model`."""
+        card = self.engine.card
+        return {
+            "name": self.name,
+            "sha256": self.sha256,
+            "labels": list(card.labels),
+            "region": card.preparation.region,
+            "training_cases": card.training_cases,
+            "networks": card.n_networks,
+            "card": json.loads(card.to_json()),
+            "engine": self.engine.name,
+        }
 
 
 def segment(
-    path: Path,
-    objects: Path | None,
-    rescale: tuple[float, float] | None,
-    engine: Engine,
-    model_hash: str,
-    settings: Settings,
-    pipe: Connection,
+    path: Path, order: Order, sha256: str | None, loaded: Loaded, settings: Settings, pipe: Connection
 ) -> Message:
     """Segment one scan, and write the results into the folder in which it lies; says how it ended.
 
-    `objects` is the folder for DICOM objects, where they are wanted; `rescale` is that of `read_scan`.
+    `sha256` is that of the upload, by which a client knows its scan again.
     """
+    card = loaded.engine.card
     try:
-        scan = read_scan(path, rescale=rescale)
+        series_uid = uid_of(path, order.series) if order.series else order.series_uid
+        scan = read_scan(path, series_uid, rescale=order.rescale)
         _require_size(scan.volume.grid, settings)
         found = predict(
             scan.volume,
-            engine,
+            loaded.engine,
             settings.memory_gib,
             progress=lambda done, rows: pipe.send(("progress", done / rows)),
             gpu_memory_gib=settings.gpu_memory_gib or None,
         )
+        several = bool(scan.facts.get("series", {}).get("others"))
+        choice = choose_stack(path, series_uid) if several or order.dicom else None
         write_nifti(found.segmentation, path.parent / RESULT)
-        flags = quality_flags(scan.facts, engine.card, found.lungs, found.components)
-        write_json(path.parent / COMPONENTS, summary(found, engine.card.labels, flags))
-        if objects:
-            _write_dicom(path, objects, Findings(found.segmentation, engine.card.labels, found.components, model_hash))
+        flags = quality_flags(scan.facts, card, found.lungs, found.components)
+        about = {"model": {"name": loaded.name, "sha256": loaded.sha256}, "source": source_of(scan, sha256, choice)}
+        write_json(path.parent / COMPONENTS, about | summary(found, card.labels, flags))
+        if order.dicom and choice:
+            _write_dicom(
+                choice,
+                path.parent / OBJECTS,
+                Findings(found.segmentation, card.labels, found.components, loaded.sha256),
+            )
     except InputError as error:
         return "failed", told(error, path)
     except MemoryError:
@@ -93,21 +122,37 @@ def segment(
     return "done", None
 
 
-def _write_dicom(series: Path, folder: Path, findings: Findings) -> None:
+def source_of(scan: Scan, sha256: str | None, choice: Choice | None) -> dict[str, Any]:
+    """What was segmented, without what identifies: its upload's hash, format, size, and the series of those there."""
+    facts = {name: scan.facts[name] for name in ("size_xyz", "spacing_xyz_mm")}
+    series = scan.facts.get("series") and listed_alone(scan.facts["series"])
+    series = listed(choice) if choice else series
+    return {"upload_sha256": sha256, "format": scan.facts["source_format"], **facts, "series": series}
+
+
+def _write_dicom(choice: Choice, folder: Path, findings: Findings) -> None:
     """Write DICOM objects for the series that was segmented."""
-    from ctseg.dicom.series import choose_stack
     from ctseg.dicom_export.write import write_objects  # 1 s, and few ask for them
 
-    write_objects(folder, choose_stack(series), findings)
+    write_objects(folder, choice, findings)
 
 
 def summary(found: Prediction, labels: tuple[str, ...], flags: list[Flag]) -> dict[str, Any]:
     """The result in JSON types: volume, position (LPS, mm), bounding box and HU of each component, and the flags."""
     return {
+        "volumes": [_total(number, label, found) for number, label in enumerate(labels, start=1)],
         "components": [component(row, labels) for row in found.components],
         "warnings": [flag.text for flag in flags],
         "flags": [flag.as_dict() for flag in flags],
     }
+
+
+def _total(number: int, label: str, found: Prediction) -> dict[str, Any]:
+    """What was found of a class in all, of its voxels: a sum of rounded volumes would not be the volume."""
+    rows = [row for row in found.components if row["label"] == number]
+    voxels = sum(row["voxels"] for row in rows)
+    volume_cm3 = voxels * found.segmentation.grid.voxel_volume_mm3 / 1000
+    return {"label": label, "components": len(rows), "voxels": voxels, "volume_cm3": volume_cm3}
 
 
 def component(row: dict[str, Any], labels: tuple[str, ...]) -> dict[str, Any]:

@@ -9,8 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+import numpy as np
 
 from command import with_folders
+from ctseg.geometry.volume import Grid, Volume
+from ctseg.scans.nifti import write_nifti
 from places import ROOT, SCRIPTS
 from processes import stop
 
@@ -105,3 +108,20 @@ def worker_pid(served):
         children += (task / "children").read_text().split()
     workers = {int(pid) for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()}
     return max(workers)
+
+
+def big_scan(path):
+    """A scan that takes a second or more."""
+    shape = (200, 300, 300)
+    hu = np.random.default_rng(0).normal(-400, 80, shape).astype(np.int16)
+    hu[0, 0, :2] = -1000, 100
+    write_nifti(Volume(hu, Grid(shape, (2.0,) * 3, (0.0,) * 3, tuple(np.eye(3).tolist()))), path)
+    return path.read_bytes()
+
+
+def wait_until_running(served, job, seconds=60):
+    limit = time.monotonic() + seconds
+    while served.client.get(f"/v1/segmentations/{job}").json()["state"] != "running":
+        assert time.monotonic() < limit
+        time.sleep(0.01)
+    time.sleep(0.2)

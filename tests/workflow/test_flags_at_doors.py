@@ -25,6 +25,7 @@ from ctseg.scans.read_scan import read_scan
 from serving.page.inputs import Upload
 from serving.page.work import Asked, segment
 from serving.service import worker
+from serving.service.jobs import Order
 from serving.settings import Settings
 
 KINDS = ("lung_field_not_plausible", "uncertain_lesions", "body")
@@ -96,7 +97,8 @@ def test_the_service_gives_them(given, expected, tmp_path):
     path = tmp_path / "scan.nii.gz"
     path.write_bytes(given.scan.read_bytes())
     pipe = SimpleNamespace(send=lambda message: None)
-    ended = worker.segment(path, None, None, load_engine(given.model, 1), "0" * 64, Settings(), pipe)
+    loaded = worker.Loaded(load_engine(given.model, 1), "model.onnx", "0" * 64)
+    ended = worker.segment(path, Order(), None, loaded, Settings(), pipe)
     assert ended == ("done", None)
     told = json.loads((tmp_path / worker.COMPONENTS).read_text())
     assert told["warnings"] == [flag.text for flag in expected]

@@ -1,0 +1,75 @@
+"""The parts of a multipart body (RFC 2046), written to files while they come."""
+
+from email.message import Message
+from pathlib import Path
+
+from serving.refused import Refused
+
+MAX_HEAD = 16 * 1024  # of a part
+
+
+def boundary_of(content_type: str) -> bytes | None:
+    """The boundary between the parts of a multipart body; None for another type."""
+    told = Message()
+    told["Content-Type"] = content_type
+    boundary = told.get_boundary()
+    return boundary.encode("latin-1", "replace") if boundary and told.get_content_maintype() == "multipart" else None
+
+
+class Parts:
+    """Writes each part of a multipart body to a numbered file. Memory holds no more than what was fed last."""
+
+    def __init__(self, boundary: bytes, folder: Path, max_parts: int) -> None:
+        """Files go to `folder`, `max_parts` at most."""
+        self._mark = b"\r\n--" + boundary
+        self._folder, self._max_parts = folder, max_parts
+        self._left = b"\r\n"  # the first boundary needs no line before it
+        self._inside: Path | None = None
+        self._number = 0
+        self.complete = False
+
+    def feed(self, chunk: bytes) -> None:
+        """Take the next bytes of the body. Raises Refused for too many parts, or for none where one must begin."""
+        self._left += chunk
+        while not self.complete and self._step():
+            pass
+        if self.complete:
+            self._left = b""
+
+    def _step(self) -> bool:
+        """Deal with what is known; whether more can be done."""
+        return self._write() if self._inside else self._begin()
+
+    def _begin(self) -> bool:
+        """Read over a boundary and the header of a part."""
+        start = self._left.find(self._mark)
+        after = start + len(self._mark)
+        if start >= 0 and self._left[after : after + 2] == b"--":
+            self.complete = True
+            return True
+        end = self._left.find(b"\r\n\r\n", after) if start >= 0 else -1
+        if end < 0:
+            if len(self._left) > MAX_HEAD + len(self._mark):
+                raise Refused(502, "the DICOMweb server sent no parts where some were announced")
+            return False
+        if self._number >= self._max_parts:
+            raise Refused(413, f"the series has more than the {self._max_parts} files that this service takes")
+        self._inside = self._folder / f"{self._number:06d}"
+        self._inside.touch()
+        self._number += 1
+        self._left = self._left[end + 4 :]
+        return True
+
+    def _write(self) -> bool:
+        """Write what surely belongs to the part."""
+        assert self._inside
+        end = self._left.find(self._mark)
+        sure = end if end >= 0 else max(0, len(self._left) - len(self._mark))
+        if sure:
+            with self._inside.open("ab") as stream:
+                stream.write(self._left[:sure])
+        self._left = self._left[sure:]
+        if end < 0:
+            return False
+        self._inside = None
+        return True

@@ -1,0 +1,163 @@
+"""The routes of segmentations. Bodies of uploads are the files themselves; see `schemas` for what is answered."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, Header, HTTPException, Query, Request, Response
+from starlette.requests import ClientDisconnect
+
+from serving.dicomweb import UID, UID_LENGTH
+from serving.refused import Refused
+from serving.service.dependencies import Done, Found, Service, Shared, authorised
+from serving.service.jobs import FINAL, Full, Job, Order, State
+from serving.service.schemas import RESCALE, UPLOAD, Result, Segmentation, problems
+from serving.uploads import network_of, receive, too_large, unpack
+
+LOOK_SECONDS = 0.01
+RETRY_SECONDS = 5
+MAX_SERIES = 10_000
+PREFIX = "/v1/segmentations"
+routes = APIRouter(dependencies=[Depends(authorised)], responses=problems(401, 422))
+
+
+@routes.post(PREFIX, status_code=202, openapi_extra=UPLOAD, responses=problems(400, 408, 413, 415, 429))
+async def segment(
+    request: Request,
+    response: Response,
+    service: Shared,
+    dicom: Annotated[bool, Query(description="make DICOM SEG, RTSTRUCT and report as well")] = False,
+    rescale: Annotated[
+        str | None,
+        Query(
+            pattern=RESCALE, description="slope and intercept that give HU where the scan does not say them: 1,-1024"
+        ),
+    ] = None,
+    series: Annotated[
+        int | None, Query(ge=1, le=MAX_SERIES, description="which series of a zip, by its number in a result")
+    ] = None,
+    series_uid: Annotated[
+        str | None,
+        Header(alias="Series-UID", pattern=UID, max_length=UID_LENGTH, description="which series of a zip, by its UID"),
+    ] = None,
+) -> Segmentation:
+    """Send a scan to be segmented.
+
+    What is wrong with the file itself, its size, or its header is answered at once; what only reading the voxels or the
+    DICOM elements can tell ends the job as failed, with the reason in `error`.
+    """
+    announced = request.headers.get("content-length", "0")
+    if announced.isdigit() and int(announced) > service.settings.max_upload_bytes:
+        raise too_large(service.settings.max_upload_bytes)
+    if series and series_uid:
+        raise HTTPException(422, "give the series by `series` or by `Series-UID`, not by both")
+    order = Order(dicom, slope_and_intercept(rescale) if rescale else None, series, series_uid)
+    async with queued(request, service, order, response) as job:
+        await _take(request, job, service)
+    return shown(job)
+
+
+@asynccontextmanager
+async def queued(request: Request, service: Service, order: Order, response: Response) -> AsyncIterator[Job]:
+    """A new job, which waits for its turn once the block has put its scan in place, and is dropped if that fails."""
+    try:
+        job = service.jobs.begin(client_of(request), order)
+    except Full as full:
+        raise HTTPException(429, f"{full}; try again later", {"Retry-After": str(RETRY_SECONDS)}) from None
+    try:
+        yield job
+    except BaseException:
+        service.jobs.abandon(job)
+        raise
+    service.jobs.enqueue(job)
+    response.headers["Location"] = f"{PREFIX}/{job.id}"
+
+
+def slope_and_intercept(text: str) -> tuple[float, float]:
+    """The two numbers of a text that fits `RESCALE`."""
+    slope, intercept = map(float, text.split(","))
+    return slope, intercept
+
+
+def client_of(request: Request) -> str:
+    """Whose uploads are counted together: the address that a request comes from."""
+    return network_of(request.client.host) if request.client else ""
+
+
+async def _take(request: Request, job: Job, service: Service) -> None:
+    """Receive and unpack the upload of a job. Raises Refused."""
+    upload = job.folder / "upload"
+    try:
+        job.sha256 = await receive(request.stream(), upload, service.settings)
+    except ClientDisconnect:
+        raise Refused(400, "the upload broke off") from None
+    async with service.unpacking:
+        job.scan = await asyncio.to_thread(unpack, upload, service.settings)
+    if job.order.needs_dicom and not job.scan.is_dir():
+        raise Refused(422, job.order.needs_dicom)
+
+
+@routes.get(PREFIX + "/{job_id}", responses=problems(404))
+async def status(
+    request: Request,
+    job: Found,
+    wait_seconds: Annotated[float, Query(ge=0, le=30, description="wait so long for the end")] = 0,
+) -> Segmentation:
+    """State and progress of a segmentation; with `wait_seconds` the answer waits up to that time for the end."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(wait_seconds):
+            while job.state not in FINAL and wait_seconds and not request.app.state.stopping:
+                await asyncio.sleep(LOOK_SECONDS)
+    return shown(job)
+
+
+@routes.get(
+    PREFIX + "/{job_id}/result.nii.gz",
+    response_class=Response,
+    responses=problems(404, 409) | {200: {"content": {"application/gzip": {}}}},
+)
+def mask(job: Done) -> Response:
+    """The segmentation as NIfTI on the scan's grid: 0 is background, 1, 2, … the model's labels in order."""
+    return _file(job.result, "application/gzip")
+
+
+@routes.get(PREFIX + "/{job_id}/result.json", response_model=Result, responses=problems(404, 409))
+def components(job: Done) -> Response:
+    """What was found in which scan by which model: volumes, components, and reasons to look twice."""
+    return _file(job.components, "application/json")
+
+
+@routes.get(
+    PREFIX + "/{job_id}/{name}.dcm",
+    response_class=Response,
+    responses=problems(404, 409) | {200: {"content": {"application/dicom": {}}}},
+)
+def dicom_object(job: Done, name: Literal["seg", "rtstruct", "report"]) -> Response:
+    """A DICOM object for the scan's patient and study; exists if the request had `dicom`."""
+    return _file(job.objects / f"{name}.dcm", "application/dicom")
+
+
+@routes.delete(PREFIX + "/{job_id}", status_code=204, responses=problems(404))
+def cancel(job: Found, service: Shared) -> None:
+    """Cancel a waiting or running segmentation; delete a finished one with its result."""
+    service.jobs.delete(job)
+
+
+def shown(job: Job) -> Segmentation:
+    """A job as clients see it, with links to its results."""
+    here = f"{PREFIX}/{job.id}"
+    links = {"self": here}
+    if job.state is State.DONE:
+        links |= {"nifti": f"{here}/{job.result.name}", "json": f"{here}/{job.components.name}"}
+        links |= {path.stem: f"{here}/{path.name}" for path in sorted(job.objects.glob("*.dcm"))}
+    return Segmentation(**job.facts(), links=links)
+
+
+def _file(path: Path, media_type: str) -> Response:
+    """The bytes of a result file. Answers 404 if it has been deleted."""
+    try:
+        return Response(path.read_bytes(), media_type=media_type)
+    except FileNotFoundError:
+        raise HTTPException(404, "the result was not asked for, or was deleted since") from None
