@@ -36,6 +36,7 @@ FLOORS = (  # from the ground up
     {"training", "tuning"},
     {"export", "evaluation", "dicom_export"},
     {"report"},
+    {"command"},
     {"__main__"},
 )
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
