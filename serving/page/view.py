@@ -27,8 +27,7 @@ ASSETS = Path(__file__).with_name("assets")
 MOST_TRIANGLES = 12_000  # of a surface, which a phone still turns smoothly
 SMOOTHING_VOXELS = 0.8
 NIIVUE = "/ctseg/niivue.js"  # address of its code, see `serving.page.routes`
-OWN_COLOUR = "#ffffff"  # of the own label, which no class has
-SCRIPTS = ("surface.js", "outlines.js", "full.js", "viewer_page.js")
+SCRIPTS = ("surface.js", "viewer_page.js")
 VIEWS = ("view_all", "axial", "coronal", "sagittal")
 TOOLS = ("tool_move", "tool_window", "tool_zoom", "tool_measure", "tool_angle")
 
@@ -108,13 +107,10 @@ def document(content: Mapping[str, Any], texts: Mapping[str, str], volumes: Mapp
         "texts": dict(texts),
         "volumes": dict(volumes or {}),
         "script": NIIVUE if volumes else "",
-        "own_colour": OWN_COLOUR,
+        "own_colour": REFERENCE_COLOUR,
     }
     told = json.dumps(given, ensure_ascii=False).replace("<", "\\u003c")
-    scripts = [
-        TEMPLATES / "viewer.js",
-        *(ASSETS / name for name in SCRIPTS),
-    ]
+    scripts = [TEMPLATES / "viewer.js", *FULL_SCRIPTS, *(ASSETS / name for name in SCRIPTS)]
     return template.render(
         texts=texts,
         windows=content["windows"],
