@@ -10,6 +10,7 @@ from streamlit.starlette import App
 
 from serving.page.routes import ROUTES
 from serving.page.runs import RUNS
+from serving.page.temporary import remove_leftovers
 
 SWEEP_SECONDS = 30.0
 
@@ -23,6 +24,7 @@ async def running(app: App) -> AsyncIterator[dict[str, Any]]:
             await asyncio.sleep(SWEEP_SECONDS)
             RUNS.sweep()
 
+    remove_leftovers()
     sweeper = asyncio.create_task(sweep())
     try:
         yield {}

@@ -4,7 +4,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from serving.page.niivue import niivue_script
+from ctseg.report.niivue import niivue_script
 from serving.page.runs import RUNS
 
 SECRET = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}

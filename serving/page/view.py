@@ -20,6 +20,7 @@ from ctseg.geometry.hounsfield import WINDOWS_HU
 from ctseg.geometry.resample import bounding_box, orient, resample
 from ctseg.geometry.volume import AIR_HU, Grid, Volume
 from ctseg.report.case_picture import focus_zyx
+from ctseg.report.full_viewer import FULL_SCRIPTS, REFERENCE_COLOUR
 from ctseg.report.html import TEMPLATES
 from ctseg.report.slice_viewer import BODY_HU, coarse_grid, coarse_mask, packed
 
@@ -27,8 +28,7 @@ ASSETS = Path(__file__).with_name("assets")
 MOST_TRIANGLES = 12_000  # of a surface, which a phone still turns smoothly
 SMOOTHING_VOXELS = 0.8
 NIIVUE = "/ctseg/niivue.js"  # address of its code, see `serving.page.routes`
-OWN_COLOUR = "#ffffff"  # of the own label, which no class has
-SCRIPTS = ("surface.js", "outlines.js", "full.js", "viewer_page.js")
+SCRIPTS = ("surface.js", "viewer_page.js")
 VIEWS = ("view_all", "axial", "coronal", "sagittal")
 TOOLS = ("tool_move", "tool_window", "tool_zoom", "tool_measure", "tool_angle")
 
@@ -108,13 +108,10 @@ def document(content: Mapping[str, Any], texts: Mapping[str, str], volumes: Mapp
         "texts": dict(texts),
         "volumes": dict(volumes or {}),
         "script": NIIVUE if volumes else "",
-        "own_colour": OWN_COLOUR,
+        "own_colour": REFERENCE_COLOUR,
     }
     told = json.dumps(given, ensure_ascii=False).replace("<", "\\u003c")
-    scripts = [
-        TEMPLATES / "viewer.js",
-        *(ASSETS / name for name in SCRIPTS),
-    ]
+    scripts = [TEMPLATES / "viewer.js", *FULL_SCRIPTS, *(ASSETS / name for name in SCRIPTS)]
     return template.render(
         texts=texts,
         windows=content["windows"],

@@ -5,7 +5,6 @@ soon as they are segmented.
 """
 
 import csv
-import tempfile
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -29,6 +28,7 @@ from ctseg.scans.flag import Flag
 from ctseg.scans.nifti import write_nifti
 from ctseg.scans.read_scan import Scan, read_scan, volume_facts
 from serving.page.inputs import SeriesRow, Upload, file_stem, series_rows, unpack_all
+from serving.page.temporary import temporary_folder
 from serving.page.view import scene
 from serving.settings import Settings
 from serving.uploads import told
@@ -93,8 +93,7 @@ def segment(
     if not asked.uploads:
         volume = make_phantom(EXAMPLE, EXAMPLE_PATIENT).image
         return _segment(Scan(volume, volume_facts(volume, "the example")), None, asked, engine, model, settings, tell)
-    with tempfile.TemporaryDirectory(prefix="ctseg-page-") as name:
-        folder = Path(name)
+    with temporary_folder() as folder:
         try:
             path = unpack_all(asked.uploads, folder, settings)
             if path.is_dir():
@@ -118,8 +117,7 @@ def _segment(
     cautions = quality_flags(scan.facts, engine.card, found.lungs, found.components)
     own, problem = _own_label(asked.label, scan, labels, settings) if asked.label else (None, "")
     cautions += [Flag("own_label", {}, problem)] if problem else []
-    with tempfile.TemporaryDirectory(prefix="ctseg-page-") as name:
-        folder = Path(name)
+    with temporary_folder() as folder:
         write_nifti(found.segmentation, folder / "segmentation.nii.gz")
         _write_table(found, labels, folder)
         if source is not None and source.is_dir():
@@ -137,8 +135,7 @@ def _segment(
 
 def _own_label(upload: Upload, scan: Scan, labels: Sequence[str], settings: Settings) -> tuple[Volume | None, str]:
     """An own label on the scan's grid, or why it cannot be shown. Its values 1…n, or names, are the model's classes."""
-    with tempfile.TemporaryDirectory(prefix="ctseg-page-") as name:
-        folder = Path(name)
+    with temporary_folder() as folder:
         try:
             path = unpack_all([upload], folder, settings)
             wanted = LabelSettings({label: value for value, label in enumerate(labels, start=1)}, missing_ok=True)
@@ -161,9 +158,10 @@ def _gzipped(volume: Volume, folder: Path) -> bytes:
 
 def _write_table(found: Prediction, labels: Sequence[str], folder: Path) -> None:
     """The lesions as CSV for spreadsheets."""
-    with tempfile.NamedTemporaryFile(suffix=".tsv") as table:
-        write_components(found.components, list(labels), table.name)
-        text = Path(table.name).read_text(encoding="utf-8")
+    table = folder / "lesions.tsv"
+    write_components(found.components, list(labels), table)
+    text = table.read_text(encoding="utf-8")
+    table.unlink()
     with (folder / "lesions.csv").open("w", encoding="utf-8", newline="") as stream:
         csv.writer(stream).writerows(line.split("\t") for line in text.splitlines())
 

@@ -13,11 +13,11 @@ from PIL import Image
 from browser import chromium
 from ctseg.geometry.volume import Grid, Volume
 from ctseg.masks.components import measure_components
+from ctseg.report.niivue import niivue_script
 from ctseg.report.slice_viewer import LONGEST
 from ctseg.scans.nifti import read_nifti, write_nifti
 from page import OF_SOFTWARE_GL, WIDTHS
 from real_data import real_data
-from serving.page.niivue import niivue_script
 from serving.page.texts import TEXTS
 from serving.page.view import document, scene
 

@@ -15,7 +15,7 @@ SPLIT = {"by_seed": 1, "test_fraction": 0.0, "validation_fraction": 0.2}
 
 
 def find(root, **labels):
-    config = {"source": "nnunet", "folder": DATA, "exclude": [], "names": "keep"}
+    config = {"source": "nnunet", "folder": DATA, "exclude": [], "corrections": None, "names": "keep"}
     return find_cases(config, root, SCHEMAS / "cases.schema.yaml", "made", labels or {"tumour": 1})
 
 
@@ -126,7 +126,7 @@ def test_folds_that_cannot_be_kept_are_told(tmp_path, splits, words):
 
 def test_names_of_cases_may_be_those_of_patients(tmp_path):
     make_nnunet(tmp_path / DATA)
-    config = {"source": "nnunet", "folder": DATA, "exclude": [], "names": "auto", "key_file": "secret.key"}
+    config = {"source": "nnunet", "folder": DATA, "exclude": [], "corrections": None, "names": "auto", "key_file": "secret.key"}
     for part in ("imagesTr", "labelsTr"):
         for path in (tmp_path / DATA / part).glob("tumour_001*"):
             path.rename(path.with_name(path.name.replace("tumour_001", "Mueller^Anna")))

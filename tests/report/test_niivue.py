@@ -5,8 +5,8 @@ from shutil import which
 
 import pytest
 
-from serving.page import niivue
-from serving.page.niivue import as_script, niivue_script
+from ctseg.report import niivue
+from ctseg.report.niivue import as_script, niivue_script
 
 MODULE = (
     'class N{};let v;function f(A){console.log("Creating new Niivue instance");let B={};v=new N(B)}'
