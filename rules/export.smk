@@ -64,3 +64,26 @@ rule export_model:
         "Exporting the model and comparing it with what was trained"
     script:
         "../workflow_scripts/export_model.py"
+
+
+rule bundle:
+    """The model as a MONAI bundle, made on demand."""
+    input:
+        torchscript=TORCHSCRIPT,
+    output:
+        bundle=directory(f"{RESULTS}/model/bundle"),
+    log:
+        f"{RESULTS}/logs/bundle/model.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/bundle/model.tsv"
+    conda:
+        "../envs/train.yaml"
+    resources:
+        mem_mb=memory_mb(4),
+    params:
+        settings=settings(licence=config["report"]["licence"]),
+        code=code("bundle.py"),
+    message:
+        "Writing the model as a MONAI bundle"
+    script:
+        "../workflow_scripts/bundle.py"

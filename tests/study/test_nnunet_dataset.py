@@ -126,7 +126,14 @@ def test_folds_that_cannot_be_kept_are_told(tmp_path, splits, words):
 
 def test_names_of_cases_may_be_those_of_patients(tmp_path):
     make_nnunet(tmp_path / DATA)
-    config = {"source": "nnunet", "folder": DATA, "exclude": [], "corrections": None, "names": "auto", "key_file": "secret.key"}
+    config = {
+        "source": "nnunet",
+        "folder": DATA,
+        "exclude": [],
+        "corrections": None,
+        "names": "auto",
+        "key_file": "secret.key",
+    }
     for part in ("imagesTr", "labelsTr"):
         for path in (tmp_path / DATA / part).glob("tumour_001*"):
             path.rename(path.with_name(path.name.replace("tumour_001", "Mueller^Anna")))

@@ -1,0 +1,1 @@
+"""A model as a MONAI bundle, and what runs in it."""
