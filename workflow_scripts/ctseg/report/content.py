@@ -96,6 +96,31 @@ def shown_summary(summary: pd.DataFrame) -> pd.DataFrame:
     return summary[SUMMARY_COLUMNS]
 
 
+def shown_lesions(lesions: pd.DataFrame) -> pd.DataFrame:
+    """The report's table of lesions, each interval in one column."""
+    shown = lesions[["split", "label", "diameter", "lesions", "found", "sensitivity"]].copy()
+    shown["its interval"] = _spans(lesions, "sensitivity")
+    shown[["false", "false_per_scan"]] = lesions[["false", "false_per_scan"]]
+    shown[" its interval"] = _spans(lesions, "false_per_scan")
+    shown["precision"] = lesions["precision"]
+    return shown.assign(**{"its interval ": _spans(lesions, "precision")})
+
+
+def shown_strata(strata: pd.DataFrame, subject: str) -> pd.DataFrame:
+    """The report's table by acquisition, each interval in one column; `subject` is what scans are of."""
+    shown = strata[["split", "label", "stratum", "value", "cases", "patients", "dice"]].copy()
+    shown["its interval"] = _spans(strata, "dice")
+    shown[["lesions", "found", "sensitivity"]] = strata[["lesions", "found", "sensitivity"]]
+    shown = shown.assign(**{" its interval": _spans(strata, "sensitivity"), "false": strata["false"]})
+    return shown.rename(columns={"patients": f"{subject}s"})
+
+
+def _spans(rows: pd.DataFrame, column: str) -> list[str]:
+    """The intervals of a column in words; a hyphen where there is none."""
+    spans = zip(rows[f"{column}_low"], rows[f"{column}_high"], strict=True)
+    return ["–" if np.isnan(low) else f"{low:.2f} to {high:.2f}" for low, high in spans]
+
+
 def pictured(measured: Sequence[str], others: Sequence[str], most: int) -> list[str]:
     """Up to `most` cases to show, the worst first: all if they fit, else the worst half and a sample of the rest.
 

@@ -20,6 +20,8 @@ from ctseg.report.content import (
     headline_split,
     pictured,
     shown_cases,
+    shown_lesions,
+    shown_strata,
     shown_summary,
     versions,
     worst_first,
@@ -96,12 +98,12 @@ def _on_metrics(
     """The parts on metrics; empty if no case has a label."""
     if cases is None:
         return {"result_figures": {}, "case_table": "", "summary_table": "", "strata_table": "", "note": ""}
-    strata = read_strata(source)
+    strata, who = read_strata(source), subjects(params["config"]["cases"]["source"])
     return {
         "result_figures": {FIGURES[name]: svg(source.get(name)) for name in FIGURES if source.get(name)},
         "case_table": table(shown_cases(cases), links, sortable=True),
         "summary_table": table(shown_summary(read_tables([source.summary])), sortable=True),
-        "strata_table": table(strata, sortable=True) if len(strata) else "",
+        "strata_table": table(shown_strata(strata, who), sortable=True) if len(strata) else "",
         "note": Path(source.note).read_text(encoding="utf-8"),
     }
 
@@ -113,7 +115,7 @@ def _on_lesions(source: Any, params: Mapping[str, Any], cases: pd.DataFrame | No
     lesions = read_tables([source.lesions])
     chosen = chosen_lesions(lesions, headline_split(cases), params["lesion_pictures"])
     return {
-        "lesion_table": table(read_lesion_summary(source), sortable=True),
+        "lesion_table": table(shown_lesions(read_lesion_summary(source)), sortable=True),
         "lesion_pictures": lesion_pictures(chosen, case_volumes(source, params), card.preparation.window_hu),
         "lesion_text": told(lesions, len(chosen)),
     }

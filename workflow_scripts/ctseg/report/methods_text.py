@@ -207,7 +207,7 @@ def _evaluation(config: Mapping[str, Any], cite: Citations) -> str:
     over = subjects(config["cases"]["source"])
     return (
         f"{text} Cases with the target in neither of them were left out of the mean Dice. Intervals are 95 % intervals "
-        f"over {over}s: of means by Student's t with the standard error of clustered values, extended on the logit or "
+        f"over {over}s: of means by Student's t with a jackknife over {over}s, extended to the interval on the logit or "
         f"logarithmic scale where values have a bound; of shares of lesions by Clopper and Pearson"
         f"{cite('Clopper 1934')} with the effective number of lesions{cite('Korn 1998')}; of numbers in each scan by "
         f"Garwood{cite('Garwood 1936')} in the same way."
