@@ -21,8 +21,8 @@ def mean_interval(values: np.ndarray, patients: np.ndarray, bounds: Interval = U
     Student's t with the standard error over patients, which with one value a patient is the usual one. `bounds` are
     the least and the largest possible value: (0, 1) for shares, (0, ∞) for what has no sign. Such values are skewed;
     t alone is too short on the side of their tail; the interval on the scale without bounds (logit, logarithm) extends
-    it there, at most to twice the distance. Equal shares of all patients have no standard error; what the other values may do is then limited by how
-    rare they must be: for 0 or 1 the interval is that of Clopper and Pearson.
+    it there, at most to twice the distance. Equal shares of all patients have no standard error; what the other values
+    may do is then limited by how rare they must be: for 0 or 1 the interval is that of Clopper and Pearson.
     """
     sums, counts = _by_patient(values, patients)
     n_patients = counts.size
