@@ -14,9 +14,7 @@ from ctseg.plurals import counted
 from ctseg.report.claim import StudyFacts, checklist
 from ctseg.report.cohort import read_cohort, subjects
 from ctseg.report.content import (
-    cautions,
     costs,
-    headline,
     headline_split,
     pictured,
     shown_cases,
@@ -26,6 +24,7 @@ from ctseg.report.content import (
     versions,
     worst_first,
 )
+from ctseg.report.front_page import cautions, headline, summary
 from ctseg.report.html import decision_table, svg, table
 from ctseg.report.lesion_pictures import chosen_lesions, lesion_pictures, told
 from ctseg.report.methods_text import methods
@@ -177,25 +176,3 @@ def _on_refused(source: Any) -> list[str]:
     refused = refused_table(source)["case"].nunique()
     text = f"{counted(refused, 'case')} refused: scan or label is unusable; the section Cohort gives the reason."
     return [text] if refused else []
-
-
-def summary(
-    cohort: pd.DataFrame, card: ModelCard, cases: pd.DataFrame | None, split: str, given: bool, who: str
-) -> str:
-    """Summary of the study in one or two sentences; `who` is what scans are of, `given` a model from another study."""
-    networks = "A 3-D network" if card.n_networks == 1 else f"An ensemble of {card.n_networks} 3-D networks"
-    targets = ", ".join(card.labels)
-    scans, patients = counted(len(cohort), "CT scan"), counted(cohort["patient"].nunique(), who)
-    done = f"{networks} was trained on {card.training_cases} of {scans} of {patients} to segment {targets}."
-    if given:
-        done = (
-            f"A model from another study, trained there on {counted(card.training_cases, 'scan')}, segmented {targets} "
-            f"in {scans} of {patients}."
-        )
-    if cases is None:
-        return f"{done} None of them has a label, so nothing was measured."
-    measured = counted(cases.loc[cases["split"] == split, "case"].nunique(), "scan")
-    return (
-        f"{done} It was measured on {measured} of the split “{split}”, on the grid of each scan, with the exported "
-        "model file itself."
-    )
