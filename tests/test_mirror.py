@@ -19,7 +19,6 @@ EXCEPTIONS = {
     "report/gather": "the parts of a whole study, by tests/workflow/test_workflow.py",
     "report/model_parts": "with gather",
     "report/pictures": "with gather",
-    "report/scan_parts": "with gather",
     "tuning/threshold_choice": "with threshold_scores, by tests/tuning/test_threshold_tables.py",
     "tuning/threshold_scores": "with threshold_choice, by tests/tuning/test_threshold_tables.py",
     "version": "a constant, which a release changes",

@@ -56,8 +56,11 @@ def test_shares_lie_between_0_and_1_and_reach_farther_to_the_middle():
     assert high == pytest.approx(by_t.high)
     assert mean_interval(np.array([0.2, 0.9]), [0, 1], SHARES) == (0, 1)
     low, high = mean_interval(np.array([1.0, 9.0, 2.0]), [0, 1, 2], (0, np.inf))
-    assert low == 0
-    assert high > stats.ttest_1samp([1, 9, 2], 0).confidence_interval(0.95).high
+    by_t = stats.ttest_1samp([1, 9, 2], 0).confidence_interval(0.95)
+    assert (low, high) == pytest.approx((0, 4 + 2 * (by_t.high - 4)))
+    low, high = mean_interval(np.array([3.0, 4.0, 5.0]), [0, 1, 2], (0, np.inf))
+    by_t = stats.ttest_1samp([3, 4, 5], 0).confidence_interval(0.95)
+    assert (low, high) == pytest.approx((by_t.low, 4 * np.exp(by_t.high / 4 - 1)))
 
 
 @pytest.mark.parametrize("n", [2, 4, 30])

@@ -10,6 +10,7 @@ import onnx
 import pandas as pd
 import pytest
 import SimpleITK as sitk
+from scipy import ndimage, stats
 
 from ctseg.evaluation.summary import read_tables
 from ctseg.inference.engines import load_engine
@@ -87,6 +88,9 @@ def test_every_result_of_the_readme_is_there(results):
         "metrics/summary.tsv",
         "metrics/note.md",
         "metrics/froc.tsv",
+        "metrics/lesions.tsv",
+        "metrics/lesion_summary.tsv",
+        "metrics/strata.tsv",
         "metrics/reliability.tsv",
         "cohort.tsv",
         "segmentations.tsv",
@@ -145,6 +149,76 @@ def test_every_number_of_the_report_is_that_of_the_table(results):
         for row in found:
             for column in set(row) - set(keys):
                 assert row[column] == number(truth.loc[tuple(row[key] for key in keys), column]), (row, column)
+
+
+def matched(label, found, smallest_iou=0.1):
+    """Lesions, found ones and false ones of two masks, counted on their own: the best overlap first."""
+    touching = np.ones((3, 3, 3))
+    (lesions, n_lesions), (parts, n_parts) = (ndimage.label(mask, touching) for mask in (label, found))
+    overlaps = {}
+    for lesion, part in set(zip(lesions[label & found].tolist(), parts[label & found].tolist(), strict=True)):
+        of_lesion, of_part = lesions == lesion, parts == part
+        overlaps[lesion, part] = (of_lesion & of_part).sum() / (of_lesion | of_part).sum()
+    hits = set()
+    for lesion, part in sorted(overlaps, key=overlaps.get, reverse=True):
+        free = all(lesion != one and part != other for one, other in hits)
+        if free and overlaps[lesion, part] >= smallest_iou:
+            hits.add((lesion, part))
+    return n_lesions, len(hits), n_parts - len(hits)
+
+
+def test_the_lesions_of_the_report_are_those_of_the_masks(results):
+    cases = pd.read_csv(results / "metrics/cases.tsv", sep="\t")
+    counts = {}
+    for case in cases["case"]:
+        masks = [read_nifti(results / kind / f"{case}.nii.gz").voxels_zyx > 0 for kind in ("labels", "segmentations")]
+        counts[case] = matched(*masks)
+    lesions = pd.read_csv(results / "metrics/lesions.tsv", sep="\t")
+    for case, (there, hits, false) in counts.items():
+        states = lesions.loc[lesions["case"] == case, "state"].tolist()
+        assert (states.count("found"), states.count("missed"), states.count("false")) == (hits, there - hits, false)
+    summary = pd.read_csv(results / "metrics/lesion_summary.tsv", sep="\t")
+    page = Cells()
+    text = (results / "report.html").read_text(encoding="utf-8")
+    page.feed(text)
+    (shown,) = (rows for rows in page.tables if "diameter" in rows[0])
+    for split, scans in cases.groupby("split"):
+        there, hits, false = np.sum([counts[case] for case in scans["case"]], axis=0)
+        of_split = summary[summary["split"] == split]
+        row = of_split.set_index("diameter").loc["all"]
+        assert (row["lesions"], row["found"], row["false"]) == (there, hits, false)
+        assert of_split.loc[of_split["diameter"] != "all", "lesions"].sum() == there
+        (told,) = (cells for cells in shown if (cells["split"], cells["diameter"]) == (split, "all"))
+        assert [told["lesions"], told["found"], told["false"]] == [number(int(n)) for n in (there, hits, false)]
+        if len(scans) > 1:  # a single patient has no interval
+            exact = stats.binomtest(int(hits), int(there)).proportion_ci(0.95, "exact")
+            assert row["sensitivity_low"] <= exact.low + 1e-4
+            assert row["sensitivity_high"] >= exact.high - 1e-4
+    test = [counts[case] for case in cases.loc[cases["split"] == "test", "case"]]
+    there, hits, _ = np.sum(test, axis=0)
+    assert f"<dd>{hits} of {there}</dd>" in text
+
+
+def test_the_froc_never_folds_back_and_holds_the_segmentation(results):
+    curve = pd.read_csv(results / "metrics/froc.tsv", sep="\t")
+    threshold = json.loads((results / "model/postprocess.json").read_text())["threshold"]["value"]
+    cases = pd.read_csv(results / "metrics/cases.tsv", sep="\t").groupby("split")
+    for split, rows in curve.groupby("split"):
+        ordered = rows.sort_values("threshold")
+        for name in ("found_lesions", "false_lesions"):
+            assert ordered[name].is_monotonic_decreasing
+            at_own = ordered.loc[np.isclose(ordered["threshold"], threshold), name].item()
+            assert at_own == cases.get_group(split)[name].sum()
+
+
+def test_the_interval_of_the_dice_is_students_and_a_little_more(results):
+    cases, summary = (pd.read_csv(results / f"metrics/{name}.tsv", sep="\t") for name in ("cases", "summary"))
+    for row in summary[summary["metric"] == "dice"].itertuples():
+        values = cases.loc[cases["split"] == row.split, "dice"].dropna()
+        if len(values) > 1 and values.std() > 0:
+            exact = stats.ttest_1samp(values, 0).confidence_interval(0.95)
+            assert row.mean_low <= max(exact.low, 0) + 1e-3
+            assert row.mean_high >= min(exact.high, 1) - 1e-3
 
 
 def test_the_calibration_of_a_case_is_that_of_its_maps(results):

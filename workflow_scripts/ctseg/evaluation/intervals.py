@@ -18,11 +18,11 @@ EQUAL = 1e-9  # standard errors below this share of the mean are rounding
 def mean_interval(values: np.ndarray, patients: np.ndarray, bounds: Interval = UNBOUNDED) -> Interval:
     """The 95 % interval of the mean of `values` (n,), of which each belongs to one of `patients` (n,).
 
-    Student's t with the standard error over patients, which with one value a patient is the usual one.
-    `bounds` are the least and the largest possible value: (0, 1) for shares, (0, ∞) for what has no sign. Such values
-    are skewed, and t alone is too short on the side of their tail; there the interval on the scale without the bounds
-    (logit, logarithm) extends it. Equal shares of all patients have no standard error; what the other values may do is
-    then limited by how rare they must be: for 0 or 1 the interval is that of Clopper and Pearson.
+    Student's t with the standard error over patients, which with one value a patient is the usual one. `bounds` are
+    the least and the largest possible value: (0, 1) for shares, (0, ∞) for what has no sign. Such values are skewed;
+    t alone is too short on the side of their tail; the interval on the scale without bounds (logit, logarithm) extends
+    it there, at most to twice the distance. Equal shares of all patients have no standard error; what the other values
+    may do is then limited by how rare they must be: for 0 or 1 the interval is that of Clopper and Pearson.
     """
     sums, counts = _by_patient(values, patients)
     n_patients = counts.size
@@ -42,7 +42,7 @@ def mean_interval(values: np.ndarray, patients: np.ndarray, bounds: Interval = U
         on_logit = reach / (mean * (1 - mean))
         low, high = min(low, expit(logit(mean) - on_logit)), max(high, expit(logit(mean) + on_logit))
     elif least == 0:
-        high = max(high, mean * np.exp(min(reach / mean, 700)))
+        high = min(mean * np.exp(min(reach / mean, 700)), mean + 2 * reach)
     return float(max(low, least)), float(min(high, largest))
 
 

@@ -100,6 +100,7 @@ def _on_data(facts: StudyFacts) -> Answers:
     """Design, data and reference standard."""
     made = dict.fromkeys((5, 8, 11, 15, 16, 17, 18, 36), (ABSENT, "the scans are phantoms made by ctseg"))
     made |= {7: (ANSWERED, "Methods: phantoms"), 14: (ANSWERED, "the shapes that the phantoms were made from")}
+    subject = "phantom" if facts.phantoms else "patient"
     source = (ANSWERED, "Methods") if facts.archive else (OPEN, "the authors; ctseg knows folders alone")
     real = {
         7: source,
@@ -112,7 +113,7 @@ def _on_data(facts: StudyFacts) -> Answers:
         12: (PARTLY, "refused cases are left out, with their reasons in Cohort; clinical data: the authors"),
         13: (ANSWERED, "Cohort: scanner, kernel, voltage, spacing, contrast, as far as the files state them"),
         19: (ANSWERED, "Methods, Cohort") if facts.trained else (ABSENT, "nothing was trained"),
-        20: (ANSWERED, "by patient") if facts.trained else (ABSENT, "nothing was trained"),
+        20: (ANSWERED, f"Cohort: no {subject} is in two splits") if facts.trained else (ABSENT, "nothing was trained"),
     }
 
 

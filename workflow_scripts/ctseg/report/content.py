@@ -1,24 +1,14 @@
-"""Contents of the report: headline figures, cautions, choice of pictures, cost of the study."""
+"""Contents of the report: its tables, choice of pictures, cost of the study."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import metadata
 from itertools import groupby
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from ctseg.catalogue.metrics import COUNT, METRICS, SHARE
-from ctseg.evaluation.summary import ALL
-from ctseg.plurals import counted
-from ctseg.training.history import LEARNT_NOTHING
-
-FEW_CASES = 30  # with fewer cases the interval of a mean is always wide
-MOVED_PERCENT = 10  # a larger change of a volume over shifted grids gives a caution
 FAILED = ("missed", "false_alarm")
-# Metrics on the front page, in their order.
-HEADLINE = ("dice", "surface_dice", "hd95_mm", "absolute_volume_error_cm3", "false_lesions")
 # Columns of each case that are shown; the others stand in the file.
 CASE_COLUMNS = ["case", "split", "label", "state", "dice", "surface_dice", "hd95_mm", "assd_mm"]
 CASE_COLUMNS += ["reference_volume_cm3", "predicted_volume_cm3", "volume_error_percent"]
@@ -34,50 +24,12 @@ def headline_split(cases: pd.DataFrame) -> str:
     return next((split for split in ("test", "val") if (cases["split"] == split).any()), str(cases["split"].iloc[0]))
 
 
-def _shown(columns: Iterable[str], wanted: Sequence[str]) -> list[str]:
+def columns_shown(columns: Iterable[str], wanted: Sequence[str]) -> list[str]:
     """Those of `wanted` that are among `columns`; `surface_dice` stands for each tolerance."""
     found = []
     for name in wanted:
         found += [column for column in columns if column == name or column.startswith(f"{name}_")]
     return found
-
-
-def headline(summary: pd.DataFrame, split: str, lesions: pd.DataFrame) -> dict[str, list[dict[str, Any]]]:
-    """For each label the tiles of the front page: name, mean with its unit, and its interval in words.
-
-    `lesions` is the table of `lesion_summary`, whose sensitivity over all lesions has a tile of its own.
-    """
-    all_lesions = lesions[(lesions["split"] == split) & (lesions["diameter"] == ALL)].set_index("label")
-    rows = summary[(summary["split"] == split) & (summary["group"] == ALL)]
-    labels: dict[str, list[dict[str, Any]]] = {}
-    for label, found in rows.groupby("label", sort=False):
-        by_metric = found.set_index("metric")
-        tiles = []
-        for metric in HEADLINE:
-            known = METRICS[metric]
-            unit = f" {known.unit}" if known.unit not in (SHARE, COUNT) else ""
-            for column in _shown(by_metric.index, [metric]):
-                row = by_metric.loc[column]
-                at = f" at {column.removeprefix('surface_dice_').removesuffix('mm')} mm" if column != metric else ""
-                value = "–" if np.isnan(row["mean"]) else f"{row['mean']:.3g}{unit}"
-                tiles.append({"name": known.title + at, "value": value, "interval": _interval(row)})
-        labels[str(label)] = [*tiles[:-1], _found(all_lesions.loc[label]), *tiles[-1:]]
-    return labels
-
-
-def _found(row: Any) -> dict[str, Any]:
-    """The tile of the lesions found."""
-    interval = "the share cannot be estimated"
-    if not np.isnan(row["sensitivity_low"]):
-        interval = f"{row['sensitivity']:.0%}; {row['sensitivity_low']:.0%} to {row['sensitivity_high']:.0%}"
-    return {"name": "Lesions found", "value": f"{row['found']:.0f} of {row['lesions']:.0f}", "interval": interval}
-
-
-def _interval(row: Any) -> str:
-    """The interval of a mean and its number of cases, in words."""
-    if np.isnan(row["mean_low"]):
-        return f"{row['n']:.0f} of {row['n_cases']:.0f} cases"
-    return f"{row['mean_low']:.3g} to {row['mean_high']:.3g}; {row['n']:.0f} of {row['n_cases']:.0f} cases"
 
 
 def worst_first(cases: pd.DataFrame) -> pd.DataFrame:
@@ -88,12 +40,37 @@ def worst_first(cases: pd.DataFrame) -> pd.DataFrame:
 
 def shown_cases(cases: pd.DataFrame) -> pd.DataFrame:
     """The columns of the report's table, the worst case first."""
-    return worst_first(cases)[_shown(cases.columns, CASE_COLUMNS)]
+    return worst_first(cases)[columns_shown(cases.columns, CASE_COLUMNS)]
 
 
 def shown_summary(summary: pd.DataFrame) -> pd.DataFrame:
     """The columns of the report's summary."""
     return summary[SUMMARY_COLUMNS]
+
+
+def shown_lesions(lesions: pd.DataFrame) -> pd.DataFrame:
+    """The report's table of lesions, each interval in one column."""
+    shown = lesions[["split", "label", "diameter", "lesions", "found", "sensitivity"]].copy()
+    shown["its interval"] = _spans(lesions, "sensitivity")
+    shown[["false", "false_per_scan"]] = lesions[["false", "false_per_scan"]]
+    shown[" its interval"] = _spans(lesions, "false_per_scan")
+    shown["precision"] = lesions["precision"]
+    return shown.assign(**{"its interval ": _spans(lesions, "precision")})
+
+
+def shown_strata(strata: pd.DataFrame, subject: str) -> pd.DataFrame:
+    """The report's table by acquisition, each interval in one column; `subject` is what scans are of."""
+    shown = strata[["split", "label", "stratum", "value", "cases", "patients", "dice"]].copy()
+    shown["its interval"] = _spans(strata, "dice")
+    shown[["lesions", "found", "sensitivity"]] = strata[["lesions", "found", "sensitivity"]]
+    shown = shown.assign(**{" its interval": _spans(strata, "sensitivity"), "false": strata["false"]})
+    return shown.rename(columns={"patients": f"{subject}s"})
+
+
+def _spans(rows: pd.DataFrame, column: str) -> list[str]:
+    """The intervals of a column in words; a hyphen where there is none."""
+    spans = zip(rows[f"{column}_low"], rows[f"{column}_high"], strict=True)
+    return ["–" if np.isnan(low) else f"{low:.2f} to {high:.2f}" for low, high in spans]
 
 
 def pictured(measured: Sequence[str], others: Sequence[str], most: int) -> list[str]:
@@ -125,62 +102,6 @@ def caption(rows: pd.DataFrame) -> str:
         state = f" ({row.state.replace('_', ' ')})" if row.state != "both" else ""
         parts.append(f"{row.label}: {dice}{state}, {lesions}")
     return "; ".join(parts) or "no label to compare with"
-
-
-def cautions(
-    cases: pd.DataFrame | None,
-    cohort: pd.DataFrame,
-    split: str,
-    source: str,
-    networks: Mapping[str, float] | None,
-    plausible: Mapping[str, bool],
-) -> list[str]:
-    """Limits of the figures that a reader must know, in sentences.
-
-    `cases` is None where none has a label. `networks` has the validation Dice of each network; it is None if the
-    model is from another study.
-    """
-    blind = [name for name, dice in (networks or {}).items() if dice < LEARNT_NOTHING]
-    implausible = sorted(case for case, good in plausible.items() if not good)
-    warned = cohort["warnings"].notna().sum()
-    found = {
-        "The scans are phantoms made by ctseg: the figures show that the workflow works, nothing about patients.": (
-            source == "phantom"
-        ),
-        "No scan has a label: the quality of the segmentations was not measured.": cases is None,
-        "The model was trained in another study; if its training included these patients, the figures are too good.": (
-            networks is None and cases is not None
-        ),
-        "One network was trained: the influence of chance is unknown (see train.repeats and split.folds).": (
-            networks is not None and len(networks) == 1
-        ),
-        f"Network {', '.join(blind)} learnt nothing: it finds the target in no validation case. The log of training "
-        "says what to try.": bool(blind),
-        f"The lung field is not plausible in {', '.join(implausible)}; the whole scan was segmented there.": (
-            bool(implausible)
-        ),
-        f"Of {counted(len(cohort), 'scan')}, {warned} with a warning; see the table of the cohort.": warned > 0,
-    }
-    on_metrics = [] if cases is None else _cautions_on_metrics(cases[cases["split"] == split], split)
-    always = "The model is research software, not a medical device. It is only valid for scans like its training scans."
-    return [*on_metrics, *(text for text, holds in found.items() if holds), always]
-
-
-def _cautions_on_metrics(measured: pd.DataFrame, split: str) -> list[str]:
-    """Limits of the figures of the headline's split, in sentences."""
-    n_cases, failed = measured["case"].nunique(), measured[measured["state"].isin(FAILED)]
-    moved = int((measured.get("stability_volume_percent", pd.Series(dtype=float)) > MOVED_PERCENT).sum())
-    found = {
-        "No case was held out: the figures come from cases that were used to choose weights, threshold and "
-        "postprocessing, and are therefore too good.": split != "test",
-        f"Only {counted(n_cases, 'case')} measured: the intervals are wide and cannot include failures "
-        "that none of these cases shows; subgroups have no meaning.": (n_cases < FEW_CASES),
-        f"With the network's grid shifted by half a voxel, {counted(moved, 'volume')} of {len(measured)} changed by "
-        f"more than {MOVED_PERCENT} %: smaller differences have no meaning for these.": moved > 0,
-        f"In {len(failed)} of {len(measured)} comparisons the target was missed completely, or found in a case "
-        f"without it: {', '.join(sorted(set(failed['case'])))}.": len(failed) > 0,
-    }
-    return [text for text, holds in found.items() if holds]
 
 
 def training_speeds(folder: Path) -> list[str]:

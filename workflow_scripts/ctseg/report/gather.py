@@ -14,16 +14,17 @@ from ctseg.plurals import counted
 from ctseg.report.claim import StudyFacts, checklist
 from ctseg.report.cohort import read_cohort, subjects
 from ctseg.report.content import (
-    cautions,
     costs,
-    headline,
     headline_split,
     pictured,
     shown_cases,
+    shown_lesions,
+    shown_strata,
     shown_summary,
     versions,
     worst_first,
 )
+from ctseg.report.front_page import cautions, headline, summary
 from ctseg.report.html import decision_table, svg, table
 from ctseg.report.lesion_pictures import chosen_lesions, lesion_pictures, told
 from ctseg.report.methods_text import methods
@@ -96,12 +97,12 @@ def _on_metrics(
     """The parts on metrics; empty if no case has a label."""
     if cases is None:
         return {"result_figures": {}, "case_table": "", "summary_table": "", "strata_table": "", "note": ""}
-    strata = read_strata(source)
+    strata, who = read_strata(source), subjects(params["config"]["cases"]["source"])
     return {
         "result_figures": {FIGURES[name]: svg(source.get(name)) for name in FIGURES if source.get(name)},
         "case_table": table(shown_cases(cases), links, sortable=True),
         "summary_table": table(shown_summary(read_tables([source.summary])), sortable=True),
-        "strata_table": table(strata, sortable=True) if len(strata) else "",
+        "strata_table": table(shown_strata(strata, who), sortable=True) if len(strata) else "",
         "note": Path(source.note).read_text(encoding="utf-8"),
     }
 
@@ -113,7 +114,7 @@ def _on_lesions(source: Any, params: Mapping[str, Any], cases: pd.DataFrame | No
     lesions = read_tables([source.lesions])
     chosen = chosen_lesions(lesions, headline_split(cases), params["lesion_pictures"])
     return {
-        "lesion_table": table(read_lesion_summary(source), sortable=True),
+        "lesion_table": table(shown_lesions(read_lesion_summary(source)), sortable=True),
         "lesion_pictures": lesion_pictures(chosen, case_volumes(source, params), card.preparation.window_hu),
         "lesion_text": told(lesions, len(chosen)),
     }
@@ -175,25 +176,3 @@ def _on_refused(source: Any) -> list[str]:
     refused = refused_table(source)["case"].nunique()
     text = f"{counted(refused, 'case')} refused: scan or label is unusable; the section Cohort gives the reason."
     return [text] if refused else []
-
-
-def summary(
-    cohort: pd.DataFrame, card: ModelCard, cases: pd.DataFrame | None, split: str, given: bool, who: str
-) -> str:
-    """Summary of the study in one or two sentences; `who` is what scans are of, `given` a model from another study."""
-    networks = "A 3-D network" if card.n_networks == 1 else f"An ensemble of {card.n_networks} 3-D networks"
-    targets = ", ".join(card.labels)
-    scans, patients = counted(len(cohort), "CT scan"), counted(cohort["patient"].nunique(), who)
-    done = f"{networks} was trained on {card.training_cases} of {scans} of {patients} to segment {targets}."
-    if given:
-        done = (
-            f"A model from another study, trained there on {counted(card.training_cases, 'scan')}, segmented {targets} "
-            f"in {scans} of {patients}."
-        )
-    if cases is None:
-        return f"{done} None of them has a label, so nothing was measured."
-    measured = counted(cases.loc[cases["split"] == split, "case"].nunique(), "scan")
-    return (
-        f"{done} It was measured on {measured} of the split “{split}”, on the grid of each scan, with the exported "
-        "model file itself."
-    )

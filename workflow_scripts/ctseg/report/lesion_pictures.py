@@ -15,7 +15,7 @@ from ctseg.plurals import counted
 from ctseg.report.case_picture import PREDICTION, REFERENCE, draw_outline, draw_plane
 from ctseg.report.html import photograph
 
-FIELD_MM = 80.0  # at least, along an edge
+FIELD_MM = 60.0  # at least, along an edge
 AROUND = 2.5  # times the lesion's diameter, where that is more
 INCHES = 2.6
 

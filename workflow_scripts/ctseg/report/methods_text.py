@@ -149,14 +149,14 @@ def _training(
         f"after {train['warmup_steps']} steps of warm-up, weight decay {train['weight_decay']:g}), with the mean of "
         f"{_cited(loss, cite)} as the loss (weight of the first: {train['dice_weight']:g}). Augmentation: "
         f"{', '.join(changes) or 'none'}. Every {train['validate_every']} steps the validation cases were segmented by "
-        f"sliding window; {averaged}the weights with the best smoothed Dice were kept.{ensemble}"
+        f"sliding window; {averaged}the weights with the best Dice were kept.{ensemble}"
     )
 
 
 def _stopped(train: Mapping[str, Any], trained_steps: Sequence[int]) -> str:
     """Whether training ended before its last step."""
     early = [steps for steps in trained_steps if steps < train["steps"]]
-    rule = f" Training was to stop after {train['patience']} validations without improvement"
+    rule = f" Training was to stop after {train['patience']} validations without a rise of its moving average"
     if not early:
         return f"{rule}, which did not occur: all {train['steps']} steps were done."
     reached = " to ".join(str(steps) for steps in sorted({min(early), max(early)}))
@@ -200,14 +200,14 @@ def _evaluation(config: Mapping[str, Any], cite: Citations) -> str:
     if measure["probabilities"]:
         text += (
             f" Calibration was measured by the {_named('calibration', ' and the ', cite)} in ten bins within 10 mm of "
-            "the target's box, and FROC curves over thresholds of the probability."
+            "the target's box; FROC curves rank the components by their mean probability."
         )
     if measure["stability"]:
         text += f" The {moved} describe how a segmentation changes with the network's grid shifted by half a voxel."
     over = subjects(config["cases"]["source"])
     return (
         f"{text} Cases with the target in neither of them were left out of the mean Dice. Intervals are 95 % intervals "
-        f"over {over}s: of means by Student's t with the standard error of clustered values, extended on the logit or "
+        f"over {over}s: of means by Student's t with a jackknife over {over}s, extended to that on the logit or "
         f"logarithmic scale where values have a bound; of shares of lesions by Clopper and Pearson"
         f"{cite('Clopper 1934')} with the effective number of lesions{cite('Korn 1998')}; of numbers in each scan by "
         f"Garwood{cite('Garwood 1936')} in the same way."

@@ -20,14 +20,14 @@ def on_scans(
     `measured` is the number of cases with metrics, None where nothing is measured.
     """
     scans = pd.read_csv(source.scans, sep="\t", dtype={"case": str, "flags": str}, keep_default_na=False)
-    refused = refused_table(source)
+    refused, who = refused_table(source), subjects(params["config"]["cases"]["source"])
     over = pd.read_csv(source.passed_over, sep="\t", dtype={"case": str})
     labels = pd.read_csv(source.label_table, sep="\t", dtype={"case": str, "label": str}, keep_default_na=False)
     return {
         "cohort_text": cohort_text(cohort, params["config"]["cases"]["source"], not source.get("members")),
         "flow": flow(params, refused, cohort, measured),
         "cohort_figure": svg(source.cohort_figure),
-        "cohort_table": table(cohort.dropna(axis="columns", how="all"), sortable=True),
+        "cohort_table": table(cohort.dropna(axis="columns", how="all").rename(columns={"patient": who}), sortable=True),
         "passed_over": over,
         "passed_over_table": table(over),
         "label_table": table(labels, sortable=True) if len(labels) else "",
