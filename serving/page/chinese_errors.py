@@ -12,6 +12,9 @@ SENTENCES = {
     r"could not be processed \((\w+)\)": "无法处理该扫描（{0}）",
     r"needs more memory|does not fit into memory": "内存不足，无法处理该扫描；请换用内存更大的机器，或提供较小的部分",
     r"the body is empty": "文件为空；请提供 .nii、.nii.gz，或 DICOM 文件的 zip",
+    r"the upload came slower than (\S+) KiB/s, or took longer than (\S+) s": (
+        "上传慢于 {0} KiB/s，或超过 {1} 秒；请使用更快的连接"
+    ),
     r"larger than the ([\d.e+]+) MiB": "文件过大：上限为 {0} MiB",
     r"larger than ([\d.e+]+) MiB when decompressed": "解压后过大：上限为 {0} MiB",
     r"too large when decompressed": "解压后过大，或压缩比过高，不像扫描",
