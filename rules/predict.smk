@@ -95,6 +95,7 @@ rule tabulate_segmentations:
         card=CARD,
         facts=expand(rules.convert_image.output.facts, case=STUDY.to_segment),
         components=expand(rules.postprocess.output.components, case=STUDY.to_segment),
+        postprocessed=expand(rules.postprocess.output.facts, case=STUDY.to_segment),
     output:
         scans=report(
             f"{RESULTS}/segmentations.tsv",

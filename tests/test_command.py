@@ -1,13 +1,15 @@
-"""`python -m ctseg predict`, as a user runs it."""
+"""The command line, as a user runs it; `predict` with one scan."""
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from command import ctseg
+from ctseg.command.endings import DONE, REFUSED, SOME_REFUSED, STOPPED, USAGE
 from ctseg.geometry.volume import Grid
 from ctseg.labels.read_label import LabelSettings, read_label
 from ctseg.scans.nifti import read_nifti, write_nifti
+from ctseg.version import VERSION
 from dicom_files import REFERABLE, write_series
 
 
@@ -23,7 +25,12 @@ def test_a_scan_and_a_model_give_a_segmentation_and_its_components(model_folder,
     rows = pd.read_csv(tmp_path / "out.tsv", sep="\t")
     assert rows["voxels"].sum() == found.voxels_zyx.sum()
     assert rows["mean_entropy_bits"].between(0, 1).all()
-    assert f"{len(rows)} components" in run.stdout
+    assert f"ball: {len(rows)} lesions" in run.stdout
+    assert [line.removeprefix("wrote ") for line in run.stdout.splitlines()[1:]] == [
+        str(tmp_path / name) for name in ("out.nii.gz", "out.tsv", "out_uncertainty.nii.gz")
+    ]
+    steps = ("loading", "reading", "segmenting", "measuring", "writing")
+    assert [line.split()[1] for line in run.stderr.splitlines() if line.endswith("…")] == list(steps)
     assert read_nifti(tmp_path / "out_uncertainty.nii.gz").voxels_zyx.any()
 
 
@@ -93,9 +100,23 @@ def test_the_series_that_were_not_taken_are_told(model_folder, scan, tmp_path):
     ],
 )
 def test_what_is_wrong_is_told_in_one_line(model_folder, tmp_path, model, scan_name, output, message):
-    run = ctseg("predict", model_folder / model, model_folder / scan_name, "-o", tmp_path / output)
+    run = ctseg("predict", model_folder / model, model_folder / scan_name, "-o", tmp_path / output, "-q")
     assert run.returncode == 1
     assert message in run.stderr
     assert "Traceback" not in run.stderr
     assert len(run.stderr.strip().splitlines()) == 1
     assert not list(tmp_path.iterdir())
+
+
+def test_the_version_and_the_exit_codes_are_told():
+    assert ctseg("--version").stdout == f"ctseg {VERSION}\n"
+    for arguments in (["--help"], ["predict", "--help"], ["info", "--help"]):
+        told = ctseg(*arguments).stdout
+        assert "exit codes:" in told
+        for code in (DONE, REFUSED, USAGE, SOME_REFUSED, STOPPED):
+            assert f"\n  {code} " in told
+
+
+@pytest.mark.parametrize("arguments", [[], ["predict"], ["predict", "model.onnx", "scan.nii"], ["segment"]])
+def test_a_command_line_that_cannot_be_understood_ends_with_its_code(arguments):
+    assert ctseg(*arguments).returncode == USAGE

@@ -30,3 +30,8 @@ def test_a_table_has_its_columns_in_order_and_empty_cells_for_none(tmp_path):
     rows = [{"b": 1.23456, "a": "x", "c": 0}, {"a": "y", "b": None}]
     write_table(tmp_path / "a.tsv", {"a": "", "b": ".2f"}, rows)
     assert (tmp_path / "a.tsv").read_text() == "a\tb\nx\t1.23\ny\t\n"
+
+
+def test_a_column_may_bring_its_own_words(tmp_path):
+    write_table(tmp_path / "a.tsv", {"a": lambda value: f"<{value}>"}, [{"a": 1}, {"a": None}])
+    assert (tmp_path / "a.tsv").read_text() == "a\n<1>\n\n"

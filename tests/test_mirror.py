@@ -10,6 +10,9 @@ TESTS, LIBRARY = ROOT / "tests", ROOT / "workflow_scripts" / "ctseg"
 # What a module without a test file of its name is tested by.
 EXCEPTIONS = {
     "__main__": "the command line, by tests/test_command.py",
+    "command/endings": "exit codes, by tests/test_command.py",
+    "command/one_scan": "`ctseg predict` with one scan, by tests/test_command.py",
+    "command/predict": "its command line, by tests/test_command.py and tests/command/test_many_scans.py",
     "dicom_export/findings": "a plain record",
     "labels/formats": "the readers by their names, by tests/labels/test_read_label.py",
     "network/kinds": "what each network can do, by tests/catalogue/test_catalogue.py and tests/study/test_config.py",

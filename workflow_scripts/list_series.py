@@ -1,6 +1,7 @@
 """Show what a folder of DICOM files holds, and which series ctseg would take: `list_series.py FOLDER [SERIES_UID]`.
 
-Needs no study. The table goes to the terminal alone, since it shows the UIDs that `series_uid` in a case table takes.
+Needs no study. The chosen series is read as `predict` and the workflow read it, so that a refusal and warnings are told
+beforehand. The table goes to the terminal alone, since it shows the UIDs that `series_uid` in a case table takes.
 """
 
 import sys
@@ -8,6 +9,7 @@ import sys
 from ctseg.dicom.grouping import Stack, find_stacks
 from ctseg.dicom.series import choose_stack
 from ctseg.errors import InputError
+from ctseg.scans.read_scan import read_scan
 
 COLUMNS = ["patient", "modality", "images", "first_to_last_mm", "slice_distance_mm", "kernel", "image_type"]
 COLUMNS += ["part", "series_uid", "use"]
@@ -24,13 +26,17 @@ def table(uses: list[tuple[Stack, str]]) -> list[list[str]]:
     return rows
 
 
-def uses(folder: str, series_uid: str | None) -> tuple[list[tuple[Stack, str]], str]:
-    """Each stack of images below the folder with its use, the chosen one first, and why none is chosen."""
+def uses(folder: str, series_uid: str | None) -> tuple[list[tuple[Stack, str]], str, list[str]]:
+    """Each stack below the folder with its use, the chosen one first; why no scan is read; warnings of the scan."""
     try:
         choice = choose_stack(folder, series_uid)
     except InputError as error:
-        return [(stack, stack.problem) for stack in find_stacks(folder)], str(error)
-    return [(choice.stack, "CHOSEN"), *choice.others], ""
+        return [(stack, stack.problem) for stack in find_stacks(folder)], str(error), []
+    try:
+        use, problem, warnings = "CHOSEN", "", read_scan(folder, series_uid).facts["warnings"]
+    except InputError as error:
+        use, problem, warnings = "CHOSEN, BUT REFUSED", f"the chosen series is refused: {error}", []
+    return [(choice.stack, use), *choice.others], problem, warnings
 
 
 def main() -> None:
@@ -38,15 +44,16 @@ def main() -> None:
     if len(sys.argv) not in (2, 3):
         sys.exit(__doc__)
     try:
-        found, problem = uses(sys.argv[1], sys.argv[2] if len(sys.argv) == 3 else None)
+        found, problem, warnings = uses(sys.argv[1], sys.argv[2] if len(sys.argv) == 3 else None)
     except InputError as error:
         sys.exit(f"ctseg: {error}")
     rows = table(found)
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
-    if problem:
-        sys.exit(f"ctseg: {problem}")
+    for line in warnings:
+        print(f"ctseg: {line}", file=sys.stderr)
+    sys.exit(f"ctseg: {problem}" if problem else 0)
 
 
 if __name__ == "__main__":

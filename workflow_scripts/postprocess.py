@@ -3,7 +3,7 @@
 from ctseg.decisions import settings_from, values_of
 from ctseg.files import read_json, write_json
 from ctseg.inference.model_card import read_card_file
-from ctseg.masks.components import write_components
+from ctseg.masks.components import volumes_cm3, write_components
 from ctseg.masks.postprocessing import PostprocessSettings, postprocess_and_measure
 from ctseg.scans.nifti import read_nifti, write_nifti
 from job import job
@@ -22,4 +22,4 @@ with job(snakemake) as log:
     log.info("%d components; %s", len(components), facts)
     write_nifti(segmentation, snakemake.output.segmentation)
     write_components(components, labels, snakemake.output.components)
-    write_json(snakemake.output.facts, facts)
+    write_json(snakemake.output.facts, facts | {"volumes_cm3": volumes_cm3(components, labels)})

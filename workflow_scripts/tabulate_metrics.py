@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from ctseg.digits import four_decimals
 from ctseg.evaluation.summary import (
     froc_curve,
     note,
@@ -19,7 +20,7 @@ from job import job
 def write(rows: pd.DataFrame, path: str) -> None:
     """Write a table as TSV."""
     with atomic_path(path) as partial:
-        rows.to_csv(partial, sep="\t", index=False, float_format="%.4f", na_rep="nan")
+        rows.to_csv(partial, sep="\t", index=False, float_format=four_decimals, na_rep="nan")
 
 
 with job(snakemake) as log:

@@ -1,5 +1,6 @@
 """Tabulate what was found in all cases, and what is unusual about each."""
 
+from ctseg.digits import four_decimals
 from ctseg.evaluation.segmentation_tables import segmentation_tables
 from ctseg.files import write_text
 from ctseg.inference.model_card import read_card_file
@@ -9,7 +10,7 @@ from job import job
 with job(snakemake) as log:
     source = snakemake.input
     card = read_card_file(source.card)
-    kinds = [name for name in ("components", "facts", "lungs_facts") if source.get(name)]
+    kinds = [name for name in ("components", "facts", "lungs_facts", "postprocessed") if source.get(name)]
     usable = set(admitted(source.components, "to segment"))
     files = {
         case: {kind: source[kind][place] for kind in kinds}
@@ -18,5 +19,5 @@ with job(snakemake) as log:
     }
     scans, components = segmentation_tables(files, card)
     log.info("%d of %d scans with a flag", (scans["flags"] != "").sum(), len(scans))
-    write_text(snakemake.output.scans, scans.to_csv(sep="\t", index=False, float_format="%.4f"))
+    write_text(snakemake.output.scans, scans.to_csv(sep="\t", index=False, float_format=four_decimals))
     write_text(snakemake.output.components, components.to_csv(sep="\t", index=False))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from ctseg.digits import two_decimals
 from ctseg.errors import InputError
 from ctseg.inference.engines import Engine, load_engine
 from serving.page.texts import TEXTS
@@ -65,9 +66,9 @@ def segment(model: Path, upload: bytes | None, texts: dict[str, str]) -> Shown |
 def show(shown: Shown, texts: dict[str, str]) -> None:
     """Show the result: text, viewer and downloads."""
     rows = shown.scene["rows"]
-    volume_cm3 = sum(row["volume_cm3"] for row in rows)
+    volume_cm3 = two_decimals(sum(row["volume_cm3"] for row in rows))
     if rows:
-        st.subheader(f"{texts['found']}: {len(rows)} {texts['components']}, {volume_cm3:.2f} cm³")
+        st.subheader(f"{texts['found']}: {len(rows)} {texts['components']}, {volume_cm3} cm³")
     else:
         st.info(texts["nothing"])
     for caution in shown.cautions:

@@ -15,6 +15,7 @@ from scipy.ndimage import gaussian_filter
 from skimage.measure import marching_cubes
 
 from ctseg.colours import class_colour
+from ctseg.digits import two_decimals
 from ctseg.geometry.hounsfield import WINDOWS_HU
 from ctseg.geometry.resample import bounding_box, orient, resample
 from ctseg.geometry.volume import AIR_HU, Grid, Volume
@@ -79,7 +80,8 @@ def _row(row: Mapping[str, Any], labels: Sequence[str], grid: Grid) -> dict[str,
     (place,) = np.rint(grid.indices_zyx(np.array([centre]))).astype(int)
     return {
         "label": f"{labels[row['label'] - 1]} {row['component']}",
-        "volume_cm3": round(row["volume_cm3"], 2),
+        "volume_cm3": row["volume_cm3"],
+        "volume": two_decimals(row["volume_cm3"]),
         "longest_diameter_mm": round(row["longest_diameter_mm"], 1),
         "centre_xyz_mm": [round(value) for value in centre],
         "mean_hu": round(row["mean_hu"]),

@@ -9,7 +9,8 @@ import pytest
 
 from ctseg.dicom.read_ct import read_dicom
 from ctseg.dicom.series import choose_stack
-from ctseg.errors import InputError
+from ctseg.errors import InputError, ScanError
+from ctseg.scans.read_scan import read_scan
 from places import SCRIPTS
 from small_series import CORONAL, add
 
@@ -86,6 +87,29 @@ def test_all_series_of_a_folder_are_listed(tmp_path):
     assert [line.split()[0] for line in run.stdout.splitlines()[1:]] == ["1", "1", "2"]
     assert "CT series of 2 patients" in run.stderr
     assert "Zyx" not in run.stdout + run.stderr
+
+
+def listed(folder, *arguments):
+    command = [sys.executable, LIST_SERIES, folder, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_the_list_tells_a_refusal_and_warnings_as_the_reader_does(tmp_path):
+    add(tmp_path, "1.1", n_slices=20)
+    next(path for path in sorted(tmp_path.rglob("*"))[4:] if path.is_file()).unlink()
+    with pytest.raises(ScanError) as refused:
+        read_scan(tmp_path)
+    run = listed(tmp_path)
+    assert run.returncode == 1
+    assert run.stdout.splitlines()[1].endswith("CHOSEN, BUT REFUSED")
+    assert run.stderr.strip() == f"ctseg: the chosen series is refused: {refused.value}"
+
+
+def test_the_list_tells_the_warnings_of_the_chosen_series(tmp_path):
+    add(tmp_path, "1.1", LossyImageCompression="01")
+    run = listed(tmp_path)
+    assert run.returncode == 0, run.stderr
+    assert "compressed with loss" in run.stderr
 
 
 def test_a_preferred_kernel_wins_over_thin_slices(tmp_path):

@@ -16,6 +16,7 @@ from ctseg.masks.components import (
     longest_distance_mm,
     measure_components,
     row_ends,
+    volumes_cm3,
     write_components,
 )
 from ctseg.masks.run_lengths import find_runs
@@ -141,7 +142,21 @@ def test_the_table_names_the_classes(tmp_path):
     write_components(measure_components(segmentation, image), ["nodule", "tumour"], path)
     (row,) = csv.DictReader(path.read_text().splitlines(), delimiter="\t")
     assert list(row) == ["label", *COLUMNS]
-    assert (row["label"], row["component"], row["voxels"], row["volume_cm3"]) == ("tumour", "1", "3", "0.0030")
+    assert (row["label"], row["component"], row["voxels"], row["volume_cm3"]) == ("tumour", "1", "3", "0.00300")
+
+
+def test_a_single_small_voxel_has_a_volume_and_a_diameter_in_the_table(tmp_path):
+    mask = np.zeros((4, 5, 6), np.uint8)
+    mask[1, 2, 3] = 2
+    identity = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
+    volume = Volume(mask, Grid(mask.shape, (0.3, 0.3, 0.6), (0.0, 0.0, 0.0), identity))
+    rows = measure_components(volume, volume)
+    write_components(rows, ["tumour", "cyst"], tmp_path / "a.tsv")
+    with (tmp_path / "a.tsv").open() as stream:
+        [row] = csv.DictReader(stream, delimiter="\t")
+    assert row["volume_cm3"] == "0.0000540"
+    assert row["longest_diameter_mm"] == "0.30"
+    assert volumes_cm3(rows, ["tumour", "cyst"]) == {"tumour": 0.0, "cyst": pytest.approx(5.4e-5)}
 
 
 def test_the_table_of_nothing_is_its_header(tmp_path):

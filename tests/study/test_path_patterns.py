@@ -1,5 +1,6 @@
 """Files are found by a path pattern."""
 
+import re
 from pathlib import Path
 
 from hypothesis import given
@@ -7,6 +8,7 @@ from hypothesis import strategies as st
 
 from archive_trees import make_files
 from ctseg.study.path_patterns import Folders, find_paths
+from places import ROOT
 
 NAMES = st.text("ab.x", min_size=1, max_size=6).filter(lambda name: not name.startswith("."))
 
@@ -58,3 +60,30 @@ def test_a_folder_is_listed_once(tmp_path, monkeypatch):
     assert folders.names("", "a") == ["a.nii"]
     assert folders.names("", "b") == ["b.nii"]
     assert len(listed) == 1
+
+
+def patterns_of(heading):
+    """The patterns of a section of the page on data."""
+    page = (ROOT / "docs" / "data.md").read_text(encoding="utf-8").partition(f"## {heading}\n")[2].partition("\n## ")[0]
+    return re.findall(r"^  (?:image|label): (.+)$", page, re.MULTILINE)
+
+
+def test_the_patterns_for_bids_find_scans_and_labels(tmp_path):
+    image, label, image_of_session, label_of_session = patterns_of("BIDS")
+    make_files(
+        tmp_path / "bids",
+        "sub-01/ct/sub-01_ct.nii.gz",
+        "derivatives/manual/sub-01/ct/sub-01_desc-tumour_dseg.nii.gz",
+        "sub-02/ct/sub-02_ct.nii.gz",
+        "derivatives/manual/sub-02/ct/sub-02_dseg.nii.gz",
+        "sub-03/ses-1/ct/sub-03_ses-1_ct.nii.gz",
+        "sub-03/ses-2/ct/sub-03_ses-2_ct.nii.gz",
+        "derivatives/manual/sub-03/ses-2/ct/sub-03_ses-2_dseg.nii.gz",
+        "dataset_description.json",
+    )
+    folders = Folders(str(tmp_path))
+    assert [fields for _, fields in find_paths(image, folders)] == [{"case": "01"}, {"case": "02"}]
+    assert [len(list(find_paths(label, folders, {"case": case}))) for case in ("01", "02", "03")] == [1, 1, 0]
+    sessions = [fields for _, fields in find_paths(image_of_session, folders)]
+    assert sessions == [{"patient": "03", "case": f"sub-03_ses-{number}"} for number in (1, 2)]
+    assert [len(list(find_paths(label_of_session, folders, fields))) for fields in sessions] == [0, 1]

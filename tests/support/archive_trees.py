@@ -56,3 +56,24 @@ def make_luna16(folder: Path, series: int = 5) -> None:
         folder, *(f"subset{number % 2}/1.2.{number}{end}" for number in range(series) for end in (".mhd", ".raw"))
     )
     make_files(folder, "seg-lungs-LUNA16/1.2.0.mhd", "seg-lungs-LUNA16/1.2.0.zraw", "subset0/._1.2.0.mhd")
+
+
+def make_nnunet(folder: Path, ending: str = ".nii.gz", folds: int = 0, **changes: Any) -> None:
+    """Five training cases, one of imagesTs, and `folds` in splits_final.json; `changes` replace parts of dataset.json.
+
+    dataset.json has the keys that nnU-Net's own `generate_dataset_json` writes.
+    """
+    training = [f"tumour_{number:03d}" for number in range(1, 6)]
+    dataset = {
+        "channel_names": {"0": "CT"},
+        "labels": {"background": 0, "tumour": 1},
+        "numTraining": len(training),
+        "file_ending": ending,
+    }
+    paths = [f"imagesTr/{name}_0000{ending}" for name in training] + [f"labelsTr/{name}{ending}" for name in training]
+    make_files(folder, *paths, f"imagesTs/tumour_009_0000{ending}", f"imagesTr/._tumour_001_0000{ending}")
+    make_files(folder, "dataset.json", text=json.dumps(dataset | changes))
+    if folds:
+        val = [training[fold::folds] for fold in range(folds)]
+        splits = [{"train": sorted(set(training) - set(part)), "val": part} for part in val]
+        make_files(folder, "splits_final.json", text=json.dumps(splits))

@@ -13,7 +13,18 @@ from places import ROOT, SCRIPTS
 
 LIBRARY = SCRIPTS / "ctseg"
 PAGE = ROOT / "docs" / "ARCHITECTURE.md"
-GROUND = {"errors", "files", "file_hash", "file_types", "decisions", "hardware", "colours", "plurals", "version"}
+GROUND = {
+    "errors",
+    "files",
+    "file_hash",
+    "file_types",
+    "decisions",
+    "digits",
+    "hardware",
+    "colours",
+    "plurals",
+    "version",
+}
 FLOORS = (  # from the ground up
     GROUND,
     {"geometry"},
@@ -25,6 +36,7 @@ FLOORS = (  # from the ground up
     {"training", "tuning"},
     {"export", "evaluation", "dicom_export"},
     {"report", "bundle"},
+    {"command"},
     {"__main__"},
 )
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}

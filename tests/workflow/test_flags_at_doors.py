@@ -18,7 +18,7 @@ from ctseg.inference.case_task import CaseTask, segment_case
 from ctseg.inference.engines import load_engine
 from ctseg.inference.predict import predict
 from ctseg.lungs.segment import check_lungs, segment_lungs
-from ctseg.masks.components import write_components
+from ctseg.masks.components import volumes_cm3, write_components
 from ctseg.masks.postprocessing import postprocess_and_measure
 from ctseg.scans.nifti import read_nifti, write_nifti
 from ctseg.scans.read_scan import read_scan
@@ -79,6 +79,8 @@ def test_the_workflow_gives_them(given, expected, tmp_path):
     plausible = bool(lungs_facts and lungs_facts["plausible"])
     _, rows, _ = postprocess_and_measure(mask, scan.volume, given.card.postprocess, lungs, plausible, entropy)
     write_components(rows, list(given.card.labels), paths["components"])
+    paths["postprocessed"] = str(tmp_path / "postprocessed.json")
+    write_json(paths["postprocessed"], {"volumes_cm3": volumes_cm3(rows, given.card.labels)})
     scans, _ = segmentation_tables({"a": paths}, given.card)
     assert scans["flags"].tolist() == ["; ".join(flag.text for flag in expected)]
     assert lungs_facts == predict(scan.volume, load_engine(given.model, 1)).lungs

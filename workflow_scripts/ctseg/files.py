@@ -1,10 +1,12 @@
 """Writing files so that they are either there and whole, or not there."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+Format = str | Callable[[Any], str]  # of the cells of a column: a format specification, or what makes the text
 
 
 @contextmanager
@@ -40,10 +42,17 @@ def read_json(path: str | Path) -> Any:
     return json.loads(Path(path).read_text(encoding="utf-8"))
 
 
-def write_table(path: str | Path, formats: Mapping[str, str], rows: Iterable[Mapping[str, Any]]) -> None:
+def write_table(path: str | Path, formats: Mapping[str, Format], rows: Iterable[Mapping[str, Any]]) -> None:
     """Write rows as a TSV with a header, atomically: a column for each of `formats`, None as an empty cell."""
     lines = ["\t".join(formats)]
     for row in rows:
-        cells = ("" if row[name] is None else format(row[name], form) for name, form in formats.items())
+        cells = (_cell(row[name], form) for name, form in formats.items())
         lines.append("\t".join(cells))
     write_text(path, "\n".join(lines) + "\n")
+
+
+def _cell(value: Any, form: Format) -> str:
+    """The text of a cell."""
+    if value is None:
+        return ""
+    return format(value, form) if isinstance(form, str) else form(value)

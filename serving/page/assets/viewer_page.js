@@ -63,7 +63,7 @@ function fillRows() {
   for (const row of scene.rows) {
     const line = body.insertRow();
     line.tabIndex = 0;
-    const cells = [row.label, row.volume_cm3.toFixed(2), row.longest_diameter_mm.toFixed(1), row.centre_xyz_mm.join(", "), row.mean_hu];
+    const cells = [row.label, row.volume, row.longest_diameter_mm.toFixed(1), row.centre_xyz_mm.join(", "), row.mean_hu];
     for (const text of cells) line.insertCell().textContent = text;
     const dot = document.createElement("i");
     dot.style.background = row.colour;

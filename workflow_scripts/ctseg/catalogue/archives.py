@@ -1,4 +1,4 @@
-"""The public archives whose layout is known, by their names in the config's `cases.source`."""
+"""The public archives and the layout of nnU-Net, whose folders can be read, by their names in `cases.source`."""
 
 from dataclasses import dataclass
 
@@ -10,12 +10,14 @@ class Archive(Entry):
     """An archive.
 
     `layout` says where it comes from and how its folder looks, `label_format` is one of `LABEL_FORMATS`, and
-    `lung_values` are the values of the two lungs in its lung masks, where it has some.
+    `lung_values` are the values of the two lungs in its lung masks, where it has some. One that is not `public` holds
+    the user's own cases, whose names may be those of patients.
     """
 
     layout: str = ""
     label_format: str = ""
     lung_values: tuple[int, ...] = ()
+    public: bool = True
 
 
 ARCHIVES = {
@@ -42,5 +44,14 @@ ARCHIVES = {
         "holds annotations.csv, subset0 to subset9 with .mhd and .raw files, and, if wanted, seg-lungs-LUNA16",
         "luna16_csv",
         lung_values=(3, 4),  # 5 is the trachea
+    ),
+    "nnunet": Archive(
+        "a data set in the layout of nnU-Net",
+        ("Isensee 2021",),
+        "a data set in nnU-Net's raw layout (https://github.com/MIC-DKFZ/nnUNet, documentation/dataset_format.md): the "
+        "folder that holds dataset.json, imagesTr with CASE_0000.nii.gz (or another file_ending), labelsTr with "
+        "CASE.nii.gz, and, if wanted, imagesTs, labelsTs and splits_final.json",
+        "label_map",
+        public=False,
     ),
 }

@@ -16,7 +16,7 @@ from ctseg.dicom_export.findings import Findings
 from ctseg.dicom_export.slice_outlines import outlines_on_slices, pixels_xy
 from ctseg.dicom_export.source_series import Source
 from ctseg.geometry.volume import Grid
-from ctseg.masks.components import label_components
+from ctseg.masks.components import label_components, volumes_cm3
 from ctseg.version import VERSION
 
 SERIES_NUMBER = 9003
@@ -62,11 +62,11 @@ def make_report(source: Source, findings: Findings, seg: Dataset) -> Dataset:
 def _classes(source: Source, findings: Findings, seg: Dataset) -> list[Group]:
     """The volume of each class as a whole; 0 where nothing was found."""
     series = hd.sr.SourceSeriesForSegmentation(source.images[0].SeriesInstanceUID)
-    groups = []
+    groups, volumes = [], volumes_cm3(findings.components, findings.names)
     for number, (name, described) in enumerate(zip(findings.names, seg.SegmentSequence, strict=True), start=1):
-        volume_cm3 = sum((row["volume_cm3"] for row in findings.components if row["label"] == number), 0.0)
         segment = hd.sr.ReferencedSegment(seg.SOPClassUID, seg.SOPInstanceUID, number, source_series=series)
-        groups.append(_group(name, name, described.TrackingUID, {"volume_cm3": volume_cm3}, referenced_segment=segment))
+        measured = {"volume_cm3": volumes[name]}
+        groups.append(_group(name, name, described.TrackingUID, measured, referenced_segment=segment))
     return groups
 
 

@@ -5,29 +5,31 @@ from typing import Any
 
 import numpy as np
 
+from ctseg.digits import four_decimals
 from ctseg.evaluation import lesion_detection
 from ctseg.evaluation.lesion_detection import ratio
 from ctseg.evaluation.surface_distances import surface_distances
+from ctseg.files import Format
 from ctseg.geometry.volume import Grid
 from ctseg.masks.overlap import dice
 
 # Order and format of the columns of the metrics table; those of surfaces and lesions follow.
-COLUMNS = {
+COLUMNS: dict[str, Format] = {
     "dice": ".4f",
     "iou": ".4f",
     "precision": ".4f",
     "recall": ".4f",
-    "reference_volume_cm3": ".4f",
-    "predicted_volume_cm3": ".4f",
-    "volume_error_cm3": ".4f",
-    "absolute_volume_error_cm3": ".4f",
+    "reference_volume_cm3": four_decimals,
+    "predicted_volume_cm3": four_decimals,
+    "volume_error_cm3": four_decimals,
+    "absolute_volume_error_cm3": four_decimals,
     "volume_error_percent": ".2f",
 }
 
 
-def columns(tolerances_mm: Sequence[float]) -> dict[str, str]:
+def columns(tolerances_mm: Sequence[float]) -> dict[str, Format]:
     """Name and format of all numbers that `case_metrics` gives, in the order of the table."""
-    surfaces = {
+    surfaces: dict[str, Format] = {
         **{surface_dice_name(tolerance): ".4f" for tolerance in tolerances_mm},
         "hd95_mm": ".3f",
         "assd_mm": ".3f",

@@ -5,13 +5,14 @@ from typing import Any
 
 from ctseg.evaluation.case_metrics import case_metrics, columns
 from ctseg.evaluation.threshold_baseline import threshold_baseline
+from ctseg.files import Format
 from ctseg.geometry.volume import Volume
 
 WHERE = dict.fromkeys(["case", "split", "fold", "label"], "")  # the columns that say what a row is about
 BASELINE_COLUMNS = WHERE | {"threshold_hu": "g", "dice": ".4f"}
 
 
-def metric_columns(tolerances_mm: Sequence[float]) -> dict[str, str]:
+def metric_columns(tolerances_mm: Sequence[float]) -> dict[str, Format]:
     """Name and format of the columns of the table of metrics."""
     return WHERE | {"state": ""} | columns(tolerances_mm)
 

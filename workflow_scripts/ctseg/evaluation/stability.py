@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from ctseg.digits import four_decimals, two_decimals
+from ctseg.files import Format
 from ctseg.geometry.volume import Grid, Triple, Volume
 from ctseg.inference.engines import Engine
 from ctseg.inference.model_card import ModelCard
@@ -20,11 +22,11 @@ HALF = 0.5
 # farthest that a place can lie from all voxel centres of the first grid.
 SHIFTS: tuple[Triple, ...] = ((HALF, 0.0, 0.0), (0.0, HALF, 0.0), (0.0, 0.0, HALF), (HALF, HALF, HALF))
 # Order and format of the columns of a table.
-COLUMNS = {
+COLUMNS: dict[str, Format] = {
     "label": "",
-    "volume_cm3": ".4f",
-    "smallest_volume_cm3": ".4f",
-    "largest_volume_cm3": ".4f",
+    "volume_cm3": four_decimals,
+    "smallest_volume_cm3": four_decimals,
+    "largest_volume_cm3": four_decimals,
     "volume_range_percent": ".2f",
     "smallest_dice": ".4f",
 }
@@ -109,8 +111,8 @@ def told(row: dict[str, Any]) -> str:
     """A row in words, for a terminal."""
     if not row["largest_volume_cm3"]:
         return f"{row['label']}: nothing is found with the grid of the network shifted by half a voxel, either"
+    low, high = (two_decimals(row[f"{which}_volume_cm3"]) for which in ("smallest", "largest"))
     return (
-        f"{row['label']}: with the grid of the network shifted by half a voxel the volume goes from "
-        f"{row['smallest_volume_cm3']:.2f} to {row['largest_volume_cm3']:.2f} cm³, and the Dice with this segmentation "
-        f"goes down to {row['smallest_dice']:.3f}"
+        f"{row['label']}: with the grid of the network shifted by half a voxel the volume goes from {low} to {high} "
+        f"cm³, and the Dice with this segmentation goes down to {row['smallest_dice']:.3f}"
     )

@@ -146,6 +146,15 @@ def load_engine(
     return ENGINES[name](path, threads, precision, use_gpu)
 
 
+def read_model_card(path: str | Path) -> ModelCard:
+    """The card in a model file, .onnx or .ts. Raises ModelError when it is missing or no ctseg model."""
+    path = Path(path)
+    if path.suffix != TORCHSCRIPT or not path.is_file():
+        return load_engine(path, 1, use_gpu=False).card
+    text = torchscript_card(path)
+    return read_card(path, {METADATA_KEY: text} if text else {})
+
+
 def fastest_engine(path: Path, use_gpu: bool = True) -> str:
     """The engine that `auto` stands for: on a GPU torch, else ONNX Runtime if its build can; else OpenVINO."""
     if path.suffix == TORCHSCRIPT:
@@ -170,12 +179,18 @@ def onnxruntime_providers(available: Sequence[str], precision: str | None) -> li
 
 def describes_network(path: Path) -> bool:
     """Whether a TorchScript file is there and says how its network is built; those of an older ctseg do not."""
+    card = torchscript_card(path)
+    return bool(card and json.loads(card).get("network"))
+
+
+def torchscript_card(path: Path) -> str:
+    """The text of the card in a TorchScript file; empty where there is none."""
     try:
         with zipfile.ZipFile(path) as archive:
             card = next(name for name in archive.namelist() if name.endswith(f"/extra/{METADATA_KEY}.json"))
-            return bool(json.loads(archive.read(card)).get("network"))
+            return archive.read(card).decode()
     except (OSError, zipfile.BadZipFile, StopIteration):
-        return False
+        return ""
 
 
 def onnxruntime_has_gpu() -> bool:

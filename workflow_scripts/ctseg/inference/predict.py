@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # torch
 MEMORY_GIB = 1.5  # that windows may take where nothing else is said
 
 Progress = Callable[[int, int], None]  # is told the rows that are done, and all there are
+Step = Callable[[str], None]  # is told what begins: lungs, network, components
 
 
 @dataclass(frozen=True)
@@ -133,6 +134,7 @@ def predict(
     entropy: bool = False,
     progress: Progress | None = None,
     gpu_memory_gib: float | None = None,
+    step: Step = lambda name: None,
 ) -> Prediction:
     """Segment a scan: lung field if the model wants one, network, postprocessing, components.
 
@@ -141,9 +143,11 @@ def predict(
     card = engine.card
     lungs, lungs_facts, plausible = None, None, False
     if card.preparation.region == "lungs":
+        step("lungs")
         lungs = segment_lungs(image)
         lungs_facts = {"source": "computed"} | check_lungs(lungs, image)
         plausible = bool(lungs_facts["plausible"])
+    step("network")
     maps = infer(
         image,
         lungs if plausible else None,
@@ -154,6 +158,7 @@ def predict(
         gpu_memory_gib=gpu_memory_gib,
         entropy_of_found=True,
     )
+    step("components")
     segmentation, components, facts = postprocess_and_measure(
         maps.labels, image, card.postprocess, lungs, plausible, maps.entropy
     )

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ctseg.digits import rounded
 from ctseg.errors import LabelError
 from ctseg.geometry.volume import Grid, Volume
 from ctseg.labels.formats import READERS, Asked, format_of
@@ -98,7 +99,7 @@ def _noted(structures: Iterable[tuple[str, Structure]], kept: dict[str, Structur
 
 
 def _label_facts(count: Count, structure: Structure, grid: Grid) -> dict[str, Any]:
-    volume_cm3 = round(count.kept * grid.voxel_volume_mm3 / 1000, 4)
+    volume_cm3 = rounded(count.kept * grid.voxel_volume_mm3 / 1000, 4)
     counts = {"voxels": count.kept, "volume_cm3": volume_cm3, "drawn": count.drawn, "lost_to": count.lost_to}
     return {**counts, **structure.facts}
 

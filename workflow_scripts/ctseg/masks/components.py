@@ -1,5 +1,6 @@
 """Connected components: what a segmentation found, piece by piece."""
 
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
@@ -10,17 +11,18 @@ import numpy as np
 from scipy.spatial import ConvexHull, QhullError
 from scipy.spatial.distance import cdist
 
-from ctseg.files import write_table
+from ctseg.digits import four_decimals
+from ctseg.files import Format, write_table
 from ctseg.geometry.volume import Grid, Volume
 from ctseg.masks.run_lengths import Components, Runs, component_sizes, find_components, read_runs, split_runs
 
 CONNECTIVITY: Literal[26] = 26  # voxels that share a face, an edge or a corner belong together
 PAIR_ROWS = 64  # points whose distances to the others are measured in one go
 
-COLUMNS = {
+COLUMNS: dict[str, Format] = {
     "component": "d",
     "voxels": "d",
-    "volume_cm3": ".4f",
+    "volume_cm3": four_decimals,
     "centroid_x_mm": ".2f",
     "centroid_y_mm": ".2f",
     "centroid_z_mm": ".2f",
@@ -158,6 +160,14 @@ def longest_distance_mm(points_xyz_mm: np.ndarray) -> float:
     # Not all pairs at once: a smooth organ has ten thousand corners.
     firsts = range(0, len(corners), PAIR_ROWS)
     return float(max(cdist(corners[first : first + PAIR_ROWS], corners[first:]).max() for first in firsts))
+
+
+def volumes_cm3(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[str, float]:
+    """The volume of each class as a whole, by its name: the sum of what was measured, before anything is rounded."""
+    return {
+        name: float(sum(row["volume_cm3"] for row in rows if row["label"] == number))
+        for number, name in enumerate(names, start=1)
+    }
 
 
 def write_components(rows: list[dict[str, Any]], names: list[str], path: str | Path) -> None:

@@ -1,6 +1,6 @@
-"""Cases of public archives, from the layout in which each one is published. Opens no scan.
+"""Cases of public archives, and of data sets in nnU-Net's layout, from the way in which each one lies. Opens no scan.
 
-This runs at every start of the workflow: a folder is listed once, and of files only MSD's dataset.json and, where
+This runs at every start of the workflow: a folder is listed once, and of files only a dataset.json and, where
 nothing else tells to which scan they belong, the first kilobytes of LIDC-IDRI's XML files are read.
 """
 
@@ -17,6 +17,7 @@ from pathlib import Path
 from ctseg.catalogue.archives import ARCHIVES
 from ctseg.errors import ConfigError
 from ctseg.study.lidc_archive import lidc_columns
+from ctseg.study.nnunet_dataset import nnunet_columns
 
 Columns = dict[str, str]
 
@@ -90,6 +91,11 @@ def _lidc_columns(folder: str, root: str, _: Mapping[str, int]) -> Iterator[Colu
     return lidc_columns(folder, root)
 
 
+def _nnunet_columns(folder: str, root: str, labels: Mapping[str, int]) -> Iterator[Columns]:
+    """See `nnunet_columns`; the labels must be those of the study."""
+    return nnunet_columns(folder, root, lambda held, name: _require_labels(labels, held, name))
+
+
 def _luna16_columns(folder: str, root: str, _: Mapping[str, int]) -> Iterator[Columns]:
     """Every `.mhd` of the subsets that are there; its name is the series."""
     top = os.listdir(os.path.join(root, folder))
@@ -121,4 +127,5 @@ READERS: dict[str, Callable[[str, str, Mapping[str, int]], Iterator[Columns]]] =
     "msd": _msd_columns,
     "lidc": _lidc_columns,
     "luna16": _luna16_columns,
+    "nnunet": _nnunet_columns,
 }

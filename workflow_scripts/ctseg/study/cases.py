@@ -32,6 +32,7 @@ class Case:
     `image` is a file or the folder of a DICOM series, `label` a file, `lungs` a file with the lung field; all are
     relative to the study's root, or absolute where they were given so: moving the whole folder changes nothing.
     `patient` is the case's name where nobody said otherwise. `split` is None where it is to be drawn.
+    `given_fold` is the number of the fold that it validates where a data set says so, -1 where it validates none.
     `stratum` is what folds shall have their even share of, such as cases with and without a target; `groups` are
     further columns of the table, such as site and scanner.
     """
@@ -45,6 +46,7 @@ class Case:
     lungs: str | None = None
     stratum: str = ""
     groups: Mapping[str, str] = field(default_factory=dict, hash=False)
+    given_fold: str | None = None
 
     def __post_init__(self) -> None:
         """Take a case of an unnamed patient for the only one of its patient."""
@@ -188,8 +190,9 @@ def _pattern_rows(image: str, label: str | None, root: str, problems: list[str])
 def _case_names(rows: list[Row], cases_config: dict[str, Any], root: str | Path) -> dict[str, str]:
     """What the name of each case is to be: a folder's name may be a patient's, a table's was chosen for this."""
     names = [row.columns["case"] for row in rows if "case" in row.columns]
-    always = cases_config["names"] == "pseudonym"
-    if always or (cases_config["names"] == "auto" and cases_config["source"] == "folder"):
+    source, always = cases_config["source"], cases_config["names"] == "pseudonym"
+    of_users = source == "folder" or (source in ARCHIVES and not ARCHIVES[source].public)
+    if always or (cases_config["names"] == "auto" and of_users):
         return safe_names(names, Path(root, os.path.expanduser(cases_config["key_file"])), always)
     return {name: name for name in names}
 

@@ -40,13 +40,16 @@ def assign_splits(cases: Sequence[Case], split_config: dict[str, Any]) -> dict[s
 
     * A split that the case names itself wins, and the other labelled cases of its patient follow it.
     * A case without a label is for prediction.
+    * Of cases with a given fold, those that are not drawn for testing keep it; with one fold, fold 0 validates.
     * Of the other patients, those with a hash below `test_fraction` test. With one fold, those of the rest with a
       second hash below `validation_fraction` validate and the rest train; with more, that hash gives each its fold.
     """
     labelled = [case for case in cases if case.label and case.split != "predict"]
     named = {case.patient: case.split for case in labelled if case.split}
     strata = {case.patient: case.stratum for case in labelled if case.stratum}
-    places = _draw({case.patient for case in labelled}, named, strata, split_config)
+    given = {case.patient: int(case.given_fold) for case in labelled if case.given_fold}
+    _require_folds(given, split_config["folds"])
+    places = _draw({case.patient for case in labelled}, named, strata, given, split_config)
     in_use = {case.case for case in labelled}
     return {case.case: places[case.patient] if case.case in in_use else Assignment("predict") for case in cases}
 
@@ -81,9 +84,12 @@ def fold_cases(assignments: dict[str, Assignment], fold: int) -> tuple[list[str]
 
 
 def _draw(
-    patients: set[str], named: dict[str, str], strata: dict[str, str], config: dict[str, Any]
+    patients: set[str], named: dict[str, str], strata: dict[str, str], given: dict[str, int], config: dict[str, Any]
 ) -> dict[str, Assignment]:
-    """The place of every patient; `named` holds those whose place is given, `strata` the groups that have names."""
+    """The place of every patient; `named` holds those whose place is given, `strata` the groups that have names.
+
+    `given` are the folds that patients validate where the data set says so.
+    """
     groups = {
         split: {patient for patient in patients if named.get(patient) == split} for split in ("train", "val", "test")
     }
@@ -91,11 +97,27 @@ def _draw(
     groups["test"] |= _draw_test(free, groups, config)
     free -= groups["test"]
     if config["folds"] > 1:
-        folds = _draw_folds(free | groups["train"], strata, config)
+        training = free | groups["train"]
+        folds = _draw_folds(training - given.keys(), strata, config)
+        kept = {patient: fold for patient, fold in given.items() if patient in training}
+        folds |= {patient: Assignment("train", None if fold < 0 else fold) for patient, fold in kept.items()}
         return folds | {patient: Assignment(split) for split in ("val", "test") for patient in groups[split]}
-    groups["val"] |= _draw_validation(free, groups, config)
+    if given:
+        groups["val"] |= {patient for patient in free if given.get(patient) == 0}
+    else:
+        groups["val"] |= _draw_validation(free, groups, config)
     groups["train"] |= free - groups["val"]
     return {patient: Assignment(split) for split, members in groups.items() for patient in members}
+
+
+def _require_folds(given: dict[str, int], folds: int) -> None:
+    """Raise ConfigError where a data set has another number of folds than the config."""
+    count = max(given.values(), default=-1) + 1
+    if count and folds not in (1, count):
+        raise ConfigError(
+            f"split.folds: {folds} does not fit the data set, whose splits_final.json has {count}; set it to {count}, "
+            "or to 1 for its first fold, or remove the file to have folds drawn"
+        )
 
 
 def _draw_test(free: set[str], groups: dict[str, set[str]], config: dict[str, Any]) -> set[str]:

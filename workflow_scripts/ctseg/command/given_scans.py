@@ -1,0 +1,76 @@
+"""Which scans are meant by the paths on a command line, and what their results are called."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from ctseg.errors import InputError, ScanError
+from ctseg.file_types import NIFTI_SUFFIXES, SITK_SUFFIXES, is_volume_file
+
+
+def scans_in(path: Path) -> list[Path]:
+    """The scans that a path stands for: itself, or those in a folder of scans.
+
+    A folder with DICOM files is one scan. Any other folder has its volume files and those of its subfolders as scans,
+    and each subfolder without one as a folder of DICOM files.
+    """
+    if not path.is_dir() or any(map(_is_dicom, _visible(path))):
+        return [path]
+    return sorted(_below(path)) or [path]
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    """The scans in a folder that is none itself."""
+    for child in _visible(folder):
+        if child.is_dir():
+            yield from [file for file in _files_below(child) if is_volume_file(file)] or [child]
+        elif is_volume_file(child):
+            yield child
+
+
+def _visible(folder: Path) -> list[Path]:
+    """What lies in a folder, without hidden files."""
+    return sorted(child for child in folder.iterdir() if not child.name.startswith("."))
+
+
+def _files_below(folder: Path) -> Iterator[Path]:
+    """All files in and below a folder, without hidden ones."""
+    for child in _visible(folder):
+        yield from _files_below(child) if child.is_dir() else [child]
+
+
+def _is_dicom(path: Path) -> bool:
+    """Whether a file is DICOM, damaged or not."""
+    from ctseg.dicom.header import open_dicom  # pydicom takes 0.3 s to import
+
+    if path.is_dir() or is_volume_file(path):
+        return False
+    try:
+        return open_dicom(path, []) is not None
+    except ScanError:
+        return True
+
+
+def names_of(scans: Sequence[Path]) -> list[str]:
+    """A name for the results of each scan: its own, with as many of the folders above as tell all scans apart.
+
+    Raises InputError where a scan is given twice.
+    """
+    places = [path.resolve() for path in scans]
+    twice = next((scan for scan, place in zip(scans, places, strict=True) if places.count(place) > 1), None)
+    if twice is not None:
+        raise InputError(f"the scan {twice} is given twice")
+    for own_name in (without_volume_suffix, str):  # with the suffix where a scan is there in two formats
+        parts = [(*place.parts[1:-1], own_name(place.name)) for place in places]
+        for length in range(1, max(map(len, parts)) + 1):
+            names = ["_".join(part[-length:]) for part in parts]
+            if len(set(names)) == len(names):
+                return names
+    raise InputError(f"the results of {scans[0]} and others would have one name; give the scans one by one")
+
+
+def without_volume_suffix(name: str) -> str:
+    """The name of a file without what says its format; that of a folder as it is."""
+    for suffix in sorted(NIFTI_SUFFIXES + SITK_SUFFIXES, key=len, reverse=True):
+        if name.lower().endswith(suffix):
+            return name[: -len(suffix)]
+    return name
