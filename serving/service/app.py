@@ -68,8 +68,10 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None, title="ctseg", version="1", description=f"Segments CT scans. {USE}", lifespan=_running
     )
     app.state.settings, app.state.stopping = settings, False
-    for router in (segmentations.routes, archive.routes, about.routes, about.open_routes):
+    for router in (segmentations.routes, about.routes, about.open_routes):
         app.include_router(router)
+    if settings.dicomweb_url:
+        app.include_router(archive.routes)
     app.add_exception_handler(Refused, refused)
     app.add_exception_handler(RequestValidationError, misused)
     app.add_middleware(BoundedHeaders)

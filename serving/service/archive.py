@@ -3,34 +3,56 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, HTTPException, Request, Response
+from pydantic import ValidationError
+from starlette.requests import ClientDisconnect
 
 from serving.dicomweb import DicomWeb
 from serving.service.dependencies import Done, Shared, authorised
 from serving.service.jobs import Order
 from serving.service.schemas import ArchivedSeries, Segmentation, Stored, problems
 from serving.service.segmentations import PREFIX, queued, shown, slope_and_intercept
+from serving.uploads import Refused
 
-routes = APIRouter(dependencies=[Depends(authorised)], responses=problems(401, 422, 501, 502, 504))
+MAX_BODY = 64 * 1024
+BODY = {
+    "requestBody": {"required": True, "content": {"application/json": {"schema": ArchivedSeries.model_json_schema()}}}
+}
+routes = APIRouter(dependencies=[Depends(authorised)], responses=problems(401, 422, 502, 504))
 
 
 def archive_of(service: Shared) -> DicomWeb:
-    """The DICOMweb server, if the settings name one."""
-    if service.archive is None:
-        raise HTTPException(501, "this service has no DICOMweb server: start it with --dicomweb-url")
+    """The DICOMweb server; without one in the settings there are no such routes."""
+    assert service.archive
     return service.archive
 
 
 Archive = Annotated[DicomWeb, Depends(archive_of)]
 
 
-@routes.post("/v1/archive/segmentations", status_code=202, responses=problems(404, 413, 429))
-async def segment_archived(
-    wanted: ArchivedSeries, request: Request, response: Response, service: Shared, archive: Archive
-) -> Segmentation:
+async def series_in(request: Request) -> ArchivedSeries:
+    """The series that a body names. FastAPI itself would read a body of any size before the token is checked."""
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_BODY:
+            raise Refused(413, f"the body is larger than {MAX_BODY} bytes; it should name one series")
+    try:
+        return ArchivedSeries.model_validate_json(body)
+    except ValidationError as error:
+        said = [f"{(fault['loc'] or ('body',))[-1]}: {fault['msg']}" for fault in error.errors(include_input=False)]
+        raise Refused(422, "; ".join(said)) from None
+
+
+@routes.post("/v1/archive/segmentations", status_code=202, openapi_extra=BODY, responses=problems(400, 404, 413, 429))
+async def segment_archived(request: Request, response: Response, service: Shared, archive: Archive) -> Segmentation:
     """Segment a series of the DICOMweb server. The answer comes when it is fetched; DICOM objects are made of it.
 
     UIDs stand in the body and not in the address, since logs of proxies keep addresses.
     """
+    try:
+        wanted = await series_in(request)
+    except ClientDisconnect:
+        raise Refused(400, "the body broke off") from None
     rescale = slope_and_intercept(wanted.rescale) if wanted.rescale else None
     async with queued(request, service, Order(True, rescale), response) as job:
         study_uid = wanted.study_uid or await archive.study_of(wanted.series_uid)

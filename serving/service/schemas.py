@@ -168,7 +168,6 @@ DESCRIPTIONS = {
     415: "No NIfTI and no zip, by its content",
     422: "Damaged, dangerous, or no single 3-D scan; or a parameter that cannot be read",
     429: "All places are taken: come back after Retry-After seconds",
-    501: "This service has no DICOMweb server",
     502: "The DICOMweb server cannot be reached, or does not do what was asked",
     503: "The model is not loaded",
     504: "The DICOMweb server took too long",

@@ -14,7 +14,7 @@ from ctseg.labels.read_label import LabelSettings, read_label
 from ctseg.scans.nifti import read_nifti
 from dicom_files import REFERABLE, write_series
 from orthanc import orthanc
-from service import serving
+from service import resident_mib, serving
 from serving.dicomweb import DicomWeb
 from serving.multipart import Parts, boundary_of
 from serving.service.schemas import ArchivedSeries
@@ -173,10 +173,10 @@ def test_uids_have_no_room_for_a_path():
             ArchivedSeries(series_uid=uid)
 
 
-def test_a_service_without_a_server_says_so(model_folder, tmp_path):
+def test_a_service_without_a_server_has_no_such_routes(model_folder, tmp_path):
     with serving(model_folder / "model.onnx", tmp_path) as served:
-        refused = served.client.post("/v1/archive/segmentations", json={"series_uid": "1.2.3"})
-        assert (refused.status_code, "--dicomweb-url" in refused.json()["detail"]) == (501, True)
+        assert served.client.post("/v1/archive/segmentations", json={"series_uid": "1.2.3"}).status_code == 404
+        assert not [path for path in served.client.get("/openapi.json").json()["paths"] if "archive" in path]
 
 
 def test_a_series_of_orthanc_is_segmented_and_the_results_are_stored_there(model_folder, scan, tmp_path):
@@ -219,5 +219,19 @@ def test_what_cannot_be_a_uid_is_named_without_its_value(model_folder, tmp_path)
         for uid in ("1.2/../../instances", "1" * 65, "http://elsewhere"):
             refused = served.client.post("/v1/archive/segmentations", json={"series_uid": uid})
             assert refused.status_code == 422 and uid not in refused.text
-        refused = served.client.post("/v1/archive/segmentations", content=json.dumps({"series_uid": "1.2.3"}))
-        assert refused.status_code in (422, 502)
+        for body in (b"", b"{", b"[]", b"\xff", json.dumps({"series_uid": 5}).encode()):
+            refused = served.client.post("/v1/archive/segmentations", content=body)
+            assert (refused.status_code, bool(refused.json()["detail"])) == (422, True)
+        unreachable = served.client.post("/v1/archive/segmentations", json={"series_uid": "1.2.3"})
+        assert (unreachable.status_code, "cannot be reached" in unreachable.json()["detail"]) == (502, True)
+
+
+def test_a_large_body_is_not_collected_neither_with_nor_without_a_token(model_folder, tmp_path):
+    flags = ("--dicomweb-url", "http://127.0.0.1:9")
+    with serving(model_folder / "model.onnx", tmp_path, *flags, token="password") as served:
+        before = resident_mib(served)
+        large = b'{"series_uid": "' + b"1" * (100 * 2**20) + b'"}'
+        for headers, status in (({"Authorization": "Bearer wrong"}, 401), ({}, 413)):
+            answer = served.client.post("/v1/archive/segmentations", content=large, headers=headers)
+            assert answer.status_code == status
+        assert resident_mib(served) - before < 20

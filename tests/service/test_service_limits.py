@@ -5,13 +5,12 @@ import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 
 import pytest
 
 from browser import chromium  # noqa: F401
 from ctseg.scans.nifti import write_nifti
-from service import big_scan, free_port, serving, wait_until_running
+from service import big_scan, free_port, resident_mib, serving, wait_until_running
 
 pytestmark = pytest.mark.timeout(180)
 POST = "POST /v1/segmentations HTTP/1.1\r\nHost: here\r\n"
@@ -64,10 +63,6 @@ def answer(connection):
     except ConnectionResetError:
         return None
     return int(told.split()[1]) if told else None
-
-
-def resident_mib(served):
-    return int(re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{served.process.pid}/status").read_text())[1]) / 1024
 
 
 @pytest.mark.parametrize("begin", ["X-Long: ", "X-Long", "Transfer-Encoding: chunked\r\n\r\n0\r\nX-Trailer: "])

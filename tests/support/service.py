@@ -1,5 +1,6 @@
 """A service for tests: the real command on a free port, and what clients do with it."""
 
+import re
 import socket
 import subprocess
 import sys
@@ -108,6 +109,11 @@ def worker_pid(served):
         children += (task / "children").read_text().split()
     workers = {int(pid) for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()}
     return max(workers)
+
+
+def resident_mib(served):
+    """The memory that the server holds now."""
+    return int(re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{served.process.pid}/status").read_text())[1]) / 1024
 
 
 def big_scan(path):
