@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from ctseg.command import info, predict
+from ctseg.command import info, init, predict
 from ctseg.command.endings import NO_MEMORY, REFUSED, STOPPED, TOLD
 from ctseg.errors import InputError, refusal
 from ctseg.version import VERSION
@@ -19,7 +19,7 @@ def parser() -> argparse.ArgumentParser:
     )
     whole.add_argument("--version", action="version", version=f"ctseg {VERSION}")
     commands = whole.add_subparsers(required=True, metavar="COMMAND")
-    for command in (predict, info):
+    for command in (predict, info, init):
         command.add_to(commands, TOLD)
     return whole
 

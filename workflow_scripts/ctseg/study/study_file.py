@@ -1,0 +1,73 @@
+"""The file of a study that was made from a look at a folder, with what was found, and why, in comments."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from ctseg.study.looked_at import Look, clean_name
+from ctseg.version import VERSION
+
+FEW = 3  # labelled cases below which none is left to test
+PLAN = """plan:                 # made from the training cases
+  spacing_mm: auto
+  window_hu: auto
+  scaling: zscore
+  patch_size: auto
+  batch_size: auto
+train:
+  steps: 10000        # at most; training stops earlier where validation no longer improves
+  validate_every: 250
+  patience: 10
+"""
+
+
+def study_text(look: Look, folder: str, model: str | None, file: str) -> str:
+    """The YAML text of a study. `model` is one to segment with, None to train; `file` is where the text will stand."""
+    return "\n".join([*_head(look, folder, file), *_body(look, folder, model)]) + "\n"
+
+
+def _head(look: Look, folder: str, file: str) -> Iterator[str]:
+    """The comments."""
+    yield f"# Made by `ctseg init` of ctseg {VERSION} from a look at {folder}. config.yaml explains all keys."
+    yield f"#   snakemake --cores all --configfile {file} -n     shows what would be done; without -n it is done"
+    yield "# What was found, and what follows from it:"
+    yield from (f"# * {' '.join(reason.split())}" for reason in look.reasons)
+
+
+def _body(look: Look, folder: str, model: str | None) -> Iterator[str]:
+    """The keys."""
+    yield f"study: {study_name(folder)}        # results go to results/<study>/"
+    if model:
+        yield f"model: {json.dumps(model)}     # segments all cases, and is measured on those with a label"
+    yield "cases:"
+    yield from (f"  {key}: {json.dumps(value, ensure_ascii=False)}" for key, value in look.cases.items())
+    if look.labels:
+        yield from _target(look)
+    if not model:
+        if look.labelled < FEW:
+            yield "split:"
+            yield f"  test_fraction: 0    # {look.labelled} cases with a label leave none to test"
+            yield "infer:"
+            yield "  splits: [val, predict]"
+        yield PLAN.rstrip()
+
+
+def _target(look: Look) -> Iterator[str]:
+    """The section `target`."""
+    yield "target:"
+    yield f"  labels: {_flow(look.labels)}     # name: value in the label files; rename the names as you like"
+    if look.names_in_files:
+        yield f"  roi_names: {_flow(look.names_in_files)}"
+    region = "lungs" if look.in_lungs else "body"
+    yield f"  region: {region}        # lungs: look for the target in the lungs alone | body: anywhere"
+
+
+def _flow(mapping: dict) -> str:
+    """A mapping in one line."""
+    return json.dumps(mapping, ensure_ascii=False)
+
+
+def study_name(folder: str) -> str:
+    """A name for a study of a folder; `phantom` is that of the built-in one."""
+    name = clean_name(Path(folder).resolve().name)
+    return f"{name}_data" if name == "phantom" else name
