@@ -105,7 +105,7 @@ def begin_again(page, path):
         give(page, path)
     segment(page)
     page.get_by_role("heading", name="ct.zip").wait_for()
-    page.get_by_role("button", name="Download").first.wait_for()
+    frame_of(page)
 
 
 def test_language_and_reload_keep_the_result_until_the_model_changes(result):
@@ -156,6 +156,7 @@ def test_a_run_can_be_cancelled_and_begun_again(page, ball_zip):
     give(page, ball_zip)
     segment(page)
     page.get_by_role("heading", name=HEADING).wait_for()
+    frame_of(page)
 
 
 def test_an_address_of_a_result_that_is_no_more_says_so(chromium, address):
@@ -176,11 +177,13 @@ def test_one_of_several_series_is_told_and_another_one_can_be_chosen(page, scan,
     give(page, zipped(tmp_path / "two", tmp_path / "ct.zip"))
     segment(page)
     page.get_by_text("Series taken: 1: 40 images").wait_for()
+    frame_of(page)
     page.get_by_role("combobox").nth(1).click()
     page.get_by_role("option", name="2: 30 images").click()
     gone(page)
     segment(page)
     page.get_by_text("Series taken: 2: 30 images").wait_for()
+    frame_of(page)
     assert "Secret" not in page.content()
 
 
