@@ -94,15 +94,10 @@ def test_each_control_that_changes_scan_or_model_clears_the_result(result, ball_
 
 
 def begin_again(page, path):
-    """Bring the page to a result of a file again, whatever stands there."""
-    page.get_by_text("My own scan").click()
-    page.get_by_test_id("stFileUploader").first.wait_for()
-    removals = page.get_by_role("button", name=re.compile("Remove"))
-    if removals.count() != 1 or not page.get_by_text(path.name).count():
-        while count := removals.count():
-            removals.first.click()
-            removals.nth(count - 1).wait_for(state="detached")
-        give(page, path)
+    """Bring the page to a result of a file again: the example takes the place of all files first."""
+    page.get_by_text(TEXTS["English"]["example"]).click()
+    page.get_by_test_id("stFileUploader").first.wait_for(state="detached")
+    give(page, path)
     segment(page)
     page.get_by_role("heading", name="ct.zip").wait_for()
     frame_of(page)
