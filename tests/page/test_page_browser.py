@@ -94,16 +94,13 @@ def test_each_control_that_changes_scan_or_model_clears_the_result(result, ball_
 
 
 def begin_again(page, path):
-    """Bring the page to a result of a file again, whatever stands there."""
-    page.get_by_text("My own scan").click()
-    page.get_by_test_id("stFileUploader").first.wait_for()
-    for _ in range(page.get_by_role("button", name=re.compile("Remove")).count()):
-        remove_file(page)
-        page.wait_for_timeout(500)
+    """Bring the page to a result of a file again: the example takes the place of all files first."""
+    page.get_by_text(TEXTS["English"]["example"]).click()
+    page.get_by_test_id("stFileUploader").first.wait_for(state="detached")
     give(page, path)
     segment(page)
     page.get_by_role("heading", name="ct.zip").wait_for()
-    page.get_by_role("button", name="Download").first.wait_for()
+    frame_of(page)
 
 
 def test_language_and_reload_keep_the_result_until_the_model_changes(result):
@@ -140,7 +137,7 @@ def test_nothing_that_is_clicked_during_a_run_loses_it(page):
     page.get_by_text("中文").click()
     texts = TEXTS["中文"]
     page.get_by_role("button", name=texts["cancel"]).wait_for()
-    assert page.get_by_role("radio").first.is_disabled()
+    assert page.get_by_role("radio", name=texts["upload"]).is_disabled()
     page.reload()
     page.get_by_role("heading", name=texts["example"]).wait_for()
     frame_of(page)
@@ -154,6 +151,7 @@ def test_a_run_can_be_cancelled_and_begun_again(page, ball_zip):
     give(page, ball_zip)
     segment(page)
     page.get_by_role("heading", name=HEADING).wait_for()
+    frame_of(page)
 
 
 def test_an_address_of_a_result_that_is_no_more_says_so(chromium, address):
@@ -174,11 +172,13 @@ def test_one_of_several_series_is_told_and_another_one_can_be_chosen(page, scan,
     give(page, zipped(tmp_path / "two", tmp_path / "ct.zip"))
     segment(page)
     page.get_by_text("Series taken: 1: 40 images").wait_for()
+    frame_of(page)
     page.get_by_role("combobox").nth(1).click()
     page.get_by_role("option", name="2: 30 images").click()
     gone(page)
     segment(page)
     page.get_by_text("Series taken: 2: 30 images").wait_for()
+    frame_of(page)
     assert "Secret" not in page.content()
 
 
