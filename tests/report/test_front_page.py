@@ -65,6 +65,7 @@ def test_the_front_page_speaks_of_held_out_cases_with_their_own_numbers(cases):
     assert tiles["HD95"]["value"] == "3 mm"
     undefined = headline(summary.assign(mean=NAN), "test", lesions.assign(sensitivity_low=NAN))["nodule"]
     assert {tile["value"] for tile in undefined} == {"–", "10 of 15"}
+    assert next(tile["interval"] for tile in undefined if tile["name"] == "Lesions found") == "67%"
     row = summary[(summary["metric"] == "dice") & (summary["split"] == "test")].iloc[0]
     assert tiles["Dice"]["interval"] == f"{row['mean_low']:.3g} to {row['mean_high']:.3g}; 4 of 5 cases"
 
@@ -87,6 +88,7 @@ def test_cautions_follow_from_the_study(cases, cohort):
     assert "Of 6 scans, 1 with a warning" in text
     for absent in ("phantoms", "No case was held out", "One network", "lung field", "learnt nothing"):
         assert absent not in text
+    assert "Only 1 case measured" in told(cases.head(1), cohort)
     assert "phantoms" in told(cases, cohort, source="phantom")
     assert "No case was held out" in told(cases, cohort, split="val")
     assert "One network" in told(cases, cohort, networks={"0": 0.8})

@@ -40,7 +40,8 @@ def test_cases_go_where_their_split_and_the_config_say():
     assert many.to_segment == ["c", "d"]
     assert many.to_measure == ["c"]
     assert many.to_report == ["a", "b", "c", "d", "e"]
-    assert many.with_label == ["a", "b", "c", "e"]
+    assert many.with_label == many.labelled == ["a", "b", "c", "e"]
+    assert study(infer={"splits": ["predict"]}).labelled == ["a", "b", "c", "e"]
     assert study(infer={"splits": ["test"]}).to_report == ["a", "b", "c", "e"]
 
 

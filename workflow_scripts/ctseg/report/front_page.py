@@ -66,9 +66,9 @@ def headline(summary: pd.DataFrame, split: str, lesions: pd.DataFrame) -> dict[s
 
 def _found(row: Any) -> dict[str, Any]:
     """The tile of the lesions found."""
-    interval = "the share cannot be estimated"
-    if not np.isnan(row["sensitivity_low"]):
-        interval = f"{row['sensitivity']:.0%}; {row['sensitivity_low']:.0%} to {row['sensitivity_high']:.0%}"
+    share = "" if np.isnan(row["sensitivity"]) else f"{row['sensitivity']:.0%}"
+    known = not np.isnan(row["sensitivity_low"])
+    interval = f"{share}; {row['sensitivity_low']:.0%} to {row['sensitivity_high']:.0%}" if known else share
     return {"name": "Lesions found", "value": f"{row['found']:.0f} of {row['lesions']:.0f}", "interval": interval}
 
 
@@ -126,7 +126,8 @@ def _cautions_on_metrics(measured: pd.DataFrame, split: str) -> list[str]:
         "No case was held out: the figures come from cases that were used to choose weights, threshold and "
         "postprocessing, and are therefore too good.": split != "test",
         f"Only {counted(n_cases, 'case')} measured: the intervals are wide and cannot include failures "
-        "that none of these cases shows; subgroups have no meaning.": (n_cases < FEW_CASES),
+        "that none of these cases shows; subgroups have no meaning.": (1 < n_cases < FEW_CASES),
+        "Only 1 case measured: it tells little of others, so figures have no interval.": n_cases == 1,
         f"With the network's grid shifted by half a voxel, {counted(moved, 'volume')} of {len(measured)} changed by "
         f"more than {MOVED_PERCENT} %: smaller differences have no meaning for these.": moved > 0,
         f"In {len(failed)} of {len(measured)} comparisons the target was missed completely, or found in a case "
