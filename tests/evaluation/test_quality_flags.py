@@ -54,6 +54,14 @@ def test_lungs_count_where_the_model_works_in_them():
     assert flags(TRAINED, wrong) == []
 
 
+def test_two_methods_that_differ_on_the_lung_field_are_told():
+    facts = {"plausible": True, "cut_fraction": 0.0, "reason": "", "method": "both", "agreement": 0.62}
+    (said,) = flags(IN_LUNGS, facts)
+    assert said == "threshold and network differ on the lung field (Dice 0.62), which is that of both"
+    assert flags(IN_LUNGS, facts | {"agreement": 0.97}) == []
+    assert flags(IN_LUNGS, facts | {"agreement": None}) == []
+
+
 def test_nothing_found_and_doubt_are_flagged():
     assert flags(components=[]) == ["nothing was found"]
     assert flags(components=[{"mean_entropy_bits": 0.8}, *FOUND]) == ["1 of 3 components are uncertain"]

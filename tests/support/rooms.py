@@ -24,7 +24,7 @@ FLOORS = (  # from the ground up
     {"inference"},
     {"training", "tuning"},
     {"export", "evaluation", "dicom_export"},
-    {"report"},
+    {"report", "lung_training"},
     {"__main__"},
 )
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}

@@ -84,11 +84,11 @@ def write_stability(
     """Write and print how far the segmentation of an image moves when the network's grid does."""
     from ctseg.evaluation.stability import COLUMNS, stability, told
     from ctseg.files import write_table
-    from ctseg.lungs.segment import check_lungs, segment_lungs
+    from ctseg.lungs.segment import segment_lungs
 
-    lungs = segment_lungs(image) if engine.card.preparation.region == "lungs" else None
-    plausible = lungs is not None and bool(check_lungs(lungs, image)["plausible"])
-    rows = stability(segmentation, image, lungs, plausible, engine, **how)
+    found = segment_lungs(image, engine.card.lungs) if engine.card.preparation.region == "lungs" else None
+    plausible = found is not None and bool(found.facts["plausible"])
+    rows = stability(segmentation, image, found.lungs if found else None, plausible, engine, **how)
     write_table(path, COLUMNS, rows)
     for row in rows:
         print(told(row))

@@ -9,6 +9,7 @@ from ctseg.inference.model_card import ModelCard
 LEEWAY = 0.2  # by which share a scan may lie outside of what the model was trained on
 COARSE = 2.5  # times the model's voxels, from which on slices or pixels are called coarse
 CUT_LUNGS = 0.02  # share of the scan's first or last slice that is lung, from which on lungs are called cut
+AGREEMENT = 0.9  # Dice of the lung fields of both methods, below which they are called different
 UNCERTAIN_BITS = 0.6  # mean entropy of a component; a probability of 0.15 or 0.85 everywhere
 MEASURES = {
     "pixel_spacing_mm": "pixels of {:g} mm",
@@ -73,7 +74,10 @@ def _lungs(lungs: Mapping[str, Any]) -> list[str]:
     """A lung field that cannot be used, or that the scan cuts."""
     if not lungs["plausible"]:
         return [f"the lung field is not plausible ({lungs['reason']}), so the whole scan was searched"]
-    return ["the scan cuts the lungs"] if lungs["cut_fraction"] > CUT_LUNGS else []
+    agreement = lungs.get("agreement")
+    differ = agreement is not None and agreement < AGREEMENT
+    said = f"threshold and network differ on the lung field (Dice {agreement}), which is that of {lungs.get('method')}"
+    return [*["the scan cuts the lungs"] * (lungs["cut_fraction"] > CUT_LUNGS), *[said] * differ]
 
 
 def _findings(components: Sequence[Mapping[str, Any]]) -> list[str]:

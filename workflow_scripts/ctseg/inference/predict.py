@@ -11,7 +11,7 @@ from ctseg.inference.engines import Engine, mirrored
 from ctseg.inference.model_card import InferSettings, ModelCard
 from ctseg.inference.native_grid import Maps, to_native_grid
 from ctseg.inference.sliding_window import Tiling, large_windows, slabs, tiling
-from ctseg.lungs.segment import check_lungs, segment_lungs
+from ctseg.lungs.segment import segment_lungs
 from ctseg.masks.postprocessing import postprocess_and_measure
 from ctseg.preprocessing.preparation import BODY_HU, network_input, prepare_rows
 
@@ -136,8 +136,8 @@ def predict(
     card = engine.card
     lungs, plausible = None, False
     if card.preparation.region == "lungs":
-        lungs = segment_lungs(image)
-        plausible = bool(check_lungs(lungs, image)["plausible"])
+        lungs, found = segment_lungs(image, card.lungs)
+        plausible = bool(found["plausible"])
     maps = infer(
         image,
         lungs if plausible else None,
