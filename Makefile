@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 CORES ?= all
 
 .DEFAULT_GOAL := help
-.PHONY: help demo report serve app test test-slow test-browser test-slurm test-gpu test-dicomweb lint clean
+.PHONY: help demo report serve app lung-network test test-slow test-browser test-slurm test-gpu test-dicomweb lint clean
 
 help:  ## list these targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -42,6 +42,9 @@ app: $(VENV)/.installed-app  ## a page to try models on: make app MODEL=model.on
 	$(BIN)/python -m streamlit run serving/page/app.py --server.address 127.0.0.1 --server.headless true \
 		--server.maxUploadSize 1024 --server.fileWatcherType none --browser.gatherUsageStats false --client.toolbarMode minimal --theme.primaryColor "#0072b2" \
 		-- $(or $(MODEL),results/phantom/model/model.onnx)
+
+lung-network: $(VENV)/.installed  ## train the lung network again: make lung-network SCANS=folder (docs/lung_field.md)
+	PYTHONPATH=workflow_scripts $(BIN)/python -m ctseg.lung_training.train $(SCANS)
 
 lint: $(VENV)/.installed-dev  ## formatting, lint of code and workflow, types
 	$(BIN)/ruff check .

@@ -54,6 +54,7 @@ rule export_model:
         settings=settings(
             "export_model",
             labels=LABELS,
+            **({"lungs": config["lungs"]["method"]} if STUDY.in_lungs else {}),
             margin_mm=config["plan"]["margin_mm"],
             network=config["network"],
             seed=config["seed"],

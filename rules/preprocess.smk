@@ -1,13 +1,21 @@
 # Lung field, plan, and the volumes that training reads.
 
+from ctseg.file_hash import sha256_of
+from ctseg.lungs.network_file import LUNG_NETWORK
 from ctseg.network.kinds import follows_device
 from ctseg.study.archives import LUNG_VALUES
+
+# The method of the lung field, which a given model decides, and the file of the network that it may use.
+LUNG_METHOD = {"method": config["lungs"]["method"]} if STUDY.trains else {}
+if LUNG_METHOD != {"method": "threshold"} and STUDY.in_lungs:
+    LUNG_METHOD["network"] = sha256_of(LUNG_NETWORK)
 
 
 rule segment_lungs:
     """The lung field of a scan, found or given, and whether it is plausible."""
     input:
         *of_some("given", STUDY.lungs),
+        **({} if STUDY.trains else {"card": CARD}),
         image=rules.convert_image.output.image,
     output:
         lungs=f"{RESULTS}/lungs/{{case}}.nii.gz",
@@ -23,6 +31,7 @@ rule segment_lungs:
         go_on=int(STUDY.goes_on),
     params:
         settings=settings(
+            **LUNG_METHOD,
             values=LUNG_VALUES.get(config["cases"]["source"]),
             own=stopping(STUDY.to_report, f"{RESULTS}/lungs/{{case}}.json"),
         ),

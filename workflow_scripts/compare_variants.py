@@ -5,7 +5,7 @@ from pathlib import Path
 from ctseg.decisions import values_of
 from ctseg.files import read_json, write_table
 from ctseg.inference.case_settings import settings_of
-from ctseg.lungs.segment import plausible_lungs
+from ctseg.lungs.plausibility import plausible_lungs
 from ctseg.scans.nifti import read_nifti
 from ctseg.tuning.variant_trials import FORMATS, Case, Trials
 from job import job

@@ -1,7 +1,7 @@
 """Take the fingerprint of a training case: the facts that the plan is made from."""
 
 from ctseg.files import write_json
-from ctseg.lungs.segment import plausible_lungs
+from ctseg.lungs.plausibility import plausible_lungs
 from ctseg.preprocessing.fingerprint import fingerprint
 from ctseg.scans.nifti import read_nifti
 from job import job

@@ -5,7 +5,7 @@ from ctseg.evaluation.case_rows import BASELINE_COLUMNS, baseline_rows, metric_c
 from ctseg.evaluation.lesion_rows import LESION_COLUMNS, lesion_rows
 from ctseg.files import read_json, write_table
 from ctseg.geometry.volume import require_same_grid
-from ctseg.lungs.segment import plausible_lungs
+from ctseg.lungs.plausibility import plausible_lungs
 from ctseg.scans.nifti import read_nifti
 from job import job
 

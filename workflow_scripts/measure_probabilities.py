@@ -4,7 +4,7 @@ from ctseg.decisions import settings_from, values_of
 from ctseg.evaluation.probability_rows import FROC_COLUMNS, RELIABILITY_COLUMNS, froc_rows, reliability_rows
 from ctseg.files import read_json, write_table
 from ctseg.geometry.volume import require_same_grid
-from ctseg.lungs.segment import plausible_lungs
+from ctseg.lungs.plausibility import plausible_lungs
 from ctseg.masks.postprocessing import PostprocessSettings
 from ctseg.scans.nifti import read_nifti
 from job import job

@@ -4,7 +4,7 @@ from ctseg.evaluation.stability import COLUMNS, stability, told
 from ctseg.files import write_table
 from ctseg.inference.case_settings import settings_of
 from ctseg.inference.case_task import CaseTask, engine_for
-from ctseg.lungs.segment import plausible_lungs
+from ctseg.lungs.plausibility import plausible_lungs
 from ctseg.scans.nifti import read_nifti
 from job import job
 

@@ -2,7 +2,7 @@
 
 from ctseg.inference.model_card import read_card_file
 from ctseg.jobs.refusals import usable
-from ctseg.lungs.segment import plausible_lungs
+from ctseg.lungs.plausibility import plausible_lungs
 from ctseg.report.case_picture import draw_case
 from ctseg.scans.nifti import read_nifti
 from job import job

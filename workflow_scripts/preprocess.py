@@ -3,7 +3,7 @@
 import numpy as np
 
 from ctseg.files import read_json
-from ctseg.lungs.segment import plausible_lungs
+from ctseg.lungs.plausibility import plausible_lungs
 from ctseg.preprocessing.find_foreground import find_foreground
 from ctseg.preprocessing.foreground import write_foreground
 from ctseg.preprocessing.planned import preparation_of

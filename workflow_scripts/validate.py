@@ -3,7 +3,7 @@
 from ctseg.files import read_json, write_table
 from ctseg.inference.case_settings import settings_of
 from ctseg.inference.engine_server import segment
-from ctseg.lungs.segment import plausible_lungs
+from ctseg.lungs.plausibility import plausible_lungs
 from ctseg.scans.nifti import read_nifti
 from ctseg.tuning.threshold_scores import COLUMNS, score_rows
 from job import job

@@ -30,6 +30,7 @@ CHINESE_FLAGS = {
     "coarse_voxels": "体素沿 {axes} 方向比模型的粗得多",
     "lung_field_not_plausible": "肺野不合理（体积 {volume_cm3:.0f} cm³，平均 {mean_hu:.0f} HU），因此搜索了整个扫描",
     "lungs_cut": "扫描范围截断了肺部",
+    "lung_fields_differ": "阈值法与网络得到的肺野不同（Dice {dice}），请查看肺部",
     "nothing_found": "未发现目标",
     "uncertain_lesions": "{label}：{found} 个病灶中有 {uncertain} 个不确定，请核对编号 {numbers}",
 }

@@ -67,6 +67,14 @@ def test_lungs_count_where_the_model_works_in_them():
     assert flags(TRAINED, wrong) == []
 
 
+def test_two_methods_that_differ_on_the_lung_field_are_told():
+    facts = {"plausible": True, "cut_fraction": 0.0, "reason": "", "method": "both", "agreement": 0.62}
+    (said,) = flags(IN_LUNGS, facts)
+    assert said.startswith("threshold and network find different lung fields (Dice 0.62); the threshold's is used with")
+    assert flags(IN_LUNGS, facts | {"agreement": 0.97}) == []
+    assert flags(IN_LUNGS, facts | {"agreement": None}) == []
+
+
 def test_nothing_found_and_doubt_are_flagged():
     assert flags(components=[]) == ["nothing was found"]
     one = [component(1, 0.8), component(2, 0.2), component(3, None)]

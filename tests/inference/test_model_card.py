@@ -10,7 +10,9 @@ from ctseg.errors import InputError
 from ctseg.inference.model_card import FORMAT, METADATA_KEY, READABLE, ModelCard, read_card
 
 
-@pytest.mark.parametrize(("older", "missing"), [(3, ["provenance", "network", "scaling"]), (4, ["network", "scaling"])])
+@pytest.mark.parametrize(
+    ("older", "missing"), [(3, ["provenance", "network", "scaling", "lungs"]), (4, ["network", "scaling", "lungs"])]
+)
 def test_a_card_of_an_older_format_is_still_read(older, missing):
     content = json.loads(CARD.to_json())
     for name in missing:
@@ -19,9 +21,16 @@ def test_a_card_of_an_older_format_is_still_read(older, missing):
     assert found == replace(CARD, network=None, scaling=None)
 
 
+def test_a_model_before_format_6_has_its_lung_field_from_the_threshold():
+    content = json.loads(replace(CARD, lungs="auto").to_json())
+    assert ModelCard.from_json(json.dumps(content)).lungs == "auto"
+    del content["lungs"]
+    assert ModelCard.from_json(json.dumps(content | {"format": 5})).lungs == "threshold"
+
+
 def test_a_card_of_a_newer_format_is_refused():
-    newer = CARD.to_json().replace('"format": 5', '"format": 6')
-    with pytest.raises(InputError, match="format 6"):
+    newer = CARD.to_json().replace('"format": 6', '"format": 7')
+    with pytest.raises(InputError, match="format 7"):
         ModelCard.from_json(newer)
     assert METADATA_KEY == "ctseg"
     assert replace(CARD, threshold=0.25) != CARD

@@ -35,7 +35,7 @@ FLOORS = (  # from the ground up
     {"inference"},
     {"training", "tuning"},
     {"export", "evaluation", "dicom_export"},
-    {"report", "bundle"},
+    {"report", "bundle", "lung_training"},
     {"command"},
     {"__main__"},
 )

@@ -17,7 +17,7 @@ from ctseg.geometry.volume import Volume
 from ctseg.inference.case_task import CaseTask, segment_case
 from ctseg.inference.engines import load_engine
 from ctseg.inference.predict import predict
-from ctseg.lungs.segment import check_lungs, segment_lungs
+from ctseg.lungs.segment import segment_lungs
 from ctseg.masks.components import volumes_cm3, write_components
 from ctseg.masks.postprocessing import postprocess_and_measure
 from ctseg.scans.nifti import read_nifti, write_nifti
@@ -70,8 +70,8 @@ def test_the_workflow_gives_them(given, expected, tmp_path):
     paths = {"facts": str(tmp_path / "facts.json"), "components": str(tmp_path / "components.tsv")}
     names = {"prediction": tmp_path / "mask.nii.gz", "uncertainty_of_found": tmp_path / "entropy.nii.gz"}
     if given.card.preparation.region == "lungs":
-        lungs = segment_lungs(scan.volume)
-        lungs_facts = {"source": "computed"} | check_lungs(lungs, scan.volume)
+        lungs, found = segment_lungs(scan.volume, given.card.lungs)
+        lungs_facts = {"source": "computed"} | found
         write_json(tmp_path / "lungs.json", lungs_facts)
         paths["lungs_facts"] = str(tmp_path / "lungs.json")
     task = {name: str(path) for name, path in names.items()}

@@ -170,6 +170,22 @@ def test_what_changes_nothing(folder):
         assert planned(folder, STUDY) == set()  # it finds cases; no job comes to it
 
 
+def test_another_lung_network_reaches_the_lung_field_where_it_is_used(tmp_path, monkeypatch):
+    (tmp_path / "code").mkdir()
+    copy_checkout(tmp_path / "code")
+    monkeypatch.setattr(studies, "ROOT", tmp_path / "code")
+    weights = tmp_path / "code" / "workflow_scripts" / "ctseg" / "lungs" / "lung_network.onnx"
+    target = "results/tiny/lungs/phantom-001.json"
+    for method, reached in (("network", {"segment_lungs"}), ("threshold", set())):
+        study = merged(TINY, {"lungs": {"method": method}})
+        run = snakemake(tmp_path, study, "--", target)
+        assert run.returncode == 0, run.stdout
+        os.utime(weights)
+        assert planned(tmp_path, study, "--", target) == set()
+        weights.write_bytes(weights.read_bytes() + b"\0")
+        assert planned(tmp_path, study, "--", target) == reached
+
+
 def test_code_that_moves_to_another_module_changes_nothing(folder):
     library = folder / "code" / "workflow_scripts" / "ctseg"
     old, new = library / "geometry" / "hounsfield.py", library / "geometry" / "moved.py"

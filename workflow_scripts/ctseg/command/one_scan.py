@@ -116,11 +116,11 @@ def _write_dicom(scan: Path, series_uid: str | None, folder: Path, findings: Fin
 def _write_stability(image: Volume, segmentation: Volume, engine: Engine, how: dict[str, Any], path: Path) -> None:
     """Write and print how far the segmentation of an image moves when the network's grid does."""
     from ctseg.evaluation.stability import COLUMNS, stability, told
-    from ctseg.lungs.segment import check_lungs, segment_lungs
+    from ctseg.lungs.segment import segment_lungs
 
-    lungs = segment_lungs(image) if engine.card.preparation.region == "lungs" else None
-    plausible = lungs is not None and bool(check_lungs(lungs, image)["plausible"])
-    rows = stability(segmentation, image, lungs, plausible, engine, **how)
+    found = segment_lungs(image, engine.card.lungs) if engine.card.preparation.region == "lungs" else None
+    plausible = found is not None and bool(found.facts["plausible"])
+    rows = stability(segmentation, image, found.lungs if found else None, plausible, engine, **how)
     write_table(path, COLUMNS, rows)
     for row in rows:
         print(told(row))

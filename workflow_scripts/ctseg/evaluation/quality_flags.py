@@ -13,6 +13,12 @@ from ctseg.scans.scan_warnings import scan_flags
 LEEWAY = 0.2  # by which share a scan may lie outside of what the model was trained on
 COARSE = 2.5  # times the model's voxels, from which on slices or pixels are called coarse
 CUT_LUNGS = 0.02  # share of the scan's first or last slice that is lung, from which on lungs are called cut
+AGREEMENT = 0.9  # Dice of the lung fields of both methods, below which they are called different
+FIELD_USED = {  # by the method that the lung field's facts name
+    "threshold": "the threshold's is used",
+    "network": "the network's is used",
+    "both": "the threshold's is used with the sick parts of the network's",
+}
 UNCERTAIN_BITS = 0.6  # mean entropy of a component; a probability of 0.15 or 0.85 everywhere
 BITS_DIGITS = 3  # behind the point, as in the table of components, so that a table leads to the same flags
 MOST_NUMBERS = 10  # of uncertain lesions that are named
@@ -28,6 +34,7 @@ KINDS = (
     "coarse_voxels",
     "lung_field_not_plausible",
     "lungs_cut",
+    "lung_fields_differ",
     "nothing_found",
     "uncertain_lesions",
 )
@@ -100,8 +107,14 @@ def _lungs(lungs: Mapping[str, Any]) -> list[Flag]:
         text = f"the lung field is not plausible ({lungs['reason']}), so the whole scan was searched"
         values = {name: lungs.get(name) for name in ("volume_cm3", "mean_hu", "reason")}
         return [Flag("lung_field_not_plausible", values, text)]
-    share = lungs["cut_fraction"]
-    return [Flag("lungs_cut", {"share": share}, "the scan cuts the lungs")] if share > CUT_LUNGS else []
+    found, share, agreement = [], lungs["cut_fraction"], lungs.get("agreement")
+    if share > CUT_LUNGS:
+        found.append(Flag("lungs_cut", {"share": share}, "the scan cuts the lungs"))
+    if agreement is not None and agreement < AGREEMENT:
+        used = FIELD_USED[lungs["method"]]
+        text = f"threshold and network find different lung fields (Dice {agreement}); {used}: look at the lungs"
+        found.append(Flag("lung_fields_differ", {"dice": agreement, "method": lungs["method"]}, text))
+    return found
 
 
 def _findings(components: Sequence[Mapping[str, Any]], labels: Sequence[str]) -> list[Flag]:

@@ -109,6 +109,7 @@ def model_card(
         provenance=provenance,
         network=network,
         scaling=scaling_of(decisions),
+        lungs=params.get("lungs", "threshold"),
     )
 
 

@@ -8,7 +8,7 @@ from ctseg.decisions import decided
 from ctseg.files import read_json
 from ctseg.inference.engines import Engine, load_engine
 from ctseg.inference.predict import MEMORY_GIB, Progress, infer
-from ctseg.lungs.segment import plausible_lungs
+from ctseg.lungs.plausibility import plausible_lungs
 from ctseg.scans.nifti import read_nifti, write_nifti
 
 

@@ -17,8 +17,8 @@ from ctseg.network.settings import NetworkSettings
 from ctseg.preprocessing.preparation import Preparation
 
 METADATA_KEY = "ctseg"
-FORMAT = 5  # of the card; a reader refuses a newer one
-READABLE = (3, 4, 5)  # 3 has no provenance, 3 and 4 do not describe the network
+FORMAT = 6  # of the card; a reader refuses a newer one
+READABLE = (3, 4, 5, 6)  # 3 has no provenance, 3 and 4 do not describe the network, 3 to 5 have no `lungs`
 
 
 # Of convolutions, from the most exact on. On a GPU float32 is IEEE's; tf32 has 10 bits of mantissa in products.
@@ -53,6 +53,7 @@ class ModelCard:
     smallest and largest measures of the training scans, as of `quality_flags.measures_of`. `provenance` is the SHA-256
     of the file `provenance.json` that tells what the model was made from, empty where it is not told. `network` and
     `scaling` describe the network, so that it can be built anew for the weights in model.ts; None before format 5.
+    `lungs` is the method of `lungs.segment.segment_lungs` that a model of the region "lungs" was trained with.
     """
 
     labels: tuple[str, ...]
@@ -71,6 +72,7 @@ class ModelCard:
     provenance: str = ""
     network: NetworkSettings | None = None
     scaling: Scaling | None = None
+    lungs: str = "threshold"
 
     def to_json(self) -> str:
         """The card as it stands in the model file: sorted keys, so that equal cards are equal texts."""

@@ -11,7 +11,7 @@ from ctseg.inference.engines import Engine, mirrored
 from ctseg.inference.model_card import InferSettings, ModelCard
 from ctseg.inference.native_grid import Maps, to_native_grid
 from ctseg.inference.sliding_window import Tiling, large_windows, slabs, tiling
-from ctseg.lungs.segment import check_lungs, segment_lungs
+from ctseg.lungs.segment import segment_lungs
 from ctseg.masks.postprocessing import postprocess_and_measure
 from ctseg.preprocessing.preparation import BODY_HU, network_input, prepare_rows
 
@@ -144,9 +144,9 @@ def predict(
     lungs, lungs_facts, plausible = None, None, False
     if card.preparation.region == "lungs":
         step("lungs")
-        lungs = segment_lungs(image)
-        lungs_facts = {"source": "computed"} | check_lungs(lungs, image)
-        plausible = bool(lungs_facts["plausible"])
+        lungs, found = segment_lungs(image, card.lungs)
+        lungs_facts = {"source": "computed"} | found
+        plausible = bool(found["plausible"])
     step("network")
     maps = infer(
         image,

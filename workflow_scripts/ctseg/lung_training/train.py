@@ -1,0 +1,191 @@
+"""The lung network, made again: `python -m ctseg.lung_training.train FOLDER`, the same bytes on the same processor."""
+
+import argparse
+import logging
+import sys
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from ctseg.errors import InputError
+from ctseg.export.model_files import PACKAGES, export_onnx, window_bytes
+from ctseg.geometry.hounsfield import Scaling
+from ctseg.inference.model_card import InferSettings, ModelCard
+from ctseg.lung_training.bodies import draw_body
+from ctseg.lung_training.made_cases import MadeCase, central_cases, negative_cases, phantom_cases, real_cases
+from ctseg.lung_training.public_scans import CHESTS, WITHOUT_LUNGS
+from ctseg.lung_training.random_fields import SPACING_MM
+from ctseg.lung_training.real_bodies import read_checked
+from ctseg.lungs.network import SMALLEST_LUNG_CM3
+from ctseg.lungs.network_file import LUNG_NETWORK
+from ctseg.masks.postprocessing import PostprocessSettings
+from ctseg.network.architectures import SegmentationModel
+from ctseg.network.settings import NetworkSettings
+from ctseg.preprocessing.find_foreground import find_foreground
+from ctseg.preprocessing.preparation import Preparation
+from ctseg.training.losses import LossSettings
+from ctseg.training.patch_sampling import TrainingCase
+from ctseg.training.prepared_cases import run_identity, training_hash
+from ctseg.training.random_changes import AugmentSettings
+from ctseg.training.settings import TrainSettings
+from ctseg.training.trainer import Trainer
+
+SEED, VALIDATION_SEED = 1, 2
+FIRST, SECOND = (800, 0.004), (400, 0.003)  # steps and learning rate of both stages
+LABELS = ("right_lung", "left_lung")
+MOST_PLACES = 2000  # of a class and case that patches are centred on
+
+NETWORK = NetworkSettings(
+    architecture="dynunet",
+    channels=(16, 24, 40, 56),
+    residual_units=0,
+    norm="batch",
+    dropout=0.0,
+    stem_zyx=(2, 2, 2),
+    strides_zyx=((2, 2, 2),) * 3,
+    kernels_zyx=((3, 3, 3),) * 4,
+    exclusive=True,
+)
+
+
+def settings(steps: int, learning_rate: float) -> TrainSettings:
+    """How the network is trained."""
+    return TrainSettings(
+        steps=steps,
+        validate_every=200,
+        patience=100,
+        learning_rate=learning_rate,
+        warmup_steps=50,
+        optimiser="adamw",
+        schedule="cosine",
+        accumulate=1,
+        weight_decay=0.01,
+        ema_decay=0.99,
+        foreground_probability=0.6,
+        volume_exponent=0.5,
+        precision="float32",
+        data_on="disk",
+        on_oom="error",
+        freeze_encoder=False,
+        batch_size=2,
+        patch_zyx=(64, 80, 96),
+        spacing_xyz_mm=(SPACING_MM,) * 3,
+        scaling=Scaling(-1024.0, 600.0, -212.0, 812.0),
+        n_classes=len(LABELS),
+        seed=SEED,
+        network=NETWORK,
+        loss=LossSettings("dice_bce", 0.5, True, (1.0, 1.0), True),
+        augment=AugmentSettings(
+            flip_axes=(), rotate_degrees=12, tilt_degrees=12, scale=0.2, contrast=0.1, shift_hu=20, noise_hu=20
+        ),
+    )
+
+
+def training_cases(folder: Path) -> list[TrainingCase]:
+    """The cases to train on; the real ones among them are made from the public scans in `folder`."""
+    chests = [read_checked(folder, scan, with_lungs=True) for scan in CHESTS]
+    others = [read_checked(folder, scan, with_lungs=False) for scan in WITHOUT_LUNGS]
+    made = [
+        *phantom_cases(SEED, bodies=34, versions=2),
+        *real_cases(SEED, chests, versions=22),
+        *negative_cases(SEED, 20, others),
+    ]
+    return prepared(made, SEED)
+
+
+def hilar_cases(folder: Path) -> list[TrainingCase]:
+    """Cases with tumours of the hilum, which the second stage of the training adds."""
+    chests = [read_checked(folder, scan, with_lungs=True) for scan in CHESTS]
+    phantoms = [draw_body(np.random.default_rng([SEED, 6, number])) for number in range(16)]
+    return prepared([*central_cases(SEED, chests, 16), *central_cases(SEED + 1, phantoms, 2)], SEED + 10)
+
+
+def validation_cases() -> list[TrainingCase]:
+    """Phantoms of another seed, by which the best weights are chosen."""
+    return prepared(phantom_cases(VALIDATION_SEED, bodies=8, versions=1), VALIDATION_SEED)
+
+
+def prepared(made: list[MadeCase], seed: int) -> list[TrainingCase]:
+    """Cases as training reads them."""
+    return [
+        TrainingCase(
+            f"{seed}-{number:03}-{case.kind}",
+            case.image_zyx,
+            case.sides_zyx,
+            find_foreground(case.sides_zyx, len(LABELS), MOST_PLACES, seed),
+        )
+        for number, case in enumerate(made)
+    ]
+
+
+def card_of(trainer: Trainer, model: SegmentationModel) -> ModelCard:
+    """The card of the network, as of any model."""
+    used = trainer.settings
+    return ModelCard(
+        labels=LABELS,
+        preparation=Preparation(used.spacing_xyz_mm, (used.scaling.low_hu, used.scaling.high_hu), "body", 0.0),
+        patch_zyx=used.patch_zyx,
+        multiple_zyx=used.network.multiple_zyx,
+        window_bytes=window_bytes(model, used.patch_zyx),
+        infer=InferSettings("large", 0.25),
+        threshold=0.5,
+        postprocess=PostprocessSettings(SMALLEST_LUNG_CM3 * 1000, True, False),
+        n_networks=1,
+        training_cases=len(trainer.training),
+        training_hash=training_hash(list(trainer.training)),
+        versions={name: version(name) for name in PACKAGES},
+        network=used.network,
+        scaling=used.scaling,
+    )
+
+
+def train(
+    training: list[TrainingCase],
+    hilar: list[TrainingCase],
+    validation: list[TrainingCase],
+    stages: tuple[TrainSettings, TrainSettings],
+    out: Path,
+) -> None:
+    """Train in two stages, the second one with the hilar cases, too, and write the network as ONNX.
+
+    Checkpoints beside it resume a run that was cut short.
+    """
+    weights: dict[str, torch.Tensor] = {}
+    for number, (cases, used) in enumerate(zip((training, [*training, *hilar]), stages, strict=True), start=1):
+        identity = run_identity(training_hash(cases), used, f"stage {number}")
+        trainer = Trainer(cases, validation, used, identity, start=partial(_begin, weights))
+        trainer.run(out.with_suffix(f".checkpoint{number}"))
+        weights = trainer.best_weights
+    trainer.network.load_state_dict(weights)
+    model = SegmentationModel([trainer.network.eval()], used.scaling, used.network.exclusive).eval()
+    export_onnx(model, card_of(trainer, model), out)
+
+
+def _begin(weights: dict[str, torch.Tensor], network: nn.Module) -> None:
+    """Put the weights of the stage before into the network, where there was one."""
+    if weights:
+        network.load_state_dict(weights)
+
+
+def main() -> None:
+    """Read the command line, train, export."""
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("folder", type=Path, help="the public scans that docs/lung_field.md lists")
+    arguments.add_argument("--out", type=Path, default=LUNG_NETWORK, help="where to write the network")
+    given = arguments.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    # Another number of threads sums up in another order, which changes the last digits of the weights.
+    torch.set_num_threads(1)
+    try:
+        cases = training_cases(given.folder), hilar_cases(given.folder)
+    except InputError as error:
+        sys.exit(f"ctseg: {error}")
+    train(*cases, validation_cases(), (settings(*FIRST), settings(*SECOND)), given.out)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,105 @@
+"""The lung field by a small network: all that the pleura encloses, with what is sick in it, on a grid of 3 mm.
+
+The network is ctseg's own, made by `ctseg.lung_training`; its file lies beside this module. It sees the whole chest at
+once, since a lung that is full of fluid or tumour is told by what lies around it. One thread computes it, so that the
+same scan gives the same bytes on any number of cores.
+"""
+
+from pathlib import Path
+
+import cc3d
+import numpy as np
+from scipy import ndimage
+
+from ctseg.geometry.resample import bounding_box, grow_box, resample
+from ctseg.geometry.volume import AIR_HU, Grid, Volume
+from ctseg.lungs.coarse import FULL
+from ctseg.lungs.network_file import LUNG_NETWORK
+
+SPACING_MM = 3.0
+MULTIPLE = 16  # sizes of the network's input are multiples of it
+BODY_HU, BODY_MARGIN_MM = -500, 9.0  # around what is denser, thick and large
+WINDOW, SHARED = 160, 64  # slices that are computed at once, which bounds the memory, and that two windows share
+SMALLEST_LUNG_CM3 = 60.0
+SMALLER_PART = 0.15  # of the largest part of a side; what is smaller is no part of the lung
+
+
+def network_lungs(coarse: Volume, path: Path = LUNG_NETWORK) -> Volume:
+    """How far voxels of 3 mm lie in the lung field, uint8 of 0…`FULL`; 0 everywhere where no lung is found.
+
+    `coarse` is an image on the working grid, in HU.
+    """
+    grid = coarse.grid.with_spacing((SPACING_MM,) * 3)
+    image = resample(coarse, grid, fill=AIR_HU).voxels_zyx
+    share = np.zeros(grid.shape_zyx, np.uint8)
+    box = body_box(image, grid)
+    if box is not None:
+        share[box] = lung_share(probabilities(image[box], path), grid)
+    return Volume(share, grid)
+
+
+def body_box(image_zyx: np.ndarray, grid: Grid) -> tuple[slice, slice, slice] | None:
+    """The box around the largest solid part, with a margin; all slices, since lungs may be cut. None without any."""
+    solid = ndimage.grey_erosion((image_zyx > BODY_HU).astype(np.uint8), size=3)
+    parts = cc3d.connected_components(solid, connectivity=6)
+    sizes = np.bincount(parts.ravel())
+    sizes[0] = 0
+    box = bounding_box(parts == sizes.argmax()) if sizes.any() else None
+    if box is None:
+        return None
+    _, y, x = grow_box(box, BODY_MARGIN_MM + SPACING_MM, grid)
+    return slice(0, image_zyx.shape[0]), y, x
+
+
+def probabilities(image_zyx: np.ndarray, path: Path) -> np.ndarray:
+    """Probabilities of the right and the left lung, float32 [2, z, y, x], of float32 HU on the network's grid.
+
+    A long scan is computed in windows of slices; each of them gives the half of what it shares that is nearer to it.
+    """
+    import onnxruntime as ort  # 0.2 s
+
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    slices = image_zyx.shape[0]
+    found = np.empty((2, *image_zyx.shape), np.float32)
+    starts = range(0, max(1, slices - SHARED), WINDOW - SHARED)
+    for start in starts:
+        stop = min(start + WINDOW, slices)
+        first = start + SHARED // 2 if start else 0
+        window = _padded(image_zyx[start:stop])
+        part = session.run(None, {"hu": window[None, None]})[0][0]
+        _, height, width = image_zyx.shape
+        found[:, first:stop] = part[:, first - start : stop - start, :height, :width]
+    return found
+
+
+def _padded(image_zyx: np.ndarray) -> np.ndarray:
+    """The image with air behind its ends, to sizes that the network takes."""
+    ends = [(0, -size % MULTIPLE) for size in image_zyx.shape]
+    return np.pad(image_zyx, ends, constant_values=AIR_HU)
+
+
+def lung_share(probabilities_czyx: np.ndarray, grid: Grid) -> np.ndarray:
+    """From probabilities of both lungs to how far voxels lie in the field, uint8 of 0…`FULL`, without small parts."""
+    total = probabilities_czyx.sum(axis=0)
+    right = probabilities_czyx[0] >= probabilities_czyx[1]
+    field = np.zeros(total.shape, bool)
+    for side in (right, ~right):
+        field |= _parts_of_a_lung((total >= 0.5) & side, grid)
+    # Around the field the probability falls off; it is kept there, so that the surface lies between the voxels.
+    near = ndimage.binary_dilation(field, iterations=2)
+    share = np.rint(total * FULL).astype(np.uint8)
+    share[~near] = 0
+    share[near & ~field] = np.minimum(share[near & ~field], FULL // 2 - 1)
+    share[field] = np.maximum(share[field], FULL // 2)
+    return share
+
+
+def _parts_of_a_lung(mask: np.ndarray, grid: Grid) -> np.ndarray:
+    """The parts of one lung's mask that are large enough, with their holes filled."""
+    parts = cc3d.connected_components(mask, connectivity=6)
+    volumes_cm3 = np.bincount(parts.ravel()) * grid.voxel_volume_mm3 / 1000
+    volumes_cm3[0] = 0
+    keep = np.flatnonzero(volumes_cm3 >= max(SMALLEST_LUNG_CM3, SMALLER_PART * volumes_cm3.max()))
+    return ndimage.binary_fill_holes(np.isin(parts, keep)) if keep.size else np.zeros_like(mask)

@@ -1,0 +1,5 @@
+"""Where the lung network lies."""
+
+from pathlib import Path
+
+LUNG_NETWORK = Path(__file__).with_name("lung_network.onnx")
