@@ -2,7 +2,6 @@
 
 import functools
 import io
-import re
 import threading
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
@@ -20,6 +19,7 @@ from page import OF_SOFTWARE_GL, WIDTHS
 from real_data import real_data
 from serving.page.texts import TEXTS
 from serving.page.view import document, scene
+from viewer import at, colours, drag, picture, place_at, show, told
 
 __all__ = ["chromium"]  # a fixture
 OF_READING = ("Canvas2D: Multiple readback",)  # by the tests
@@ -109,46 +109,6 @@ def page(chromium, lesions, request):
     page.close()
 
 
-def told(page):
-    """Value in HU, place in mm, level and width that the viewer tells."""
-    value, place, window = (page.locator(f"[data-told={name}]").inner_text() for name in ("value", "place", "window"))
-    numbers = [float(number) for number in re.findall(r"-?\d+\.?\d*", place)]
-    return int(value.removesuffix(" HU")), np.array(numbers), [int(n) for n in re.findall(r"-?\d+", window)]
-
-
-def at(page, across, down):
-    """A point of the viewer in pixels of the page, by its share of width and height."""
-    box = page.locator("#full").bounding_box()
-    return box["x"] + across * box["width"], box["y"] + down * box["height"]
-
-
-def place_at(page, across, down):
-    """The place in mm that the viewer tells of a point."""
-    page.mouse.move(*at(page, across, down), steps=2)
-    page.evaluate("new Promise(requestAnimationFrame)")
-    return told(page)[1]
-
-
-def show(page, view):
-    """Choose a view, and wait until the picture has its size."""
-    page.locator("#view").select_option(view)
-    page.wait_for_timeout(500)
-
-
-def drag(page, start, stop, button="left"):
-    page.mouse.move(*at(page, *start))
-    page.mouse.down(button=button)
-    page.mouse.move(*at(page, *[(a + b) / 2 for a, b in zip(start, stop, strict=True)]))
-    page.mouse.move(*at(page, *stop))
-    page.mouse.up(button=button)
-
-
-def picture(page):
-    page.mouse.move(1, 1)
-    page.wait_for_timeout(300)
-    return page.locator("#full").screenshot()
-
-
 def test_value_and_place_under_the_pointer_are_those_of_the_scan(page):
     image = two_lesions()[0]
     show(page, "view_all")
@@ -228,22 +188,6 @@ def test_rows_keys_and_wheel_move_the_cross(page):
     np.testing.assert_allclose(told(page)[1] - before, [0, 0, image.grid.spacing_xyz_mm[2]], atol=0.11)
     page.keyboard.press("m")  # a key that NiiVue takes for itself
     assert page.evaluate("full.viewer.opts.dragMode") == 0
-
-
-def colours(page):
-    """How many pixels of the outlines are orange, sky blue, and white with hardly a colour."""
-    return page.evaluate(
-        """() => { const canvas = document.querySelectorAll("#full canvas")[1];
-        const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
-        const found = { orange: 0, sky: 0, white: 0 };
-        for (let at = 0; at < data.length; at += 4) {
-          if (data[at + 3] < 120) continue;
-          if (data[at] > 200 && data[at + 2] < 120) found.orange++;
-          else if (data[at] < 120 && data[at + 2] > 200) found.sky++;
-          else if (data[at] > 240 && data[at + 2] > 240) found.white++;
-        }
-        return found; }"""
-    )
 
 
 def test_outlines_of_segmentation_and_own_label_and_areas(page):
