@@ -27,7 +27,7 @@ def test_two_trainings_give_the_same_file(tmp_path):
     used = replace(used, patch_zyx=(32, 32, 32), validate_every=2, network=replace(used.network, channels=(4, 4, 4, 4)))
     files = [tmp_path / name for name in ("first.onnx", "second.onnx")]
     for path in files:
-        train(cases, cases[:1], cases, (used, used), path)
+        train(cases, cases[:1], cases, (used, used), path, tmp_path / path.stem)
     assert files[0].read_bytes() == files[1].read_bytes()
     card = card_of(files[0])
     assert card.labels == LABELS

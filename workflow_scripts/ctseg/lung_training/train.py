@@ -149,16 +149,17 @@ def train(
     validation: list[TrainingCase],
     stages: tuple[TrainSettings, TrainSettings],
     out: Path,
+    work: Path,
 ) -> None:
     """Train in two stages, the second one with the hilar cases, too, and write the network as ONNX.
 
-    Checkpoints beside it resume a run that was cut short.
+    Checkpoints in the folder `work` resume a run that was cut short.
     """
     weights: dict[str, torch.Tensor] = {}
     for number, (cases, used) in enumerate(zip((training, [*training, *hilar]), stages, strict=True), start=1):
         identity = run_identity(training_hash(cases), used, f"stage {number}")
         trainer = Trainer(cases, validation, used, identity, start=partial(_begin, weights))
-        trainer.run(out.with_suffix(f".checkpoint{number}"))
+        trainer.run(work / f"stage{number}" / "checkpoint.pt")
         weights = trainer.best_weights
     trainer.network.load_state_dict(weights)
     model = SegmentationModel([trainer.network.eval()], used.scaling, used.network.exclusive).eval()
@@ -176,6 +177,7 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("folder", type=Path, help="the public scans that docs/lung_field.md lists")
     arguments.add_argument("--out", type=Path, default=LUNG_NETWORK, help="where to write the network")
+    arguments.add_argument("--work", type=Path, default=Path("results/lung_network"), help="folder of checkpoints")
     given = arguments.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     # Another number of threads sums up in another order, which changes the last digits of the weights.
@@ -184,7 +186,7 @@ def main() -> None:
         cases = training_cases(given.folder), hilar_cases(given.folder)
     except InputError as error:
         sys.exit(f"ctseg: {error}")
-    train(*cases, validation_cases(), (settings(*FIRST), settings(*SECOND)), given.out)
+    train(*cases, validation_cases(), (settings(*FIRST), settings(*SECOND)), given.out, given.work)
 
 
 if __name__ == "__main__":
