@@ -165,7 +165,7 @@ DESCRIPTIONS = {
     408: "The upload took too long",
     409: "The job has no result: it has not ended, failed, or was cancelled",
     413: "Too large: bytes, bytes when decompressed, files, or voxels",
-    415: "No NIfTI and no zip, by its content",
+    415: "No NIfTI, NRRD, MHA, DICOM or zip, by its content",
     422: "Damaged, dangerous, or no single 3-D scan; or a parameter that cannot be read",
     429: "All places are taken: come back after Retry-After seconds",
     502: "The DICOMweb server cannot be reached, or does not do what was asked",

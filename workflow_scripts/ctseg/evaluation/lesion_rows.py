@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from scipy.ndimage import find_objects
 
+from ctseg.digits import four_decimals
 from ctseg.evaluation.lesion_detection import match_lesions
 from ctseg.geometry.volume import Volume
 from ctseg.masks.components import label_components, measure_components
@@ -14,7 +15,7 @@ FOUND, MISSED, FALSE = "found", "missed", "false"
 LESION_COLUMNS = dict.fromkeys(["case", "split", "fold", "label"], "") | {
     "lesion": "d",
     "state": "",
-    "volume_cm3": ".4f",
+    "volume_cm3": four_decimals,
     "diameter_mm": ".2f",
     "x_mm": ".2f",
     "y_mm": ".2f",

@@ -4,26 +4,25 @@ This runs at every start of the workflow, before anything else, so it imports li
 """
 
 # Plain strings instead of Path: three times as fast for thousands of cases at every start.
-# ruff: noqa: PTH110, PTH111, PTH118, PTH120
+# ruff: noqa: PTH110, PTH111, PTH118
 
-import csv
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from ctseg.catalogue.archives import ARCHIVES
 from ctseg.errors import ConfigError
 from ctseg.phantom.cases import phantom_case, phantom_label_name
 from ctseg.study.archives import archive_columns
+from ctseg.study.case_table import PATHS, Row, table_rows
 from ctseg.study.corrections import Correction, find_corrections
 from ctseg.study.path_patterns import Folders, find_paths
 from ctseg.study.pseudonyms import safe_names
 from ctseg.study.schema import Schema, find_problems, read_schema, show
 
 MOST_PROBLEMS_SHOWN = 30  # a disk that is not mounted makes one a case
-PATHS = ("image", "label", "lungs")  # the columns that hold paths
 
 
 @dataclass(frozen=True)
@@ -61,13 +60,6 @@ class Case:
         return self.correction.replaces or self.label if self.correction else self.label
 
 
-class Row(NamedTuple):
-    """A case as it was found: where, for messages, and its columns, without empty ones."""
-
-    where: str
-    columns: dict[str, str]
-
-
 def find_cases(
     cases_config: dict[str, Any],
     root: str | Path,
@@ -88,7 +80,7 @@ def find_cases(
     if source == "phantom":
         rows = _phantom_rows(cases_config["phantom"]["patients"], str(phantom_folder))
     elif source == "table":
-        rows = list(_table_rows(cases_config["table"], str(root), schema, groups, problems))
+        rows = list(table_rows(cases_config["table"], str(root), schema, groups, problems))
     elif source in ARCHIVES:
         found = archive_columns(source, cases_config["folder"], str(root), labels)
         rows = [Row(columns["image"], columns) for columns in found]
@@ -144,51 +136,6 @@ def _phantom_rows(patients: int, folder: str) -> list[Row]:
         paths = {"image": f"{folder}/{name}/dicom", "label": f"{folder}/{name}/{phantom_label_name(index)}"}
         rows.append(Row(name, {"case": name, **paths}))
     return rows
-
-
-def _table_rows(table: str, root: str, schema: Schema, groups: Sequence[str], problems: list[str]) -> Iterator[Row]:
-    """One row a line of the TSV file, with the known columns alone and paths that start at `root`."""
-    table = os.path.expanduser(table)
-    lines = _table_lines(table, root)
-    _, header = next(lines, (0, []))
-    known = [*schema["properties"], *groups]
-    problems += [f"{table}: {fault}" for fault in _header_faults(header, known, [*schema["required"], *groups])]
-    if not set(schema["required"]) <= set(header):
-        return
-    folder = os.path.dirname(table)
-    for number, cells in lines:
-        if any(cells[len(header) :]):
-            problems.append(f"{table}, line {number}: has {len(cells)} cells, but the header has {len(header)}")
-        columns = {name: cell for name, cell in zip(header, cells, strict=False) if cell and name in known}
-        for name in set(PATHS) & set(columns):
-            columns[name] = os.path.normpath(os.path.join(folder, os.path.expanduser(columns[name])))
-        yield Row(f"{table}, line {number}", columns)
-
-
-def _table_lines(table: str, root: str) -> Iterator[tuple[int, list[str]]]:
-    """The number and the cells of each line that is neither empty nor a comment."""
-    try:
-        lines = Path(root, table).read_text(encoding="utf-8-sig").splitlines()
-        for number, line in enumerate(lines, start=1):
-            if line.strip() and not line.startswith("#"):
-                yield number, [cell.strip() for cell in next(csv.reader([line], delimiter="\t"))]
-    except (OSError, UnicodeDecodeError, csv.Error):
-        raise ConfigError(f"cases.table: {table} does not exist or is not a table in UTF-8 text") from None
-
-
-def _header_faults(header: list[str], known: list[str], required: list[str]) -> Iterator[str]:
-    """A column that is missing, stands twice, or is a misspelt one: a label column that is not read would be silent."""
-    from difflib import get_close_matches
-
-    for name in required:
-        if name not in header:
-            yield f"the column {name} is missing in the first line; columns are separated by tabs"
-    for name in sorted({name for name in header if name in known and header.count(name) > 1}):
-        yield f"the column {name} stands there twice"
-    for name in header:
-        close = get_close_matches(name.lower(), known, n=1, cutoff=0.8)
-        if name not in known and close and close[0] not in header:
-            yield f"the column {show(name)} is not known; did you mean {close[0]}?"
 
 
 def _pattern_rows(image: str, label: str | None, root: str, problems: list[str]) -> Iterator[Row]:
