@@ -3,6 +3,10 @@
 from functools import cache
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("any machine", deadline=None)  # how long an example takes says nothing on a busy machine
+settings.load_profile("any machine")
 
 
 def pytest_addoption(parser):

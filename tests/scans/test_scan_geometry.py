@@ -161,7 +161,7 @@ def test_a_scan_that_no_machine_holds_is_refused_before_memory_is_taken(tmp_path
         read_scan(path)
     run = ctseg("predict", model_folder / "model.onnx", path, "-o", tmp_path / "out.nii")
     assert run.returncode == 1
-    assert run.stderr.startswith("ctseg: a volume of 65530.0 GiB does not fit")
+    assert "\nctseg: a volume of 65530.0 GiB does not fit" in run.stderr
     assert "Traceback" not in run.stderr
 
 
