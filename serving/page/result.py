@@ -46,6 +46,7 @@ def show_progress(token: str, texts: Texts) -> None:
     run = RUNS.get(token)
     if run is None or run.state is not State.RUNNING:
         st.rerun()
+        return  # for type checkers without Streamlit
     st.write(f"**{plain(title(run, texts))}**")
     st.progress(run.fraction, texts[run.step])
     if st.button(texts["cancel"], key="cancel"):
