@@ -10,7 +10,8 @@ import streamlit as st
 
 from ctseg.errors import InputError
 from serving.page import models
-from serving.page.choices import SOURCES, Choice, belongs, model_control, note_series, scan_control
+from serving.page.choice import Choice, belongs
+from serving.page.controls import SOURCES, model_control, note_series, scan_control
 from serving.page.problems import error_in
 from serving.page.result import TOKEN, describe, show_failure, show_progress, show_result
 from serving.page.runs import RUNS, Run, State

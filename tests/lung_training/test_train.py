@@ -20,6 +20,7 @@ def one_thread():
     torch.set_num_threads(before)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("one_thread")
 def test_two_trainings_give_the_same_file(tmp_path):
     cases = prepared(phantom_cases(8, bodies=1, versions=3), 8)

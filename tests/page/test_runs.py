@@ -7,7 +7,7 @@ import pytest
 
 from ctseg.errors import InputError
 from serving.model_facts import ModelFacts
-from serving.page.choices import Choice, belongs
+from serving.page.choice import Choice, belongs
 from serving.page.runs import Key, Names, Runs, State
 from serving.page.work import Asked, Shown, Upload
 

@@ -65,9 +65,12 @@ def test_validation_without_any_target_is_an_error_for_people(tmp_path):
             "loss": replace(SETTINGS.loss, exclusive=True),
             "network": NetworkSettings((4, 8), 1, "instance", 0.0, *LEVELS, exclusive=True),
         },
-        {"network": NetworkSettings((4, 8, 8), 0, "instance", 0.0, *DEEPER, "dynunet", deep_supervision=True)},
+        pytest.param(  # a step of it takes six times as long
+            {"network": NetworkSettings((4, 8, 8), 0, "instance", 0.0, *DEEPER, "dynunet", deep_supervision=True)},
+            marks=pytest.mark.slow,
+        ),
         {"network": NetworkSettings((8, 16), 1, "group", 0.0, *LEVELS, "segresnet")},
-        {"precision": "bfloat16"},
+        pytest.param({"precision": "bfloat16"}, marks=pytest.mark.slow),
     ],
 )
 def test_each_choice_changes_the_weights_and_resumes_exactly(changes, tmp_path):
