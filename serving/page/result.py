@@ -9,7 +9,7 @@ import streamlit as st
 
 from ctseg.digits import two_decimals
 from serving.model_facts import ModelFacts
-from serving.page.choices import EXAMPLE, Texts, series_words
+from serving.page.controls import EXAMPLE, Texts, series_words
 from serving.page.problems import caution_in, error_in
 from serving.page.runs import RUNS, Run, State
 from serving.page.view import document
