@@ -37,9 +37,9 @@ def result(page, ball_zip):
 def gone(page):
     """Wait until no part of a result is there: heading, viewer, downloads, address."""
     page.get_by_role("heading", name="ct.zip").wait_for(state="detached")
-    assert page.locator("iframe").count() == 0
-    assert page.get_by_role("button", name="Download").count() == 0
     page.wait_for_url(lambda url: "result=" not in url)
+    page.locator("iframe").wait_for(state="detached")
+    assert page.get_by_role("button", name="Download").count() == 0
 
 
 def choose_model(page, name="other.onnx"):

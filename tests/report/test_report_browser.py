@@ -2,8 +2,10 @@
 
 import pytest
 
+from browser import chromium
 from studies import TINY, snakemake
 
+__all__ = ["chromium"]  # a fixture
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
 
 
@@ -70,7 +72,8 @@ def test_a_case_leads_to_its_picture(page):
         "return box.top < window.innerHeight && box.bottom > 0; }",
         arg=name,
     )
-    assert page.evaluate("(name) => document.querySelector(`[id='case-${name}'] img`).naturalWidth > 300", name)
+    wide = "(name) => document.querySelector(`[id='case-${name}'] img`).naturalWidth > 300"  # loaded once it is in view
+    page.wait_for_function(wide, arg=name)
 
 
 def shown(page):
