@@ -60,16 +60,21 @@ def test_validation_without_any_target_is_an_error_for_people(tmp_path):
         {"optimiser": "sgd", "schedule": "poly"},
         {"accumulate": 2},
         {"loss": replace(SETTINGS.loss, name="dice_focal", batch_dice=False)},
-        {"loss": replace(SETTINGS.loss, name="tversky_bce"), "ema_decay": 0.0},
-        {
-            "loss": replace(SETTINGS.loss, exclusive=True),
-            "network": NetworkSettings((4, 8), 1, "instance", 0.0, *LEVELS, exclusive=True),
-        },
+        pytest.param({"loss": replace(SETTINGS.loss, name="tversky_bce"), "ema_decay": 0.0}, marks=pytest.mark.slow),
+        pytest.param(
+            {
+                "loss": replace(SETTINGS.loss, exclusive=True),
+                "network": NetworkSettings((4, 8), 1, "instance", 0.0, *LEVELS, exclusive=True),
+            },
+            marks=pytest.mark.slow,
+        ),
         pytest.param(  # a step of it takes six times as long
             {"network": NetworkSettings((4, 8, 8), 0, "instance", 0.0, *DEEPER, "dynunet", deep_supervision=True)},
             marks=pytest.mark.slow,
         ),
-        {"network": NetworkSettings((8, 16), 1, "group", 0.0, *LEVELS, "segresnet")},
+        pytest.param(
+            {"network": NetworkSettings((8, 16), 1, "group", 0.0, *LEVELS, "segresnet")}, marks=pytest.mark.slow
+        ),
         pytest.param({"precision": "bfloat16"}, marks=pytest.mark.slow),
     ],
 )
