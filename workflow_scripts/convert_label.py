@@ -1,5 +1,6 @@
 """Convert a label of any accepted format to classes 1…n on the grid of its converted image, with facts beside it."""
 
+from ctseg.errors import InputError
 from ctseg.files import read_json, write_json
 from ctseg.labels.correction import as_segmented, correction_facts
 from ctseg.labels.read_label import LabelSettings, read_label
@@ -29,8 +30,11 @@ with job(snakemake) as log:
     else:
         # What the scan's facts tell is how the label of before relates to it; a correction lies on its voxels or not.
         label = read_label(source.label, as_segmented(settings), grid, source.image, series_uid)
-        drawn = source.get("replaced")
-        before = read_label(drawn, settings, grid, source.image, series_uid, relation) if drawn else None
+        drawn, before = source.get("replaced"), None
+        try:
+            before = read_label(drawn, settings, grid, source.image, series_uid, relation) if drawn else None
+        except InputError as error:  # which may be why it was corrected
+            log.warning("the label of before is not compared with its correction: %s", error)
         facts = label.facts | {"correction": correction_facts(label, before, list(settings.labels), who)}
     write_nifti(label, snakemake.output.label)
     write_json(snakemake.output.facts, facts)

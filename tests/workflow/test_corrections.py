@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import SimpleITK as sitk
 
+from ctseg.phantom.cases import phantom_label_name
 from ctseg.scans.nifti import read_nifti, write_nifti
 from studies import TINY, merged, planned, snakemake
 
@@ -56,6 +57,19 @@ def test_a_corrected_mask_is_the_label_from_then_on(folder):
         in (results / "labels.txt").read_text()
     )
     assert planned(folder, STUDY, "--", *TARGETS) == set()
+
+
+def test_a_correction_replaces_a_label_that_cannot_be_read(folder):
+    results = folder / "results/s"
+    broken = results / "phantom/phantom-001" / phantom_label_name(1)
+    was = broken.read_bytes()
+    broken.write_bytes(was[: len(was) // 2])
+    run = snakemake(folder, STUDY, "--forcerun", "convert_label", "--", "results/s/labels/phantom-001.nii.gz")
+    broken.write_bytes(was)
+    assert run.returncode == 0, run.stdout
+    assert "the label of before is not compared with its correction" in run.stdout
+    facts = json.loads((results / "labels/phantom-001.json").read_text())["correction"]
+    assert (facts["by"], facts["labels"]) == ("reader-2", {})
 
 
 def test_a_correction_of_no_case_stops_the_study(folder):
