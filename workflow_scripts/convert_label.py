@@ -33,8 +33,8 @@ with job(snakemake) as log:
         drawn, before = source.get("replaced"), None
         try:
             before = read_label(drawn, settings, grid, source.image, series_uid, relation) if drawn else None
-        except InputError as error:  # which may be why it was corrected
-            log.warning("the label of before is not compared with its correction: %s", error)
+        except InputError:  # which may be why it was corrected; the sentence may hold a path, and is not for the log
+            log.warning("the label of before cannot be read: its correction is used, and not compared with it")
         facts = label.facts | {"correction": correction_facts(label, before, list(settings.labels), who)}
     write_nifti(label, snakemake.output.label)
     write_json(snakemake.output.facts, facts)

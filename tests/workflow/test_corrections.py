@@ -67,7 +67,8 @@ def test_a_correction_replaces_a_label_that_cannot_be_read(folder):
     run = snakemake(folder, STUDY, "--forcerun", "convert_label", "--", "results/s/labels/phantom-001.nii.gz")
     broken.write_bytes(was)
     assert run.returncode == 0, run.stdout
-    assert "the label of before is not compared with its correction" in run.stdout
+    assert "the label of before cannot be read: its correction is used" in run.stdout
+    assert broken.name not in (results / "logs/convert_label/phantom-001.log").read_text()
     facts = json.loads((results / "labels/phantom-001.json").read_text())["correction"]
     assert (facts["by"], facts["labels"]) == ("reader-2", {})
 
