@@ -16,26 +16,32 @@ STUDY = merged(TINY, {"study": "s", "cases": {"corrections": "fixed"}})
 TARGETS = ["results/s/labels.tsv", "results/s/labels.txt"]
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+@pytest.fixture
+def folder(tmp_path):
     """A study whose labels are converted and tabulated, without a correction."""
-    folder = tmp_path_factory.mktemp("corrected")
-    run = snakemake(folder, merged(STUDY, {"cases": {"corrections": None}}), "--", *TARGETS)
+    run = snakemake(tmp_path, merged(STUDY, {"cases": {"corrections": None}}), "--", *TARGETS)
     assert run.returncode == 0, run.stdout
-    (folder / "fixed").mkdir()
-    return folder
+    (tmp_path / "fixed").mkdir()
+    return tmp_path
+
+
+def correct(folder):
+    """phantom-001 corrected as an editor writes it, in a grid of its own making; returns its voxels (z, y, x)."""
+    converted = folder / "results/s/labels/phantom-001.nii.gz"
+    more_zyx = read_nifti(converted).voxels_zyx.copy()
+    more_zyx[:2] = 1
+    corrected = sitk.GetImageFromArray(more_zyx)
+    corrected.CopyInformation(sitk.ReadImage(str(converted)))
+    sitk.WriteImage(corrected, str(folder / "fixed/phantom-001.nrrd"))
+    (folder / "fixed/corrections.tsv").write_text("case\tby\tcomment\nphantom-001\treader-2\tmissed at the base\n")
+    return more_zyx
 
 
 def test_a_corrected_mask_is_the_label_from_then_on(folder):
     results = folder / "results/s"
     label = read_nifti(results / "labels/phantom-001.nii.gz")
-    more = label.voxels_zyx.copy()
-    more[:2] = 1
-    corrected = sitk.GetImageFromArray(more)  # as an editor writes it: a grid of its own making, named segments
-    corrected.CopyInformation(sitk.ReadImage(str(results / "labels/phantom-001.nii.gz")))
-    sitk.WriteImage(corrected, str(folder / "fixed/phantom-001.nrrd"))
+    more = correct(folder)
     write_nifti(read_nifti(results / "labels/phantom-002.nii.gz"), folder / "fixed/phantom-002.nii.gz")
-    (folder / "fixed/corrections.tsv").write_text("case\tby\tcomment\nphantom-001\treader-2\tmissed at the base\n")
 
     jobs = planned(folder, STUDY, "--", *TARGETS)
     assert jobs == {"convert_label", "tabulate_cohort"}
@@ -61,11 +67,10 @@ def test_a_corrected_mask_is_the_label_from_then_on(folder):
 
 def test_a_correction_replaces_a_label_that_cannot_be_read(folder):
     results = folder / "results/s"
+    correct(folder)
     broken = results / "phantom/phantom-001" / phantom_label_name(1)
-    was = broken.read_bytes()
-    broken.write_bytes(was[: len(was) // 2])
+    broken.write_bytes(broken.read_bytes()[: broken.stat().st_size // 2])
     run = snakemake(folder, STUDY, "--forcerun", "convert_label", "--", "results/s/labels/phantom-001.nii.gz")
-    broken.write_bytes(was)
     assert run.returncode == 0, run.stdout
     assert "the label of before cannot be read: its correction is used" in run.stdout
     assert broken.name not in (results / "logs/convert_label/phantom-001.log").read_text()
@@ -76,7 +81,6 @@ def test_a_correction_replaces_a_label_that_cannot_be_read(folder):
 def test_a_correction_of_no_case_stops_the_study(folder):
     (folder / "fixed/phantom-009.nii.gz").touch()
     run = snakemake(folder, STUDY, "--", *TARGETS)
-    (folder / "fixed/phantom-009.nii.gz").unlink()
     assert run.returncode != 0
     assert "fixed/phantom-009.nii.gz: no case has this name" in run.stdout
     assert "Traceback" not in run.stdout
