@@ -58,7 +58,8 @@ rule export_model:
             margin_mm=config["plan"]["margin_mm"],
             network=config["network"],
             seed=config["seed"],
-            training_cases=STUDY.in_split("train"),
+            patients=STUDY.patients(STUDY.in_split("train")),
+            phantom=STUDY.of_phantoms,
         ),
         code=code("export_model.py"),
     message:

@@ -26,7 +26,8 @@ rule export_fold:
             labels=LABELS,
             margin_mm=config["plan"]["margin_mm"],
             network=config["network"],
-            training_cases=STUDY.in_split("train"),
+            patients=STUDY.patients(STUDY.in_split("train")),
+            phantom=STUDY.of_phantoms,
         ),
         code=code("export_fold.py"),
     message:

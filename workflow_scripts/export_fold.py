@@ -3,7 +3,6 @@
 from ctseg.export.model_files import build_model, export_onnx, export_torchscript, model_card, read_weights
 from ctseg.files import read_json
 from ctseg.inference.model_card import REFERENCE
-from ctseg.jobs.refusals import trainable
 from ctseg.training.settings import network_settings, scaling_of
 from job import job
 
@@ -12,7 +11,6 @@ NO_POSTPROCESSING = {"threshold": 0.5, "min_volume_mm3": 0.0, "keep_largest": Fa
 
 with job(snakemake) as log:
     params, decisions = snakemake.params.settings, read_json(snakemake.input.plan)
-    params = params | {"training_cases": len(trainable(params["training_cases"], decisions, "that was trained on"))}
     weights = read_weights(snakemake.input.weights)
     settings = network_settings(params["network"], decisions)
     model = build_model(weights, settings, len(params["labels"]), scaling_of(decisions))

@@ -18,7 +18,6 @@ from job import job
 
 with job(snakemake) as log:
     params, decisions = snakemake.params.settings, read_json(snakemake.input.plan)
-    params = params | {"training_cases": len(trainable(params["training_cases"], decisions, "that was trained on"))}
     torch.set_num_threads(snakemake.threads)
     postprocessing = values_of(read_json(snakemake.input.postprocessing))
     infer = settings_from(values_of(read_json(snakemake.input.inference)), InferSettings)

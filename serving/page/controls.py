@@ -1,7 +1,7 @@
 """The controls of the page."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import streamlit as st
@@ -11,12 +11,12 @@ from serving.page.choice import Choice
 from serving.page.inputs import SeriesRow, Upload, digest_of, scan_name
 from serving.page.models import facts_of, name_of
 from serving.page.runs import Key, Run
+from serving.page.texts import Texts
 from serving.page.work import Asked
 from serving.settings import Settings
 
 EXAMPLE = "example"
 SOURCES = (EXAMPLE, "upload", "folder")
-Texts = Mapping[str, str]
 
 
 def model_control(paths: Sequence[Path], texts: Texts, busy: bool) -> tuple[Path, ModelFacts]:

@@ -9,7 +9,10 @@ ENGLISH = {
     "scans": "{count} scans",
     "phantoms_one": "1 made-up phantom",
     "phantoms": "{count} made-up phantoms",
-    "origin": "Of whom these are is not told: the file provenance.json does not lie beside the model.",
+    "patients_one": "1 patient",
+    "patients": "{count} patients",
+    "of_patients": "{scans} of {patients}",
+    "origin": "The model file is of an older version of ctseg and does not tell of whom these scans are.",
     "research": "Research software, no medical device: its results need the eye of somebody who can read the scan.",
     "lead": "The scan is segmented on this machine, and nothing is sent elsewhere. Its result stays in memory for an "
     "hour at most, under the address of this page; nothing stays on the disk.",

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import streamlit as st
 
+from ctseg.file_hash import sha256_of
 from ctseg.inference.engines import Engine, load_engine
-from serving.model_facts import ModelFacts, model_facts
+from serving.model_facts import ModelFacts
 
 
 def given() -> list[Path]:
@@ -46,4 +47,4 @@ def _engine(path: str, changed: float) -> Engine:
 @st.cache_resource(show_spinner=False)
 def _facts(path: str, name: str, changed: float) -> ModelFacts:
     """The facts of a model file, cached as its engine is."""
-    return model_facts(Path(path), _engine(path, changed).card, name)
+    return ModelFacts(name, _engine(path, changed).card, sha256_of(path))

@@ -9,9 +9,10 @@ import streamlit as st
 
 from ctseg.digits import two_decimals
 from serving.model_facts import ModelFacts
-from serving.page.controls import EXAMPLE, Texts, series_words
+from serving.page.controls import EXAMPLE, series_words
 from serving.page.problems import caution_in, error_in
 from serving.page.runs import RUNS, Run, State
+from serving.page.texts import Texts, training_data
 from serving.page.view import document
 from serving.page.work import Shown
 
@@ -28,16 +29,15 @@ def plain(text: str) -> str:
 
 def describe(facts: ModelFacts, texts: Texts) -> None:
     """Which model runs, its targets, and what it was trained on; of a toy that it is one, before all else."""
-    things = "phantoms" if facts.phantom else "scans"
-    count = facts.training_cases
-    cases = texts[f"{things}_one"] if count == 1 else texts[things].format(count=count)
-    told = texts["toy" if facts.phantom else "about"]
-    sentence = told.format(name=plain(facts.name), targets=plain(", ".join(facts.targets)), cases=cases)
-    if facts.phantom:
+    card = facts.card
+    told = texts["toy" if card.phantom else "about"]
+    targets, cases = plain(", ".join(card.labels)), training_data(card, texts)
+    sentence = told.format(name=plain(facts.name), targets=targets, cases=cases)
+    if card.phantom:
         st.warning(sentence)
         st.write(texts["research"])
     else:
-        st.write(sentence, texts["origin"] if facts.phantom is None else "", texts["research"])
+        st.write(sentence, texts["origin"] if card.phantom is None else "", texts["research"])
 
 
 @st.fragment(run_every=POLL_SECONDS)

@@ -141,6 +141,11 @@ class Model(ModelName):
     labels: list[str] = Field(examples=[["nodule"]])
     region: str = Field(examples=["lungs"])
     training_cases: int = Field(examples=[24])
+    training_patients: int = Field(examples=[20], description="0 where the model file does not tell it")
+    phantom: bool | None = Field(
+        examples=[False],
+        description="whether it was trained on phantoms; null where the model file does not tell it",
+    )
     networks: int = Field(examples=[5], description="whose probabilities are averaged")
     use: str = USE
     card: dict[str, Any]

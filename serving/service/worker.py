@@ -76,6 +76,8 @@ class Loaded:
             "labels": list(card.labels),
             "region": card.preparation.region,
             "training_cases": card.training_cases,
+            "training_patients": card.training_patients,
+            "phantom": card.phantom,
             "networks": card.n_networks,
             "card": json.loads(card.to_json()),
             "engine": self.engine.name,

@@ -32,12 +32,13 @@ def test_training_network_and_postprocessing_are_told():
     card = replace(
         CARD,
         training_cases=24,
+        training_patients=20,
         n_networks=5,
         trained_on={"pixel_spacing_mm": [0.7, 0.9766], "slice_spacing_mm": [3.0, 3.0]},
         postprocess=PostprocessSettings(20.0, True, True),
         preparation=replace(CARD.preparation, region="lungs"),
     )
-    assert trained_on(card) == "24 cases, pixels of 0.7 to 0.977 mm, slices 3 mm apart"
+    assert trained_on(card) == "24 scans of 20 patients, pixels of 0.7 to 0.977 mm, slices 3 mm apart"
     assert postprocessing(card).count(";") == 2
     told = dict(lines(card))
     assert told["network"] == "the mean of 5 networks: unet with 8, 16, 16 features"

@@ -2,11 +2,13 @@
 
 import re
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
 
+from cards import CARD
 from ctseg.errors import InputError
 from ctseg.geometry.resample import to_sitk
 from ctseg.geometry.volume import Grid, Volume
@@ -19,7 +21,7 @@ from ctseg.scans.read_scan import read_scan
 from dicom_files import REFERABLE, write_series
 from hostile import zip_of
 from serving.page.inputs import Upload
-from serving.page.texts import TEXTS
+from serving.page.texts import TEXTS, training_data
 from serving.page.view import document, scene, surface
 from serving.page.work import Asked, Cancelled, segment
 from serving.settings import Settings
@@ -90,6 +92,14 @@ def test_the_document_loads_nothing_and_names_are_text():
     page = document(scene(image, classes, rows, ["</script><script>alert(1)", "cyst"]), TEXTS["English"])
     assert "<script>alert" not in page
     assert not re.search(r"(src|href)=|url\(|https?:", page)
+
+
+def test_a_toy_is_told_by_its_card():
+    assert training_data(CARD, TEXTS["English"]) == CARD.training_data == "3 scans of 2 patients"
+    toy = replace(CARD, phantom=True)
+    assert training_data(toy, TEXTS["English"]) == "3 made-up phantoms"
+    assert training_data(replace(CARD, training_patients=0), TEXTS["中文"]) == "3 个扫描"
+    assert "Toy model" in TEXTS["English"]["toy"]
 
 
 def test_all_languages_have_the_same_texts():

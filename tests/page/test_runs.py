@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from cards import CARD
 from ctseg.errors import InputError
 from serving.model_facts import ModelFacts
 from serving.page.choice import Choice, belongs
@@ -110,7 +111,7 @@ def test_at_the_end_nothing_is_left():
 
 
 def choice(scan="scan", model="model", series="", label="", name="scan.nii", source="upload"):
-    facts = ModelFacts("net", ("nodule",), 1, None, model)
+    facts = ModelFacts("net", CARD, model)
     uploads = (Upload(name, b""),) if scan else ()
     return Choice(None, facts, source, Asked(name if scan else "", uploads), Key(scan, model, series, label))
 

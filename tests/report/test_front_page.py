@@ -88,7 +88,9 @@ def test_the_summary_says_what_was_trained_and_measured(cases):
 
 def test_a_model_from_another_study_was_not_trained_on_these_scans():
     cohort = pd.DataFrame({"case": list("ab"), "patient": [0, 1]})
-    card = replace(cards.CARD, labels=("nodule",), training_cases=1, n_networks=2)
+    card = replace(cards.CARD, labels=("nodule",), training_cases=2, training_patients=1, n_networks=2)
     text = summary(cohort, card, None, "", given=True, who="patient")
-    assert text.startswith("A model from another study, trained there on 1 scan, segmented nodule in 2 CT scans of 2")
+    assert text.startswith(
+        "A model from another study, trained there on 2 scans of 1 patient, segmented nodule in 2 CT"
+    )
     assert "nothing was measured" in text

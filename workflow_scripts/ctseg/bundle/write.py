@@ -25,7 +25,7 @@ PACKAGES = ("nibabel", "SimpleITK", "scipy", "connected-components-3d")
 README = Template(
     """# $title
 
-Segments $labels in CT scans. A 3-D network of ctseg, trained on $cases cases. $use
+Segments $labels in CT scans. A 3-D network of ctseg, trained on $data. $use
 
 The bundle gives the same mask as `ctseg predict` with the engine torch, and logs the same cautions: it takes ctseg's
 own path from the scan to the mask. ctseg $version must be installed beside MONAI (`pip install` of its folder), as well
@@ -136,7 +136,7 @@ def metadata(card: ModelCard) -> dict[str, Any]:
         "optional_packages_version": {},
         "name": title(card),
         "task": f"Segmentation of {_listed(card.labels)} in CT",
-        "description": f"Segments {_listed(card.labels)} in CT scans; trained on {card.training_cases} cases",
+        "description": f"Segments {_listed(card.labels)} in CT scans; trained on {card.training_data}",
         "authors": "see the study that the model was trained in",
         "copyright": "see LICENSE",
         "data_source": "see the study that the model was trained in",
@@ -160,7 +160,7 @@ def readme(card: ModelCard) -> str:
     return README.substitute(
         title=title(card),
         labels=_listed(card.labels),
-        cases=card.training_cases,
+        data=card.training_data,
         use=USE,
         version=VERSION,
         classes=classes,

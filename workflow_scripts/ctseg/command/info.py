@@ -75,10 +75,9 @@ def lines(card: "ModelCard") -> Iterator[tuple[str, str]]:
 
 
 def trained_on(card: "ModelCard") -> str:
-    """How many cases, and the range of their measures."""
-    told = f"{card.training_cases} case{'s' * (card.training_cases != 1)}"
+    """How many scans of how many patients, and the range of their measures."""
     ranges = {name: text for name, text in MEASURES.items() if name in card.trained_on}
-    return ", ".join([told, *(text.format(span(card.trained_on[name])) for name, text in ranges.items())])
+    return ", ".join([card.training_data, *(text.format(span(card.trained_on[name])) for name, text in ranges.items())])
 
 
 def span(ends: list[float]) -> str:

@@ -19,6 +19,7 @@ from ctseg.files import atomic_path
 from ctseg.geometry.hounsfield import Scaling
 from ctseg.geometry.volume import Shape
 from ctseg.inference.model_card import METADATA_KEY, InferSettings, ModelCard
+from ctseg.jobs.refusals import trainable
 from ctseg.masks.postprocessing import PostprocessSettings
 from ctseg.network.architectures import SegmentationModel, build_network
 from ctseg.network.settings import NetworkSettings
@@ -92,6 +93,7 @@ def model_card(
     # Where one member's memory ran out and its patch was made smaller, that is the largest that all have seen.
     patch_zyx = tuple(min(sizes) for sizes in zip(*(stored["patch_zyx"] for stored in weights), strict=True))
     network = network_settings(params["network"], decisions)
+    trained = trainable(list(params["patients"]), decisions, "that was trained on")
     return ModelCard(
         labels=tuple(params["labels"]),
         preparation=preparation_of(decisions, params["margin_mm"]),
@@ -102,7 +104,9 @@ def model_card(
         threshold=postprocessing["threshold"],
         postprocess=settings_from(postprocessing, PostprocessSettings),
         n_networks=len(weights),
-        training_cases=params["training_cases"],
+        training_cases=len(trained),
+        training_patients=len({params["patients"][case] for case in trained}),
+        phantom=params["phantom"],
         training_hash=training_hash(weights),
         versions={name: version(name) for name in PACKAGES},
         trained_on=trained_on or {},

@@ -14,11 +14,13 @@ from ctseg.geometry.hounsfield import Scaling
 from ctseg.geometry.volume import Shape
 from ctseg.masks.postprocessing import PostprocessSettings
 from ctseg.network.settings import NetworkSettings
+from ctseg.plurals import counted
 from ctseg.preprocessing.preparation import Preparation
 
 METADATA_KEY = "ctseg"
-FORMAT = 6  # of the card; a reader refuses a newer one
-READABLE = (3, 4, 5, 6)  # 3 has no provenance, 3 and 4 do not describe the network, 3 to 5 have no `lungs`
+FORMAT = 7  # of the card; a reader refuses a newer one
+# 3 has no provenance, 3 and 4 do not describe the network, 3 to 5 have no `lungs`, 3 to 6 do not tell of patients.
+READABLE = (3, 4, 5, 6, 7)
 
 
 # Of convolutions, from the most exact on. On a GPU float32 is IEEE's; tf32 has 10 bits of mantissa in products.
@@ -54,6 +56,8 @@ class ModelCard:
     of the file `provenance.json` that tells what the model was made from, empty where it is not told. `network` and
     `scaling` describe the network, so that it can be built anew for the weights in model.ts; None before format 5.
     `lungs` is the method of `lungs.segment.segment_lungs` that a model of the region "lungs" was trained with.
+    `training_patients` is how many patients the training scans are of, 0 where it is not told. `phantom` says whether
+    they are phantoms, so that the model is for trying things out, None where it is not told.
     """
 
     labels: tuple[str, ...]
@@ -73,6 +77,16 @@ class ModelCard:
     network: NetworkSettings | None = None
     scaling: Scaling | None = None
     lungs: str = "threshold"
+    training_patients: int = 0
+    phantom: bool | None = None
+
+    @property
+    def training_data(self) -> str:
+        """What it was trained on in words: "24 scans of 20 patients", "24 scans" where patients are not told."""
+        if self.phantom:
+            return counted(self.training_cases, "phantom")
+        patients = f" of {counted(self.training_patients, 'patient')}" if self.training_patients else ""
+        return counted(self.training_cases, "scan") + patients
 
     def to_json(self) -> str:
         """The card as it stands in the model file: sorted keys, so that equal cards are equal texts."""

@@ -29,7 +29,7 @@ def summary(
     done = f"{networks} was trained on {card.training_cases} of {scans} of {patients} to segment {targets}."
     if given:
         done = (
-            f"A model from another study, trained there on {counted(card.training_cases, 'scan')}, segmented {targets} "
+            f"A model from another study, trained there on {card.training_data}, segmented {targets} "
             f"in {scans} of {patients}."
         )
     if cases is None:

@@ -90,7 +90,7 @@ def _given_model(card: ModelCard, cohort: pd.DataFrame, source: str) -> str:
     prepared = card.preparation
     return (
         f"{_scans(cohort, source)} were segmented with a model for {', '.join(card.labels)} from another study, in "
-        f"which it was trained on {counted(card.training_cases, 'scan')} (hash of these training data "
+        f"which it was trained on {card.training_data} (hash of these training data "
         f"{card.training_hash[:16]}). Scans were resampled linearly to voxels of "
         f"{_listed(prepared.spacing_xyz_mm)} mm."
     )

@@ -11,7 +11,6 @@ from ctseg.decisions import Stored
 from ctseg.file_hash import sha256_of
 from ctseg.files import read_json
 from ctseg.inference.model_card import ModelCard
-from ctseg.plurals import counted
 from ctseg.report.content import training_speeds
 from ctseg.report.html import decision_table, svg, table
 
@@ -54,7 +53,7 @@ def card_table(card: ModelCard, model: str, params: Mapping[str, Any]) -> Markup
         f"sizes are multiples of {multiple}",
         "network's output": f"`probabilities`, float32 [batch, {len(classes)}, z, y, x]: {', '.join(classes)}",
         "region": prepared.region,
-        "training data": f"{counted(card.training_cases, 'scan')}{_ranges(card)}; hash {card.training_hash[:16]}",
+        "training data": f"{card.training_data}{_ranges(card)}; hash {card.training_hash[:16]}",
         "networks": str(card.n_networks),
         "file": f"model/model.onnx, {Path(model).stat().st_size / 2**20:.1f} MiB",
         "SHA-256": sha256_of(model),

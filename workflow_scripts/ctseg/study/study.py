@@ -65,6 +65,11 @@ class Study:
         return not self.config["model"]
 
     @property
+    def of_phantoms(self) -> bool:
+        """Whether its scans are the built-in phantom's, rather than patients'."""
+        return self.config["cases"]["source"] == "phantom"
+
+    @property
     def goes_on(self) -> bool:
         """Whether it ends without the cases that are refused."""
         wanted = self.config["cases"]["on_refusal"]
