@@ -30,6 +30,7 @@ else:
 
 include: "rules/predict.smk"
 include: "rules/evaluate.smk"
+include: "rules/cohort.smk"
 include: "rules/report.smk"
 include: "rules/compare.smk"
 include: "rules/provenance.smk"

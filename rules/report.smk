@@ -3,96 +3,6 @@
 from ctseg.provenance.code_hash import files_hash
 
 
-rule tabulate_cohort:
-    """The scans and labels of the study, and the series of their folders that were not taken."""
-    input:
-        facts=expand(rules.convert_image.output.facts, case=STUDY.to_report),
-        labels=expand(rules.convert_label.output.facts, case=STUDY.with_label),
-    output:
-        cohort=report(
-            f"{RESULTS}/cohort.tsv",
-            category="Cohort",
-            labels={"table": "Scans"},
-            caption="report/cohort.rst",
-        ),
-        passed_over=f"{RESULTS}/passed_over.tsv",
-        labels=f"{RESULTS}/labels.tsv",
-        label_notes=f"{RESULTS}/labels.txt",
-    log:
-        f"{RESULTS}/logs/tabulate_cohort/cohort.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/tabulate_cohort/cohort.tsv"
-    localrule: True
-    conda:
-        "../envs/evaluate.yaml"
-    params:
-        settings=settings(
-            labelled=STUDY.with_label, places=STUDY.cohort_rows(STUDY.to_report)
-        ),
-        code=code("tabulate_cohort.py"),
-    message:
-        "Tabulating the scans and labels"
-    script:
-        "../workflow_scripts/tabulate_cohort.py"
-
-
-rule tabulate_refusals:
-    """The cases that were refused, with the reason of each."""
-    input:
-        **LUNGS_OF_REPORTED,
-        facts=expand(rules.convert_image.output.facts, case=STUDY.to_report),
-        labels=expand(rules.convert_label.output.label, case=STUDY.with_label),
-    output:
-        refused=report(
-            f"{RESULTS}/refused.tsv",
-            category="Cohort",
-            labels={"table": "Refused cases"},
-            caption="report/refused.rst",
-        ),
-    log:
-        f"{RESULTS}/logs/tabulate_refusals/refused.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/tabulate_refusals/refused.tsv"
-    localrule: True
-    conda:
-        "../envs/evaluate.yaml"
-    params:
-        settings=settings(
-            splits={case: STUDY.places[case].split for case in STUDY.to_report},
-        ),
-        code=code("tabulate_refusals.py"),
-    message:
-        "Tabulating the cases that were refused"
-    script:
-        "../workflow_scripts/tabulate_refusals.py"
-
-
-rule plot_cohort:
-    """Voxel sizes and lengths of the scans."""
-    input:
-        cohort=rules.tabulate_cohort.output.cohort,
-    output:
-        figure=report(
-            f"{RESULTS}/figures/cohort.svg",
-            category="Cohort",
-            labels={"figure": "Voxels and lengths"},
-            caption="report/cohort_figure.rst",
-        ),
-    log:
-        f"{RESULTS}/logs/plot_cohort/cohort.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/plot_cohort/cohort.tsv"
-    localrule: True
-    conda:
-        "../envs/evaluate.yaml"
-    params:
-        code=code("plot_cohort.py"),
-    message:
-        "Plotting the scans"
-    script:
-        "../workflow_scripts/plot_cohort.py"
-
-
 rule tabulate_strata:
     """The metrics by vendor, kind of kernel and contrast, as far as the scans state them."""
     input:
@@ -196,6 +106,48 @@ rule plot_case:
         "../workflow_scripts/plot_case.py"
 
 
+# The metrics and labels of the measured cases, where there are any.
+MEASURED_CASES = {}
+if STUDY.to_measure:
+    MEASURED_CASES = {
+        "cases": rules.tabulate_metrics.output.cases,
+        "labels": expand(rules.convert_label.output.label, case=STUDY.to_measure),
+    }
+
+
+rule view_cases:
+    """The cases of the report's slice viewer at full resolution, a page each that works offline."""
+    input:
+        **MEASURED_CASES,
+        card=CARD,
+        images=expand(rules.convert_image.output.image, case=STUDY.to_segment),
+        segmentations=expand(
+            rules.postprocess.output.segmentation, case=STUDY.to_segment
+        ),
+    output:
+        viewer=directory(f"{RESULTS}/viewer"),
+    log:
+        f"{RESULTS}/logs/view_cases/viewer.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/view_cases/viewer.tsv"
+    conda:
+        "../envs/evaluate.yaml"
+    resources:
+        mem_mb=memory_mb(2),
+    params:
+        settings=settings(
+            measured=STUDY.to_measure,
+            segmented=STUDY.to_segment,
+            viewer_cases=config["report"]["viewer_cases"],
+        ),
+        code=code("view_cases.py"),
+        templates=files_hash(SCRIPTS / "ctseg" / "report" / "viewer"),
+    message:
+        "Writing the pages of cases at full resolution"
+    script:
+        "../workflow_scripts/view_cases.py"
+
+
 # What a report has only where a network was trained, or where cases have labels.
 REPORTED_TRAINING, REPORTED_METRICS = {}, {}
 if not config["model"]:
@@ -209,14 +161,16 @@ if not config["model"]:
 if STUDY.to_measure:
     REPORTED_METRICS = {
         **rules.plot_metrics.output,
-        "cases": rules.tabulate_metrics.output.cases,
+        **MEASURED_CASES,
         "summary": rules.tabulate_metrics.output.summary,
         "note": rules.tabulate_metrics.output.note,
         "lesions": rules.tabulate_metrics.output.lesions,
         "lesion_summary": rules.tabulate_metrics.output.lesion_summary,
         "strata": rules.tabulate_strata.output.strata,
-        "labels": expand(rules.convert_label.output.label, case=STUDY.to_measure),
     }
+FULL_RESOLUTION = {}
+if config["report"]["full_resolution"]:
+    FULL_RESOLUTION = {"viewer": rules.view_cases.output.viewer}
 
 
 rule report:
@@ -224,6 +178,7 @@ rule report:
     input:
         **REPORTED_TRAINING,
         **REPORTED_METRICS,
+        **FULL_RESOLUTION,
         **LUNGS_OF_SEGMENTED,
         cohort=rules.tabulate_cohort.output.cohort,
         cohort_figure=rules.plot_cohort.output.figure,

@@ -33,7 +33,6 @@ def given():
 
 @pytest.fixture
 def written(tmp_path, request):
-    pytest.importorskip("ipyniivue")
     return write_full_viewer(tmp_path / "viewer", "case_1", *given())
 
 

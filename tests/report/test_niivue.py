@@ -33,7 +33,6 @@ def test_without_the_package_there_is_none(monkeypatch):
 
 @pytest.mark.skipif(not which("node"), reason="needs node")
 def test_the_installed_one_is_a_script_that_asks_nothing_of_the_network(tmp_path):
-    pytest.importorskip("ipyniivue")
     code = niivue_script()
     assert b"Redistribution and use" in code[:2000]
     (tmp_path / "niivue.js").write_bytes(b"globalThis.window = globalThis;\n" + code + b"\nconsole.log(typeof Niivue);")

@@ -46,6 +46,12 @@ def column(page, name):
     )
 
 
+def test_a_case_opens_at_full_resolution(page):
+    page.locator("#viewer a").first.click()
+    page.locator("body[data-full=true]").wait_for(timeout=120_000)
+    assert page.locator("[data-told=value]").inner_text().endswith(" HU")
+
+
 def test_the_page_is_no_wider_than_the_window(page):
     assert page.evaluate("document.scrollingElement.scrollWidth <= window.innerWidth")
 

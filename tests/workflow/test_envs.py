@@ -8,6 +8,7 @@ import tomllib
 import pytest
 import yaml
 
+from ctseg.report.niivue import PACKAGE
 from ctseg.version import VERSION
 from places import ROOT
 
@@ -26,10 +27,16 @@ def pins():
 @pytest.mark.parametrize("path", sorted((ROOT / "envs").glob("*.yaml")), ids=lambda path: path.stem)
 def test_pins_equal_those_of_requirements(path):
     wanted = pins()
-    for dependency in yaml.safe_load(path.read_text())["dependencies"]:
-        name, version = dependency.split("=")
-        if name != "python":
+    for name, version in dependencies(path).items():
+        if name not in ("python", "pip"):
             assert wanted[name] == version, f"{path.name}: {name}"
+
+
+def dependencies(path):
+    """Name to version of a conda environment, with what pip installs in it."""
+    lines = yaml.safe_load(path.read_text())["dependencies"]
+    of_pip = [line for part in lines if isinstance(part, dict) for line in part["pip"]]
+    return dict(line.replace("==", "=").partition("=")[::2] for line in [*lines, *of_pip] if isinstance(line, str))
 
 
 def third_party(path, seen):
@@ -55,11 +62,14 @@ def test_an_environment_has_what_the_scripts_of_its_rules_import():
     local = {"ctseg", "job", *sys.stdlib_module_names}
     for rules in (ROOT / "rules").glob("*.smk"):
         for env, script in re.findall(r'"\.\./envs/(.+)"(?:.|\n)*?"\.\./workflow_scripts/(.+)"', rules.read_text()):
-            dependencies = yaml.safe_load((ROOT / "envs" / env).read_text())["dependencies"]
-            there = {dependency.partition("=")[0] for dependency in dependencies}
+            there = set(dependencies(ROOT / "envs" / env))
             needed = third_party(ROOT / "workflow_scripts" / script, set()) - local
             missing = {CONDA_NAMES.get(name, name).lower() for name in needed} - there
             assert not missing, f"{env} for {script}: {missing}"
+
+
+def test_the_viewer_of_the_report_has_its_package():
+    assert PACKAGE in dependencies(ROOT / "envs/evaluate.yaml")
 
 
 def test_every_environment_of_a_rule_exists():

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import shutil
 
 import nibabel as nib
@@ -165,6 +166,12 @@ def matched(label, found, smallest_iou=0.1):
         if free and overlaps[lesion, part] >= smallest_iou:
             hits.add((lesion, part))
     return n_lesions, len(hits), n_parts - len(hits)
+
+
+def test_the_report_leads_to_its_cases_at_full_resolution(results):
+    pages = re.findall(r'href="(viewer/[^"]+)"', (results / "report.html").read_text(encoding="utf-8"))
+    assert pages
+    assert {f"viewer/{path.name}" for path in (results / "viewer").glob("*.html")} == set(pages)
 
 
 def test_the_lesions_of_the_report_are_those_of_the_masks(results):

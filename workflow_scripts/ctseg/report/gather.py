@@ -29,7 +29,7 @@ from ctseg.report.html import decision_table, svg, table
 from ctseg.report.lesion_pictures import chosen_lesions, lesion_pictures, told
 from ctseg.report.methods_text import methods
 from ctseg.report.model_parts import card_table, on_training, read_members
-from ctseg.report.pictures import case_volumes, picture, previews
+from ctseg.report.pictures import case_volumes, full_pages, picture, previews, viewed
 from ctseg.report.scan_parts import on_scans, refused_table
 
 SECTIONS = {
@@ -74,6 +74,7 @@ def gather(source: Any, params: Mapping[str, Any]) -> dict[str, Any]:
         "pictures": [picture(case, figures[case], cases) for case in chosen],
         "pictures_text": f" {len(chosen)} of {len(figures)} cases are shown." if len(chosen) < len(figures) else "",
         "previews": previews(source, params, cases, card.preparation.window_hu),
+        "pages": full_pages(source, viewed(cases, params)),
         "card_table": card_table(card, source.model, params),
         "postprocessing_table": decision_table(made["postprocessing"]),
         "inference_table": decision_table(made["inference"]),

@@ -19,7 +19,7 @@ FIELD_MM = 60.0  # at least, along an edge
 AROUND = 2.5  # times the lesion's diameter, where that is more
 INCHES = 2.6
 
-Volumes = tuple[Volume, Volume, Volume]  # image, segmentation and label of a case
+Volumes = tuple[Volume, Volume, Volume | None]  # image, segmentation and label, if there is one, of a case
 
 
 def chosen_lesions(lesions: pd.DataFrame, split: str, most: int) -> pd.DataFrame:
@@ -56,7 +56,7 @@ def told(lesions: pd.DataFrame, shown: int) -> str:
 
 def _of_case(rows: pd.DataFrame, volumes: Volumes, window_hu: tuple[float, float]) -> Iterator[dict[str, Any]]:
     """The pictures of some lesions of a case."""
-    image, segmentation, label = (orient(volume) for volume in volumes)
+    image, segmentation, label = (orient(volume) for volume in volumes if volume)
     for row in rows.itertuples():
         caption = f"{row.case}, {row.label}: {row.state}, {row.diameter_mm:.1f} mm, {row.volume_cm3:.2g} cm³"
         slices = _slices((image, segmentation, label), np.array([row.x_mm, row.y_mm, row.z_mm]), row.diameter_mm)
@@ -72,7 +72,7 @@ def _of_case(rows: pd.DataFrame, volumes: Volumes, window_hu: tuple[float, float
         yield {"image": photograph(buffer, caption), "caption": caption}
 
 
-def _slices(volumes: Volumes, centre_xyz_mm: np.ndarray, diameter_mm: float) -> list[np.ndarray]:
+def _slices(volumes: tuple[Volume, ...], centre_xyz_mm: np.ndarray, diameter_mm: float) -> list[np.ndarray]:
     """The axial slice [row, column] of each volume around a point, at most as large as the scan."""
     grid = volumes[0].grid
     z, y, x = np.rint(grid.indices_zyx(centre_xyz_mm[None])[0]).astype(int)

@@ -1,7 +1,8 @@
 """The pictures of cases, and the volumes of the slice viewer."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -22,31 +23,36 @@ def picture(case: str, path: str, cases: pd.DataFrame | None) -> dict[str, Any]:
 
 
 def case_volumes(source: Any, params: Mapping[str, Any]) -> Callable[[str], Volumes]:
-    """What reads image, segmentation and label of a measured case by its name."""
+    """What reads image, segmentation and label, None without one, of a segmented case by its name."""
     files = dict(zip(params["segmented"], zip(source.images, source.segmentations, strict=True), strict=True))
-    labels = dict(zip(params["measured"], source.labels, strict=True))
+    labels = dict(zip(params["measured"], source.get("labels", []), strict=True))
 
     def read(case: str) -> Volumes:
-        image, segmentation, label = (read_nifti(path) for path in (*files[case], labels[case]))
-        return image, segmentation, label
+        image, segmentation = (read_nifti(path) for path in files[case])
+        return image, segmentation, read_nifti(labels[case]) if case in labels else None
 
     return read
+
+
+def viewed(cases: pd.DataFrame | None, params: Mapping[str, Any]) -> list[str]:
+    """The cases of the viewers: spread from the worst to the best, or the first ones if nothing was measured."""
+    most: int = params["viewer_cases"]
+    return params["segmented"][:most] if cases is None else looked_through(cases, most)
 
 
 def previews(
     source: Any, params: Mapping[str, Any], cases: pd.DataFrame | None, window_hu: tuple[float, float]
 ) -> Markup:
     """The volumes of the slice viewer as JSON; empty if none are wanted."""
-    files = dict(zip(params["segmented"], zip(source.images, source.segmentations, strict=True), strict=True))
-    labels = dict(zip(params["measured"], source.get("labels", []), strict=True))
-    chosen = (
-        looked_through(cases, params["viewer_cases"]) if cases is not None else list(files)[: params["viewer_cases"]]
-    )
-    volumes = []
-    for case in chosen:
-        image, segmentation = (read_nifti(path) for path in files[case])
-        label = read_nifti(labels[case]) if case in labels else None
+    read, volumes = case_volumes(source, params), []
+    for case in viewed(cases, params):
+        image, segmentation, label = read(case)
         name = case if cases is None else f"{case}: {caption(cases[cases['case'] == case])}"
         volumes.append({"name": name, **preview(image, segmentation, label, window_hu)})
     # Within a script element only the end of that element has a meaning.
     return Markup(json.dumps(volumes).replace("</", "<\\/")) if volumes else Markup("")
+
+
+def full_pages(source: Any, cases: Sequence[str]) -> dict[str, str]:
+    """Where the pages at full resolution lie beside the report, by case; empty if there are none."""
+    return {case: f"{Path(source.viewer).name}/{case}.html" for case in cases} if source.get("viewer") else {}
