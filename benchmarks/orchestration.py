@@ -1,9 +1,12 @@
-"""What reading and planning a study of many cases costs, beside a workflow of as many jobs that copy files.
+"""What reading and planning a study of many cases costs, beside two bare workflows of as many jobs.
 
     python benchmarks/orchestration.py [--cases 100 1000 5000] [--rounds 3]
 
-Both are planned from nothing, and once more when all outputs are there. The scans are empty files: planning opens none.
-Seconds are medians of rounds in which the two take turns; memory is the largest of the process.
+The jobs of `copies` copy one file each by a shell command, which is the least that Snakemake plans. Those of `scripts`
+have a script and as many inputs as the study's jobs on average, which Snakemake looks up one by one: what the study
+takes more than that is its own. All are planned from nothing, and once more when all outputs are there. The scans are
+empty files: planning opens none. Seconds are medians of rounds in which the three take turns; memory is the largest of
+the process.
 """
 
 import argparse
@@ -19,21 +22,23 @@ import numpy as np
 import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
-COPIES = """
+DIRECTORIES = ("viewer",)  # among the outputs
+INPUTS = 6  # of a job of the study, on average
+BARE = """
 rule all:
     input:
-        expand("last/{{case}}", case=range({cases})),
+        expand("{last}/{{case}}", case=range({cases})),
 {rules}
 rule start:
-    output: "first/{{case}}"
+    output: "step0/{{case}}"
     shell: "touch {{output}}"
 """
-COPY = """
+STEP = """
 rule step{number}:
-    input: "{before}/{{case}}"
-    output: "{after}/{{case}}"
+    input: {before}
+    output: "step{number}/{{case}}"
     params: step={{"number": {number}}}
-    shell: "cp {{input}} {{output}}"
+    {action}
 """
 
 
@@ -76,13 +81,20 @@ def study(folder: Path, cases: int) -> list[str]:
     return [*command, "--cores", "2", "--configfile", str(folder / "study.yaml")]
 
 
-def copies(folder: Path, cases: int, jobs: int) -> list[str]:
-    """A workflow of about as many jobs, which copy a file from step to step for each case."""
+def bare(folder: Path, cases: int, jobs: int, inputs: int, action: str) -> list[str]:
+    """A workflow of about as many jobs: steps for each case, each of which reads up to `inputs` of those before it."""
     steps = max(1, round(jobs / cases) - 1)
-    places = ["first", *(f"step{number}" for number in range(1, steps)), "last"]
-    rules = [COPY.format(number=n, before=places[n], after=places[n + 1]) for n in range(steps)]
+    rules = [
+        STEP.format(
+            number=number,
+            before=", ".join(f'"step{earlier}/{{case}}"' for earlier in range(max(0, number - inputs), number)),
+            action=action,
+        )
+        for number in range(1, steps + 1)
+    ]
     folder.mkdir(parents=True)
-    (folder / "Snakefile").write_text(COPIES.format(cases=cases, rules="".join(rules)))
+    (folder / "step.py").touch()
+    (folder / "Snakefile").write_text(BARE.format(cases=cases, last=f"step{steps}", rules="".join(rules)))
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(folder / "Snakefile")]
     return [*command, "--directory", str(folder), "--cores", "2", "--scheduler", "greedy"]
 
@@ -92,8 +104,9 @@ def pretend_finished(command: list[str], folder: Path) -> None:
     run = subprocess.run([*command, "--summary"], capture_output=True, text=True, check=True, cwd=folder)
     for line in run.stdout.splitlines()[1:]:
         path = folder / line.split("\t")[0]
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
+        (path if path.name in DIRECTORIES else path.parent).mkdir(parents=True, exist_ok=True)
+        if path.name not in DIRECTORIES:
+            path.touch()
     subprocess.run([*command, "--touch", "--quiet", "all"], check=True, cwd=folder, capture_output=True)
     assert plan(command).jobs == 0
 
@@ -104,20 +117,26 @@ def main() -> None:
     parser.add_argument("--cases", type=int, nargs="+", default=[100, 1000, 5000])
     parser.add_argument("--rounds", type=int, default=3)
     given = parser.parse_args()
-    print("cases\tjobs\tstate\tseconds\tcp_seconds\tratio\tMiB\tcp_MiB")
+    names = ("study", "copies", "scripts")
+    columns = ["cases", "jobs", "state", *(f"{name}_seconds" for name in names), "to_copies", "to_scripts"]
+    print(*columns, *(f"{name}_MiB" for name in names), sep="\t")
     for cases in given.cases:
         with tempfile.TemporaryDirectory() as name:
             ours = study(Path(name) / "study", cases)
             jobs = plan(ours).jobs
-            theirs = copies(Path(name) / "copies", cases, jobs)
+            commands = {
+                "study": ours,
+                "copies": bare(Path(name) / "copies", cases, jobs, 1, 'shell: "cp {input} {output}"'),
+                "scripts": bare(Path(name) / "scripts", cases, jobs, INPUTS, 'script: "step.py"'),
+            }
             for state in ("from nothing", "finished"):
                 if state == "finished":
-                    pretend_finished(ours, Path(name) / "study")
-                    pretend_finished(theirs, Path(name) / "copies")
-                pairs = [(plan(ours), plan(theirs)) for _ in range(given.rounds)]
-                seconds = np.median([[cost.seconds for cost in pair] for pair in pairs], axis=0)
-                memory = np.max([[cost.memory_mib for cost in pair] for pair in pairs], axis=0)
-                told = [f"{value:.1f}" for value in (*seconds, seconds[0] / seconds[1])]
+                    for kind, command in commands.items():
+                        pretend_finished(command, Path(name) / kind)
+                rounds = [[plan(command) for command in commands.values()] for _ in range(given.rounds)]
+                seconds = np.median([[cost.seconds for cost in costs] for costs in rounds], axis=0)
+                memory = np.max([[cost.memory_mib for cost in costs] for costs in rounds], axis=0)
+                told = [f"{value:.1f}" for value in seconds] + [f"{seconds[0] / value:.2f}" for value in seconds[1:]]
                 print(cases, jobs, state, *told, *(f"{value:.0f}" for value in memory), sep="\t", flush=True)
 
 
