@@ -52,8 +52,9 @@ SCAN_FACTS = of_some(
 )
 
 
-# The labels that were corrected: what was there before, and who corrected it.
+# The labels that were corrected: what was there before, what was edited, and by whom.
 REPLACED_LABELS = of_some("replaced", STUDY.replaced_labels)
+EDITED_SEGMENTATIONS = of_some("edited", STUDY.edited)
 CORRECTIONS = (
     [lambda case: STUDY.corrections.get(case, {})] if STUDY.corrections else []
 )
@@ -64,6 +65,7 @@ rule convert_label:
     input:
         *SCAN_FACTS,
         *REPLACED_LABELS,
+        *EDITED_SEGMENTATIONS,
         label=lambda wildcards: STUDY.cases[wildcards.case].label,
         image=rules.convert_image.output.image,
     output:

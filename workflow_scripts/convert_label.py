@@ -1,5 +1,7 @@
 """Convert a label of any accepted format to classes 1…n on the grid of its converted image, with facts beside it."""
 
+from dataclasses import replace
+
 from ctseg.errors import InputError
 from ctseg.files import read_json, write_json
 from ctseg.labels.correction import as_segmented, correction_facts
@@ -30,11 +32,18 @@ with job(snakemake) as log:
     else:
         # What the scan's facts tell is how the label of before relates to it; a correction lies on its voxels or not.
         label = read_label(source.label, as_segmented(settings), grid, source.image, series_uid)
-        drawn, before = source.get("replaced"), None
+        before, compared_with = None, ""
         try:
-            before = read_label(drawn, settings, grid, source.image, series_uid, relation) if drawn else None
+            if edited := source.get("edited"):
+                found = replace(as_segmented(settings), missing_ok=True)  # a model may have found nothing
+                before = read_label(edited, found, grid, source.image, series_uid)
+                compared_with = "segmentation"
+            elif drawn := source.get("replaced"):
+                before = read_label(drawn, settings, grid, source.image, series_uid, relation)
+                compared_with = "label"
         except InputError:  # which may be why it was corrected; the sentence may hold a path, and is not for the log
-            log.warning("the label of before cannot be read: its correction is used, and not compared with it")
+            log.warning("the mask of before cannot be read: its correction is used, and not compared with it")
+        who = dict(who, compared_with=compared_with)
         facts = label.facts | {"correction": correction_facts(label, before, list(settings.labels), who)}
     write_nifti(label, snakemake.output.label)
     write_json(snakemake.output.facts, facts)

@@ -38,12 +38,19 @@ def test_the_table_says_who_corrected_it_and_why(tmp_path):
     assert problems == []
 
 
+def test_the_segmentation_that_was_edited_lies_in_a_folder_of_its_own(tmp_path):
+    corrections, problems = found(tmp_path, "a.nii", "b.mha", "before/a.seg.nrrd")
+    assert {case: one.edited for case, one in corrections.items()} == {"a": "fixed/before/a.seg.nrrd", "b": None}
+    assert problems == []
+
+
 @pytest.mark.parametrize(
     ("names", "table", "problem"),
     [
         (["e.nii.gz"], None, "fixed/e.nii.gz: no case has this name"),
         (["a-corrected.nii.gz"], None, "fixed/a-corrected.nii.gz: no case has this name"),
-        (["a.nii.gz", "a.seg.nrrd"], None, "fixed/a.seg.nrrd: corrects the same case as fixed/a.nii.gz"),
+        (["a.nii.gz", "a.seg.nrrd"], None, "fixed/a.seg.nrrd: is of the same case as fixed/a.nii.gz"),
+        (["a.nii.gz", "before/b.nii.gz"], None, "fixed/before/b.nii.gz: no correction has this name"),
         (["a.nii.gz"], "case by\nb me\n", "fixed/corrections.tsv, line 2: there is no correction of a case 'b'"),
         (["a.nii.gz"], "name by\na me\n", "line 2: there is no correction of a case ''"),
     ],

@@ -59,8 +59,8 @@ def test_a_corrected_mask_is_the_label_from_then_on(folder):
     assert table.loc["phantom-002", "dice_with_before"] == 1
     assert np.isnan(table.loc["phantom-000", "before_cm3"])
     assert (
-        "2 of 3 labels come from cases.corrections: 0 of cases that had no label, 1 that change nothing"
-        in (results / "labels.txt").read_text()
+        "2 of 3 labels come from cases.corrections: 0 compared with the segmentation that was edited, 2 with the label "
+        "of before; 1 change nothing" in (results / "labels.txt").read_text()
     )
     assert planned(folder, STUDY, "--", *TARGETS) == set()
 
@@ -72,10 +72,24 @@ def test_a_correction_replaces_a_label_that_cannot_be_read(folder):
     broken.write_bytes(broken.read_bytes()[: broken.stat().st_size // 2])
     run = snakemake(folder, STUDY, "--forcerun", "convert_label", "--", "results/s/labels/phantom-001.nii.gz")
     assert run.returncode == 0, run.stdout
-    assert "the label of before cannot be read: its correction is used" in run.stdout
+    assert "the mask of before cannot be read: its correction is used" in run.stdout
     assert broken.name not in (results / "logs/convert_label/phantom-001.log").read_text()
     facts = json.loads((results / "labels/phantom-001.json").read_text())["correction"]
     assert (facts["by"], facts["labels"]) == ("reader-2", {})
+
+
+def test_a_correction_is_compared_with_the_segmentation_that_was_edited(folder):
+    results = folder / "results/s"
+    more = correct(folder)
+    segmentation = read_nifti(results / "labels/phantom-001.nii.gz")
+    (folder / "fixed/before").mkdir()
+    write_nifti(segmentation.with_voxels(np.zeros_like(more)), folder / "fixed/before/phantom-001.nii.gz")
+    run = snakemake(folder, STUDY, "--", *TARGETS)
+    assert run.returncode == 0, run.stdout
+    row = pd.read_csv(results / "labels.tsv", sep="\t").set_index("case").loc["phantom-001"]
+    assert (row["compared_with"], row["before_cm3"], row["dice_with_before"]) == ("segmentation", 0, 0)
+    assert row["added_cm3"] == pytest.approx(row["volume_cm3"], abs=1e-3)
+    assert "1 compared with the segmentation that was edited" in (results / "labels.txt").read_text()
 
 
 def test_a_correction_of_no_case_stops_the_study(folder):

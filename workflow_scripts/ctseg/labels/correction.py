@@ -21,7 +21,8 @@ def correction_facts(
 ) -> dict[str, Any]:
     """Who corrected a label, and for each label what came and went, in cm³, with the Dice of before and after.
 
-    Both volumes hold classes 1…n on the scan's grid; without one `before` nothing is compared.
+    `who` has `by`, `comment`, and `compared_with`: "label", "segmentation", or "" where nothing is compared. Both
+    volumes hold classes 1…n on the scan's grid; without one `before` nothing is compared.
     """
     facts: dict[str, Any] = dict(who)
     if before is None:

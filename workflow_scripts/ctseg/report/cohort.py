@@ -10,7 +10,8 @@ from ctseg.plurals import counted
 TEXT = dict.fromkeys(["case", "split", "fold", "manufacturer", "model", "kernel", "contrast", "warnings"], str)
 LABEL_COLUMNS = ["case", "label", "voxels", "volume_cm3", "drawn", "lost", "lost_to"]
 # Of labels that were corrected; the table of a study without any does not have them.
-CORRECTION_COLUMNS = ["before_cm3", "added_cm3", "removed_cm3", "dice_with_before", "corrected_by", "comment"]
+CORRECTION_COLUMNS = ["compared_with", "before_cm3", "added_cm3", "removed_cm3", "dice_with_before"]
+CORRECTION_COLUMNS += ["corrected_by", "comment"]
 YES_NO: dict[Any, str] = {True: "yes", False: "no"}
 MOST_VALUES = 10  # that are listed in a line
 
@@ -90,7 +91,11 @@ def _correction(facts: Mapping[str, Any], label: str) -> dict[str, Any]:
     """What is known of the correction of a label; nothing of one that was not corrected."""
     if not (correction := facts.get("correction")):
         return {}
-    who = {"corrected_by": correction["by"] or "not told", "comment": correction["comment"] or None}
+    who = {
+        "compared_with": correction["compared_with"] or "nothing",
+        "corrected_by": correction["by"] or "not told",
+        "comment": correction["comment"] or None,
+    }
     return {**correction["labels"].get(label, {}), **who}
 
 
@@ -105,11 +110,12 @@ def label_notes(labels: Facts) -> list[str]:
         if losing:
             notes.append(f"{label} loses voxels to other labels in {losing} of {counted(len(rows), 'label')}")
     if corrected := [facts["correction"] for facts in labels.values() if "correction" in facts]:
-        new = sum(not one["labels"] for one in corrected)
+        numbers = {kind: sum(one["compared_with"] == kind for one in corrected) for kind in ("segmentation", "label")}
         same = sum(bool(one["labels"]) and not _changes(one) for one in corrected)
         notes.append(
-            f"{len(corrected)} of {counted(len(labels), 'label')} come from cases.corrections: {new} of cases that had "
-            f"no label, {same} that change nothing"
+            f"{len(corrected)} of {counted(len(labels), 'label')} come from cases.corrections: "
+            f"{numbers['segmentation']} compared with the segmentation that was edited, {numbers['label']} with the "
+            f"label of before; {same} change nothing"
         )
     values = [value for facts in labels.values() for value in facts["unused_values"]]
     if values:

@@ -15,6 +15,7 @@ from pathlib import Path
 from ctseg.file_types import DICOM_SUFFIXES, NIFTI_SUFFIXES, SITK_SUFFIXES
 
 WHO = "corrections.tsv"  # who made which correction, and why
+BEFORE = "before"  # the folder of the segmentations that were corrected, as they were
 COLUMNS = ("by", "comment")
 # The longest first: a mask of 3D Slicer is CASE.seg.nrrd.
 SUFFIXES = sorted((".seg.nrrd", *NIFTI_SUFFIXES, *SITK_SUFFIXES, *DICOM_SUFFIXES), key=len, reverse=True)
@@ -22,39 +23,56 @@ SUFFIXES = sorted((".seg.nrrd", *NIFTI_SUFFIXES, *SITK_SUFFIXES, *DICOM_SUFFIXES
 
 @dataclass(frozen=True)
 class Correction:
-    """A mask that was edited elsewhere: its file or folder, who did so and why, and the label that it replaces."""
+    """A mask that was edited elsewhere: its file or folder, and who did so and why.
+
+    `replaces` is the label of before, and `edited` the segmentation that was corrected, where there are such.
+    """
 
     path: str
     by: str = ""
     comment: str = ""
     replaces: str | None = None
+    edited: str | None = None
 
 
 def find_corrections(folder: str, root: str, cases: Collection[str], problems: list[str]) -> dict[str, Correction]:
     """The correction of each case that has one: a file CASE.nii.gz, CASE.seg.nrrd, CASE.dcm, …, or a folder CASE.
 
     `folder` is relative to `root`, and so are the paths that are found. A file of no case, two files of one case, and a
-    line of `corrections.tsv` without its file are `problems`, since a correction that is not used must not be silent.
+    line of `corrections.tsv` or a file in `before/` without its correction are `problems`, since a correction that is
+    not used must not be silent.
     """
     folder = os.path.expanduser(folder)
     place = os.path.join(root, folder)
     if not os.path.isdir(place):
         problems.append(f"cases.corrections: the folder {folder} does not exist")
         return {}
+    found = _masks(place, folder, cases, problems)
+    edited: dict[str, str] = {}
+    if os.path.isdir(os.path.join(place, BEFORE)):
+        edited = _masks(os.path.join(place, BEFORE), os.path.join(folder, BEFORE), found, problems)
+    told = _who(os.path.join(place, WHO), os.path.join(folder, WHO), found, problems)
+    return {case: Correction(path, **told.get(case, {}), edited=edited.get(case)) for case, path in found.items()}
+
+
+def _masks(place: str, folder: str, cases: Collection[str], problems: list[str]) -> dict[str, str]:
+    """The mask of each case in the folder `place`, which paths call `folder`."""
     found: dict[str, str] = {}
     for name in sorted(os.listdir(place)):
-        if name == WHO or name.startswith("."):
+        if name in (WHO, BEFORE) or name.startswith("."):
             continue
         path = os.path.join(folder, name)
         case = name if os.path.isdir(os.path.join(place, name)) else _stem(name)
         if case not in cases:
-            problems.append(f"{path}: no case has this name; call it as results/ calls the case, with .nii.gz or such")
+            what = "correction" if folder.endswith(BEFORE) else "case"
+            problems.append(
+                f"{path}: no {what} has this name; name it as results/ names the case, with .nii.gz or such"
+            )
         elif case in found:
-            problems.append(f"{path}: corrects the same case as {found[case]}; keep one of them")
+            problems.append(f"{path}: is of the same case as {found[case]}; keep one of them")
         else:
             found[case] = path
-    told = _who(os.path.join(place, WHO), os.path.join(folder, WHO), found, problems)
-    return {case: Correction(path, **told.get(case, {})) for case, path in found.items()}
+    return found
 
 
 def _stem(name: str) -> str:

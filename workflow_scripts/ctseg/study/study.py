@@ -218,6 +218,12 @@ class Study:
         return {name: one.replaces for name, one in corrected.items() if one.replaces}
 
     @cached_property
+    def edited(self) -> dict[str, str]:
+        """Cases whose label was corrected, with the segmentation that was edited, where it was kept."""
+        corrected = {name: case.correction for name, case in self.cases.items() if case.correction}
+        return {name: one.edited for name, one in corrected.items() if one.edited}
+
+    @cached_property
     def lungs(self) -> dict[str, str]:
         """Cases whose scan comes with a lung field, with the file."""
         return {name: case.lungs for name, case in self.cases.items() if case.lungs}
@@ -240,7 +246,7 @@ class Study:
         for name in self.to_report:
             case = self.cases[name]
             found |= {f"{name}/scan": case.image, f"{name}/label": case.label, f"{name}/given": case.lungs}
-            found[f"{name}/replaced"] = self.replaced_labels.get(name)
+            found |= {f"{name}/replaced": self.replaced_labels.get(name), f"{name}/edited": self.edited.get(name)}
         return {name: path for name, path in found.items() if path and not path.startswith(f"{self.results}/")}
 
     def passing_files(self) -> list[str]:
