@@ -3,10 +3,10 @@
     python benchmarks/orchestration.py [--cases 100 1000 5000] [--rounds 3]
 
 The jobs of `copies` copy one file each by a shell command, which is the least that Snakemake plans. Those of `scripts`
-have a script and as many inputs as the study's jobs on average, which Snakemake looks up one by one: what the study
-takes more than that is its own. All are planned from nothing, and once more when all outputs are there. The scans are
-empty files: planning opens none. Seconds are medians of rounds in which the three take turns; memory is the largest of
-the process.
+have a script, up to six inputs of the steps before, and 20 tables of all cases: as many inputs as in the study, which
+Snakemake looks up one by one. What the study takes more than that is its own. All are planned from nothing, and once
+more when all outputs are there. The scans are empty files: planning opens none. Seconds are medians of rounds in which
+the three take turns; memory is the largest of the process.
 """
 
 import argparse
@@ -23,11 +23,12 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 DIRECTORIES = ("viewer",)  # among the outputs
-INPUTS = 6  # of a job of the study, on average
+INPUTS, TABLES = 6, 20  # inputs of a job at most, and jobs that read a file of each case; as many as in the study
 BARE = """
 rule all:
     input:
         expand("{last}/{{case}}", case=range({cases})),
+        expand("table{{number}}", number=range({tables})),
 {rules}
 rule start:
     output: "step0/{{case}}"
@@ -81,8 +82,19 @@ def study(folder: Path, cases: int) -> list[str]:
     return [*command, "--cores", "2", "--configfile", str(folder / "study.yaml")]
 
 
-def bare(folder: Path, cases: int, jobs: int, inputs: int, action: str) -> list[str]:
-    """A workflow of about as many jobs: steps for each case, each of which reads up to `inputs` of those before it."""
+TABLE = """
+rule table{number}:
+    input: expand("{place}/{{case}}", case=range({cases}))
+    output: "table{number}"
+    {action}
+"""
+
+
+def bare(folder: Path, cases: int, jobs: int, inputs: int, tables: int, action: str) -> list[str]:
+    """A workflow of about as many jobs: steps for each case, each of which reads up to `inputs` of those before it.
+
+    `tables` further jobs read a file of each case.
+    """
     steps = max(1, round(jobs / cases) - 1)
     rules = [
         STEP.format(
@@ -92,9 +104,14 @@ def bare(folder: Path, cases: int, jobs: int, inputs: int, action: str) -> list[
         )
         for number in range(1, steps + 1)
     ]
+    rules += [
+        TABLE.format(number=number, place=f"step{number % steps}", cases=cases, action=action)
+        for number in range(tables)
+    ]
     folder.mkdir(parents=True)
     (folder / "step.py").touch()
-    (folder / "Snakefile").write_text(BARE.format(cases=cases, last=f"step{steps}", rules="".join(rules)))
+    text = BARE.format(cases=cases, last=f"step{steps}", tables=tables, rules="".join(rules))
+    (folder / "Snakefile").write_text(text)
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(folder / "Snakefile")]
     return [*command, "--directory", str(folder), "--cores", "2", "--scheduler", "greedy"]
 
@@ -126,8 +143,8 @@ def main() -> None:
             jobs = plan(ours).jobs
             commands = {
                 "study": ours,
-                "copies": bare(Path(name) / "copies", cases, jobs, 1, 'shell: "cp {input} {output}"'),
-                "scripts": bare(Path(name) / "scripts", cases, jobs, INPUTS, 'script: "step.py"'),
+                "copies": bare(Path(name) / "copies", cases, jobs, 1, 0, 'shell: "cp {input} {output}"'),
+                "scripts": bare(Path(name) / "scripts", cases, jobs, INPUTS, TABLES, 'script: "step.py"'),
             }
             for state in ("from nothing", "finished"):
                 if state == "finished":
