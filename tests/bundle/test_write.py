@@ -70,7 +70,7 @@ def test_monai_gives_the_mask_of_predict_and_its_cautions(trained, region, tmp_p
     where = ("--dataset_dir", tmp_path / "scans", "--output_dir", tmp_path / "masks", "--bundle_root", ".")
     told = bundle_run("run", "--config_file", "configs/inference.json", *where, folder=tmp_path / "bundle")
     own = ("predict", tmp_path / "model.onnx", tmp_path / "scans" / "chest.nii.gz", "-o", tmp_path / "own.nii.gz")
-    run = ctseg(*own, "--engine", "torch")
+    run = ctseg(*own, "--quiet", "--engine", "torch")
     assert run.returncode == 0, run.stderr
     mask, wanted = read_nifti(tmp_path / "masks" / "chest_seg.nii.gz"), read_nifti(tmp_path / "own.nii.gz")
     assert wanted.voxels_zyx.any()

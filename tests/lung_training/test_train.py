@@ -7,7 +7,7 @@ import torch
 from ctseg.export.onnx_card import card_of
 from ctseg.lung_training import train as lung_train
 from ctseg.lung_training.made_cases import phantom_cases
-from ctseg.lung_training.train import LABELS, hilar_cases, prepared, settings, train, training_cases
+from ctseg.lung_training.train import LABELS, further_cases, hilar_cases, prepared, settings, train, training_cases
 from ctseg.lungs.network import probabilities
 from real_data import FOLDER, real_data
 
@@ -28,7 +28,7 @@ def test_two_trainings_give_the_same_file(tmp_path):
     used = replace(used, patch_zyx=(32, 32, 32), validate_every=2, network=replace(used.network, channels=(4, 4, 4, 4)))
     files = [tmp_path / name for name in ("first.onnx", "second.onnx")]
     for path in files:
-        train(cases, cases[:1], cases, (used, used), path, tmp_path / path.stem)
+        train((cases, cases[:1]), cases, (used, used), path, tmp_path / path.stem)
     assert files[0].read_bytes() == files[1].read_bytes()
     card = card_of(files[0])
     assert card.labels == LABELS
@@ -44,5 +44,5 @@ def test_two_trainings_give_the_same_file(tmp_path):
 def test_the_shipped_network_was_trained_on_the_cases_that_are_made_today():
     for scan in (*lung_train.CHESTS, *lung_train.WITHOUT_LUNGS):
         real_data(scan.path)
-    cases = [*training_cases(FOLDER), *hilar_cases(FOLDER)]
+    cases = [*training_cases(FOLDER), *hilar_cases(FOLDER), *further_cases(FOLDER)]
     assert card_of(lung_train.LUNG_NETWORK).training_hash == lung_train.training_hash(cases)

@@ -92,15 +92,16 @@ def test_a_real_tumour_that_no_training_saw_lies_in_the_field():
     assert segment_lungs(image).lungs.voxels_zyx[tumour].mean() < 0.3
     lungs, facts = segment_lungs(image, "auto")
     assert facts["plausible"]
-    assert lungs.voxels_zyx[tumour].mean() > 0.8
+    assert lungs.voxels_zyx[tumour].mean() > 0.9
 
 
 @pytest.mark.realdata
-def test_a_healthy_real_chest_that_no_training_saw_stays_nearly_as_it_is():
-    image = read_nifti(real_data("chest-nifti/cmb-crc-01068/image.nii.gz"))
+@pytest.mark.parametrize("scan", ["cmb-crc-01068", "nsclc-r01-001", "lidc-0001"])
+def test_a_healthy_real_chest_stays_nearly_as_it_is(scan):
+    image = read_nifti(real_data(f"chest-nifti/{scan}/image.nii.gz"))
     before, after = (segment_lungs(image, method).lungs.voxels_zyx > 0 for method in ("threshold", "auto"))
     assert after[before].mean() > 0.999
-    assert dice_of_masks(before, after) > 0.97
+    assert dice_of_masks(before, after) > 0.99
 
 
 @pytest.mark.realdata

@@ -15,6 +15,18 @@ CHESTS = (
         "CC BY 3.0",
         "d2a4dbd6f76d482bd9b624900343943bf06c09df3743fec116bd379bb93e2711",
     ),
+    RealScan(
+        "chest-nifti/cmb-crc-01068/image.nii.gz",
+        "TCIA CMB-CRC, patient 01068",
+        "CC BY 4.0",
+        "149d919e38f1ba0d6a8a91d820330e4d036acdb67b98538ab9c56db4ca9d2f6e",
+    ),
+    RealScan(
+        "abdomen/ct.nii.gz",
+        "TotalSegmentator's test files, an abdomen with the bases of the lungs",
+        "Apache-2.0",
+        "dbd3ae6d614d1d7ef3a46925c30c70038ed52da6b37fdd6afdc7b9b71387e3e1",
+    ),
 )
 WITHOUT_LUNGS = (
     RealScan(

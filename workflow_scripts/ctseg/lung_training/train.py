@@ -3,6 +3,7 @@
 import argparse
 import logging
 import sys
+from collections.abc import Sequence
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -35,7 +36,7 @@ from ctseg.training.settings import TrainSettings
 from ctseg.training.trainer import Trainer
 
 SEED, VALIDATION_SEED = 1, 2
-FIRST, SECOND = (800, 0.004), (400, 0.003)  # steps and learning rate of both stages
+STAGES = ((3200, 0.004), (2800, 0.003), (5000, 0.0025))  # steps and learning rate of each
 LABELS = ("right_lung", "left_lung")
 MOST_PLACES = 2000  # of a class and case that patches are centred on
 
@@ -86,13 +87,13 @@ def settings(steps: int, learning_rate: float) -> TrainSettings:
 
 
 def training_cases(folder: Path) -> list[TrainingCase]:
-    """The cases to train on; the real ones among them are made from the public scans in `folder`."""
+    """The cases of the first stage; the real ones among them are made from the public scans in `folder`."""
     chests = [read_checked(folder, scan, with_lungs=True) for scan in CHESTS]
     others = [read_checked(folder, scan, with_lungs=False) for scan in WITHOUT_LUNGS]
     made = [
-        *phantom_cases(SEED, bodies=34, versions=2),
-        *real_cases(SEED, chests, versions=22),
-        *negative_cases(SEED, 20, others),
+        *phantom_cases(SEED, bodies=60, versions=2),
+        *real_cases(SEED, chests, versions=30),
+        *negative_cases(SEED, 28, others),
     ]
     return prepared(made, SEED)
 
@@ -102,6 +103,12 @@ def hilar_cases(folder: Path) -> list[TrainingCase]:
     chests = [read_checked(folder, scan, with_lungs=True) for scan in CHESTS]
     phantoms = [draw_body(np.random.default_rng([SEED, 6, number])) for number in range(16)]
     return prepared([*central_cases(SEED, chests, 16), *central_cases(SEED + 1, phantoms, 2)], SEED + 10)
+
+
+def further_cases(folder: Path) -> list[TrainingCase]:
+    """Further versions of the real chests, which the third stage adds."""
+    chests = [read_checked(folder, scan, with_lungs=True) for scan in CHESTS]
+    return prepared(real_cases(SEED + 2, chests, versions=40), SEED + 20)
 
 
 def validation_cases() -> list[TrainingCase]:
@@ -144,19 +151,20 @@ def card_of(trainer: Trainer, model: SegmentationModel) -> ModelCard:
 
 
 def train(
-    training: list[TrainingCase],
-    hilar: list[TrainingCase],
+    added: Sequence[list[TrainingCase]],
     validation: list[TrainingCase],
-    stages: tuple[TrainSettings, TrainSettings],
+    stages: Sequence[TrainSettings],
     out: Path,
     work: Path,
 ) -> None:
-    """Train in two stages, the second one with the hilar cases, too, and write the network as ONNX.
+    """Train in stages, each with the cases that it adds to those of the stages before, and write the network as ONNX.
 
     Checkpoints in the folder `work` resume a run that was cut short.
     """
+    cases: list[TrainingCase] = []
     weights: dict[str, torch.Tensor] = {}
-    for number, (cases, used) in enumerate(zip((training, [*training, *hilar]), stages, strict=True), start=1):
+    for number, (more, used) in enumerate(zip(added, stages, strict=True), start=1):
+        cases = [*cases, *more]
         identity = run_identity(training_hash(cases), used, f"stage {number}")
         trainer = Trainer(cases, validation, used, identity, start=partial(_begin, weights))
         trainer.run(work / f"stage{number}" / "checkpoint.pt")
@@ -183,10 +191,10 @@ def main() -> None:
     # Another number of threads sums up in another order, which changes the last digits of the weights.
     torch.set_num_threads(1)
     try:
-        cases = training_cases(given.folder), hilar_cases(given.folder)
+        added = training_cases(given.folder), hilar_cases(given.folder), further_cases(given.folder)
     except InputError as error:
         sys.exit(f"ctseg: {error}")
-    train(*cases, validation_cases(), (settings(*FIRST), settings(*SECOND)), given.out, given.work)
+    train(added, validation_cases(), [settings(*stage) for stage in STAGES], given.out, given.work)
 
 
 if __name__ == "__main__":

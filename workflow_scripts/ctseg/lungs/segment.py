@@ -18,6 +18,7 @@ from ctseg.lungs.threshold import threshold_lungs
 from ctseg.masks.overlap import dice_of_masks
 
 CUBE = np.ones((3, 3, 3), bool)
+SURE = 0.7  # probability from which on the network adds to the threshold's field, which is right in most scans
 
 
 class LungField(NamedTuple):
@@ -50,7 +51,8 @@ def segment_lungs(image: Volume, method: str = "threshold") -> LungField:
     told = {"agreement": None if math.isnan(dice) else round(dice, 4)}
     used, share, mean_hu_range = "network", by_network, SICK_MEAN_HU
     if method == "auto":
-        used, share = "both", joined(by_threshold, by_network, sick_parts(inside, air) | air)
+        sure = by_network.voxels_zyx >= SURE * FULL
+        used, share = "both", joined(by_threshold, by_network, sick_parts(sure, air) | air)
         if not (_is_plausible(resample(by_network, coarse.grid, fill=0), coarse) and _is_plausible(share, coarse)):
             used, share, mean_hu_range = "threshold", by_threshold, PLAUSIBLE_MEAN_HU
     lungs, facts = _field(image, share, mean_hu_range)
