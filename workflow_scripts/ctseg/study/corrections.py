@@ -47,16 +47,16 @@ def find_corrections(folder: str, root: str, cases: Collection[str], problems: l
     if not os.path.isdir(place):
         problems.append(f"cases.corrections: the folder {folder} does not exist")
         return {}
-    found = _masks(place, folder, cases, problems)
+    found = _masks(place, folder, cases, "case", problems)
     edited: dict[str, str] = {}
     if os.path.isdir(os.path.join(place, BEFORE)):
-        edited = _masks(os.path.join(place, BEFORE), os.path.join(folder, BEFORE), found, problems)
+        edited = _masks(os.path.join(place, BEFORE), os.path.join(folder, BEFORE), found, "correction", problems)
     told = _who(os.path.join(place, WHO), os.path.join(folder, WHO), found, problems)
     return {case: Correction(path, **told.get(case, {}), edited=edited.get(case)) for case, path in found.items()}
 
 
-def _masks(place: str, folder: str, cases: Collection[str], problems: list[str]) -> dict[str, str]:
-    """The mask of each case in the folder `place`, which paths call `folder`."""
+def _masks(place: str, folder: str, cases: Collection[str], what: str, problems: list[str]) -> dict[str, str]:
+    """The mask of each case, which `what` calls so, in the folder `place`, which paths call `folder`."""
     found: dict[str, str] = {}
     for name in sorted(os.listdir(place)):
         if name in (WHO, BEFORE) or name.startswith("."):
@@ -64,7 +64,6 @@ def _masks(place: str, folder: str, cases: Collection[str], problems: list[str])
         path = os.path.join(folder, name)
         case = name if os.path.isdir(os.path.join(place, name)) else _stem(name)
         if case not in cases:
-            what = "correction" if folder.endswith(BEFORE) else "case"
             problems.append(
                 f"{path}: no {what} has this name; name it as results/ names the case, with .nii.gz or such"
             )
