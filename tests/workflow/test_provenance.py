@@ -65,12 +65,17 @@ def test_the_manifest_tells_what_every_job_read_and_wrote(finished):
         assert len(job["code"]) == 16
         assert "numpy" in job["software"] or job["rule"] in NUMBERLESS, job["rule"]
         written |= job["outputs"]
+    viewer = written.pop("viewer")  # a folder
+    contents = [path.read_bytes() for path in (study / "viewer").glob("[!.]*")]
+    lines = sorted(hashlib.sha256(content).hexdigest() + "\n" for content in contents)
+    assert viewer["sha256"] == hashlib.sha256("".join(lines).encode()).hexdigest()
+    assert (viewer["files"], viewer["bytes"]) == (len(contents), sum(map(len, contents)))
     for path, facts in written.items():
         content = (study / path).read_bytes()
         assert facts == {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
-    assert {path for job in manifest["jobs"] for path in job["inputs"]} <= written.keys()
+    assert {path for job in manifest["jobs"] for path in job["inputs"]} <= written.keys() | {"viewer"}
     results = {str(path.relative_to(study)) for path in study.rglob("*") if path.is_file()}
-    beside = ("logs/", "benchmarks/", "provenance/")
+    beside = ("logs/", "benchmarks/", "provenance/", "viewer/")
     assert {path for path in results if not path.startswith(beside)} == written.keys()
 
     given = {(job["rule"], name): facts for job in manifest["jobs"] for name, facts in job["sources"].items()}

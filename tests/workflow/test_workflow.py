@@ -309,7 +309,8 @@ SHIPPED = {"compare_variants", "choose_variant", "export_model"}
 TUNED = {"tune", "trace_model"} | SHIPPED
 TRAINED = {"train", "plot_training", "tabulate_training", "export_fold", "validate", "quantize"} | TUNED
 REPORTED = {"report", "manifest"}
-MEASURED = {"measure", "measure_probabilities", "tabulate_metrics", "tabulate_strata", "plot_metrics"} | REPORTED
+MEASURED = {"measure", "measure_probabilities", "tabulate_metrics", "tabulate_strata", "plot_metrics", "view_cases"}
+MEASURED |= REPORTED
 AFTER_THE_MODEL = {"infer", "postprocess", "measure_stability", "tabulate_segmentations", "plot_case"} | MEASURED
 
 
