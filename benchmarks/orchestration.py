@@ -121,9 +121,11 @@ def pretend_finished(command: list[str], folder: Path) -> None:
     run = subprocess.run([*command, "--summary"], capture_output=True, text=True, check=True, cwd=folder)
     for line in run.stdout.splitlines()[1:]:
         path = folder / line.split("\t")[0]
-        (path if path.name in DIRECTORIES else path.parent).mkdir(parents=True, exist_ok=True)
-        if path.name not in DIRECTORIES:
-            path.touch()
+        if path.name in DIRECTORIES:
+            path.mkdir(parents=True)
+            continue
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
     subprocess.run([*command, "--touch", "--quiet", "all"], check=True, cwd=folder, capture_output=True)
     assert plan(command).jobs == 0
 

@@ -1,10 +1,8 @@
 """Convert a label of any accepted format to classes 1…n on the grid of its converted image, with facts beside it."""
 
-from dataclasses import replace
-
 from ctseg.errors import InputError
 from ctseg.files import read_json, write_json
-from ctseg.labels.correction import as_segmented, correction_facts
+from ctseg.labels.correction import as_segmented, correction_facts, mask_of_before
 from ctseg.labels.read_label import LabelSettings, read_label
 from ctseg.scans.nifti import read_nifti_grid, write_nifti
 from job import job
@@ -34,13 +32,8 @@ with job(snakemake) as log:
         label = read_label(source.label, as_segmented(settings), grid, source.image, series_uid)
         before, compared_with = None, ""
         try:
-            if edited := source.get("edited"):
-                found = replace(as_segmented(settings), missing_ok=True)  # a model may have found nothing
-                before = read_label(edited, found, grid, source.image, series_uid)
-                compared_with = "segmentation"
-            elif drawn := source.get("replaced"):
-                before = read_label(drawn, settings, grid, source.image, series_uid, relation)
-                compared_with = "label"
+            edited, drawn = source.get("edited"), source.get("replaced")
+            before, compared_with = mask_of_before(edited, drawn, settings, grid, source.image, series_uid, relation)
         except InputError:  # which may be why it was corrected; the sentence may hold a path, and is not for the log
             log.warning("the mask of before cannot be read: its correction is used, and not compared with it")
         who = dict(who, compared_with=compared_with)

@@ -6,14 +6,36 @@ from typing import Any
 
 import numpy as np
 
-from ctseg.geometry.volume import Volume
-from ctseg.labels.read_label import LabelSettings
+from ctseg.geometry.volume import Grid, Volume
+from ctseg.labels.read_label import LabelSettings, read_label
 from ctseg.masks.overlap import dice_of_masks
 
 
 def as_segmented(settings: LabelSettings) -> LabelSettings:
     """The settings to read a correction with: its values are those of a segmentation, where the n-th label is n."""
     return replace(settings, labels={label: number for number, label in enumerate(settings.labels, start=1)})
+
+
+def mask_of_before(
+    edited: str | None,
+    drawn: str | None,
+    settings: LabelSettings,
+    grid: Grid,
+    image_name: str,
+    series_uid: str | None,
+    relation: Mapping[str, Any] | None = None,
+) -> tuple[Volume | None, str]:
+    """The mask to compare a correction with, and which it is: "segmentation", "label", or "" where there is none.
+
+    `edited` is the segmentation that was corrected, `drawn` the label of before; the others are those of `read_label`.
+    Raises InputError for a mask that cannot be read.
+    """
+    if edited:
+        found = replace(as_segmented(settings), missing_ok=True)  # a model may have found nothing
+        return read_label(edited, found, grid, image_name, series_uid), "segmentation"
+    if drawn:
+        return read_label(drawn, settings, grid, image_name, series_uid, relation), "label"
+    return None, ""
 
 
 def correction_facts(

@@ -13,6 +13,7 @@ from typing import Any
 from ctseg.errors import ConfigError
 from ctseg.file_types import is_volume_file
 from ctseg.study.cases import Case, find_cases
+from ctseg.study.corrections import Correction
 from ctseg.study.pseudonyms import shown_names
 from ctseg.study.splits import Assignment, assign_splits, fold_cases, without_training
 
@@ -206,22 +207,24 @@ class Study:
         return {name: str(case.reference) for name, case in self.cases.items() if self.refers_to_series(name)}
 
     @cached_property
+    def corrected(self) -> dict[str, Correction]:
+        """Cases whose label was corrected, with the correction."""
+        return {name: case.correction for name, case in self.cases.items() if case.correction}
+
+    @cached_property
     def corrections(self) -> dict[str, dict[str, dict[str, str]]]:
-        """Cases whose label was corrected, with who did so and why as the params of rules name it."""
-        corrected = {name: case.correction for name, case in self.cases.items() if case.correction}
-        return {name: {"correction": {"by": one.by, "comment": one.comment}} for name, one in corrected.items()}
+        """Who corrected the label of a case and why, as the params of rules name it."""
+        return {name: {"correction": {"by": one.by, "comment": one.comment}} for name, one in self.corrected.items()}
 
     @cached_property
     def replaced_labels(self) -> dict[str, str]:
         """Cases whose label was corrected, with the label of before, where there was one."""
-        corrected = {name: case.correction for name, case in self.cases.items() if case.correction}
-        return {name: one.replaces for name, one in corrected.items() if one.replaces}
+        return {name: one.replaces for name, one in self.corrected.items() if one.replaces}
 
     @cached_property
     def edited(self) -> dict[str, str]:
         """Cases whose label was corrected, with the segmentation that was edited, where it was kept."""
-        corrected = {name: case.correction for name, case in self.cases.items() if case.correction}
-        return {name: one.edited for name, one in corrected.items() if one.edited}
+        return {name: one.edited for name, one in self.corrected.items() if one.edited}
 
     @cached_property
     def lungs(self) -> dict[str, str]:
