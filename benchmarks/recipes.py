@@ -1,6 +1,7 @@
 """Ablation of the training recipe: several ways to train on the same cases, for the same time on one device.
 
     python benchmarks/recipes.py OUT --data DATA [--recipes benchmarks/recipes.yaml] [--names NAME ...] [--seconds 110]
+        [--seeds 1 2]
 
 DATA holds CASE/image.nii.gz and CASE/label.nii.gz (label 1). The last --validation cases validate, the others train.
 A recipe is a name and the sections of the config that differ from --study. Each trains in a process of its own, all
@@ -8,7 +9,8 @@ of them at once: a GPU shares its time equally among processes that have work fo
 --seconds / n of it; give --at-once 1 for one after the other, each for --seconds. The learning rate falls over that
 time, validations included. OUT/recipes.json gets the Dice of each validation case at the end, on the network's grid:
 `plain`; `mirrored`, with the mean over all mirror images; `largest`, of the largest component of `mirrored` alone; and
-`mass`, of the component with the largest sum of probabilities.
+`mass`, of the component with the largest sum of probabilities. With several seeds each recipe is trained with each, and
+OUT/ensembles.json has the Dice of the mean of the first two, three, … networks of a recipe, mirrored.
 """
 
 import argparse
@@ -39,6 +41,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "workflow_scripts")]
 from benchmarks.gpu_timing import wait_for  # noqa: E402
 from benchmarks.prepared_cases import data_set, workers  # noqa: E402
 from ctseg.masks.overlap import dice_of_masks  # noqa: E402
+from ctseg.scans.nifti import read_nifti  # noqa: E402
 from ctseg.training.trainer import Trainer  # noqa: E402
 from ctseg.training.validation import GPU_BATCH_SIZE  # noqa: E402
 
@@ -59,7 +62,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--validation", type=int, default=10)
     parser.add_argument("--validations", type=int, default=4, help="while a recipe trains")
     parser.add_argument("--at-once", type=int, default=99)
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1])
     parser.add_argument("--device", type=torch.device, default="cuda" if torch.cuda.is_available() else "cpu")
     return parser.parse_args()
 
@@ -112,8 +115,9 @@ def mean_probability(trainer: Trainer, image: torch.Tensor, mirrors: Sequence[tu
     return (total / len(mirrors))[0, 0].cpu().numpy()
 
 
-def case_scores(trainer: Trainer) -> dict[str, dict[str, float]]:
-    """The Dice of each validation case in each way; see above."""
+def case_scores(trainer: Trainer, folder: Path) -> dict[str, dict[str, float]]:
+    """The Dice of each validation case in each way; see above. The mirrored probabilities are kept in `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
     mirrors = [axes for count in range(4) for axes in combinations((2, 3, 4), count)]
     scores: dict[str, dict[str, float]] = {"plain": {}, "mirrored": {}, "largest": {}, "mass": {}}
     for case in trainer.validation:
@@ -122,6 +126,7 @@ def case_scores(trainer: Trainer) -> dict[str, dict[str, float]]:
         masks = {"plain": mean_probability(trainer, image, mirrors[:1]) > THRESHOLD}
         probability = mean_probability(trainer, image, mirrors)
         masks["mirrored"] = probability > THRESHOLD
+        np.save(folder / f"{case.case}.npy", probability.astype(np.float16))
         components = cc3d.connected_components(masks["mirrored"])
         for name, weights in (("largest", None), ("mass", probability.ravel())):
             sizes = np.bincount(components.ravel(), weights)
@@ -132,33 +137,52 @@ def case_scores(trainer: Trainer) -> dict[str, dict[str, float]]:
     return scores
 
 
-def train_recipe(name: str, recipe: dict[str, Any], given: argparse.Namespace) -> dict[str, Any]:
-    """Prepare the cases as a recipe's plan wants it, train, and measure; runs in a process of its own."""
+def train_recipe(name: str, recipe: dict[str, Any], seed: int, given: argparse.Namespace) -> dict[str, Any]:
+    """Prepare the cases as a recipe's plan wants it, train, and measure; runs in a process of its own.
+
+    `name` is that of the recipe and the seed together.
+    """
     torch.set_num_threads(max(1, (os.cpu_count() or 1) // given.at_once))
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     cases = sorted(path.parent for path in given.data.glob("*/image.nii.gz"))
     with workers(1) as run:
-        data = data_set(name, cases, config_of(recipe, given.study, given.seed), given, run)
+        data = data_set(name, cases, config_of(recipe, given.study, seed), given, run)
     trainer = Trainer(data.training, data.validation, data.settings, name, given.device)
     for _ in range(3):  # what is found out and compiled once is not counted
         trainer._train_step()
     wait_for(trainer.device)
     curve = train_for(trainer, given.seconds, given.validations)
-    scores = case_scores(trainer)
+    scores = case_scores(trainer, given.out / f"{name}_probabilities")
     patches = data.settings.batch_size * trainer.step
     return {"curve": curve, "cases": scores, "patches": patches, "patch_zyx": data.settings.patch_zyx}
 
 
+def ensemble_scores(names: Sequence[str], out: Path) -> dict[int, dict[str, float]]:
+    """The Dice of each validation case with the mean of the first two, three, … of these trained networks."""
+    folders = [out / f"{name}_probabilities" for name in names]
+    scores: dict[int, dict[str, float]] = {}
+    if not names:
+        return scores
+    for path in sorted(folders[0].glob("*.npy")):
+        label = read_nifti(out / f"{names[0]}_prepared" / path.stem / "label.nii").voxels_zyx
+        total = np.zeros(label.shape, dtype=np.float32)
+        for count, folder in enumerate(folders, start=1):
+            total += np.load(folder / path.name)
+            scores.setdefault(count, {})[path.stem] = round(dice_of_masks(label == 1, total > THRESHOLD * count), 4)
+    return scores
+
+
 def main() -> None:
-    """Train all recipes, and print a table."""
+    """Train all recipes with all seeds, and print a table."""
     given = parse()
     given.out.mkdir(parents=True, exist_ok=True)
     recipes = yaml.safe_load(given.recipes.read_text())
     recipes = {name: recipes[name] for name in given.names or recipes}
-    given.at_once = min(given.at_once, len(recipes))
+    jobs = {f"{name}_{seed}": (recipe, seed) for seed in given.seeds for name, recipe in recipes.items()}
+    given.at_once = min(given.at_once, len(jobs))
     with get_context("spawn").Pool(given.at_once, maxtasksperchild=1) as pool:
-        pending = {name: pool.apply_async(partial(train_recipe, name, own, given)) for name, own in recipes.items()}
+        pending = {name: pool.apply_async(partial(train_recipe, name, *job, given)) for name, job in jobs.items()}
         results = {}
         for name, answer in pending.items():
             try:
@@ -170,6 +194,13 @@ def main() -> None:
     for name, result in results.items():
         means = {way: round(fmean(cases.values()), 4) for way, cases in result["cases"].items()}
         print(f"{name}: {result['curve'][-1]['step']} steps, {result['patches']} patches, Dice {means}")
+    ensembles = {
+        recipe: ensemble_scores([name for seed in given.seeds if (name := f"{recipe}_{seed}") in results], given.out)
+        for recipe in recipes
+    }
+    (given.out / "ensembles.json").write_text(json.dumps(ensembles, indent=1))
+    for recipe, scores in ensembles.items():
+        print(f"{recipe}: " + ", ".join(f"{n} together {fmean(cases.values()):.4f}" for n, cases in scores.items()))
 
 
 if __name__ == "__main__":
