@@ -1,4 +1,4 @@
-"""A network that finds the bones of the built-in phantom, and scans of that phantom: what inference.py measures on."""
+"""A network for a processor that finds the phantom's bones, and scans of it: what inference.py measures on."""
 
 import sys
 from dataclasses import replace
@@ -33,14 +33,23 @@ def centre(volume: Volume, shape: tuple[int, ...]) -> Volume:
     return Volume(cut, replace(volume.grid, shape_zyx=cut.shape))
 
 
-def train(image: Volume, steps: int = 120) -> SegmentationModel:
+def train(image: Volume, steps: int = 300) -> SegmentationModel:
     """The network after a minute of looking for bones."""
     torch.manual_seed(0)
     rng = np.random.default_rng(0)
-    settings = NetworkSettings((16, 32, 64, 128, 256), 2, "batch", 0.0, ((2, 2, 2),) * 4, ((3, 3, 3),) * 5)
+    settings = NetworkSettings(
+        channels=(16, 32, 64, 128),
+        residual_units=0,
+        norm="instance",
+        dropout=0.0,
+        strides_zyx=((2, 2, 2),) * 3,
+        kernels_zyx=((3, 3, 3),) * 4,
+        architecture="dynunet",
+        stem_zyx=(2, 2, 2),
+    )
     network, scaling = build_network(settings, 1), Scaling.of_window(-1000.0, 400.0)
     model = SegmentationModel([network], scaling)
-    optimiser = torch.optim.AdamW(network.parameters(), 0.004)
+    optimiser = torch.optim.AdamW(network.parameters(), 0.002)
     bones = np.argwhere(image.voxels_zyx > BONE_HU)
     for _ in range(steps):
         picked = bones[rng.integers(len(bones), size=2)]

@@ -19,7 +19,7 @@ from ctseg.digits import two_decimals
 from ctseg.geometry.hounsfield import WINDOWS_HU
 from ctseg.geometry.resample import bounding_box, orient, resample
 from ctseg.geometry.volume import AIR_HU, Grid, Volume
-from ctseg.report.case_picture import focus_zyx
+from ctseg.masks.focus import focus_zyx
 from ctseg.report.full_viewer import FULL_SCRIPTS, REFERENCE_COLOUR
 from ctseg.report.html import TEMPLATES
 from ctseg.report.slice_viewer import BODY_HU, coarse_grid, coarse_mask, packed

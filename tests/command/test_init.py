@@ -1,5 +1,7 @@
 """A study file from a look at a folder: the workflow accepts it as it is."""
 
+import shutil
+
 import numpy as np
 import pytest
 import yaml
@@ -8,7 +10,7 @@ from archive_trees import make_files, make_msd, make_nnunet
 from command import ctseg
 from ctseg.geometry.volume import Grid, Volume
 from ctseg.scans.nifti import write_nifti
-from dicom_files import body, write_series
+from dicom_files import body, name_images, write_rtstruct, write_series
 from real_data import real_data
 from studies import planned_jobs
 
@@ -16,6 +18,7 @@ pytestmark = pytest.mark.timeout(120)
 IDENTITY = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
 GRID = Grid((6, 7, 8), (1.0, 1.0, 2.0), (0.0, 0.0, 0.0), IDENTITY)
 CASES = ("p1", "p2", "p3", "p4")
+SQUARE = [np.array([[1.0, 1.0, 2.0], [4.0, 1.0, 2.0], [4.0, 4.0, 2.0], [1.0, 4.0, 2.0]])]
 
 
 def scan():
@@ -106,6 +109,55 @@ def test_series_without_labels_are_segmented_with_a_model(tmp_path, model_folder
     study, _ = written(tmp_path, "--model", model_folder / "model.onnx")
     assert study["cases"]["image"] == "data/{case}/CT"
     assert planned_jobs(tmp_path, study)["infer"] == 2
+
+
+def archive(folder):
+    """Patients as an archive's download has them, with folders that no pattern fits."""
+    for number, case in enumerate(CASES):
+        visit = folder / case / f"0{number + 1}-07-2008-NA-CT CHEST-{7 * number + 31}"
+        elements = {"PatientID": f"SECRET-{number}", "SeriesInstanceUID": f"1.2.{number}", "FrameOfReferenceUID": "1.9"}
+        write_series(visit / f"{number + 2}.000000-CT-{41 + number}", body(GRID.shape_zyx), GRID, **elements)
+        path = write_rtstruct(visit / f"{number + 5}.000000-RTst-{number}" / "1-1.dcm", {"GTV-1": SQUARE})
+        name_images(path, f"SECRET-{number}", ["1.9"], [f"1.2.{number}"])
+
+
+def flat(folder):
+    """The same files in one folder."""
+    archive(folder)
+    for number, path in enumerate(sorted(path for path in folder.rglob("*") if path.is_file())):
+        path.rename(folder / f"{number:03}.dcm")
+    for case in CASES:
+        shutil.rmtree(folder / case)
+
+
+@pytest.mark.parametrize("make", [archive, flat])
+def test_dicom_files_in_any_order_become_a_table(tmp_path, make):
+    make(tmp_path / "data")
+    study, told = written(tmp_path)
+    assert study["cases"] == {"source": "table", "table": "mine.tsv"}
+    assert study["target"]["labels"] == {"GTV-1": 1}
+    assert "4 scans, 4 with a label" in told
+    assert "reading the headers of 28 files" in told
+    assert "SECRET" not in told + (tmp_path / "mine.tsv").read_text() + (tmp_path / "mine.yaml").read_text()
+    jobs = planned_jobs(tmp_path, study)
+    assert (jobs["convert_image"], jobs["convert_label"]) == (4, 4)
+
+
+def test_the_paths_of_a_table_begin_where_it_lies(tmp_path):
+    archive(tmp_path / "data")
+    (tmp_path / "studies").mkdir()
+    run = ctseg("init", "data", "-o", "studies/mine.yaml", folder=tmp_path)
+    assert run.returncode == 0, run.stderr
+    lines = (tmp_path / "studies/mine.tsv").read_text(encoding="utf-8").splitlines()
+    assert lines[0].split("\t") == ["case", "image", "label"]
+    assert lines[1].startswith("p1\t../data/p1/01-07-2008-NA-CT CHEST-31/2.000000-CT-41\t../data/p1/")
+    study = yaml.safe_load((tmp_path / "studies/mine.yaml").read_text(encoding="utf-8"))
+    assert study["cases"]["table"] == "studies/mine.tsv"
+    assert planned_jobs(tmp_path, study)["convert_label"] == 4
+    (tmp_path / "studies/mine.yaml").unlink()
+    again = ctseg("init", "data", "-o", "studies/mine.yaml", folder=tmp_path)
+    assert again.returncode == 1
+    assert "studies/mine.tsv exists" in again.stderr
 
 
 def test_what_cannot_be_done_is_told(tmp_path):

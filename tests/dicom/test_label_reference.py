@@ -2,7 +2,6 @@
 
 import pydicom
 import pytest
-from pydicom.dataset import Dataset
 
 from contours import ring
 from ctseg.dicom.label_reference import read_reference, require_relation
@@ -11,17 +10,10 @@ from ctseg.errors import InputError
 from ctseg.geometry.volume import Grid
 from ctseg.labels.read_label import LabelSettings, read_label
 from ctseg.scans.read_scan import read_scan
-from dicom_files import body, write, write_rtstruct, write_seg, write_series
+from dicom_files import body, items, name_images, write, write_rtstruct, write_seg, write_series
 
 GRID = Grid((10, 8, 9), (1.0, 1.0, 2.0), (0.0, 0.0, 0.0), ((1.0, 0, 0), (0, 1.0, 0), (0, 0, 1.0)))
 SQUARE = [ring(depth, 2.4, (4, 4)) for depth in (3, 4, 5)]
-
-
-def items(**elements) -> Dataset:
-    dataset = Dataset()
-    for keyword, value in elements.items():
-        setattr(dataset, keyword, value)
-    return dataset
 
 
 def add(folder, uid, frame, n_slices=10, distance_mm=2.0, **elements):
@@ -35,16 +27,7 @@ def add(folder, uid, frame, n_slices=10, distance_mm=2.0, **elements):
 def rtstruct(path, frames=(), series=(), slices=(), patient="P1", roi_frames=()):
     """An RTSTRUCT with an ROI GTV for each of `roi_frames`, GTV 0 on, and what it names."""
     rois = {f"GTV {number}": SQUARE for number in range(max(1, len(roi_frames)))}
-    dataset = pydicom.dcmread(write_rtstruct(path, rois))
-    dataset.PatientID = patient
-    parts = [items(SeriesInstanceUID=uid, ContourImageSequence=[]) for uid in series]
-    if slices:
-        images = [items(ReferencedSOPInstanceUID=uid) for uid in slices]
-        parts.append(items(ContourImageSequence=images))
-    study = items(RTReferencedSeriesSequence=parts)
-    dataset.ReferencedFrameOfReferenceSequence = [
-        items(FrameOfReferenceUID=frame, RTReferencedStudySequence=[study]) for frame in frames or [""]
-    ]
+    dataset = pydicom.dcmread(name_images(write_rtstruct(path, rois), patient, frames, series, slices))
     for roi, frame in zip(dataset.StructureSetROISequence, roi_frames, strict=False):
         roi.ReferencedFrameOfReferenceUID = frame
     return write(dataset, path)

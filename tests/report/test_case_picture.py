@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from ctseg.geometry.volume import Grid, Volume
-from ctseg.report.case_picture import draw_case, focus_zyx
+from ctseg.report.case_picture import draw_case
 
 SHAPE = (20, 24, 28)
 
@@ -67,19 +67,3 @@ def test_a_scan_of_one_slice_that_is_all_lesion_is_drawn(tmp_path, axis):
     draw(tmp_path / "case.png", Volume(np.zeros(shape, np.int16), grid), Volume(np.ones(shape, np.uint8), grid))
     picture = plt.imread(tmp_path / "case.png")[..., :3]
     assert ((picture[..., 0] > 0.7) & (picture[..., 2] < 0.25) & (picture[..., 1] > 0.4)).any()
-
-
-def test_the_slice_with_most_target_is_shown_by_the_label_if_there_is_one():
-    prediction, reference = np.zeros((2, *SHAPE), bool)
-    assert focus_zyx(None, prediction) == (10, 12, 14)
-    prediction[3, 5, 6] = prediction[7, 8:11, 9:12] = True
-    assert focus_zyx(None, prediction) == focus_zyx(reference, prediction) == (7, 9, 10)
-    reference[15, 1, 1] = True
-    assert focus_zyx(reference, prediction) == (15, 1, 1)
-
-
-def test_the_place_that_is_shown_lies_in_the_target_whatever_its_shape():
-    ring = np.zeros(SHAPE, bool)
-    ring[4, 2:20, 2:20] = True
-    ring[4, 4:18, 4:18] = False
-    assert ring[focus_zyx(None, ring)]

@@ -18,7 +18,7 @@ SQUARE = np.array([[1.0, 1.0, 2.0], [4.0, 1.0, 2.0], [4.0, 4.0, 2.0], [1.0, 4.0,
 @pytest.mark.parametrize(("make", "source"), [(make_luna16, "luna16"), (make_lidc, "lidc")])
 def test_an_archive_of_nodules_is_known_by_its_layout(tmp_path, make, source):
     make(tmp_path)
-    look = look_at(str(tmp_path))
+    look = look_at(str(tmp_path), print)
     assert (look.cases["source"], look.labels, look.in_lungs) == (source, {"nodule": 1}, True)
     assert look.scans == look.labelled == 5
 
@@ -29,7 +29,7 @@ def test_contours_are_found_beside_their_series_with_the_names_of_structures(tmp
         rois = {"BODY": [SQUARE], "GTV-1": [SQUARE], f"only {case}": [SQUARE]}
         (tmp_path / case / "RS").mkdir()
         write_rtstruct(tmp_path / case / "RS" / "rs.dcm", rois)
-    look = look_at(str(tmp_path))
+    look = look_at(str(tmp_path), print)
     assert look.cases == {"source": "folder", "image": f"{tmp_path}/{{case}}/CT", "label": f"{tmp_path}/{{case}}/RS"}
     assert (look.scans, look.labelled, look.labels) == (2, 2, {"GTV-1": 1})
     assert any("BODY" in reason and "GTV-1" in reason for reason in look.reasons)
@@ -39,7 +39,7 @@ def test_what_is_not_used_is_told(tmp_path):
     for case in ("p1", "p2", "p3"):
         write_nifti(Volume(body(GRID.shape_zyx), GRID), tmp_path / case / "ct.nii")
         write_nifti(Volume(body(GRID.shape_zyx, 1), GRID), tmp_path / case / "late.nii")
-    look = look_at(str(tmp_path))
+    look = look_at(str(tmp_path), print)
     assert (look.scans, look.labelled) == (3, 0)
     assert any(reason.startswith("not used: {case}/") for reason in look.reasons)
     assert "label: no file with the name of a case holds labels" in look.reasons
@@ -52,13 +52,13 @@ def test_what_is_not_used_is_told(tmp_path):
 def test_a_data_set_that_the_workflow_would_refuse_is_refused(tmp_path, changes, words):
     make_nnunet(tmp_path, **changes)
     with pytest.raises(ConfigError, match=words):
-        look_at(str(tmp_path))
+        look_at(str(tmp_path), print)
 
 
 def test_a_damaged_dataset_json_is_told(tmp_path):
     make_files(tmp_path, "dataset.json", text="{")
     with pytest.raises(ConfigError, match="is damaged"):
-        look_at(str(tmp_path))
+        look_at(str(tmp_path), print)
 
 
 def test_names_are_made_such_that_a_config_takes_them():

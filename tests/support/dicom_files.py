@@ -1,9 +1,11 @@
 """Small DICOM files for tests, written with pydicom."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pydicom
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import (
     CTImageStorage,
@@ -128,6 +130,34 @@ def _contour(points_xyz_mm: np.ndarray, kind: str) -> Dataset:
     contour.NumberOfContourPoints = len(points_xyz_mm)
     contour.ContourData = np.asarray(points_xyz_mm).round(6).ravel().tolist()
     return contour
+
+
+def items(**elements: Any) -> Dataset:
+    """An item of a sequence."""
+    dataset = Dataset()
+    for keyword, value in elements.items():
+        setattr(dataset, keyword, value)
+    return dataset
+
+
+def name_images(
+    path: Path,
+    patient: str,
+    frames: Sequence[str] = (),
+    series: Sequence[str] = (),
+    slices: Sequence[str] = (),
+) -> Path:
+    """Add to an RTSTRUCT what it was drawn on: a patient, UIDs of frames of reference, series and slices."""
+    dataset = pydicom.dcmread(path)
+    dataset.PatientID = patient
+    parts = [items(SeriesInstanceUID=uid, ContourImageSequence=[]) for uid in series]
+    if slices:
+        parts.append(items(ContourImageSequence=[items(ReferencedSOPInstanceUID=uid) for uid in slices]))
+    study = items(RTReferencedSeriesSequence=parts)
+    dataset.ReferencedFrameOfReferenceSequence = [
+        items(FrameOfReferenceUID=frame, RTReferencedStudySequence=[study]) for frame in frames or [""]
+    ]
+    return write(dataset, path)
 
 
 def write_seg(

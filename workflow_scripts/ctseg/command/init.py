@@ -28,19 +28,24 @@ def run(given: argparse.Namespace) -> int:
     """Look at a folder of data and write a study file with what was found there, and why."""
     from ctseg.files import write_text
     from ctseg.study.looked_at import look_at
-    from ctseg.study.study_file import study_text
+    from ctseg.study.study_file import study_text, table_text
 
-    if given.output.exists():
-        raise InputError(f"{given.output} exists; give another file with --output, or remove it")
+    table = given.output.with_suffix(".tsv")
+    for path in (given.output, table):
+        if path.exists():
+            raise InputError(f"{path} exists; give another file with --output, or remove it")
     if given.model and not Path(given.model).is_file():
         raise InputError(f"--model {given.model} is not a file")
-    look = look_at(given.folder)
+    look = look_at(given.folder, print)
     if not given.model and look.labelled < FEWEST:
         count = f"{look.labelled} of {look.scans}" if look.labelled else f"none of {look.scans}"
         raise ConfigError(
             f"{given.folder}: {count} scans found has a label, and a training needs {FEWEST}; to segment the scans "
             "with a model, add --model model.onnx; if there are labels, say where in a study of your own (docs/data.md)"
         )
+    if look.rows:
+        look.cases["table"] = str(table)
+        write_text(table, table_text(look.rows, table))
     write_text(given.output, study_text(look, given.folder, given.model, str(given.output)))
     for reason in look.reasons:
         print(reason)

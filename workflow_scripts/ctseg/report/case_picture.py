@@ -10,23 +10,13 @@ from matplotlib.lines import Line2D
 from ctseg.colours import ORANGE, SKY
 from ctseg.geometry.resample import orient
 from ctseg.geometry.volume import AIR_HU, Grid, Volume
+from ctseg.masks.focus import focus_zyx
 from ctseg.report.figure_style import save_figure
 
 REFERENCE, PREDICTION, LUNGS = SKY, ORANGE, "#999999"
 PLANES = {"axial": 0, "coronal": 1, "sagittal": 2}  # the array axis that a plane is perpendicular to
 # What the left, right, top and bottom of each plane are, for an image whose axes run to left, back and head.
 SIDES = {"axial": "RLAP", "coronal": "RLHF", "sagittal": "APHF"}
-
-
-def focus_zyx(reference: np.ndarray | None, prediction: np.ndarray) -> tuple[int, int, int]:
-    """The voxel to show: the middle of the slice with most target, by label if there is one, else of the volume."""
-    mask = reference if reference is not None and reference.any() else prediction
-    if not mask.any():
-        return tuple(size // 2 for size in prediction.shape)
-    depth = int(mask.sum(axis=(1, 2)).argmax())
-    rows, columns = np.nonzero(mask[depth])
-    nearest = ((rows - rows.mean()) ** 2 + (columns - columns.mean()) ** 2).argmin()
-    return depth, int(rows[nearest]), int(columns[nearest])
 
 
 def draw_case(

@@ -18,7 +18,7 @@ from ctseg.errors import MachineError
 from ctseg.files import write_text
 from ctseg.geometry.hounsfield import WINDOWS_HU
 from ctseg.geometry.volume import Volume
-from ctseg.report.case_picture import focus_zyx
+from ctseg.masks.focus import focus_zyx
 from ctseg.report.niivue import PACKAGE, niivue_script
 from ctseg.scans.nifti import write_nifti
 

@@ -14,12 +14,11 @@ from ctseg.geometry.volume import Volume
 from ctseg.plurals import counted
 from ctseg.report.case_picture import PREDICTION, REFERENCE, draw_outline, draw_plane
 from ctseg.report.html import photograph
+from ctseg.report.pictures import Volumes
 
 FIELD_MM = 60.0  # at least, along an edge
 AROUND = 2.5  # times the lesion's diameter, where that is more
 INCHES = 2.6
-
-Volumes = tuple[Volume, Volume, Volume | None]  # image, segmentation and label, if there is one, of a case
 
 
 def chosen_lesions(lesions: pd.DataFrame, split: str, most: int) -> pd.DataFrame:

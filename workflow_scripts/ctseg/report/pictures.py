@@ -8,11 +8,13 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
+from ctseg.geometry.volume import Volume
 from ctseg.report.content import caption, looked_through
 from ctseg.report.html import photograph
-from ctseg.report.lesion_pictures import Volumes
 from ctseg.report.slice_viewer import preview
 from ctseg.scans.nifti import read_nifti
+
+Volumes = tuple[Volume, Volume, Volume | None]  # image, segmentation and label, if there is one, of a case
 
 
 def picture(case: str, path: str, cases: pd.DataFrame | None) -> dict[str, Any]:

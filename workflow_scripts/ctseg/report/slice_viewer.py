@@ -8,7 +8,7 @@ import numpy as np
 
 from ctseg.geometry.resample import bounding_box, orient, resample
 from ctseg.geometry.volume import AIR_HU, Grid, Volume
-from ctseg.report.case_picture import focus_zyx
+from ctseg.masks.focus import focus_zyx
 
 LONGEST = 144  # voxels along an edge: 1 MB packed
 BODY_HU = -500.0  # what lies above is body, or its table

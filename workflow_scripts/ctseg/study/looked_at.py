@@ -4,7 +4,7 @@ import json
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from ctseg.plurals import counted
 from ctseg.scans.read_scan import read_scan
 from ctseg.scans.volume_files import read_volume_file
 from ctseg.study.archives import archive_columns
+from ctseg.study.dicom_tree import cases_of
 from ctseg.study.guessed_patterns import CASE, Guess, Parts, guesses
 from ctseg.study.nnunet_dataset import read_dataset, values_by_number
 
@@ -30,7 +31,10 @@ LIKELY = re.compile(r"gtv|tumou?r|lesion|nodule|mass|cancer|met", re.IGNORECASE)
 
 @dataclass
 class Look:
-    """What was found: the section `cases` of a config, the labels, their names in files, and why, a line each."""
+    """What was found: the section `cases` of a config, the labels, their names in files, and why, a line each.
+
+    `rows` are those of a case table, where no pattern fits all cases; its path is not in `cases` yet.
+    """
 
     cases: dict[str, str]
     labels: dict[str, int] = field(default_factory=dict)
@@ -39,14 +43,18 @@ class Look:
     in_lungs: bool = False
     scans: int = 0
     labelled: int = 0
+    rows: list[dict[str, str]] = field(default_factory=list)
 
 
-def look_at(folder: str) -> Look:
-    """What a folder holds. Raises ConfigError where there is nothing that ctseg reads."""
+def look_at(folder: str, tell: Callable[[str], None]) -> Look:
+    """What a folder holds; `tell` gets a sentence before what takes long.
+
+    Raises ConfigError where there is nothing that ctseg reads.
+    """
     root = Path(folder)
     if not root.is_dir():
         raise ConfigError(f"{folder} is not a folder")
-    look = _archive(folder, root) or _files(folder, root) or _dicom(folder, root)
+    look = _archive(folder, root) or _files(folder, root) or _dicom(folder, root, tell)
     if look is None:
         raise ConfigError(
             f"{folder} holds neither scans that ctseg reads (DICOM, NIfTI, NRRD, MetaImage) nor a data set in the "
@@ -192,27 +200,63 @@ def _pattern(folder: str, guess: Guess) -> str:
     return str(Path(folder, *guess.parts))
 
 
-def _dicom(folder: str, root: Path) -> Look | None:
-    """Series of slices in folders, with RTSTRUCT or SEG."""
-    kinds = {path: _modalities(root.joinpath(*path)) for path in sorted({file[:-1] for file in _walk(root)})}
+def _dicom(folder: str, root: Path, tell: Callable[[str], None]) -> Look | None:
+    """Series of slices, with RTSTRUCT or SEG: in folders that a pattern fits, or else in a table of all of them."""
+    files = list(_walk(root))
+    kinds = {path: _modalities(root.joinpath(*path)) for path in sorted({file[:-1] for file in files})}
+    look = _dicom_folders(folder, root, kinds)
+    if look is None and any(sum(kind.values()) for kind in kinds.values()):
+        tell(f"no pattern fits all folders: reading the headers of {counted(len(files), 'file')}")
+        look = _dicom_table(root, [root.joinpath(*file) for file in files])
+    return look
+
+
+def _dicom_folders(folder: str, root: Path, kinds: Mapping[Parts, Counter[str]]) -> Look | None:
+    """Series in folders of their own that one pattern fits, as another fits their labels; None if that is not so."""
     scans = [path for path, kind in kinds.items() if kind["CT"]]
-    labels = [path for path, kind in kinds.items() if any(kind[name] for name in LABEL_MODALITIES)]
-    if not scans or () in scans:
+    counts = {path: sum(kind[name] for name in LABEL_MODALITIES) for path, kind in kinds.items()}
+    labels = [path for path, count in counts.items() if count]
+    if not scans or () in scans or max(counts.values()) > 1:
         return None
     image = guesses(scans, folders=True)[0]
+    if len(image.paths) < len(scans):
+        return None
     look = Look({"source": "folder", "image": _pattern(folder, image)}, scans=len(image.paths))
     look.reasons.append(f"image: {counted(len(image.paths), 'folder')} with CT slices")
     if labels:
         label = guesses(labels, folders=True)[0]
-        look.cases["label"] = _pattern(folder, label)
         look.labelled = len(label.paths.keys() & image.paths.keys())
+        if look.labelled < len(labels):
+            return None
+        look.cases["label"] = _pattern(folder, label)
         count = counted(len(label.paths), "folder")
-        often = _structures(root, list(label.paths.values()))
-        look.reasons.append(f"label: {count} with RTSTRUCT or SEG; their structures: {', '.join(often) or 'none'}")
-        likely = [name for name in often if LIKELY.search(name)] or list(often)[:1]
-        _name_labels(likely[:1], look)
-        look.reasons.append(f"labels: {likely[0]} is taken; name others in target.labels" if likely else "no structure")
+        paths = [path for parts in label.paths.values() for path in sorted(root.joinpath(*parts).iterdir())]
+        _take_structure(paths, f"label: {count} with RTSTRUCT or SEG", look)
     return look
+
+
+def _dicom_table(root: Path, files: Sequence[Path]) -> Look | None:
+    """A row for each case, by what the headers of all files say."""
+    found = cases_of(root, files)
+    if not found.rows:
+        return None
+    look = Look({"source": "table"}, scans=len(found.rows), rows=found.rows)
+    look.reasons.append(f"table: {len(found.rows)} CT series, by their headers, since no pattern fits all")
+    labels = [Path(row["label"]) for row in found.rows if "label" in row]
+    look.labelled = len(labels)
+    if labels:
+        _take_structure(labels, f"label: {counted(len(labels), 'RTSTRUCT or SEG file')} of these series", look)
+    look.reasons += found.reasons
+    return look
+
+
+def _take_structure(paths: Sequence[Path], what: str, look: Look) -> None:
+    """Take one of the structures that are in the label files among `paths`, and tell of all."""
+    often = _structures(paths)
+    look.reasons.append(f"{what}; their structures: {', '.join(often) or 'none'}")
+    likely = [name for name in often if LIKELY.search(name)] or list(often)[:1]
+    _name_labels(likely[:1], look)
+    look.reasons.append(f"labels: {likely[0]} is taken; name others in target.labels" if likely else "no structure")
 
 
 def _modalities(folder: Path) -> Counter[str]:
@@ -230,13 +274,16 @@ def _header(path: Path) -> Header | None:
         return None
 
 
-def _structures(root: Path, folders: Sequence[Parts]) -> list[str]:
-    """The names of the structures in some label files, the most frequent first."""
+def _structures(paths: Sequence[Path]) -> list[str]:
+    """The names of the structures in the first label files among some files, the most frequent first."""
     found: Counter[str] = Counter()
-    for folder in folders[: 10 * LOOKED_AT]:
-        for path in sorted(root.joinpath(*folder).iterdir()):
-            header = _header(path) if path.is_file() else None
-            if header and header.text("Modality") in LABEL_MODALITIES:
-                for sequence, keyword in (("StructureSetROISequence", "ROIName"), ("SegmentSequence", "SegmentLabel")):
-                    found.update({str(item.get(keyword, "")) for item in header.dataset.get(sequence) or []})
+    opened = 0
+    for path in paths:
+        header = _header(path) if path.is_file() else None
+        if header and header.text("Modality") in LABEL_MODALITIES:
+            opened += 1
+            for sequence, keyword in (("StructureSetROISequence", "ROIName"), ("SegmentSequence", "SegmentLabel")):
+                found.update({str(item.get(keyword, "")) for item in header.dataset.get(sequence) or []})
+        if opened == 10 * LOOKED_AT:
+            break
     return [name for name, _ in found.most_common() if name]

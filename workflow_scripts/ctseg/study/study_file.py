@@ -1,12 +1,16 @@
 """The file of a study that was made from a look at a folder, with what was found, and why, in comments."""
 
+import csv
+import io
 import json
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ctseg.study.looked_at import Look, clean_name
 from ctseg.version import VERSION
 
+COLUMNS = ("case", "image", "label", "series_uid", "patient")  # of a case table
 FEW = 3  # labelled cases below which none is left to test
 PLAN = """plan:                 # made from the training cases
   spacing_mm: auto
@@ -65,6 +69,23 @@ def _target(look: Look) -> Iterator[str]:
 def _flow(mapping: dict) -> str:
     """A mapping in one line."""
     return json.dumps(mapping, ensure_ascii=False)
+
+
+def table_text(rows: Sequence[Mapping[str, str]], table: Path) -> str:
+    """The TSV text of a case table that will stand at `table`; its paths start there, unless they are absolute."""
+    columns = [name for name in COLUMNS if any(name in row for row in rows)]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, delimiter="\t", lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        paths = {name: _from(table.parent, row[name]) for name in ("image", "label") if name in row}
+        writer.writerow({**row, **paths})
+    return text.getvalue()
+
+
+def _from(folder: Path, path: str) -> str:
+    """A path as it is written in a folder's files."""
+    return path if Path(path).is_absolute() else os.path.relpath(path, folder)
 
 
 def study_name(folder: str) -> str:
