@@ -3,7 +3,7 @@
 import yaml
 
 from ctseg.study.config import resolve_config
-from ctseg.study.looked_at import Look
+from ctseg.study.look import Look
 from ctseg.study.study_file import study_name, study_text
 from places import ROOT, SCHEMAS
 

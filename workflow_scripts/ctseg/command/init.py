@@ -27,7 +27,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", epil
 def run(given: argparse.Namespace) -> int:
     """Look at a folder of data and write a study file with what was found there, and why."""
     from ctseg.files import write_text
-    from ctseg.study.looked_at import look_at
+    from ctseg.study.look_at_folder import look_at
     from ctseg.study.study_file import study_text, table_text
 
     table = given.output.with_suffix(".tsv")

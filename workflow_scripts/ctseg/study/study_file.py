@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from ctseg.study.looked_at import Look, clean_name
+from ctseg.study.look import Look, clean_name
 from ctseg.version import VERSION
 
 COLUMNS = ("case", "image", "label", "series_uid", "patient")  # of a case table

@@ -1,18 +1,16 @@
 """A look at a folder of data."""
 
-import numpy as np
 import pytest
 
 from archive_trees import make_files, make_lidc, make_luna16, make_nnunet
 from ctseg.errors import ConfigError
 from ctseg.geometry.volume import Grid, Volume
 from ctseg.scans.nifti import write_nifti
-from ctseg.study.looked_at import clean_name, look_at
-from dicom_files import body, write_rtstruct, write_series
+from ctseg.study.look_at_folder import look_at
+from dicom_files import body
 
 IDENTITY = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
 GRID = Grid((6, 7, 8), (1.0, 1.0, 2.0), (0.0, 0.0, 0.0), IDENTITY)
-SQUARE = np.array([[1.0, 1.0, 2.0], [4.0, 1.0, 2.0], [4.0, 4.0, 2.0], [1.0, 4.0, 2.0]])
 
 
 @pytest.mark.parametrize(("make", "source"), [(make_luna16, "luna16"), (make_lidc, "lidc")])
@@ -21,18 +19,6 @@ def test_an_archive_of_nodules_is_known_by_its_layout(tmp_path, make, source):
     look = look_at(str(tmp_path), print)
     assert (look.cases["source"], look.labels, look.in_lungs) == (source, {"nodule": 1}, True)
     assert look.scans == look.labelled == 5
-
-
-def test_contours_are_found_beside_their_series_with_the_names_of_structures(tmp_path):
-    for case in ("p1", "p2"):
-        write_series(tmp_path / case / "CT", body(GRID.shape_zyx), GRID)
-        rois = {"BODY": [SQUARE], "GTV-1": [SQUARE], f"only {case}": [SQUARE]}
-        (tmp_path / case / "RS").mkdir()
-        write_rtstruct(tmp_path / case / "RS" / "rs.dcm", rois)
-    look = look_at(str(tmp_path), print)
-    assert look.cases == {"source": "folder", "image": f"{tmp_path}/{{case}}/CT", "label": f"{tmp_path}/{{case}}/RS"}
-    assert (look.scans, look.labelled, look.labels) == (2, 2, {"GTV-1": 1})
-    assert any("BODY" in reason and "GTV-1" in reason for reason in look.reasons)
 
 
 def test_what_is_not_used_is_told(tmp_path):
@@ -59,8 +45,3 @@ def test_a_damaged_dataset_json_is_told(tmp_path):
     make_files(tmp_path, "dataset.json", text="{")
     with pytest.raises(ConfigError, match="is damaged"):
         look_at(str(tmp_path), print)
-
-
-def test_names_are_made_such_that_a_config_takes_them():
-    names = ("GTV 1", "Lésion (neu)", "Ω", "a-b_c")
-    assert [clean_name(name) for name in names] == ["GTV_1", "L_sion_neu", "label", "a-b_c"]
