@@ -106,4 +106,5 @@ def _structures(paths: Sequence[Path]) -> tuple[dict[str, int], int]:
                 found.update({str(item.get(keyword, "")) for item in header.dataset.get(sequence) or []})
         if opened == MOST_OPENED:
             break
-    return {name: count for name, count in found.most_common() if name}, opened
+    by_count = sorted(found.items(), key=lambda item: (-item[1], item[0]))
+    return {name: count for name, count in by_count if name}, opened
