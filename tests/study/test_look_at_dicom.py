@@ -39,6 +39,19 @@ def test_a_folder_that_the_pattern_leaves_out_makes_it_a_table(tmp_path):
     assert told == ["no pattern fits all folders: reading the headers of 21 files"]
 
 
+def test_contours_among_the_slices_are_found(tmp_path):
+    for number in (1, 2):
+        elements = {"SeriesInstanceUID": f"1.2.{number}", "PatientID": f"P{number}"}
+        grid = Grid((20, 7, 8), GRID.spacing_xyz_mm, GRID.origin_xyz_mm, GRID.direction)
+        write_series(tmp_path / f"p{number}", body(grid.shape_zyx), grid, **elements)
+        assert len([path for path in (tmp_path / f"p{number}").iterdir() if path.name < "IM2"]) > 3
+        write_rtstruct(tmp_path / f"p{number}" / "IM2", {"GTV": [SQUARE]})
+    told = []
+    look = look_at(str(tmp_path), told.append)
+    assert [row["label"] for row in look.rows] == [str(tmp_path / f"p{number}" / "IM2") for number in (1, 2)]
+    assert told == ["no label is in a folder of its own: reading the headers of 42 files"]
+
+
 def test_two_label_files_of_a_patient_make_it_a_table(tmp_path):
     for number in (1, 2):
         patient(tmp_path / f"p{number}", number, "GTV")

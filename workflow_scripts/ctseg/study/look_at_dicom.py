@@ -24,10 +24,13 @@ def look_at_dicom(folder: str, root: Path, tell: Callable[[str], None]) -> Look 
     files = list(walk(root))
     kinds = {path: _modalities(root.joinpath(*path)) for path in sorted({file[:-1] for file in files})}
     look = _dicom_folders(folder, root, kinds)
-    if look is None and any(sum(kind.values()) for kind in kinds.values()):
-        tell(f"no pattern fits all folders: reading the headers of {counted(len(files), 'file')}")
-        look = _dicom_table(root, [root.joinpath(*file) for file in files])
-    return look
+    if not any(sum(kind.values()) for kind in kinds.values()) or (look and look.labelled):
+        return look
+    # Contours may also stand among the slices, where the first and last files of a folder do not show them.
+    why = "no label is in a folder of its own" if look else "no pattern fits all folders"
+    tell(f"{why}: reading the headers of {counted(len(files), 'file')}")
+    table = _dicom_table(root, [root.joinpath(*file) for file in files])
+    return table if look is None or (table and table.labelled) else look
 
 
 def _dicom_folders(folder: str, root: Path, kinds: Mapping[Parts, Counter[str]]) -> Look | None:
@@ -60,7 +63,7 @@ def _dicom_table(root: Path, files: Sequence[Path]) -> Look | None:
     if not found.rows:
         return None
     look = Look({"source": "table"}, scans=len(found.rows), rows=found.rows)
-    look.reasons.append(f"table: {len(found.rows)} CT series, by their headers, since no pattern fits all")
+    look.reasons.append(f"table: {len(found.rows)} CT series, by their headers, since no pattern fits")
     labels = [Path(row["label"]) for row in found.rows if "label" in row]
     look.labelled = len(labels)
     if labels:
