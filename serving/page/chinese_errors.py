@@ -39,6 +39,8 @@ SENTENCES = {
     r"several files are taken as the slices": "多个文件会被当作一个 DICOM 文件夹的切片；其他格式请单独提供",
     r"without a modality": "DICOM 文件没有模态信息：不完整或已损坏；请替换或删除",
     r"is not a folder; a DICOM": "DICOM 扫描需要提供包含全部切片的文件夹",
+    r"the model (.+) does not exist; ": "模型 {0} 不存在；请用 make app MODEL=path/to/model.onnx 重新启动页面",
+    r"no model was given": "没有给出模型；请用 make app MODEL=path/to/model.onnx 重新启动页面",
     r"does not exist": "文件不存在",
     r"cannot be read as DICOM": "DICOM 文件不完整或已损坏；请从来源重新复制",
     r"its name says DICOM, its content does not": "文件名表示 DICOM，但内容不是；请重新复制",

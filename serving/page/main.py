@@ -79,13 +79,13 @@ def main() -> None:
     st.set_page_config(page_title="ctseg", layout="wide")
     language = chosen_language()
     texts = TEXTS[language]
-    paths = models.given()
-    run = restored_run()
-    busy = run is not None and run.state is State.RUNNING
-    if run:
-        note_series(run)
     st.title(texts["title"])
     try:
+        paths = models.given()
+        run = restored_run()
+        busy = run is not None and run.state is State.RUNNING
+        if run:
+            note_series(run)
         model, facts = model_control(paths, texts, busy)
     except InputError as error:
         st.error(error_in(str(error), language))

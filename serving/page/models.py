@@ -6,18 +6,21 @@ from pathlib import Path
 
 import streamlit as st
 
+from ctseg.errors import ModelError
 from ctseg.file_hash import sha256_of
 from ctseg.inference.engines import Engine, load_engine
 from serving.model_facts import ModelFacts
 
+AGAIN = "start the page anew with make app MODEL=path/to/model.onnx"
+
 
 def given() -> list[Path]:
-    """The models given at the start of the page; a missing one ends the page with a sentence."""
+    """The models given at the start of the page. Raises ModelError where none is given, or one does not exist."""
     paths = [Path(name) for name in sys.argv[1:]]
-    missing = [path for path in paths if not path.is_file()]
-    if missing or not paths:
-        st.error(f"{missing[0] if missing else 'a model'} does not exist: make app MODEL=path/to/model.onnx")
-        st.stop()
+    if not paths:
+        raise ModelError(f"no model was given; {AGAIN}")
+    if missing := [path for path in paths if not path.is_file()]:
+        raise ModelError(f"the model {missing[0]} does not exist; {AGAIN}")
     return paths
 
 

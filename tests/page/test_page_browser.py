@@ -10,7 +10,7 @@ from ctseg.inference.predict import predict
 from ctseg.scans.nifti import write_nifti
 from ctseg.scans.read_scan import read_scan
 from dicom_files import REFERABLE, write_series
-from page import WIDTHS, address, ball_zip, downloaded, frame_of, give, opened, segment, zipped
+from page import WIDTHS, address, ball_zip, downloaded, frame_of, give, opened, segment, served, zipped
 from serving.page.texts import TEXTS
 
 __all__ = ["address", "ball_zip", "chromium"]  # fixtures
@@ -45,6 +45,16 @@ def gone(page):
 def choose_model(page, name="other.onnx"):
     page.get_by_role("combobox").first.click()
     page.get_by_role("option", name=name).click()
+
+
+def test_a_missing_model_is_told_in_the_language_of_the_page(chromium, tmp_path):
+    with served("nothing.onnx", folder=tmp_path) as url:
+        page = chromium.new_page(viewport={"width": WIDTHS["phone"], "height": 900})
+        page.goto(url)
+        page.get_by_text("the model nothing.onnx does not exist; start the page anew").wait_for()
+        page.goto(f"{url}?language=中文")
+        page.get_by_text("模型 nothing.onnx 不存在").wait_for()
+        page.close()
 
 
 def test_a_dicom_zip_from_its_drop_to_the_downloads(result, model_folder, tmp_path):

@@ -17,12 +17,13 @@ PLACES = [
     ROOT / "serving" / "volume_headers.py",
     ROOT / "serving" / "refused.py",
     ROOT / "serving" / "page" / "inputs.py",
+    ROOT / "serving" / "page" / "models.py",
     ROOT / "serving" / "page" / "runs.py",
     *(LIBRARY / "scans").glob("*.py"),
     *(LIBRARY / "dicom" / f"{name}.py" for name in ("header", "multiframe", "read_ct", "series", "slice", "stack")),
     LIBRARY / "geometry" / "possible_sizes.py",
 ]
-ERRORS = {"InputError", "ScanError", "Refused"}
+ERRORS = {"InputError", "ScanError", "ModelError", "Refused"}
 
 
 def sentence(node):
