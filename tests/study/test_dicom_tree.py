@@ -119,6 +119,16 @@ def test_what_is_no_volume_is_no_case(tmp_path):
     assert found.reasons == ["not used: 1 damaged file"]
 
 
+def test_folders_are_patients_where_all_files_name_the_same_one(tmp_path):
+    for number in (1, 2):
+        scan(tmp_path / f"lung {number}" / "ct", "ANON", f"1.{number}", f"9.{number}")
+        outlines(tmp_path / f"lung {number}" / "rs.dcm", "ANON", f"9.{number}")
+    found = cases(tmp_path)
+    assert [row["case"] for row in found.rows] == ["lung_1", "lung_2"]
+    assert all("patient" not in row for row in found.rows)
+    assert found.reasons == [f"patients: all files name one, so each folder in {tmp_path} is taken for a patient"]
+
+
 def test_names_of_folders_become_names_that_a_case_may_have(tmp_path):
     for patient, name in (("A", "Ä 1 (x)"), ("B", ".hidden_2")):
         scan(tmp_path / name / "ct", patient, f"1.{ord(patient)}")

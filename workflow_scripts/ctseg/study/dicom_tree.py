@@ -8,6 +8,7 @@ import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,10 @@ FEWEST_IMAGES = 2  # of a volume
 
 @dataclass(frozen=True)
 class Series:
-    """A CT series: the headers of its files, and the folder in which most of them lie."""
+    """A CT series: the headers of its files, what stands for its patient, and the folder in which most files lie."""
 
     headers: list[Header]
+    patient: str
 
     @property
     def series_uid(self) -> str:
@@ -34,27 +36,31 @@ class Series:
     @property
     def session(self) -> tuple[str, str]:
         """What stands for the patient and the frame of reference: series that share both show one position."""
-        return self.headers[0].patient, self.headers[0].frame_of_reference
+        return self.patient, self.headers[0].frame_of_reference
 
-    @property
+    @cached_property
     def images(self) -> int:
         """The number of its slices, as far as headers tell."""
         return sum(int(header.text("NumberOfFrames") or 1) if header.is_multiframe else 1 for header in self.headers)
 
-    @property
+    @cached_property
     def folder(self) -> Path:
         """The folder in which most of its files lie."""
-        return Path(Counter(str(header.path.parent) for header in self.headers).most_common(1)[0][0])
+        return _folder_of(self.headers)
 
 
 @dataclass
 class Tree:
-    """The series and label files of a tree, the folders with several CT series, and how many files are damaged."""
+    """The series and label files of a tree, the folders with several CT series, and how many files are damaged.
+
+    `by_folder` tells that the folders of the first level stand for patients, since all files name the same one.
+    """
 
     series: list[Series] = field(default_factory=list)
     labels: list[Header] = field(default_factory=list)
     mixed: set[Path] = field(default_factory=set)
     damaged: int = 0
+    by_folder: bool = False
 
 
 @dataclass(frozen=True)
@@ -75,8 +81,10 @@ class Cases:
 
 def cases_of(root: Path, files: Iterable[Path]) -> Cases:
     """The cases in some files below `root`: each series with a label, and of each other position the longest."""
-    tree = read_tree(files)
+    tree = read_tree(root, files)
     labels, reasons = _labels_of(tree)
+    if tree.by_folder:
+        reasons.append(f"patients: all files name one, so each folder in {root} is taken for a patient")
     cases = [Case(tree.series[place], header.path) for place, header in labels.items()]
     shown = {case.series.session for case in cases}
     for one in sorted(tree.series, key=lambda one: -one.images):
@@ -91,7 +99,7 @@ def cases_of(root: Path, files: Iterable[Path]) -> Cases:
     return Cases(_rows(root, cases, tree.mixed), reasons)
 
 
-def read_tree(files: Iterable[Path]) -> Tree:
+def read_tree(root: Path, files: Iterable[Path]) -> Tree:
     """The series and labels among some files."""
     tree = Tree()
     images: dict[str, list[Header]] = defaultdict(list)
@@ -109,9 +117,32 @@ def read_tree(files: Iterable[Path]) -> Tree:
         elif _is_image(header):
             images[header.text("SeriesInstanceUID")].append(header)
             inside[path.parent].add(header.text("SeriesInstanceUID"))
-    tree.series = [one for one in map(Series, images.values()) if one.images >= FEWEST_IMAGES]
+    tree.by_folder = _one_patient_in_folders(root, images.values())
+    for headers in images.values():
+        folder = _folder_of(headers)
+        patient = folder.relative_to(root).parts[0] if tree.by_folder else headers[0].patient or str(folder)
+        tree.series.append(Series(headers, patient))
+    tree.series = [one for one in tree.series if one.images >= FEWEST_IMAGES]
     tree.mixed = {folder for folder, uids in inside.items() if len(uids) > 1}
     return tree
+
+
+def _one_patient_in_folders(root: Path, series: Iterable[Sequence[Header]]) -> bool:
+    """Whether all series name the same patient, as anonymised ones may, but lie in folders of several patients.
+
+    Folders that share a frame of reference are of one patient.
+    """
+    patients = {headers[0].patient for headers in series}
+    frames: dict[tuple[str, ...], set[str]] = defaultdict(set)
+    for headers in series:
+        frames[_folder_of(headers).relative_to(root).parts[:1]].add(headers[0].frame_of_reference)
+    apart = sum(map(len, frames.values())) == len(set().union(*frames.values()))
+    return len(patients) == 1 and patients != {""} and () not in frames and len(frames) > 1 and apart
+
+
+def _folder_of(headers: Sequence[Header]) -> Path:
+    """The folder in which most of some files lie."""
+    return Path(Counter(str(header.path.parent) for header in headers).most_common(1)[0][0])
 
 
 def _is_image(header: Header) -> bool:
@@ -155,7 +186,7 @@ def _meant(label: Path, series: Sequence[Series]) -> int | None:
     meant, what = reference.narrowed(fitting)
     if not what:
         meant = _nearest(label, meant)
-    if len({one.headers[0].patient for one in meant}) != 1:
+    if len({one.patient for one in meant}) != 1:
         return None
     longest = max(meant, key=lambda one: one.images)
     return next(place for place, one in enumerate(series) if one is longest)
@@ -190,7 +221,7 @@ def _rows(root: Path, cases: Sequence[Case], mixed: set[Path]) -> list[dict[str,
 
 def patient_names(root: Path, series: Sequence[Series]) -> list[str]:
     """The name of each series' patient: a level of folders with one name for each patient, or else p1, p2, …"""
-    patients = [one.headers[0].patient or str(one.folder) for one in series]
+    patients = [one.patient for one in series]
     paths = [one.folder.relative_to(root).parts for one in series]
     for level in range(min(map(len, paths), default=0)):
         names = [_clean(path[level]) for path in paths]
