@@ -1,16 +1,21 @@
 """The command line, as a user runs it; `predict` with one scan."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from command import ctseg
-from ctseg.command.endings import DONE, REFUSED, SOME_REFUSED, STOPPED, USAGE
+from command import ctseg, with_folders
+from ctseg.command.endings import DONE, REFUSED, SOME_REFUSED, STOPPED, UNREAD, USAGE
 from ctseg.geometry.volume import Grid
 from ctseg.labels.read_label import LabelSettings, read_label
 from ctseg.scans.nifti import read_nifti, write_nifti
 from ctseg.version import VERSION
 from dicom_files import REFERABLE, write_series
+from places import SCRIPTS
 
 
 def test_a_scan_and_a_model_give_a_segmentation_and_its_components(model_folder, scan, tmp_path):
@@ -44,6 +49,19 @@ def test_a_series_gives_dicom_objects(model_folder, scan, tmp_path):
     mask = read_nifti(tmp_path / "out.nii")
     found = read_label(tmp_path / "to" / "seg.dcm", LabelSettings({"ball": 1}), mask.grid, "scan")
     np.testing.assert_array_equal(found.voxels_zyx, mask.voxels_zyx)
+
+
+@pytest.mark.parametrize("program", [["-m", "ctseg", "info", "model.onnx"], [SCRIPTS / "list_series.py", "ct"]])
+def test_a_closed_pipe_ends_without_a_word(model_folder, scan, tmp_path, program):
+    write_series(tmp_path / "ct", scan[0].voxels_zyx, scan[0].grid, **REFERABLE)
+    (tmp_path / "model.onnx").symlink_to(model_folder / "model.onnx")
+    reading, writing = os.pipe()
+    os.close(reading)
+    run = subprocess.run(
+        [sys.executable, *program], stdout=writing, stderr=subprocess.PIPE, env=with_folders(SCRIPTS), cwd=tmp_path
+    )
+    os.close(writing)
+    assert (run.returncode, run.stderr) == (UNREAD, b"")
 
 
 def test_a_file_has_no_series_to_refer_to(model_folder, tmp_path):
@@ -113,7 +131,7 @@ def test_the_version_and_the_exit_codes_are_told():
     for arguments in (["--help"], ["predict", "--help"], ["info", "--help"]):
         told = ctseg(*arguments).stdout
         assert "exit codes:" in told
-        for code in (DONE, REFUSED, USAGE, SOME_REFUSED, STOPPED):
+        for code in (DONE, REFUSED, USAGE, SOME_REFUSED, STOPPED, UNREAD):
             assert f"\n  {code} " in told
 
 

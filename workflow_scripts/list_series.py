@@ -6,6 +6,7 @@ beforehand. The table goes to the terminal alone, since it shows the UIDs that `
 
 import sys
 
+from ctseg.command.endings import printing
 from ctseg.dicom.grouping import Stack, find_stacks
 from ctseg.dicom.series import choose_stack
 from ctseg.errors import InputError
@@ -49,8 +50,9 @@ def main() -> None:
         sys.exit(f"ctseg: {error}")
     rows = table(found)
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    with printing():
+        for row in rows:
+            print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
     for line in warnings:
         print(f"ctseg: {line}", file=sys.stderr)
     sys.exit(f"ctseg: {problem}" if problem else 0)

@@ -4,7 +4,7 @@ import argparse
 import sys
 
 from ctseg.command import info, init, predict
-from ctseg.command.endings import NO_MEMORY, REFUSED, STOPPED, TOLD
+from ctseg.command.endings import NO_MEMORY, REFUSED, STOPPED, TOLD, printing
 from ctseg.errors import InputError, refusal
 from ctseg.version import VERSION
 
@@ -28,7 +28,9 @@ def main() -> None:
     """Run the command; what is wrong with its input is told in one line."""
     given = parser().parse_args()
     try:
-        sys.exit(given.run(given))
+        with printing():
+            code = given.run(given)
+        sys.exit(code)
     except InputError as error:
         told = str(error)
     except MemoryError:

@@ -1,12 +1,30 @@
 """How a command ends: its exit code, and what is told where memory runs out."""
 
-DONE, REFUSED, USAGE, SOME_REFUSED, STOPPED = 0, 1, 2, 3, 130
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+DONE, REFUSED, USAGE, SOME_REFUSED, STOPPED, UNREAD = 0, 1, 2, 3, 130, 141
 
 TOLD = f"""exit codes:
   {DONE}    done
   {REFUSED}    refused: an input or the machine is not as it must be; the last line says what to do
   {USAGE}    the command line cannot be understood
   {SOME_REFUSED}    some of several scans were refused, the others are done
-  {STOPPED}  stopped with Ctrl+C"""
+  {STOPPED}  stopped with Ctrl+C
+  {UNREAD}  stopped since nobody reads the output any more, as behind `| head`"""
 
 NO_MEMORY = "the machine has too little free memory for this scan; lower --memory-gib, or give a smaller part"
+
+
+@contextmanager
+def printing() -> Iterator[None]:
+    """End the program without a word where its output is closed while it prints."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # What is left in the buffer would be tried again, and fail, when Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(UNREAD)
