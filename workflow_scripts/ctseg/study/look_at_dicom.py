@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from ctseg.dicom.header import Header, open_dicom
@@ -13,6 +13,7 @@ from ctseg.plurals import counted
 from ctseg.study.dicom_tree import cases_of
 from ctseg.study.guessed_patterns import Parts, guesses
 from ctseg.study.look import Look, name_labels, pattern, walk
+from ctseg.study.look_at_masks import take_masks, volume_guesses
 
 MOST_OPENED = 30  # label files whose structures are listed
 ENDS = 3  # files of a folder's beginning and end that tell what it holds
@@ -22,7 +23,7 @@ LIKELY = re.compile(r"gtv|tumou?r|lesion|nodule|mass|cancer|met", re.IGNORECASE)
 def look_at_dicom(folder: str, root: Path, tell: Callable[[str], None]) -> Look | None:
     """Series of slices, with RTSTRUCT or SEG: in folders that a pattern fits, or else in a table of all of them."""
     files = list(walk(root))
-    kinds = {path: _modalities(root.joinpath(*path)) for path in sorted({file[:-1] for file in files})}
+    kinds = modalities(root, files)
     look = _dicom_folders(folder, root, kinds)
     if not any(sum(kind.values()) for kind in kinds.values()) or (look and look.labelled):
         return look
@@ -54,6 +55,8 @@ def _dicom_folders(folder: str, root: Path, kinds: Mapping[Parts, Counter[str]])
         count = counted(len(label.paths), "folder")
         paths = [path for parts in label.paths.values() for path in sorted(root.joinpath(*parts).iterdir())]
         _take_structure(paths, f"label: {count} with RTSTRUCT or SEG", look)
+    else:
+        take_masks(folder, root, image, volume_guesses(root)[1], look)
     return look
 
 
@@ -80,6 +83,11 @@ def _take_structure(paths: Sequence[Path], what: str, look: Look) -> None:
     likely = [name for name in often if LIKELY.search(name)] or list(often)[:1]
     name_labels(likely[:1], look)
     look.reasons.append(f"labels: {likely[0]} is taken; name others in target.labels" if likely else "no structure")
+
+
+def modalities(root: Path, files: Iterable[Parts]) -> dict[Parts, Counter[str]]:
+    """The modalities of some files of each folder below `root` that holds any of `files`."""
+    return {path: _modalities(root.joinpath(*path)) for path in sorted({file[:-1] for file in files})}
 
 
 def _modalities(folder: Path) -> Counter[str]:

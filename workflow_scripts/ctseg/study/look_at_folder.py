@@ -2,25 +2,16 @@
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-import numpy as np
-
-from ctseg.errors import ConfigError, InputError
-from ctseg.file_types import is_volume_file
-from ctseg.labels.label_tables import names_in
+from ctseg.errors import ConfigError
 from ctseg.plurals import counted
-from ctseg.scans.read_scan import read_scan
-from ctseg.scans.volume_files import read_volume_file
 from ctseg.study.archives import archive_columns
-from ctseg.study.guessed_patterns import CASE, Guess, Parts, guesses
-from ctseg.study.look import Look, clean_name, name_labels, pattern, walk
-from ctseg.study.look_at_dicom import look_at_dicom
+from ctseg.study.look import Look, clean_name, pattern, walk
+from ctseg.study.look_at_dicom import look_at_dicom, modalities
+from ctseg.study.look_at_masks import take_masks, volume_guesses
 from ctseg.study.nnunet_dataset import read_dataset, values_by_number
-
-LOOKED_AT = 3  # label files that are opened for their values
-MOST_GUESSES = 8  # patterns of which a file is opened
 
 
 def look_at(folder: str, tell: Callable[[str], None]) -> Look:
@@ -83,65 +74,14 @@ def _counted(look: Look) -> Look:
 
 def _files(folder: str, root: Path) -> Look | None:
     """Scans and labels in files of volumes, told apart by their values."""
-    found = guesses(path for path in walk(root) if is_volume_file(path[-1]))
-    scans: list[Guess] = []
-    others: list[Guess] = []
-    for guess in found[:MOST_GUESSES]:
-        (scans if not guess.says_label and _is_scan(root, guess) else others).append(guess)
+    scans, others = volume_guesses(root)
     if not scans:
         return None
     image = scans[0]
     look = Look({"source": "folder", "image": pattern(folder, image)}, scans=len(image.paths))
     look.reasons.append(f"image: {counted(len(image.paths), 'file')}, the first of which holds Hounsfield units")
     look.reasons += [f"not used: {guess.text} ({counted(len(guess.paths), 'scan')})" for guess in scans[1:]]
-    fitting = [guess for guess in others if guess.paths.keys() & image.paths.keys()]
-    fitting.sort(key=lambda guess: -len(guess.paths.keys() & image.paths.keys()))
-    if not fitting:
-        look.reasons.append("label: no file with the name of a case holds labels")
-        return look
-    _take_label(folder, root, image, fitting, look)
+    take_masks(folder, root, image, others, look)
+    if passed_over := sum(bool(kind["CT"]) for kind in modalities(root, walk(root)).values()):
+        look.reasons.append(f"not used: {counted(passed_over, 'folder')} with CT slices")
     return look
-
-
-def _take_label(folder: str, root: Path, image: Guess, fitting: Sequence[Guess], look: Look) -> None:
-    """Add the labels: of a file, or of a folder with a file for each label."""
-    label = fitting[0]
-    together = [guess for guess in fitting if guess.parts[:-1] == label.parts[:-1]]
-    cases = sorted(label.paths.keys() & image.paths.keys())
-    if len(together) > 1 and label.parts[:-1] != image.parts[:-1] and CASE in "/".join(label.parts[:-1]):
-        look.cases["label"] = str(Path(folder, *label.parts[:-1]))
-        names = [guess.parts[-1].partition(".")[0] for guess in together]
-        look.reasons.append(f"label: a folder with {len(names)} files, each a structure: {', '.join(names)}")
-        name_labels(names, look)
-    else:
-        look.cases["label"] = pattern(folder, label)
-        look.reasons.append(f"label: {counted(len(cases), 'file')} with whole numbers beside the scans")
-        look.reasons += [f"not used: {guess.text} ({counted(len(guess.paths), 'label')})" for guess in fitting[1:]]
-        _read_values(root, [label.paths[case] for case in cases[:LOOKED_AT]], look)
-    look.labelled = len(cases)
-
-
-def _is_scan(root: Path, guess: Guess) -> bool:
-    """Whether the first file of a pattern holds the values of a CT."""
-    try:
-        read_scan(root.joinpath(*next(iter(guess.paths.values()))))
-    except InputError:
-        return False
-    return True
-
-
-def _read_values(root: Path, paths: Sequence[Parts], look: Look) -> None:
-    """The values of a few label files, with the names that the files give them."""
-    named: dict[str, int] = {}
-    values: set[int] = set()
-    for path in (root.joinpath(*parts) for parts in paths):
-        named |= {structure.name: structure.value for structure in names_in(path)}
-        values |= {int(value) for value in np.unique(read_volume_file(path).voxels_zyx) if value > 0}
-    if named:
-        look.reasons.append(f"the label files name {', '.join(named)}")
-        name_labels(list(named), look)
-        look.labels = {clean_name(name): value or place for place, (name, value) in enumerate(named.items(), start=1)}
-    else:
-        many = len(values) > 1
-        look.labels = {f"label_{value}" if many else "target": value for value in sorted(values)}
-        look.reasons.append(f"labels: the first {counted(len(paths), 'label file')} hold {sorted(values)}; rename them")
