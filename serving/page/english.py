@@ -2,20 +2,20 @@
 
 ENGLISH = {
     "title": "Segment a CT scan",
-    "toy": "Toy model “{name}”: it was trained on {cases} and never saw a patient. Use it to try this page, not to "
-    "look at scans of patients. It segments {targets}.",
+    "toy": "Toy model “{name}”: it was trained on {cases} and never saw a patient. Use it to try this page, not for "
+    "scans of patients. It segments {targets}.",
     "about": "Model “{name}”: segments {targets}; trained on {cases}.",
     "scans_one": "1 scan",
     "scans": "{count} scans",
-    "phantoms_one": "1 made-up phantom",
-    "phantoms": "{count} made-up phantoms",
+    "phantoms_one": "1 simulated phantom",
+    "phantoms": "{count} simulated phantoms",
     "patients_one": "1 patient",
     "patients": "{count} patients",
     "of_patients": "{scans} of {patients}",
-    "origin": "The model file is of an older version of ctseg and does not tell of whom these scans are.",
-    "research": "Research software, no medical device: its results need the eye of somebody who can read the scan.",
-    "lead": "The scan is segmented on this machine, and nothing is sent elsewhere. Its result stays in memory for an "
-    "hour at most, under the address of this page; nothing stays on the disk.",
+    "origin": "The model file comes from an older version of ctseg and does not say whose scans these are.",
+    "research": "Research software, no medical device: somebody who can read the scan must check its results.",
+    "lead": "The scan is segmented on this machine, and nothing is sent elsewhere. Its result stays in memory for at "
+    "most an hour, under the address of this page; nothing stays on the disk.",
     "language": "Language",
     "model": "Model",
     "source": "Scan",
@@ -44,8 +44,8 @@ ENGLISH = {
     "nothing": "Nothing was found in this scan.",
     "unusual": "Look twice",
     "failed": "This scan cannot be segmented",
-    "gone": "This result is no longer kept; give the scan again.",
-    "again": "To segment this scan in another way, give its file again.",
+    "gone": "This result is no longer kept; choose the scan again.",
+    "again": "To segment this scan in another way, choose its file again.",
     "download": "Download",
     "dice": "Dice with the own label: {values}",
     "window": "Window",
@@ -59,9 +59,9 @@ ENGLISH = {
     "opacity": "Opacity",
     "three_d": "3-D view: drag, or use the arrow keys, to turn it",
     "hint": "Click into a slice to move the other two; scroll with the wheel, the sliders or the arrow keys. "
-    "R and L are the patient's sides. Voxels are coarser than the scan's.",
+    "R and L are the patient's right and left. Voxels are coarser than the scan's.",
     "hint_full": "Full resolution. Scroll with the wheel or the arrow keys; with the tool “Zoom and pan” the wheel "
-    "zooms. The right mouse button changes the window. R and L are the patient's sides.",
+    "zooms. The right mouse button changes the HU window. R and L are the patient's right and left.",
     "tool": "Drag to",
     "tool_move": "Move the cross",
     "tool_window": "Change the window",

@@ -97,7 +97,7 @@ def test_the_document_loads_nothing_and_names_are_text():
 def test_the_page_tells_what_a_model_was_trained_on():
     assert training_data(CARD, TEXTS["English"]) == CARD.training_data == "3 scans of 2 patients"
     toy = replace(CARD, phantom=True)
-    assert training_data(toy, TEXTS["English"]) == "3 made-up phantoms"
+    assert training_data(toy, TEXTS["English"]) == "3 simulated phantoms"
     assert training_data(replace(CARD, training_patients=0), TEXTS["中文"]) == "3 个扫描"
 
 

@@ -61,11 +61,11 @@ def test_cautions_follow_from_the_study(cases, cohort):
     text = told(cases, cohort)
     assert "In 2 of 5 comparisons" in text
     assert "b, e" in text
-    assert "Only 5 cases measured" in text
-    assert "Of 6 scans, 1 with a warning" in text
+    assert "Only 5 cases were measured" in text
+    assert "Scans with a warning: 1 of 6" in text
     for absent in ("phantoms", "No case was held out", "One network", "lung field", "learnt nothing"):
         assert absent not in text
-    assert "Only 1 case measured" in told(cases.head(1), cohort)
+    assert "Only 1 case was measured" in told(cases.head(1), cohort)
     assert "phantoms" in told(cases, cohort, source="phantom")
     assert "No case was held out" in told(cases, cohort, split="val")
     assert "One network" in told(cases, cohort, networks={"0": 0.8})

@@ -70,8 +70,8 @@ def test_phantoms_are_no_patients():
 def test_training_stopped_early_only_where_it_did():
     steps = {"train": {"steps": 900, "patience": 4}}
     for trained, words in (
-        ([900, 900], "which did not occur: all 900 steps were done"),
-        ([600], "and stopped after 600 steps"),
-        ([900, 600, 450, 450], "; 3 of 4 networks stopped so, after 450 to 600 steps"),
+        ([900, 900], "this did not occur, and all 900 steps were done"),
+        ([600], "; it stopped after 600 steps"),
+        ([900, 600, 450, 450], "; 3 of 4 networks stopped early, after 450 to 600 steps"),
     ):
         assert words in methods_of(steps, trained_steps=trained)[0]

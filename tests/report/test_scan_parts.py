@@ -13,4 +13,4 @@ def test_each_split_is_counted_by_scans_and_patients():
 
 def test_scans_that_trained_nothing_are_told_of():
     text = cohort_text(COHORT[COHORT["split"] == "test"], "folder", given=True)
-    assert text == "test: 1 scan of 1 patient. This study trained nothing on them: the model comes from another one."
+    assert text == "test: 1 scan of 1 patient. This study trained nothing on them: the model comes from another study."

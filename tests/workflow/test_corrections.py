@@ -59,8 +59,8 @@ def test_a_corrected_mask_is_the_label_from_then_on(folder):
     assert table.loc["phantom-002", "dice_with_before"] == 1
     assert np.isnan(table.loc["phantom-000", "before_cm3"])
     assert (
-        "2 of 3 labels come from cases.corrections: 0 compared with the segmentation that was edited, 2 with the label "
-        "of before; 1 change nothing" in (results / "labels.txt").read_text()
+        "2 of 3 labels come from cases.corrections: 0 compared with the edited segmentation, 2 with the previous "
+        "label; 1 change nothing" in (results / "labels.txt").read_text()
     )
     assert planned(folder, STUDY, "--", *TARGETS) == set()
 
@@ -89,7 +89,7 @@ def test_a_correction_is_compared_with_the_segmentation_that_was_edited(folder):
     row = pd.read_csv(results / "labels.tsv", sep="\t").set_index("case").loc["phantom-001"]
     assert (row["compared_with"], row["before_cm3"], row["dice_with_before"]) == ("segmentation", 0, 0)
     assert row["added_cm3"] == pytest.approx(row["volume_cm3"], abs=1e-3)
-    assert "1 compared with the segmentation that was edited" in (results / "labels.txt").read_text()
+    assert "1 compared with the edited segmentation" in (results / "labels.txt").read_text()
 
 
 def test_a_correction_of_no_case_stops_the_study(folder):

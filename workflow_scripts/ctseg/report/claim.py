@@ -38,7 +38,7 @@ class StudyFacts:
 ITEMS = {
     1: ("Title", "name the use of AI and its kind"),
     2: ("Abstract", "a structured summary of design, data, methods, results and conclusions"),
-    3: ("Introduction", "clinical background, and the part that the model shall play"),
+    3: ("Introduction", "clinical background, and the intended role of the model"),
     4: ("Introduction", "aims and hypotheses"),
     5: ("Design", "prospective or retrospective"),
     6: ("Design", "goal of the study"),
@@ -101,7 +101,7 @@ def _on_data(facts: StudyFacts) -> Answers:
     made = dict.fromkeys((5, 8, 11, 15, 16, 17, 18, 36), (ABSENT, "the scans are phantoms made by ctseg"))
     made |= {7: (ANSWERED, "Methods: phantoms"), 14: (ANSWERED, "the shapes that the phantoms were made from")}
     subject = "phantom" if facts.phantoms else "patient"
-    source = (ANSWERED, "Methods") if facts.archive else (OPEN, "the authors; ctseg knows folders alone")
+    source = (ANSWERED, "Methods") if facts.archive else (OPEN, "the authors; ctseg knows only the folders")
     real = {
         7: source,
         8: (PARTLY, "Cohort has refused and excluded scans; eligibility: the authors"),
@@ -135,7 +135,7 @@ def _on_model(facts: StudyFacts) -> Answers:
 def _on_results(facts: StudyFacts) -> Answers:
     """Evaluation, results and availability."""
     always = {
-        31: (ABSENT, "the segmentation is shown itself: Quality control"),
+        31: (ABSENT, "the segmentation itself is shown: Quality control"),
         35: (ANSWERED, "Cohort: flow of scans"),
         40: (PARTLY, "Cautions; others: the authors"),
         42: (ANSWERED, "Methods: Configuration"),
@@ -152,7 +152,7 @@ def _on_results(facts: StudyFacts) -> Answers:
         29: (ANSWERED, "Methods, Results"),
         30: (ANSWERED, "Results: stability against the grid") if facts.stability else (OPEN, "measure.stability"),
         32: internal if facts.trained else (ABSENT, "the model comes from another study"),
-        33: (OPEN, "the authors know whether these scans are of other institutions than the training's"),
+        33: (OPEN, "the authors know whether these scans come from other institutions than the training scans"),
         37: groups,
         38: (ANSWERED, "Results"),
         39: (ANSWERED, "Results: missed and false lesions; Quality control: worst cases"),

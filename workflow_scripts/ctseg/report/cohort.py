@@ -114,8 +114,8 @@ def label_notes(labels: Facts) -> list[str]:
         same = sum(bool(one["labels"]) and not _changes(one) for one in corrected)
         notes.append(
             f"{len(corrected)} of {counted(len(labels), 'label')} come from cases.corrections: "
-            f"{numbers['segmentation']} compared with the segmentation that was edited, {numbers['label']} with the "
-            f"label of before; {same} change nothing"
+            f"{numbers['segmentation']} compared with the edited segmentation, {numbers['label']} with the "
+            f"previous label; {same} change nothing"
         )
     values = [value for facts in labels.values() for value in facts["unused_values"]]
     if values:

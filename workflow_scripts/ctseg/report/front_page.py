@@ -96,7 +96,7 @@ def cautions(
     implausible = sorted(case for case, good in plausible.items() if not good)
     warned = cohort["warnings"].notna().sum()
     found = {
-        "The scans are phantoms made by ctseg: the figures show that the workflow works, nothing about patients.": (
+        "The scans are phantoms made by ctseg: the figures show that the workflow works, but nothing about patients.": (
             source == "phantom"
         ),
         "No scan has a label: the quality of the segmentations was not measured.": cases is None,
@@ -106,12 +106,12 @@ def cautions(
         "One network was trained: the influence of chance is unknown (see train.repeats and split.folds).": (
             networks is not None and len(networks) == 1
         ),
-        f"Network {', '.join(blind)} learnt nothing: it finds the target in no validation case. The log of training "
+        f"Network {', '.join(blind)} learnt nothing: the target is found in no validation case. The log of training "
         "says what to try.": bool(blind),
         f"The lung field is not plausible in {', '.join(implausible)}; the whole scan was segmented there.": (
             bool(implausible)
         ),
-        f"Of {counted(len(cohort), 'scan')}, {warned} with a warning; see the table of the cohort.": warned > 0,
+        f"Scans with a warning: {warned} of {len(cohort)}; see the table of the cohort.": warned > 0,
     }
     on_metrics = [] if cases is None else _cautions_on_metrics(cases[cases["split"] == split], split)
     always = "The model is research software, not a medical device. It is only valid for scans like its training scans."
@@ -125,9 +125,9 @@ def _cautions_on_metrics(measured: pd.DataFrame, split: str) -> list[str]:
     found = {
         "No case was held out: the figures come from cases that were used to choose weights, threshold and "
         "postprocessing, and are therefore too good.": split != "test",
-        f"Only {counted(n_cases, 'case')} measured: the intervals are wide and cannot include failures "
+        f"Only {counted(n_cases, 'case')} were measured: the intervals are wide and cannot include failures "
         "that none of these cases shows; subgroups have no meaning.": (1 < n_cases < FEW_CASES),
-        "Only 1 case measured: it tells little of others, so figures have no interval.": n_cases == 1,
+        "Only 1 case was measured: it says little about others, so the figures have no interval.": n_cases == 1,
         f"With the network's grid shifted by half a voxel, {counted(moved, 'volume')} of {len(measured)} changed by "
         f"more than {MOVED_PERCENT} %: smaller differences have no meaning for these.": moved > 0,
         f"In {len(failed)} of {len(measured)} comparisons the target was missed completely, or found in a case "

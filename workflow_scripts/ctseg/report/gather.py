@@ -44,8 +44,8 @@ SECTIONS = {
 }
 FIGURES = {
     "dice": "Dice of each case, by split and by the size of the target.",
-    "volumes": "Volumes, equal on the line, and their difference with its mean and limits for 95 % of further cases.",
-    "froc": "Lesions found against false lesions, those with the highest mean probability first.",
+    "volumes": "Volumes, equal on the line; their differences, with the mean and the limits for 95 % of further cases.",
+    "froc": "Lesions found against false lesions per scan, from the highest mean probability of a component down.",
     "calibration": "Share of target voxels at each probability, within 10 mm of the target's box.",
 }
 
@@ -175,5 +175,5 @@ def _front_page(
 def _on_refused(source: Any) -> list[str]:
     """A caution if cases were refused."""
     refused = refused_table(source)["case"].nunique()
-    text = f"{counted(refused, 'case')} refused: scan or label is unusable; the section Cohort gives the reason."
+    text = f"{counted(refused, 'case')} refused: scan, label or lung field is unusable; see the section Cohort."
     return [text] if refused else []

@@ -109,7 +109,7 @@ def _data(config: Mapping[str, Any], decided: Mapping[str, Any], cohort: pd.Data
     archive = ARCHIVES.get(source)
     origin = f" from {_cited(archive, cite)}" if archive else ""
     drawn = f"by {subjects(source)}" if source == "table" else f"at random by {subjects(source)}"
-    crossed = f" {folds}-fold cross-validation was done on the training cases." if folds > 1 else ""
+    crossed = f" {folds}-fold cross-validation was used on the training cases." if folds > 1 else ""
     low, high = decided["window_hu"]
     inside = "cropped to the lung field with a margin and " if decided["region"] == "lungs" else ""
     return (
@@ -143,26 +143,26 @@ def _training(
         f"implemented in MONAI {versions.get('monai', '')}{cite('Cardoso 2022')} and PyTorch "
         f"{versions.get('torch', '')}. It was trained "
         f"on patches of {_listed(decided['patch_size'])} voxels in batches of {decided['batch_size']}, "
-        f"{train['foreground_probability']:.0%} of them centred on a target (a component drawn by its volume to the "
-        f"power of {train['volume_exponent']:g}), for at most {train['steps']} steps of "
+        f"{train['foreground_probability']:.0%} of them centred on a target (a component drawn in proportion to its "
+        f"volume to the power of {train['volume_exponent']:g}), for at most {train['steps']} steps of "
         f"{_cited(optimiser, cite)} (learning rate {train['learning_rate']:g}, {train['schedule']} decay "
         f"after {train['warmup_steps']} steps of warm-up, weight decay {train['weight_decay']:g}), with the mean of "
         f"{_cited(loss, cite)} as the loss (weight of the first: {train['dice_weight']:g}). Augmentation: "
         f"{', '.join(changes) or 'none'}. Every {train['validate_every']} steps the validation cases were segmented by "
-        f"sliding window; {averaged}the weights with the best Dice were kept.{ensemble}"
+        f"sliding window, to keep {averaged}the weights with the best Dice.{ensemble}"
     )
 
 
 def _stopped(train: Mapping[str, Any], trained_steps: Sequence[int]) -> str:
     """Whether training ended before its last step."""
     early = [steps for steps in trained_steps if steps < train["steps"]]
-    rule = f" Training was to stop after {train['patience']} validations without a rise of its moving average"
+    rule = f" Training was to stop after {train['patience']} validations without a rise of the smoothed Dice"
     if not early:
-        return f"{rule}, which did not occur: all {train['steps']} steps were done."
+        return f"{rule}; this did not occur, and all {train['steps']} steps were done."
     reached = " to ".join(str(steps) for steps in sorted({min(early), max(early)}))
     if len(trained_steps) == 1:
-        return f"{rule}, and stopped after {reached} steps."
-    return f"{rule}; {len(early)} of {len(trained_steps)} networks stopped so, after {reached} steps."
+        return f"{rule}; it stopped after {reached} steps."
+    return f"{rule}; {len(early)} of {len(trained_steps)} networks stopped early, after {reached} steps."
 
 
 def _inference(decided: Mapping[str, Any], infer: Mapping[str, Any], given: bool) -> str:
@@ -173,14 +173,14 @@ def _inference(decided: Mapping[str, Any], infer: Mapping[str, Any], given: bool
     smallest = f"; components below {decided['min_volume_mm3']:g} mm³ were removed" if decided["min_volume_mm3"] else ""
     largest = "; only the largest component of a class was kept" if decided["keep_largest"] else ""
     outside = "; components outside the lung field were removed" if decided["restrict_to_region"] else ""
-    origin = "Values left open by the config were chosen on cases that the network was not trained on."
+    origin = "Automatic settings were chosen on cases that the network was not trained on."
     if given:
-        origin = "Values left open by the config are those that the model file states."
+        origin = "Automatic settings are those of the model file."
     mirrored = f", averaged over mirror images along {infer['mirror_axes']}" if infer["mirror_axes"] else ""
     return (
         f"Scans were segmented by sliding windows of {window} with an overlap of {infer['overlap']:.0%} of a patch and "
         f"Gaussian weights, in {infer['precision']}{mirrored}. Probabilities were interpolated linearly to the grid of "
-        f"the scan, with a threshold of {decided['threshold']:g}{smallest}{largest}{outside}. {origin}"
+        f"the scan and cut at a threshold of {decided['threshold']:g}{smallest}{largest}{outside}. {origin}"
     )
 
 
@@ -206,10 +206,10 @@ def _evaluation(config: Mapping[str, Any], cite: Citations) -> str:
         text += f" The {moved} describe how a segmentation changes with the network's grid shifted by half a voxel."
     over = subjects(config["cases"]["source"])
     return (
-        f"{text} Cases with the target in neither of them were left out of the mean Dice. Intervals are 95 % intervals "
-        f"over {over}s: of means by Student's t with a jackknife over {over}s, extended to that on the logit or "
-        f"logarithmic scale where values have a bound; of shares of lesions by Clopper and Pearson"
-        f"{cite('Clopper 1934')} with the effective number of lesions{cite('Korn 1998')}; of numbers in each scan by "
+        f"{text} Cases with the target in neither label nor segmentation were left out of the mean Dice. Intervals are "
+        f"95 % intervals over {over}s: of means by Student's t with a jackknife over {over}s, extended to the interval "
+        f"on the logit or logarithmic scale where values have a bound; of shares of lesions by Clopper and Pearson"
+        f"{cite('Clopper 1934')} with the effective number of lesions{cite('Korn 1998')}; of numbers per scan by "
         f"Garwood{cite('Garwood 1936')} in the same way."
     )
 

@@ -54,5 +54,5 @@ def cohort_text(cohort: pd.DataFrame, origin: str, given: bool) -> str:
         for split, rows in cohort.groupby("split")
     ]
     apart = f" No {who} is in two splits." if len(parts) > 1 else ""
-    model = " This study trained nothing on them: the model comes from another one." if given else ""
+    model = " This study trained nothing on them: the model comes from another study." if given else ""
     return f"{'; '.join(parts)}.{apart}{model}"
