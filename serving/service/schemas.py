@@ -11,8 +11,8 @@ USE = "Research only: no medical device, not for diagnosis or treatment."
 UPLOAD = {
     "requestBody": {
         "required": True,
-        "description": "The file itself, not a form: .nii, .nii.gz, or a zip of the DICOM files of one series. It is "
-        "recognised by its content.",
+        "description": "The file itself, not a form: .nii, .nii.gz, .nrrd, .mha, a DICOM file, or a zip of the DICOM "
+        "files of a series. It is recognised by its content.",
         "content": {
             "application/octet-stream": {
                 "schema": {"type": "string", "format": "binary"},
