@@ -23,7 +23,7 @@ TINY = {
     "network": {"architecture": "unet", "channels": [4, 8, 8]},
     "train": {"steps": 6, "validate_every": 3, "warmup_steps": 1},
     "infer": {"compare_cases": 0},
-    "resources": {"threads": 2},
+    "resources": {"threads": 2, "free_disk_gib": 0},
 }
 
 

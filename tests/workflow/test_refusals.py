@@ -30,7 +30,7 @@ REFUSAL = Refusal("a", "convert_image", "“<scan>” is cut")
 OWN = ["convert_image", "convert_label", "infer", "postprocess", "measure", "measure_probabilities", "plot_case"]
 OWN += ["measure_stability"]
 TABLES = ["tabulate_cohort", "tabulate_metrics", "tabulate_refusals", "tabulate_segmentations", "plot_cohort"]
-TABLES += ["tabulate_strata", "plot_metrics", "report", "manifest"]
+TABLES += ["tabulate_strata", "plot_metrics", "view_cases", "report", "manifest"]
 
 
 def test_a_record_is_read_back_and_nothing_else_is_one(tmp_path):

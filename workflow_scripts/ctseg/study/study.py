@@ -256,7 +256,8 @@ class Study:
         """Files and folders of results that may be gone after the run, from the study's folder on."""
         if self.config["keep"] == "all":
             return []
-        folders = ["preprocessed/", "predictions/low_threshold/", "predictions/probability/"]
+        maps = ("low_threshold", "probability", "uncertainty_of_found")
+        folders = ["preprocessed/", *(f"predictions/{name}/" for name in maps)]
         return folders + [f"predictions/{case}.nii.gz" for case in self.to_segment]
 
     def other_metrics(self) -> str:
