@@ -12,8 +12,7 @@ from ctseg.dicom.series import choose_stack
 from ctseg.errors import InputError
 from ctseg.scans.read_scan import read_scan
 
-COLUMNS = ["patient", "modality", "images", "first_to_last_mm", "slice_distance_mm", "kernel", "image_type"]
-COLUMNS += ["part", "series_uid", "use"]
+COLUMNS = "patient modality images first_to_last_mm slice_distance_mm kernel image_type part series_uid use".split()
 
 
 def table(uses: list[tuple[Stack, str]]) -> list[list[str]]:
