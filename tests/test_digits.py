@@ -30,6 +30,7 @@ def test_nothing_small_looks_like_nothing(value, decimals, text):
 @given(st.floats(1e-9, 1e9), st.integers(0, 6))
 def test_what_is_told_is_near_and_has_the_decimals(value, decimals):
     text = digits(value, decimals)
-    assert abs(rounded(value, decimals) - value) <= 0.5001 * 10 ** -len(text.partition(".")[2])
+    exact = 0.5 * 10 ** -len(text.partition(".")[2])
+    assert abs(rounded(value, decimals) - value) <= 1.0001 * exact + math.ulp(value)
     assert abs(float(text) - value) <= 0.6 * 10 ** (1 - SIGNIFICANT) * value
     assert len(text.partition(".")[2]) >= decimals

@@ -1,18 +1,19 @@
 """Show what a folder of DICOM files holds, and which series ctseg would take: `list_series.py FOLDER [SERIES_UID]`.
 
-Needs no study. The chosen series is read as `predict` and the workflow read it, so that a refusal and warnings are told
-beforehand. The table goes to the terminal alone, since it shows the UIDs that `series_uid` in a case table takes.
+Needs no study. The chosen series is read as the workflow reads it, with its warnings, or its refusal. The table goes to
+the terminal alone, since it shows UIDs, as `series_uid` in a case table takes them.
 """
 
 import sys
 
-from ctseg.command.endings import printing
+from ctseg.command.endings import aligned, printing
 from ctseg.dicom.grouping import Stack, find_stacks
 from ctseg.dicom.series import choose_stack
 from ctseg.errors import InputError
 from ctseg.scans.read_scan import read_scan
 
-COLUMNS = "patient modality images first_to_last_mm slice_distance_mm kernel image_type part series_uid use".split()
+COLUMNS = ["patient", "modality", "images", "first_to_last_mm", "slice_distance_mm", "kernel", "image_type"]
+COLUMNS += ["part", "series_uid", "use"]
 
 
 def table(uses: list[tuple[Stack, str]]) -> list[list[str]]:
@@ -47,11 +48,8 @@ def main() -> None:
         found, problem, warnings = uses(sys.argv[1], sys.argv[2] if len(sys.argv) == 3 else None)
     except InputError as error:
         sys.exit(f"ctseg: {error}")
-    rows = table(found)
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     with printing():
-        for row in rows:
-            print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        print(*aligned(table(found)), sep="\n")
     for line in warnings:
         print(f"ctseg: {line}", file=sys.stderr)
     sys.exit(f"ctseg: {problem}" if problem else 0)

@@ -1,8 +1,8 @@
-"""How a command ends: its exit code, and what is told where memory runs out."""
+"""How a command ends: exit codes, its table on the terminal, and what is told where memory runs out."""
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 DONE, REFUSED, USAGE, SOME_REFUSED, STOPPED, UNREAD = 0, 1, 2, 3, 130, 141
@@ -28,3 +28,9 @@ def printing() -> Iterator[None]:
         # What is left in the buffer would be tried again, and fail, when Python ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(UNREAD)
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows of a table as lines whose columns stand below each other."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ctseg.command.endings import NO_MEMORY
+from ctseg.command.endings import NO_MEMORY, aligned
 from ctseg.command.one_scan import Found, Wanted, segment_scan
 from ctseg.command.outputs import Outputs, refuse_overwriting
 from ctseg.command.progress import Progress
@@ -98,5 +98,4 @@ def lines(results: Sequence[Result], labels: Sequence[str]) -> list[str]:
             cells.append([result.name, str(found.in_all), *volumes, _short("; ".join(found.flags))])
         else:
             cells.append([result.name, "-", *("-" for _ in labels), _short(f"REFUSED: {result.reason}")])
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]
+    return aligned(cells)
