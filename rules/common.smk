@@ -22,6 +22,7 @@ from ctseg.provenance.code_hash import code_hashes
 from ctseg.study.config import resolve_config
 from ctseg.study.environment import check_environment, put_first
 from ctseg.study.notices import notices
+from ctseg.study.records import reported_config, source_files
 from ctseg.study.study import Study
 
 # Jobs import the library of this checkout, too, whatever else is installed in their environment.
@@ -121,7 +122,15 @@ def of_some(name, files):
 
 def passing(path):
     """An output that only later rules need, and that `keep: minimal` deletes after the last of them."""
-    return temp(path) if config["keep"] == "minimal" else path
+    if config["keep"] != "minimal":
+        return path
+    PASSING.append(path)
+    return temp(path)
+
+
+PASSING = (
+    []
+)  # patterns of the outputs that are deleted, for the rule that looks for what is missing
 
 
 def memory_mb(gigabytes):

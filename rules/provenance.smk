@@ -21,7 +21,7 @@ rule manifest:
     conda:
         "../envs/provenance.yaml"
     params:
-        settings=settings(config=STUDY.reported_config()),
+        settings=settings(config=reported_config(config)),
         code=code("manifest.py"),
     message:
         "Writing the manifest"
@@ -44,9 +44,9 @@ rule verify:
         settings=lambda wildcards: settings(
             card=CARD,
             manifest=MANIFEST,
-            passing=STUDY.passing_files(),
+            passing=expand(PASSING, case=STUDY.cases),
             provenance=PROVENANCE,
-            sources=STUDY.sources(),
+            sources=source_files(STUDY),
         ),
         code=code("verify.py"),
     message:

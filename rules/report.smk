@@ -211,7 +211,7 @@ rule report:
             "report",
             benchmarks=f"{RESULTS}/benchmarks",
             cases=list(STUDY.cases),
-            config=STUDY.reported_config(),
+            config=reported_config(config),
             excluded=STUDY.excluded,
             labelled=STUDY.labelled,
             logs=f"{RESULTS}/logs",

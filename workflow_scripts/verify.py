@@ -9,7 +9,8 @@ from job import job
 with job(snakemake) as log:
     study, params = study_folder(snakemake.log[0]), snakemake.params.settings
     manifest = read_manifest(Path(params["manifest"]))
-    problems, compared = differences(study, manifest, params["sources"], params["passing"], snakemake.threads)
+    passing = frozenset(map(Path, params["passing"]))
+    problems, compared = differences(study, manifest, params["sources"], passing, snakemake.threads)
     problems += model_difference(Path(params["card"]), Path(params["provenance"]))
     require_none(problems, study)
     log.info("%d files and folders are as the manifest says", compared)

@@ -64,6 +64,13 @@ def test_files_with_labels_become_a_study_that_runs(tmp_path, image, mask):
     assert (jobs["convert_image"], jobs["convert_label"]) == (4, 4)
 
 
+def test_a_table_of_that_name_is_in_nobodys_way_where_none_is_written(tmp_path):
+    files_of(tmp_path, "{case}/ct.nii.gz", "{case}/mask.nii.gz")
+    (tmp_path / "mine.tsv").write_text("my own\n")
+    assert written(tmp_path)[0]["cases"]["source"] == "folder"
+    assert (tmp_path / "mine.tsv").read_text() == "my own\n"
+
+
 def test_several_values_become_several_labels(tmp_path):
     files_of(tmp_path, "{case}/ct.nii.gz", "{case}/mask.nii.gz", (2, 5))
     assert written(tmp_path)[0]["target"]["labels"] == {"label_2": 2, "label_5": 5}

@@ -72,7 +72,9 @@ def test_what_changed_or_went_is_told(tmp_path):
         3,
         [f"{study}/a.txt has changed", f"{study}/b.txt is missing", "the scan of convert x/scan has changed"],
     )
-    assert len(differences(study, manifest, sources, passing=("b",))[0]) == 2  # what may have been cleaned away
+    assert (
+        len(differences(study, manifest, sources, passing={study / "b.txt"})[0]) == 2
+    )  # what may have been cleaned away
 
 
 def test_many_problems_are_cut(tmp_path):

@@ -3,35 +3,14 @@
 from pathlib import Path
 
 import pytest
-import yaml
 
 from ctseg.errors import InputError
 from ctseg.study.cases import Case
 from ctseg.study.splits import Assignment
 from ctseg.study.study import CALIBRATION_CASES, Study
+from many_cases import DEFAULTS, study
 from places import ROOT
 from studies import merged
-
-DEFAULTS = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
-CASES = [
-    Case("a", "a/dicom", "a/seg.dcm", patient="one"),
-    Case("b", "b.nii", "b_label.nii", patient="one", lungs="b_lungs.nii", groups={"site": "X"}),
-    Case("c", "c/dicom", "c.csv", series_uid="1.2.3", patient="two", groups={"site": "Y"}),
-    Case("d", "d/dicom", patient="three"),
-    Case("e", "results/many/phantom/e/dicom", "results/many/phantom/e/label.nii.gz"),
-]
-PLACES = {
-    "a": Assignment("train", 0),
-    "b": Assignment("train", 1),
-    "c": Assignment("test"),
-    "d": Assignment("predict"),
-    "e": Assignment("val"),
-}
-
-
-def study(**changes):
-    config = merged(merged(DEFAULTS, {"study": "many", "split": {"folds": 2}}), changes)
-    return Study(config, {case.case: case for case in CASES}, PLACES)
 
 
 def test_cases_go_where_their_split_and_the_config_say():
@@ -99,29 +78,6 @@ def test_what_only_some_cases_have():
     assert many.with_reference == {"a": "a/seg.dcm"}  # a table or a NIfTI file names no series
     assert many.lungs == {"b": "b_lungs.nii"}
     assert many.series == {"c": {"series_uid": "1.2.3"}}
-
-
-def test_the_users_own_files_are_named_by_their_case():
-    found = study(train={"init_from": "start.pt"}).sources()
-    assert found["0/init"] == found["1/init"] == "start.pt"
-    assert found["b/given"] == "b_lungs.nii"
-    assert {"a/scan", "a/label", "c/label", "d/scan"} <= found.keys()
-    assert not {"e/scan", "e/label", "d/label", "model"} & found.keys()  # a phantom's files are results
-    assert study(model="given.onnx").sources()["model"] == "given.onnx"
-
-
-def test_what_may_be_gone_after_the_run():
-    assert study().passing_files() == []
-    gone = study(keep="minimal", infer={"splits": ["test"]}).passing_files()
-    assert gone[0] == "preprocessed/"
-    assert gone[-1] == "predictions/c.nii.gz"
-
-
-def test_the_reported_config_holds_no_path():
-    shown = study(cases={"source": "table", "table": "/home/me/cases.tsv"}).reported_config()
-    assert shown["cases"] == {"source": "table"}
-    assert "/home/me" not in str(shown)
-    assert not {"resources", "keep", "compare_with"} & shown.keys()
 
 
 def test_another_study_is_compared_with_once_it_is_there(tmp_path, monkeypatch):

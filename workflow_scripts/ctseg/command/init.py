@@ -30,10 +30,7 @@ def run(given: argparse.Namespace) -> int:
     from ctseg.study.look_at_folder import look_at
     from ctseg.study.study_file import study_text, table_text
 
-    table = given.output.with_suffix(".tsv")
-    for path in (given.output, table):
-        if path.exists():
-            raise InputError(f"{path} exists; give another file with --output, or remove it")
+    refuse_existing(given.output)
     if given.model and not Path(given.model).is_file():
         raise InputError(f"--model {given.model} is not a file")
     look = look_at(given.folder, print)
@@ -44,6 +41,8 @@ def run(given: argparse.Namespace) -> int:
             "with a model, add --model model.onnx; if there are labels, say where in a study of your own (docs/data.md)"
         )
     if look.rows:
+        table = given.output.with_suffix(".tsv")
+        refuse_existing(table)
         look.cases["table"] = str(table)
         write_text(table, table_text(look.rows, table))
     write_text(given.output, study_text(look, given.folder, given.model, str(given.output)))
@@ -52,3 +51,9 @@ def run(given: argparse.Namespace) -> int:
     print(f"wrote {given.output}: {look.scans} scans, {look.labelled} with a label; check it, and then run")
     print(f"  snakemake --cores all --configfile {given.output} -n")
     return DONE
+
+
+def refuse_existing(path: Path) -> None:
+    """Raise InputError where a file is there already."""
+    if path.exists():
+        raise InputError(f"{path} exists; give another file with --output, or remove it")

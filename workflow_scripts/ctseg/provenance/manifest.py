@@ -2,7 +2,7 @@
 
 import json
 import subprocess
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -62,17 +62,21 @@ def revision(folder: Path) -> str | None:
 
 
 def differences(
-    study: Path, manifest: Mapping[str, Any], sources: Mapping[str, str], passing: Sequence[str] = (), threads: int = 1
+    study: Path,
+    manifest: Mapping[str, Any],
+    sources: Mapping[str, str],
+    passing: Collection[Path] = (),
+    threads: int = 1,
 ) -> tuple[list[str], int]:
     """What is not as the manifest says, one line each, and how many files and folders were compared.
 
-    `sources` gives the path of each of the user's own files by its key, as of `source_key`. What lies in the folders
-    `passing` is not missed where it is not there.
+    `sources` gives the path of each of the user's own files by its key, as of `source_key`. The files `passing` are not
+    missed where they are not there.
     """
     expected: dict[str, tuple[str, dict[str, Any]]] = {}
     for job in manifest["jobs"]:
         for output, content in job["outputs"].items():
-            if (study / output).exists() or not output.startswith(tuple(passing)):
+            if (study / output).exists() or study / output not in passing:
                 expected[str(study / output)] = (str(study / output), content)
         for name, contents in job["sources"].items():
             key = source_key(job, name)

@@ -18,8 +18,6 @@ from ctseg.study.pseudonyms import shown_names
 from ctseg.study.splits import Assignment, assign_splits, fold_cases, without_training
 
 CALIBRATION_CASES = 8  # that the ranges of 8-bit integers are measured on
-# Sections of the config that decide on no result, or hold paths.
-UNREPORTED = ("cases", "keep", "resources", "report", "compare_with")
 
 
 @dataclass(frozen=True)
@@ -242,24 +240,6 @@ class Study:
         beside = None if self.trains else Path(self.config["model"]).with_suffix(".ts")
         return str(beside) if beside and beside.is_file() else None
 
-    def sources(self) -> dict[str, str]:
-        """The user's own files by what the manifest calls them: their case, and their input's name."""
-        found = {"model": self.config["model"], "torchscript": self.torchscript}
-        found |= {f"{member}/init": self.config["train"]["init_from"] for member in self.members}
-        for name in self.to_report:
-            case = self.cases[name]
-            found |= {f"{name}/scan": case.image, f"{name}/label": case.label, f"{name}/given": case.lungs}
-            found |= {f"{name}/replaced": self.replaced_labels.get(name), f"{name}/edited": self.edited.get(name)}
-        return {name: path for name, path in found.items() if path and not path.startswith(f"{self.results}/")}
-
-    def passing_files(self) -> list[str]:
-        """Files and folders of results that may be gone after the run, from the study's folder on."""
-        if self.config["keep"] == "all":
-            return []
-        maps = ("low_threshold", "probability", "uncertainty_of_found")
-        folders = ["preprocessed/", *(f"predictions/{name}/" for name in maps)]
-        return folders + [f"predictions/{case}.nii.gz" for case in self.to_segment]
-
     def other_metrics(self) -> str:
         """The metrics of the study to compare with; raises InputError where none is named or they are not there."""
         if not self.config["compare_with"]:
@@ -270,8 +250,3 @@ class Study:
                 f"compare_with: {metrics} does not exist; run that study to its end first, or correct the name"
             )
         return metrics
-
-    def reported_config(self) -> dict[str, Any]:
-        """What of the config decides on results; no path stands in it."""
-        shown = {key: value for key, value in self.config.items() if key not in UNREPORTED}
-        return shown | {"cases": {"source": self.config["cases"]["source"]}}

@@ -10,6 +10,16 @@ from ctseg.files import write_text
 SMOOTHING = 0.5  # share of the past in the moving average of validation Dice: with few cases one value says little
 LEARNT_NOTHING = 0.001  # Dice
 OVERFIT = 0.2  # Dice of training cases above that of validation cases
+ADVICE = (
+    "look whether labels and images belong together and plan.window_hu shows the target, then try more train.steps, "
+    "a larger plan.patch_size, train.foreground_probability near 1, train.loss tversky_bce, or another "
+    "train.learning_rate"
+)
+OVERFIT_ADVICE = (
+    "the network finds a Dice of %.2f in training cases and %.2f in validation cases, so it knows its training cases "
+    "by heart; more patients help most, then stronger changes in `augment`, split.folds for an ensemble, or fewer "
+    "network.channels"
+)
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,10 @@ from ctseg.files import atomic_path, read_json
 from ctseg.training.batches import Share
 from ctseg.training.history import History
 from ctseg.training.initial_weights import starter
+from ctseg.training.precision import resolved_precision
 from ctseg.training.prepared_cases import read_cases, run_identity, training_hash
 from ctseg.training.settings import training_settings
-from ctseg.training.trainer import Trainer, resolved_precision
+from ctseg.training.trainer import Trainer
 
 logger = logging.getLogger(__name__)
 

@@ -22,10 +22,11 @@ from ctseg.network.architectures import SegmentationModel, build_parts
 from ctseg.training.batches import Share, batch_maker, batches
 from ctseg.training.checkpoint import resume, save
 from ctseg.training.gpu_batches import Batch
-from ctseg.training.history import History
+from ctseg.training.history import ADVICE, OVERFIT_ADVICE, History
 from ctseg.training.losses import SegmentationLoss
 from ctseg.training.optimiser import MovingAverage, build_optimiser, learning_rate_at
 from ctseg.training.patch_sampling import TrainingCase
+from ctseg.training.precision import PRECISIONS, resolved_precision
 from ctseg.training.settings import TrainSettings, memory_advice
 from ctseg.training.tensorboard import Board
 from ctseg.training.validation import Windowed, on_gpu, on_processor, validation_dice
@@ -33,30 +34,7 @@ from ctseg.training.validation import Windowed, on_gpu, on_processor, validation
 logger = logging.getLogger(__name__)
 
 GRADIENT_NORM = 12.0  # nnU-Net's limit; it is reached in the first steps and after outliers only
-PRECISIONS = {"bfloat16": torch.bfloat16, "float16": torch.float16}
-ADVICE = (
-    "look whether labels and images belong together and plan.window_hu shows the target, then try more train.steps, "
-    "a larger plan.patch_size, train.foreground_probability near 1, train.loss tversky_bce, or another "
-    "train.learning_rate"
-)
-OVERFIT_ADVICE = (
-    "the network finds a Dice of %.2f in training cases and %.2f in validation cases, so it knows its training cases "
-    "by heart; more patients help most, then stronger changes in `augment`, split.folds for an ensemble, or fewer "
-    "network.channels"
-)
 MOST_SEEN = 4  # training cases that are validated, too
-
-
-def resolved_precision(wanted: str, device: torch.device) -> str:
-    """The precision of convolutions on this device; `auto` is bfloat16 on GPUs; tf32 and float16 are for these alone.
-
-    Processors that compute in bfloat16 take two thirds of the time for a step, but not by default: on soft-tissue
-    sarcomas two networks had found less after 700 steps in it than one after 400 in float32.
-    """
-    on_gpu = device.type == "cuda"
-    if wanted == "auto":
-        return "bfloat16" if on_gpu else "float32"
-    return "float32" if wanted in ("tf32", "float16") and not on_gpu else wanted
 
 
 class Trainer:

@@ -1,0 +1,17 @@
+"""The precision in which a network is trained on a device."""
+
+import torch
+
+PRECISIONS = {"bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+def resolved_precision(wanted: str, device: torch.device) -> str:
+    """The precision of convolutions on this device; `auto` is bfloat16 on GPUs; tf32 and float16 are for these alone.
+
+    Processors that compute in bfloat16 take two thirds of the time for a step, but not by default: on soft-tissue
+    sarcomas two networks had found less after 700 steps in it than one after 400 in float32.
+    """
+    on_gpu = device.type == "cuda"
+    if wanted == "auto":
+        return "bfloat16" if on_gpu else "float32"
+    return "float32" if wanted in ("tf32", "float16") and not on_gpu else wanted
