@@ -72,10 +72,14 @@ def test_cases_share_a_process_until_it_has_served_as_many_as_it_should(task, tm
 
 
 def test_jobs_side_by_side_have_a_process_each(task, tmp_path):
+    outputs = ("prediction", "low_threshold", "probability")
+    jobs = [task | {name: f"{number}_{task[name]}" for name in outputs} for number in range(2)]
     with ThreadPoolExecutor(2) as pool:
-        list(pool.map(lambda number: segment(task | {"prediction": f"{number}.nii.gz"}, 9, "test"), range(2)))
+        list(pool.map(lambda job: segment(job, 9, "test"), jobs))
     assert len(processes(tmp_path)) == 2
-    assert (tmp_path / "0.nii.gz").read_bytes() == (tmp_path / "1.nii.gz").read_bytes()
+    for name in outputs:
+        first, second = (tmp_path / job[name] for job in jobs)
+        assert first.read_bytes() == second.read_bytes()
 
 
 def test_bad_input_stops_its_own_case_alone(task, tmp_path):
