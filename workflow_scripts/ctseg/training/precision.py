@@ -8,8 +8,8 @@ PRECISIONS = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 def resolved_precision(wanted: str, device: torch.device) -> str:
     """The precision of convolutions on this device; `auto` is bfloat16 on GPUs; tf32 and float16 are for these alone.
 
-    Processors that compute in bfloat16 take two thirds of the time for a step, but not by default: on soft-tissue
-    sarcomas two networks had found less after 700 steps in it than one after 400 in float32.
+    Processors that compute in bfloat16 take 0.55 to 0.67 of the time for a step, but not by default: networks for
+    soft-tissue sarcomas were no better after the same time, see docs/training.md.
     """
     on_gpu = device.type == "cuda"
     if wanted == "auto":
