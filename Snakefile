@@ -4,7 +4,7 @@ from snakemake.utils import min_version
 min_version("9.0")
 
 
-# From the workflow's own folder, so that `--directory` can put the results elsewhere.
+# The config of the workflow's own folder, so that `--directory` can put the results elsewhere.
 configfile: f"{workflow.current_basedir}/config.yaml"
 
 

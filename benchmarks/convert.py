@@ -3,9 +3,9 @@
     pip install -r benchmarks/requirements.txt
     python benchmarks/convert.py [--slices 300] [--size 512] [--runs 5]
 
-The series is made anew in a temporary folder: a noisy body in air, stored as the usual 16 bits, without compression.
-Each program runs as a process of its own, since one conversion is one job; the runs are interleaved and the medians
-compared. ctseg's process does what the rule convert_image does, checks and sidecar included.
+The script writes the series into a temporary folder: a noisy body in air, stored as 16 bits without compression. Each
+run is a separate process, since one conversion is one job; the runs are interleaved and the medians compared. The
+process of ctseg does the same as the rule convert_image, including checks and sidecar.
 """
 
 import argparse
@@ -39,7 +39,7 @@ DICOM2NIFTI = "import sys, dicom2nifti; dicom2nifti.dicom_series_to_nifti(sys.ar
 
 
 def make_series(folder: Path, slices: int, size: int) -> None:
-    """A round body of soft tissue with noise in air, as a scanner would store it."""
+    """Write a DICOM series of uint16 slices: a round body of soft tissue with noise in air."""
     y, x = np.indices((size, size)) / size - 0.5
     inside = np.hypot(x, y * 1.3) < 0.4
     rng = np.random.default_rng(0)
@@ -64,7 +64,7 @@ def measured(command: list[str]) -> tuple[float, float]:
 
 
 def medians(runs: list[tuple[float, float]]) -> tuple[float, float]:
-    """Median seconds and MiB."""
+    """Median seconds and median MiB of the runs."""
     return statistics.median(run[0] for run in runs), statistics.median(run[1] for run in runs)
 
 

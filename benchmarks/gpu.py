@@ -1,27 +1,28 @@
-"""ctseg on a GPU: what a training step and a scan cost, beside MONAI, minutes to a Dice, and bitwise repeatability.
+"""ctseg on a GPU: cost of a training step and of a scan, minutes to a Dice, both against MONAI, and repeatability.
 
     python benchmarks/gpu.py OUT [--data DATA] [--phantoms 24] [--minutes 1.5]
     python benchmarks/gpu.py OUT --device cpu --small
 
-It is sized for eight minutes on a bare machine. DATA holds CASE/image.nii.gz and CASE/label.nii.gz (label 1),
-and --study says how to train on it; the built-in phantoms are resampled to --spacing. The last --validation cases of
-either validate, the others train. ctseg's own functions prepare both under OUT, once. Each part adds its results to
-OUT/gpu.json:
+The default sizes fit into eight minutes on a bare machine. DATA contains CASE/image.nii.gz and CASE/label.nii.gz
+(label 1), and --study is the study file with the training settings for DATA; the built-in phantoms are resampled to
+--spacing. In each data set the last --validation cases validate and the others train. The functions of ctseg prepare
+both once, under OUT. Each part adds its results to OUT/gpu.json:
 
-* `infer`: voxels to probabilities in ctseg's loop and in MONAI's, with one network and the same windows, 16 at once;
-  and a scan of --scan voxels from its file to its written labels in a warm process, with what each stage takes, in
-  float32, TF32 and bfloat16.
-* `steps`: patches a second of whole steps as in training, GPU utilisation (the driver's: the share of time in which
-  anything runs there) and peak memory, for each of --batches, in bfloat16, TF32 and float32, with the cases on the GPU
-  and mapped from disk. Blocks of steps of all variants are interleaved, and medians compared; peak memory is that of a
+* `infer`: voxels to probabilities in the loops of ctseg and MONAI, with one network and the same windows, 16 at once;
+  and a scan of --scan voxels from the image file to the written labels in a warm process, with the time of each stage,
+  in float32, TF32 and bfloat16.
+* `steps`: patches per second of whole training steps, GPU utilisation (by the driver: share of time in which any kernel
+  runs) and peak memory, for each of --batches, in bfloat16, TF32 and float32, with the cases on the GPU and mapped from
+  disk. Blocks of steps of all variants are interleaved, and medians compared; the peak memory is measured for each
   variant alone.
-* `host`: what making a batch costs the processor, and how many operations it takes.
-* `dice`: minutes of training until the validation Dice reaches each of --goals, for ctseg and MONAI's recipe (see
-  monai_fast.py), one after the other on the same prepared cases. Both go on until --minutes, over which ctseg's
-  learning rate falls, so that a later collapse shows: the curve is kept, and the best and the last Dice are told. The
-  clock counts training alone: no preparation, caching or validation.
-* `repeat`: whether two short trainings with one seed end in the same weights to the bit, and what a step costs: with
-  torch left free, as ctseg trains (repeatable where torch can), and strictly so, which fails where torch cannot.
+* `host`: CPU time and number of operations to make a batch.
+* `dice`: minutes of training until the validation Dice reaches each of --goals, for ctseg and for the recipe of MONAI
+  (see monai_fast.py), one after the other on the same prepared cases. Both continue until --minutes, so that a later
+  collapse is visible; the learning rate of ctseg falls over this time. The results are the curve, the best and the last
+  Dice. The clock counts only training: no preparation, caching or validation.
+* `repeat`: whether two short trainings with one seed end in bitwise identical weights, and the time of a step, in three
+  modes: `free` (torch may use any algorithm), `as trained` (deterministic where torch can, as ctseg trains), and
+  `strict` (fails where torch cannot).
 """
 
 import argparse
@@ -30,7 +31,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # as training does; read when CUDA starts
+os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # as in training; CUDA reads it when it starts
 
 import torch
 
@@ -56,7 +57,7 @@ SMALL |= {"rounds": 1, "block": 0.3, "minutes": 0.2, "every": 4.0, "goals": [0.0
 
 
 def parse() -> argparse.Namespace:
-    """What was given; --small changes the defaults."""
+    """Parsed command line; --small changes the defaults."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
     parser.add_argument("--data", type=Path)
@@ -91,7 +92,7 @@ def parse() -> argparse.Namespace:
 
 
 def main() -> None:
-    """Prepare the cases, and measure the parts that are wanted."""
+    """Prepare the cases and measure the parts in --parts."""
     given = parse()
     sets = data_sets(given)
     path = given.out / "gpu.json"
@@ -104,7 +105,7 @@ def main() -> None:
             "torch": torch.__version__,
             "given": {key: str(value) for key, value in vars(given).items()},
         }
-        # A step does not depend on what is in the patches; the phantoms are the larger volumes.
+        # The time of a step does not depend on the content of the patches; the phantoms are the larger volumes.
         for data in sets if part == "dice" else sets[-1:]:
             found[part][data.name] = MEASURES[part](data, given)
             write_json(path, found)

@@ -1,4 +1,4 @@
-"""What a scan costs on a GPU, beside MONAI's sliding windows with the same network, for gpu.py."""
+"""Inference time on a GPU, against sliding windows of MONAI with the same network, for gpu.py."""
 
 import argparse
 import sys
@@ -34,13 +34,13 @@ from ctseg.scans.nifti import read_nifti, write_nifti  # noqa: E402
 
 AT_ONCE = 16  # windows, in both loops
 OVERLAP = 0.5
-SPACING_MM = 1.5  # of the network's grid; the scan has half of it
+SPACING_MM = 1.5  # of the network's grid; the scan has half this spacing
 PRECISIONS = ("float32", "tf32", "bfloat16")
 AXES = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
 
 
 def engine_of(data: DataSet, given: argparse.Namespace, precision: str) -> TorchEngine:
-    """An untrained model of the study's network and patch, exported and loaded: what it finds means nothing."""
+    """Exported and loaded engine of an untrained model with the network and patch of the study."""
     settings = data.settings
     torch.manual_seed(0)
     network = replace(settings.network, exclusive=False)
@@ -68,7 +68,7 @@ def engine_of(data: DataSet, given: argparse.Namespace, precision: str) -> Torch
 
 
 def loops(engine: TorchEngine, given: argparse.Namespace) -> dict[str, Callable[[], torch.Tensor]]:
-    """The same voxels to probabilities by both programs."""
+    """Functions of both programs that compute probabilities [1, z, y, x] of the same HU voxels."""
     rng = np.random.default_rng(0)
     hu = torch.from_numpy(rng.integers(-1000, 400, given.loop).astype(np.int16)).to(given.device)
     patch = engine.card.patch_zyx
@@ -88,7 +88,7 @@ def loops(engine: TorchEngine, given: argparse.Namespace) -> dict[str, Callable[
 
 
 def write_scan(given: argparse.Namespace) -> Path:
-    """A file with a scan of noise in a body."""
+    """Write scan.nii.gz, a box of noise in air, and return its path."""
     path = given.out / "scan.nii.gz"
     rng = np.random.default_rng(0)
     voxels = np.full(given.scan, -1000, np.int16)
@@ -99,7 +99,7 @@ def write_scan(given: argparse.Namespace) -> Path:
 
 
 def segment_file(engine: TorchEngine, scan: Path, given: argparse.Namespace) -> dict[str, float]:
-    """From a file to its written labels and components: seconds of each stage."""
+    """Segment a file and write labels and components; return the seconds of each stage and of all."""
     marks = [time.perf_counter()]
 
     def mark() -> None:
@@ -123,7 +123,7 @@ def segment_file(engine: TorchEngine, scan: Path, given: argparse.Namespace) -> 
 
 
 def measure_infer(data: DataSet, given: argparse.Namespace) -> dict[str, Any]:
-    """Both loops in turn, and the scan in each precision: medians."""
+    """Median ms of both loops, their largest difference, and median seconds per stage of the scan in each precision."""
     engine = engine_of(data, given, "float32")
     both = loops(engine, given)
     off = (both["ctseg"]() - both["monai"]()).abs().max().item()

@@ -1,4 +1,4 @@
-"""The time of training steps and how busy they keep a GPU, for gpu.py."""
+"""Timing of training steps and GPU utilisation, for gpu.py."""
 
 import shutil
 import statistics
@@ -13,18 +13,18 @@ from typing import Any
 import torch
 
 WARM_UP = 3  # steps before each block
-SAMPLE_S = 1.0  # between readings of the utilisation, and before the first: each is a mean over up to a second before
+SAMPLE_S = 1.0  # between readings of the utilisation and before the first one; a reading is a mean over up to 1 s
 
 
 def wait_for(device: torch.device) -> None:
-    """Return once the device has done all that it was given."""
+    """Wait until the device has finished all queued work."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 
 
 @contextmanager
 def utilisation(device: torch.device) -> Iterator[list[float]]:
-    """Percent of the time in which the GPU was busy, read in a thread until the block ends; none on a processor."""
+    """List of GPU utilisations in percent, read in a thread until the block ends; stays empty on a CPU."""
     percents: list[float] = []
     stop = Event()
 
@@ -48,19 +48,19 @@ def utilisation(device: torch.device) -> Iterator[list[float]]:
 
 @dataclass
 class Timing:
-    """Seconds a step in each block, and all readings of the utilisation."""
+    """Mean seconds per step of each block, and all readings of the GPU utilisation in percent."""
 
     step_s: list[float] = field(default_factory=list)
     percents: list[float] = field(default_factory=list)
 
     def facts(self) -> dict[str, float | None]:
-        """Medians."""
+        """Median step time in ms and median utilisation in percent (None without readings)."""
         busy = statistics.median(self.percents) if self.percents else None
         return {"step_ms": round(1000 * statistics.median(self.step_s), 2), "gpu_percent": busy}
 
 
 def time_block(step: Callable[[], object], seconds: float, device: torch.device) -> Timing:
-    """The mean of a block of steps, the device's work included; some before it are not counted."""
+    """Mean time of the steps in a block of `seconds`, including the work of the device, after `WARM_UP` steps."""
     for _ in range(WARM_UP):
         step()
     wait_for(device)
@@ -81,7 +81,7 @@ def interleaved(
     device: torch.device,
     before: Callable[[Any], object] = lambda key: None,
 ) -> dict[Any, Timing]:
-    """Blocks of all steps in turn; the first round is thrown away. `before` is called with the key of each block."""
+    """Timings of interleaved blocks of all steps; the first round is discarded. `before(key)` is called before each."""
     timings = {key: Timing() for key in steps}
     for turn in range(rounds + 1):
         for key, step in steps.items():

@@ -1,4 +1,4 @@
-"""What a training step costs, minutes to a Dice, bitwise repeatability and the processor's share, for gpu.py."""
+"""Time of training steps, minutes to a Dice, bitwise repeatability and CPU time of batches, for gpu.py."""
 
 import argparse
 import gc
@@ -31,25 +31,25 @@ from ctseg.training.patch_sampling import PatchSampler  # noqa: E402
 from ctseg.training.settings import TrainSettings  # noqa: E402
 from ctseg.training.trainer import Trainer  # noqa: E402
 
-MODES = ("free", "as trained", "strict")  # of torch's repeatability
-STEP_CASES = 8  # in `steps`: each of its variants holds its own on the GPU
-HOST_PATCH = 16  # voxels along an edge, so few that the time is that of the calls
+MODES = ("free", "as trained", "strict")  # use of deterministic algorithms
+STEP_CASES = 8  # in `steps`, where each variant stores its own copy on the GPU
+HOST_PATCH = 16  # voxels per edge; so small that the calls dominate the time
 HOST_BATCHES = 20
 
 
 def use(mode: str) -> None:
-    """Let torch choose among all algorithms, or among those that repeat to the bit, strictly or where there are any."""
+    """Set torch to any algorithms, to deterministic ones where they exist, or to deterministic ones only (`MODES`)."""
     torch.use_deterministic_algorithms(mode != "free", warn_only=mode == "as trained")
-    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # in all alike, as ctseg trains
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # in all modes
 
 
 def trainer(data: DataSet, settings: TrainSettings, device: torch.device, most: int | None = None) -> Trainer:
-    """A training of ctseg, on the first cases alone if `most` is given."""
+    """Trainer of ctseg, on the first `most` training cases if given."""
     return Trainer(data.training[:most], data.validation, settings, "benchmark", device)
 
 
 def peak_gib(make: Callable[[], Trainer], device: torch.device) -> float | None:
-    """The most memory that torch's tensors take in some steps of a training alone, cases included."""
+    """Peak GPU memory of tensors in GiB in some steps of one training, including its cases; None on a CPU."""
     if device.type != "cuda":
         return None
     clear()
@@ -62,19 +62,19 @@ def peak_gib(make: Callable[[], Trainer], device: torch.device) -> float | None:
 
 
 def block(given: argparse.Namespace) -> tuple[int, float, torch.device]:
-    """How many blocks of how many seconds, and where."""
+    """Number of blocks, seconds per block, and device."""
     return given.rounds, given.block, given.device
 
 
 def clear() -> None:
-    """Give back what the last training held."""
+    """Free the memory of the last training."""
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
 
 
 def measure_steps(data: DataSet, given: argparse.Namespace) -> list[dict[str, Any]]:
-    """A row for each batch size, precision and place of the cases; what is known is printed at once."""
+    """Table row for each batch size, precision and place of the cases; results are printed at once."""
     use("as trained")
     places = ("gpu", "disk") if given.device.type == "cuda" else ("disk",)
     trainers, peaks = {}, {}
@@ -96,7 +96,7 @@ def measure_steps(data: DataSet, given: argparse.Namespace) -> list[dict[str, An
 
 
 def ctseg_training(data: DataSet, given: argparse.Namespace) -> tuple[Callable[[], None], Callable[[], float]]:
-    """One step and the validation of ctseg, with a learning rate that falls over as many steps as the minutes hold."""
+    """Step and validation functions of ctseg; its schedule has the number of steps that fit into --minutes."""
     use("as trained")
     timing = time_block(trainer(data, data.settings, given.device)._train_step, given.block, given.device)
     steps = round(60 * given.minutes / timing.step_s[0])
@@ -104,7 +104,7 @@ def ctseg_training(data: DataSet, given: argparse.Namespace) -> tuple[Callable[[
 
 
 def monai_training(data: DataSet, given: argparse.Namespace) -> tuple[Callable[[], None], Callable[[], float]]:
-    """The same of MONAI's recipe; its network has twice as many features, as in the tutorial."""
+    """Step and validation functions of MONAI's recipe, with twice as many features, as in the tutorial."""
     use("free")
     training, validation = ([data.folder / one.case for one in cases] for cases in (data.training, data.validation))
     window = data.settings.scaling.low_hu, data.settings.scaling.high_hu
@@ -113,7 +113,7 @@ def monai_training(data: DataSet, given: argparse.Namespace) -> tuple[Callable[[
 
 
 def measure_dice(data: DataSet, given: argparse.Namespace) -> dict[str, Any]:
-    """The curve of both programs, and what it says."""
+    """Curve of both programs, minutes to each goal, best and last Dice, and patches per second."""
     patches = {"ctseg": data.settings.batch_size, "monai": min(CASES, len(data.training)) * CROPS}
     result: dict[str, Any] = {}
     for program, make in (("ctseg", ctseg_training), ("monai", monai_training)):
@@ -139,7 +139,7 @@ def measure_dice(data: DataSet, given: argparse.Namespace) -> dict[str, Any]:
 
 
 def trained_hash(data: DataSet, given: argparse.Namespace) -> str:
-    """SHA-256 of the averaged weights after some steps."""
+    """SHA-256 of the averaged weights after --repeat-steps steps."""
     short = trainer(data, data.settings, given.device)
     for _ in range(given.repeat_steps):
         short._train_step()
@@ -150,7 +150,7 @@ def trained_hash(data: DataSet, given: argparse.Namespace) -> str:
 
 
 def measure_repeat(data: DataSet, given: argparse.Namespace) -> dict[str, Any]:
-    """For each mode whether two trainings end in the same weights, or why it cannot train; and the time of a step."""
+    """For each mode: whether two trainings end in the same weights (or the error), and the time of a step."""
     result: dict[str, Any] = {}
     for mode in MODES:
         use(mode)
@@ -169,10 +169,10 @@ def measure_repeat(data: DataSet, given: argparse.Namespace) -> dict[str, Any]:
 
 
 def measure_host(data: DataSet, given: argparse.Namespace) -> list[dict[str, Any]]:
-    """What making a batch costs the processor, patch by patch as for itself, and at once as for a GPU.
+    """CPU time and operations to make a batch, patch by patch as for a CPU, and all at once as for a GPU.
 
-    Both on this processor with tiny patches: its time is then that of Python and of the calls, and each operation would
-    be a kernel or more on a GPU.
+    Both run on the CPU with tiny patches, so that the time is that of Python and of the calls. On a GPU each operation
+    would be at least one kernel.
     """
     settings = replace(data.settings, patch_zyx=(HOST_PATCH,) * 3, batch_size=max(given.batches))
     exponents = settings.foreground_probability, settings.volume_exponent
@@ -185,7 +185,7 @@ def measure_host(data: DataSet, given: argparse.Namespace) -> list[dict[str, Any
     }
     rows = []
     threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # so that no time of waiting threads is counted
+    torch.set_num_threads(1)  # so that waiting threads add no CPU time
     for name, make in makers.items():
         seconds, operations = [], 0
         for index in range(HOST_BATCHES):

@@ -1,19 +1,19 @@
-"""What a prediction costs: against MONAI, ONNX Runtime and nnU-Net, in time, share of the limit, and memory.
+"""Cost of a prediction in time, share of the processor's limit and memory, against MONAI, ONNX Runtime and nnU-Net.
 
     python benchmarks/inference.py OUT [--rounds 3] [--threads 2] [--peer PYTHON_OF_NNUNET] [--chest DATA]
 
-The network is the one that `auto` plans for a processor, a dynunet of 16…128 features with a first level of half the
-resolution, with patches of 96³. It is trained here for a minute to find the bones of the built-in phantom, so that Dice
-means something. All programs have the same weights. Rounds of all programs are interleaved and medians compared. `dice`
-is that of the label map against the bones, `agreement` that against the program which the row is compared with.
+The network is the one that `auto` plans for a CPU: a dynunet of 16…128 features with a first level of half the
+resolution and patches of 96³. The script trains it for about a minute to segment the bones of the built-in phantom, so
+that the Dice is meaningful. All programs use the same weights. Rounds of all programs are interleaved and medians
+compared. `dice` is the Dice against the bones, `agreement` the Dice against the reference program of the table.
 
-* loop: voxels of 1 mm to probabilities. `monai` is its sliding_window_inference with torch, overlap 0.5, Gaussian;
-  `onnxruntime` runs the same model in ctseg's loop, in which `ctseg` takes OpenVINO.
-* scan: a scan of 0.75 mm to labels on its own grid, resampling and export included, against nnU-Net's predictor with
-  mirroring off (--peer is the Python of its own environment; see benchmarks/nnunet_predict.py).
-* command: `python -m ctseg predict` of files, with its peak memory; of what it takes, the share that is not network.
+* loop: voxels of 1 mm to probabilities. `monai` is sliding_window_inference with torch, overlap 0.5, Gaussian weights;
+  `ctseg` runs the model with OpenVINO and `onnxruntime` with ONNX Runtime, both in the loop of ctseg.
+* scan: a scan of 0.75 mm to labels on its own grid, including resampling and export, against the predictor of nnU-Net
+  without mirroring (--peer is the Python of an environment with nnU-Net; see benchmarks/nnunet_predict.py).
+* command: time and peak memory of `python -m ctseg predict` on files, and the share of time outside the network.
 
-OUT/inference.json has all figures.
+OUT/inference.json contains all results.
 """
 
 import argparse
@@ -54,14 +54,14 @@ LOOPS = {"256 x 256 x 100": (100, 256, 256), "300 x 300 x 250": (250, 300, 300)}
 
 
 def looped(engine: Engine, voxels: np.ndarray, settings: InferSettings) -> np.ndarray:
-    """The mask by ctseg's loop."""
+    """Mask [z, y, x] by the loop of ctseg."""
     tiles = windows_for(voxels.shape, engine.card, settings, 1.5)  # type: ignore[arg-type]
     found = slabs(lambda a, b: voxels[a:b], tiles, engine, 1, 1, BODY_HU, -1000)
     return np.concatenate([slab[0] >= 0.5 for _, slab in found])
 
 
 def torch_engine(model: SegmentationModel, engine: Engine) -> Engine:
-    """The model as trained, where an engine is wanted."""
+    """The torch model with the interface of an engine."""
 
     def run(patches: np.ndarray) -> np.ndarray:
         return model(torch.from_numpy(patches)).numpy()
@@ -71,7 +71,7 @@ def torch_engine(model: SegmentationModel, engine: Engine) -> Engine:
 
 
 def by_monai(model: SegmentationModel, voxels: np.ndarray) -> np.ndarray:
-    """The mask by MONAI's loop."""
+    """Mask [z, y, x] by the loop of MONAI."""
     from monai.inferers import sliding_window_inference
 
     with torch.inference_mode():
@@ -82,7 +82,7 @@ def by_monai(model: SegmentationModel, voxels: np.ndarray) -> np.ndarray:
 def compared(
     programs: dict[str, Callable[[], np.ndarray]], rounds: int, reference: str, truth: np.ndarray
 ) -> dict[str, dict[str, float]]:
-    """Median seconds of each program, how many times faster than the reference that is, and two kinds of Dice."""
+    """Median seconds, speed-up over the reference, Dice with `truth` and Dice with the reference, for each program."""
     seconds: dict[str, list[float]] = {name: [] for name in programs}
     masks = {}
     for _ in range(rounds):
@@ -106,14 +106,14 @@ def compared(
 
 
 def patch_gflop(model: SegmentationModel) -> float:
-    """What one patch takes, as torch counts it."""
+    """GFLOP of one patch, counted by torch."""
     with FlopCounterMode(display=False) as counted, torch.inference_mode():
         model(torch.zeros(1, 1, *PATCH))
     return counted.get_total_flops() / 1e9
 
 
 def peak_gflops(threads: int) -> float:
-    """The rate of one large convolution in OpenVINO: the cores' practical limit in float32."""
+    """GFLOP/s of one large convolution in OpenVINO: practical limit of the cores in float32."""
     import openvino as ov
     from openvino import opset13 as op
 
@@ -131,11 +131,11 @@ def peak_gflops(threads: int) -> float:
 
 
 def command(out: Path, scan: Path, threads: int) -> dict[str, float]:
-    """Seconds and peak memory of segmenting a file with the command line."""
+    """Seconds and peak memory in GiB of the command line that segments a file."""
     made = out / "segmented.nii.gz"
     words = ["-m", "ctseg", "predict", out / "model.onnx", scan, "-o", made, "--threads", threads]
     environment = os.environ | {"PYTHONPATH": str(ROOT / "workflow_scripts")}
-    # A process begins with the peak of the one that started it, so a small one stands between.
+    # A process inherits the peak memory of its parent, so a small process starts the command.
     measure = (
         "import os, subprocess, sys; process = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL); "
         "_, status, usage = os.wait4(process.pid, 0); print(usage.ru_maxrss); sys.exit(status != 0)"
@@ -147,7 +147,7 @@ def command(out: Path, scan: Path, threads: int) -> dict[str, float]:
 
 
 def outside_network(engine: Engine, scan: Path, out: Path, settings: InferSettings) -> dict[str, float]:
-    """Seconds of one scan from file to file, and the share of them that is not the network's."""
+    """Seconds of one scan from file to file, seconds in the network, and the share outside of it."""
     spent = 0.0
 
     def timed(patches: np.ndarray) -> np.ndarray:
@@ -166,7 +166,7 @@ def outside_network(engine: Engine, scan: Path, out: Path, settings: InferSettin
 
 
 def main() -> None:
-    """Run all of it and write the table."""
+    """Run all measurements and write OUT/inference.json."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("out", type=Path)
     parser.add_argument("--rounds", type=int, default=3)
@@ -254,7 +254,7 @@ def main() -> None:
 
 
 def against_nnunet(engine: Engine, image: Volume, given: argparse.Namespace) -> dict[str, dict[str, float]]:
-    """A scan to labels on its own grid, by ctseg and by nnU-Net's predictor."""
+    """Comparison of ctseg and the predictor of nnU-Net: a scan to labels on its own grid."""
 
     def nnunet() -> np.ndarray:
         script, scan = ROOT / "benchmarks" / "nnunet_predict.py", given.out / "scan.nii.gz"
@@ -273,7 +273,7 @@ def against_nnunet(engine: Engine, image: Volume, given: argparse.Namespace) -> 
         "nnunet",
         image.voxels_zyx > BONE_HU,
     )
-    # What nnU-Net's process spent on imports and reading is not its predictor's.
+    # Count only the predictor of nnU-Net, without imports and reading in its process.
     seconds = json.loads((given.out / "nnunet.json").read_text())["seconds"]
     for row in rows.values():
         row["times_faster"] = round(seconds / row["seconds"], 2)

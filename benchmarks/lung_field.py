@@ -1,10 +1,11 @@
-"""How good the lung field is: threshold, network and auto on lungs whose surface is known, healthy and made sick.
+"""Accuracy of the lung field by threshold, network and auto, on healthy lungs and lungs with simulated diseases.
 
     python benchmarks/lung_field.py OUT --phantoms 8 --chests SCAN… --without-lungs SCAN…
 
-writes `OUT/lung_field.tsv`, one row a case and method, and prints their means. Phantoms are of a seed that trained
-nothing; give no scan of `ctseg.lung_training.public_scans`. The true field of a real chest is the threshold method's,
-so that its lungs must be healthy; they are then made sick. Without lungs, `volume_cm3` is what was found.
+writes `OUT/lung_field.tsv`, one row per case and method, and prints the means. The phantoms have a seed that was not
+used for training; do not give scans of `ctseg.lung_training.public_scans`. The reference of a real chest is the field
+of the threshold method, so its lungs must be healthy; diseases are then simulated in them. For scans without lungs,
+`volume_cm3` is the volume of the (wrong) lung field.
 """
 
 import argparse
@@ -33,11 +34,11 @@ from ctseg.scans.nifti import read_nifti  # noqa: E402
 SEED = 77
 METHODS = ("threshold", "network", "auto")
 IDENTITY = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
-LARGE_ZYX = (300, 512, 512)  # of the scan that the time is measured with
+LARGE_ZYX = (300, 512, 512)  # size of the scan for the time measurement
 
 
 def made(bodies: dict[str, Body], versions: int) -> Iterator[tuple[str, MadeCase]]:
-    """Each body healthy, and with each sickness alone."""
+    """Name and case of each body: one healthy case, and `versions` cases with each single sickness."""
     for number, (name, body) in enumerate(bodies.items()):
         for place, sickness in enumerate(["healthy", *SICKNESSES]):
             for version in range(1 if sickness == "healthy" else versions):
@@ -46,13 +47,13 @@ def made(bodies: dict[str, Body], versions: int) -> Iterator[tuple[str, MadeCase
 
 
 def volume_of(voxels_zyx: np.ndarray) -> Volume:
-    """A made image as a volume."""
+    """Volume of a made image in HU, with the spacing of the lung network's training."""
     shape = voxels_zyx.shape
     return Volume(voxels_zyx, Grid(shape, (SPACING_MM,) * 3, (0.0, 0.0, 0.0), IDENTITY))
 
 
 def rows(name: str, case: MadeCase, image: Volume) -> Iterator[dict[str, object]]:
-    """How good each method is on a case."""
+    """Table rows of a case, one per method: Dice, share of the added tissue inside the field, and facts."""
     truth, added = case.sides_zyx > 0, case.added_zyx > 0
     for method in METHODS:
         lungs, facts = segment_lungs(image, method)
@@ -71,7 +72,7 @@ def rows(name: str, case: MadeCase, image: Volume) -> Iterator[dict[str, object]
 
 
 def of_real_scan(path: Path) -> Iterator[dict[str, object]]:
-    """What each method finds in a real scan without lungs."""
+    """Table rows of a real scan without lungs, one per method."""
     image = read_nifti(path)
     for method in METHODS:
         facts = segment_lungs(image, method).facts
@@ -80,7 +81,7 @@ def of_real_scan(path: Path) -> Iterator[dict[str, object]]:
 
 
 def timed() -> str:
-    """Time and memory on a large scan of a phantom."""
+    """CPU time and peak memory of each method on a large phantom scan, as text."""
     body = draw_body(np.random.default_rng([SEED, 0]))
     pairs = list(zip(body.hu.shape, LARGE_ZYX, strict=True))
     at = [np.linspace(0, size - 1, large).round().astype(int) for size, large in pairs]
@@ -98,7 +99,7 @@ def timed() -> str:
 
 
 def main() -> None:
-    """Measure, write the table, print the means."""
+    """Measure, write the table and print the means."""
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("out", type=Path)
     arguments.add_argument("--phantoms", type=int, default=8)

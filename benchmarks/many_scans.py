@@ -1,10 +1,10 @@
-"""What a small scan costs in the workflow when cases share a process, and when each has its own.
+"""Cost of a small scan in the workflow, with one process for all cases and with one process per case.
 
     python benchmarks/many_scans.py MODEL OUT [--scans 30] [--size 64] [--rounds 3]
 
-MODEL is any model.onnx. Made-up scans of SIZE³ voxels are converted once; then the rule infer runs over all of them
-with `infer.cases_per_job` 1 and as many as there are scans, interleaved. Told are the medians of the whole command, in
-which Snakemake itself is, and of all jobs together.
+MODEL is any model.onnx. Simulated scans of SIZE³ voxels are converted once; then the rule infer runs on all of them,
+alternating between `infer.cases_per_job` 1 and the number of scans. The table has the median time of the whole command,
+including Snakemake itself, and of all jobs together.
 """
 
 import argparse
@@ -28,7 +28,7 @@ UPRIGHT = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
 
 
 def make_scans(out: Path, count: int, size: int) -> None:
-    """Noise of soft tissue under air."""
+    """Write scans of soft tissue noise with two slices of air at one end."""
     grid = Grid((size,) * 3, (2.0, 2.0, 2.0), (0.0, 0.0, 0.0), UPRIGHT)
     for number in range(count):
         hu = np.random.default_rng(number).normal(0, 80, grid.shape_zyx).astype(np.int16)
@@ -37,7 +37,7 @@ def make_scans(out: Path, count: int, size: int) -> None:
 
 
 def workflow(out: Path, *arguments: str) -> float:
-    """Seconds of a run of the workflow."""
+    """Run the workflow; return the seconds."""
     start = time.perf_counter()
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--directory", str(out)]
     command += ["--cores", "all", "--configfile", str(out / "study.yaml"), *arguments]
@@ -46,7 +46,7 @@ def workflow(out: Path, *arguments: str) -> float:
 
 
 def main() -> None:
-    """Run both and print the table."""
+    """Run both settings and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", type=Path)
     parser.add_argument("out", type=Path)
@@ -67,7 +67,7 @@ def main() -> None:
             (out / "study.yaml").write_text(yaml.safe_dump(study))
             whole_s = workflow(out, "--until", "infer", *(["--forcerun", "infer"] if turn else []))
             jobs = [pd.read_csv(path, sep="\t") for path in (out / "results/predict/benchmarks/infer").glob("*.tsv")]
-            if turn:  # the first converts the scans, too
+            if turn:  # round 0 also converts the scans
                 rows.append(
                     {"cases_per_job": cases, "whole_s": whole_s, "jobs_s": sum(job["s"].iloc[0] for job in jobs)}
                 )

@@ -2,8 +2,8 @@
 
     python benchmarks/metrics.py [--shape 300 512 512] [--lesions 20] [--rounds 3]
 
-Both masks have the same lesions, those of the second smaller by a voxel or two. Everything is measured in turns, in one
-process a tool; medians are printed, with the values beside them.
+Both masks have the same lesions; in the second mask their radius is smaller by one voxel and they are shifted by one
+voxel. The tools run in turn, each run in a separate process; the script prints median times and the metric values.
 """
 
 import argparse
@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def masks(shape_zyx: tuple[int, int, int], n_lesions: int) -> tuple[np.ndarray, np.ndarray]:
-    """Balls of 5 to 14 voxels' radius, and the same a little smaller and moved by a voxel."""
+    """Two masks, bool [z, y, x]: balls with radii of 5 to 14 voxels; the same, 1 smaller and shifted by 1 along x."""
     rng = np.random.default_rng(0)
     reference, prediction = np.zeros(shape_zyx, bool), np.zeros(shape_zyx, bool)
     for _ in range(n_lesions):
@@ -43,7 +43,7 @@ def by_ctseg(reference: np.ndarray, prediction: np.ndarray) -> dict[str, float]:
 
 
 def by_deepmind(reference: np.ndarray, prediction: np.ndarray) -> dict[str, float]:
-    """The same by surface-distance."""
+    """HD95, ASSD and surface Dice by surface-distance."""
     from scipy import ndimage
 
     np.Inf = np.inf  # type: ignore[attr-defined]  # noqa: NPY201 (the package is older than NumPy 2)
@@ -61,7 +61,7 @@ def by_deepmind(reference: np.ndarray, prediction: np.ndarray) -> dict[str, floa
 
 
 def by_monai(reference: np.ndarray, prediction: np.ndarray) -> dict[str, float]:
-    """The same by MONAI, on the whole volume."""
+    """HD95, ASSD and surface Dice by MONAI, on the whole volume."""
     import torch
     from monai.metrics import compute_average_surface_distance, compute_hausdorff_distance, compute_surface_dice
 
@@ -78,17 +78,17 @@ TOOLS = {"ctseg": by_ctseg, "surface-distance": by_deepmind, "monai": by_monai}
 
 
 def measure(tool: str, shape_zyx: list[int], n_lesions: int) -> dict[str, float]:
-    """Seconds and values of one tool, in a process of its own, after its imports."""
+    """Seconds (without imports) and metric values of one tool, measured in a separate process."""
     command = [sys.executable, __file__, "--tool", tool, "--lesions", str(n_lesions), "--shape", *map(str, shape_zyx)]
     return json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
 
 def run_tool(tool: str, shape_zyx: tuple[int, int, int], n_lesions: int) -> None:
-    """Print seconds and values of one tool as JSON."""
+    """Print seconds and metric values of one tool as JSON."""
     sys.path.insert(0, str(ROOT / "workflow_scripts"))
     small = np.zeros((8, 8, 8), bool)
     small[2:6, 2:6, 2:6] = True
-    TOOLS[tool](small, small)  # imports and look-up tables
+    TOOLS[tool](small, small)  # loads imports and look-up tables
     pair = masks(shape_zyx, n_lesions)
     started = time.perf_counter()
     values = TOOLS[tool](*pair)
@@ -96,7 +96,7 @@ def run_tool(tool: str, shape_zyx: tuple[int, int, int], n_lesions: int) -> None
 
 
 def main() -> None:
-    """Measure all tools in turns, and print medians and ratios."""
+    """Measure all tools in turn, and print medians, ratios and values."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shape", type=int, nargs=3, default=[300, 512, 512], help="slices, rows, columns")
     parser.add_argument("--lesions", type=int, default=20)

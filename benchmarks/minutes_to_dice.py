@@ -3,11 +3,12 @@
     make demo
     python benchmarks/minutes_to_dice.py results/phantom [--dice 0.8] [--limit 20] [--device cpu]
 
-Both take the demo's converted scans and its split, and the same 2 mm voxels and window. The tutorial's loop, as it is
-usually copied: CacheDataset with dict transforms, RandCropByPosNegLabeld of 96³ with four samples a scan, a U-Net of
-16…256 features with two residual units, Dice loss over a softmax, Adam at 1e-4. ctseg: what the demo trained with, with
-a schedule over more steps. The clock counts training alone; validation is run after each minute. Either stops at the
-goal or the limit. On a GPU both use it; bfloat16 is ctseg's default there, the tutorial's is float32.
+Both use the converted scans and the split of the demo, and the same 2 mm voxels and HU window. The tutorial's loop, as
+it is usually copied: CacheDataset with dict transforms, RandCropByPosNegLabeld of 96³ with four samples per scan, a
+U-Net of 16…256 features with two residual units, Dice loss over a softmax, Adam at 1e-4. ctseg: the training settings
+of the demo, with a schedule over more steps. The clock counts only training; validation runs after each minute. Each
+program stops at the goal or the limit. Both use the GPU if it exists; there ctseg trains in bfloat16 by default, the
+tutorial in float32.
 """
 
 import argparse
@@ -28,7 +29,7 @@ from ctseg.training.prepared_cases import read_cases  # noqa: E402
 from ctseg.training.settings import training_settings  # noqa: E402
 from ctseg.training.trainer import Trainer  # noqa: E402
 
-STEPS_WITHOUT_END = 20_000  # the schedule falls over them
+STEPS_WITHOUT_END = 20_000  # length of the learning rate schedule
 
 
 def minutes_until(
@@ -39,9 +40,9 @@ def minutes_until(
     every_s: float = 60,
     wait: Callable[[], object] = lambda: None,
 ) -> list[list[float]]:
-    """Rows of minutes trained, validation Dice and steps, one every `every_s`, until the goal or the limit.
+    """Rows [minutes trained, validation Dice, steps], one every `every_s` seconds, until the goal or the limit.
 
-    `wait` returns once the device has done all steps; the clock stops after it.
+    `limit` is in minutes. `wait` returns when the device has finished all steps; the clock stops after it.
     """
     rows: list[list[float]] = []
     spent_s, steps = 0.0, 0
@@ -58,7 +59,7 @@ def minutes_until(
 
 
 def endless(loader: Iterable[dict]) -> Iterator[dict]:
-    """Batches of a loader, epoch after epoch."""
+    """Batches of a loader, repeated without end."""
     while True:
         yield from loader
 
@@ -66,7 +67,7 @@ def endless(loader: Iterable[dict]) -> Iterator[dict]:
 def monai_dice(
     network: torch.nn.Module, loader: Iterable[dict], window: tuple[int, ...], device: torch.device
 ) -> float:
-    """Mean Dice of the foreground by MONAI's sliding window and metric, as its tutorials validate."""
+    """Mean foreground Dice by the sliding window and metric of MONAI, as in the validation of its tutorials."""
     from monai.data import decollate_batch
     from monai.inferers import sliding_window_inference
     from monai.metrics import DiceMetric
@@ -84,7 +85,7 @@ def monai_dice(
 
 
 def step_and_dice(trainer: Trainer) -> tuple[Callable[[], None], Callable[[], float]]:
-    """One step and the validation of a ctseg training."""
+    """Step and validation functions of a ctseg trainer."""
 
     def dice() -> float:
         trainer.average.eval()
@@ -94,7 +95,7 @@ def step_and_dice(trainer: Trainer) -> tuple[Callable[[], None], Callable[[], fl
 
 
 def ctseg(results: Path, names: dict[str, list[str]], device: torch.device) -> tuple[Callable, Callable]:
-    """One step and the validation of ctseg."""
+    """Step and validation functions of ctseg on the demo; `names` are the cases of `train` and `val`."""
     config = yaml.safe_load((ROOT / "config.yaml").read_text())
     params = {key: config[key] for key in ("train", "network", "augment", "seed")}
     params["train"] |= {"steps": STEPS_WITHOUT_END}
@@ -105,7 +106,7 @@ def ctseg(results: Path, names: dict[str, list[str]], device: torch.device) -> t
 
 
 def tutorial(results: Path, names: dict[str, list[str]], device: torch.device) -> tuple[Callable, Callable]:
-    """One step and the validation of MONAI's tutorial."""
+    """Step and validation functions of MONAI's tutorial on the demo; `names` are the cases of `train` and `val`."""
     from monai import transforms as mt
     from monai.data import CacheDataset, DataLoader
     from monai.losses import DiceLoss

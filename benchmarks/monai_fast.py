@@ -1,12 +1,14 @@
-"""MONAI's recipe for fast training on a GPU, as a peer of gpu.py.
+"""MONAI's recipe for fast training on a GPU, for comparison in gpu.py.
 
-After Project-MONAI/tutorials, acceleration/fast_training_tutorial.ipynb: everything that is not random is done once and
-cached on the device (CacheDataset, EnsureTyped), a thread cuts random crops there (RandCropByPosNegLabeld,
-ThreadDataLoader without workers), four crops of each of four cases a step, in mixed precision (float16 with a scaled
-loss); a U-Net of two residual units with dropout, Dice and cross-entropy half each, momentum at a learning rate of 0.2.
-Its validation uses windows of 5/3 of the patch, the tutorial's 160³ for 96³. Nothing has to be repeatable, so cuDNN may
-take the fastest algorithms. The cases are ctseg's prepared ones, so both see the same voxels; what they are prepared
-with in the tutorial (orientation, spacing, crop to the foreground) is done already. Small cases are padded to a patch.
+After Project-MONAI/tutorials, acceleration/fast_training_tutorial.ipynb: all transforms that are not random run once;
+their results are cached on the device (CacheDataset, EnsureTyped). A thread cuts random crops there
+(RandCropByPosNegLabeld, ThreadDataLoader without workers), four crops of each of four cases per step. The training is
+in mixed precision (float16 with a scaled loss), with a U-Net of two residual units and dropout, a loss of half Dice and
+half cross-entropy, and SGD with momentum at a learning rate of 0.2. The validation uses windows of 5/3 of the patch, as
+the tutorial does (160³ for 96³).
+The recipe need not be repeatable, so cuDNN may use the fastest algorithms. The cases are those prepared by ctseg, so
+both programs see the same voxels; the preparation of the tutorial (orientation, spacing, crop to the foreground) is
+already done. Small cases are padded to a patch.
 """
 
 import os
@@ -23,7 +25,7 @@ from monai.networks.nets import UNet
 from benchmarks.minutes_to_dice import endless, monai_dice
 
 KEYS = ["image", "label"]
-CASES, CROPS = 4, 4  # a step: cases, and patches of each
+CASES, CROPS = 4, 4  # per step: cases, and patches of each case
 LEARNING_RATE, MOMENTUM, WEIGHT_DECAY = 0.2, 0.9, 4e-5
 DROPOUT = 0.2
 LOSS: dict[str, Any] = {"include_background": False, "to_onehot_y": True, "softmax": True, "squared_pred": True}
@@ -34,7 +36,7 @@ LOADERS = 8  # threads that fill the cache
 def cached(
     files: Sequence[Path], window_hu: tuple[float, float], more: list[mt.Transform], device: torch.device, crop: list
 ) -> CacheDataset:
-    """Cases with all that is not random done once, on the device; `crop` is done each time."""
+    """Data set with the transforms that are not random cached on the device; the transforms `crop` run each time."""
     low, high = window_hu
     fixed = [
         mt.LoadImaged(KEYS),
@@ -56,7 +58,7 @@ def loaders(
     patch_xyz: tuple[int, ...],
     device: torch.device,
 ) -> tuple[Iterator[dict], ThreadDataLoader]:
-    """Batches of random crops without end, and the validation cases."""
+    """Endless batches of random crops, and a loader of the validation cases."""
     set_track_meta(True)
     crop = mt.RandCropByPosNegLabeld(
         KEYS, "label", patch_xyz, num_samples=CROPS, fg_indices_key="label_fg", bg_indices_key="label_bg"
@@ -64,7 +66,7 @@ def loaders(
     places = mt.FgBgToIndicesd("label", fg_postfix="_fg", bg_postfix="_bg", image_key="image")
     cases = cached(training, window_hu, [mt.SpatialPadd(KEYS, patch_xyz), places], device, [crop])
     validating = ThreadDataLoader(cached(validation, window_hu, [], device, []), num_workers=0, batch_size=1)
-    set_track_meta(False)  # what is cached is plain tensors; crops need not tell where they lie
+    set_track_meta(False)  # the cache holds plain tensors; crops need no metadata
     return endless(ThreadDataLoader(cases, num_workers=0, batch_size=CASES, shuffle=True)), validating
 
 
@@ -76,7 +78,7 @@ def fast_recipe(
     features: Sequence[int],
     device: torch.device,
 ) -> tuple[Callable[[], None], Callable[[], float]]:
-    """One step and the validation of the recipe, on folders of image.nii and label.nii."""
+    """Step and validation functions of the recipe, on case folders with image.nii and label.nii."""
     torch.manual_seed(0)
     batches, validating = loaders(training, validation, window_hu, patch_xyz, device)
     network = UNet(3, 1, 2, features, (2,) * (len(features) - 1), num_res_units=2, norm="batch", dropout=DROPOUT)

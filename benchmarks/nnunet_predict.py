@@ -1,12 +1,12 @@
-"""Segment one scan with nnU-Net's predictor and a network of ours; prints nothing, writes labels and seconds.
+"""Segment one scan with the predictor of nnU-Net and a network of ctseg; writes labels and seconds.
 
-Run by benchmarks/inference.py with the Python of an environment of nnU-Net's own:
+benchmarks/inference.py runs it with the Python of a separate environment with nnU-Net:
 
     python benchmarks/nnunet_predict.py NETWORK.ts SCAN.nii.gz OUT.npy --threads 2
 
-Preprocessing, sliding window (overlap 0.5, Gaussian, no mirroring) and export to the scan's grid are nnU-Net's. The
-plan asks for 1 mm voxels and patches of 96³, and scales HU as the network expects. OUT.json tells the seconds of the
-prediction alone, without imports and reading.
+Preprocessing, sliding window (overlap 0.5, Gaussian, no mirroring) and export to the scan's grid are those of nnU-Net.
+The plan has 1 mm voxels and patches of 96³, and clips and scales HU to the window -1000…400. OUT.json contains the
+seconds of the prediction alone, without imports and reading.
 """
 
 import argparse
@@ -64,10 +64,10 @@ PLANS = {
 
 
 class Logits(torch.nn.Module):
-    """The network as nnU-Net wants it: logits of background and target of what its preprocessing made."""
+    """The network with the interface of nnU-Net: logits of background and target for normalised HU."""
 
     def __init__(self, network: torch.jit.ScriptModule) -> None:
-        """`network` takes HU and gives probabilities."""
+        """Wrap `network`, which maps HU to probabilities."""
         super().__init__()
         self.network = network
 
@@ -79,7 +79,7 @@ class Logits(torch.nn.Module):
 
 
 def main() -> None:
-    """Predict, and write what was found."""
+    """Predict, and write labels and seconds."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("network", type=Path)
     parser.add_argument("scan", type=Path)

@@ -1,16 +1,16 @@
 """Train nnU-Net v2 (3d_fullres) for a set time on one device and segment the validation cases with its weights.
 
-Run by benchmarks/real_ct.py with the Python of an environment of nnU-Net's own:
+benchmarks/real_ct.py runs it with the Python of a separate environment with nnU-Net:
 
     python benchmarks/nnunet_timed.py DATA OUT --minutes 30 --at 10 30
 
-DATA holds CASE/image.nii.gz and CASE/label.nii.gz. The plan is made for --memory-gib; nnU-Net's default of 8, for a
-GPU, takes 37 s a step on two cores, that for 1 less than 5. Plan, network, augmentation, loss and optimiser are
-nnU-Net's. Three things differ from its command line: the learning rate falls over the time given rather than over 1000
-epochs, so that it fits the budget; its patch validation is left out, so that all of the time is training; and it runs
-without torch.compile. The segmentations are OUT/MINUTES/CASE.nii.gz, mirrored as nnU-Net does with --mirror;
-OUT/curve.json tells steps and seconds. The clock starts after some steps that warm up, and stands while weights are
-saved.
+DATA contains CASE/image.nii.gz and CASE/label.nii.gz. nnU-Net plans for --memory-gib; with its default of 8, for a GPU,
+a step takes 37 s on two cores, with 1 less than 5 s. Plan, network, augmentation, loss and optimiser are those of
+nnU-Net. Three points differ from its command line: the learning rate falls over the given time instead of 1000 epochs,
+so that it fits the budget; patch validation is left out, so that all time is training; and torch.compile is off. The
+segmentations are OUT/MINUTES/CASE.nii.gz; with --mirror they are the mean over mirror images, as nnU-Net does by
+default. OUT/curve.json contains steps and seconds. The clock starts after some warm-up steps and stops while weights
+are saved.
 """
 
 import argparse
@@ -27,13 +27,13 @@ from pathlib import Path
 from unittest.mock import MagicMock
 
 DATASET = "Dataset001_ct"
-WARM_UP_STEPS = 5  # in which libraries choose their algorithms and loaders start
+WARM_UP_STEPS = 5  # libraries choose their algorithms and loaders start
 
 
 def shadow_timm() -> None:
-    """Put a stand-in in the place of timm, which needs a torchvision that loads beside this torch.
+    """Replace timm by mock modules, because it needs a torchvision that matches the installed torch.
 
-    nnU-Net imports it for transformers, which 3d_fullres does not use.
+    nnU-Net imports timm for transformers, which 3d_fullres does not use.
     """
     for name in ("timm", "timm.layers", "timm.models", "timm.models.eva"):
         module = types.ModuleType(name)
@@ -43,7 +43,7 @@ def shadow_timm() -> None:
 
 
 def link_dataset(data: Path, raw: Path, cases: list[str]) -> None:
-    """The folder that nnU-Net expects, of copies of the training cases."""
+    """Write the raw data folder of nnU-Net, with copies of the training cases."""
     (raw / DATASET / "imagesTr").mkdir(parents=True, exist_ok=True)
     (raw / DATASET / "labelsTr").mkdir(exist_ok=True)
     for case in cases:
@@ -59,7 +59,10 @@ def link_dataset(data: Path, raw: Path, cases: list[str]) -> None:
 
 
 def train(trainer, minutes: float, at: list[float], out: Path) -> list[dict]:
-    """Train for `minutes`, saving the weights after each of `at`; a row with steps and seconds for each."""
+    """Train and save the weights at each of the minutes `at`; return a row with minutes, seconds and steps for each.
+
+    The learning rate falls over `minutes`; the training ends after the last of `at`.
+    """
     import torch
 
     trainer.on_train_start()
@@ -83,7 +86,7 @@ def train(trainer, minutes: float, at: list[float], out: Path) -> list[dict]:
 
 
 def main() -> None:
-    """Plan, preprocess, train, segment."""
+    """Plan, preprocess, train and segment."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("out", type=Path)
@@ -99,7 +102,7 @@ def main() -> None:
     given.out.mkdir(parents=True, exist_ok=True)
     for name in ("raw", "preprocessed", "results"):
         os.environ[f"nnUNet_{name}"] = str(given.out / "nnunet" / name)
-    # Its loaders work in processes of their own, on the same cores.
+    # The loaders of nnU-Net run in separate processes on the same cores.
     os.environ |= {"nnUNet_n_proc_DA": str(given.workers), "nnUNet_compile": "f", "OMP_NUM_THREADS": "1"}
     shadow_timm()
     import torch
@@ -146,7 +149,7 @@ def main() -> None:
         for case in validation:
             image = str(given.data / case / "image.nii.gz")
             predictor.predict_from_files_sequential([[image]], [str(target / case)])
-    for child in multiprocessing.active_children():  # its loaders would outlive this process
+    for child in multiprocessing.active_children():  # the loaders would outlive this process
         child.terminate()
 
 

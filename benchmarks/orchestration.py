@@ -1,12 +1,12 @@
-"""What reading and planning a study of many cases costs, beside two bare workflows of as many jobs.
+"""Time and memory to read and plan a study of many cases, against two bare workflows with as many jobs.
 
     python benchmarks/orchestration.py [--cases 100 1000 5000] [--rounds 3]
 
-The jobs of `copies` copy one file each by a shell command, which is the least that Snakemake plans. Those of `scripts`
-have a script, up to six inputs of the steps before, and 20 tables of all cases: as many inputs as in the study, which
-Snakemake looks up one by one. What the study takes more than that is its own. All are planned from nothing, and once
-more when all outputs are there. The scans are empty files: planning opens none. Seconds are medians of rounds in which
-the three take turns; memory is the largest of the process.
+Each job of `copies` copies one file by a shell command, the minimum that Snakemake plans. The jobs of `scripts` have a
+script and up to six inputs of earlier steps, and 20 further jobs read a file of each case: as many inputs as in the
+study, which Snakemake looks up one by one. The additional time of the study is caused by its own code. All are planned
+without outputs, and again when all outputs exist. The scans are empty files, because planning opens no scan. Seconds
+are medians of rounds in which the three alternate; memory is the peak of the process.
 """
 
 import argparse
@@ -22,12 +22,12 @@ import numpy as np
 import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
-# Snakemake sleeps for 0.1 s after each job that it touches: more than ten minutes with 7,000 jobs.
+# With --touch, Snakemake sleeps for 0.1 s after each job: more than ten minutes for 7,000 jobs.
 AWAKE = (
     "from snakemake.executors.touch import Executor; Executor.SLEEPING_TIME = 0; from snakemake.cli import main; main()"
 )
-DIRECTORIES = ("viewer",)  # among the outputs
-INPUTS, TABLES = 6, 20  # inputs of a job at most, and jobs that read a file of each case; as many as in the study
+DIRECTORIES = ("viewer",)  # outputs that are folders
+INPUTS, TABLES = 6, 20  # most inputs of a job, and number of jobs that read a file of each case, as in the study
 BARE = """
 rule all:
     input:
@@ -49,7 +49,7 @@ rule step{number}:
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one call of snakemake."""
+    """Time, peak memory and number of jobs of one call of snakemake."""
 
     seconds: float
     memory_mib: float
@@ -57,7 +57,7 @@ class Cost:
 
 
 def plan(command: list[str]) -> Cost:
-    """A dry run: how long, how much memory, how many jobs."""
+    """Cost of a dry run."""
     with tempfile.TemporaryFile("w+") as output:
         started = time.perf_counter()
         process = subprocess.Popen([*command, "--dry-run", "--quiet", "rules"], stdout=output, stderr=subprocess.STDOUT)
@@ -71,7 +71,7 @@ def plan(command: list[str]) -> Cost:
 
 
 def study(folder: Path, cases: int) -> list[str]:
-    """A study with empty files for scans and labels; the command that runs it."""
+    """Write a study with empty files as scans and labels; return the command that runs it."""
     (folder / "data").mkdir(parents=True)
     rows = ["case\timage\tlabel"]
     for number in range(cases):
@@ -95,9 +95,10 @@ rule table{number}:
 
 
 def bare(folder: Path, cases: int, jobs: int, inputs: int, tables: int, action: str) -> list[str]:
-    """A workflow of about as many jobs: steps for each case, each of which reads up to `inputs` of those before it.
+    """Write a workflow with about `jobs` jobs; return the command that runs it.
 
-    `tables` further jobs read a file of each case.
+    Each case has a chain of steps, which read up to `inputs` earlier steps; `tables` further jobs read a file of each
+    case.
     """
     steps = max(1, round(jobs / cases) - 1)
     rules = [
@@ -121,7 +122,7 @@ def bare(folder: Path, cases: int, jobs: int, inputs: int, tables: int, action: 
 
 
 def pretend_finished(command: list[str], folder: Path) -> None:
-    """Make all outputs as empty files, and let Snakemake note that its jobs made them."""
+    """Create all outputs as empty files, and let Snakemake record them as finished (--touch)."""
     run = subprocess.run([*command, "--summary"], capture_output=True, text=True, check=True, cwd=folder)
     for line in run.stdout.splitlines()[1:]:
         path = folder / line.split("\t")[0]
@@ -137,7 +138,7 @@ def pretend_finished(command: list[str], folder: Path) -> None:
 
 
 def main() -> None:
-    """Print a table."""
+    """Measure all workflows and print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cases", type=int, nargs="+", default=[100, 1000, 5000])
     parser.add_argument("--rounds", type=int, default=3)

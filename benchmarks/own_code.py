@@ -1,13 +1,13 @@
-"""ctseg's own code beside the library that does the same, in time and memory: is it worth having?
+"""Time and memory of ctseg's own code against libraries with the same function, to decide whether to keep it.
 
     python benchmarks/own_code.py [--only runs nifti] [--rounds 5] [--slices 300] [--wall]
 
-Own code stays where what a user waits for is twice as fast as with a library, or takes a fraction of the memory. Each
-row names the module, what is measured, the library's way, and how many times as long it takes as ctseg's. `bare` is the
-function alone, `job` a whole job of the workflow in which it is replaced, where that differs; `memory` is the peak
-beside the process at rest, in a process of its own. Rounds of all ways are interleaved; factors are medians of the
-rounds' own ratios. Seconds are those of the processor in one thread, which other programs on the machine disturb less
-than the clock; --wall takes the clock. docs/own_code.md holds one run of it.
+Own code is kept if the user waits half as long as with a library, or if it needs a fraction of the memory. Each row
+has the module, the measurement, the library, and the ratio of the library's time to that of ctseg. `bare` is the
+function alone; `job` is a whole job of the workflow with the function replaced, where that differs; `memory` is the
+peak above the memory of the idle process, in a separate process. Rounds of all ways are interleaved; factors are
+medians of the ratios of each round. Seconds are CPU seconds in one thread, which other programs on the machine disturb
+less than wall time; --wall measures wall time. docs/own_code.md contains the result of one run.
 """
 
 import argparse
@@ -37,18 +37,18 @@ from benchmarks import metrics, own_code_ways  # noqa: E402
 from ctseg.geometry.volume import Grid, Volume  # noqa: E402
 
 SPACING_XYZ_MM = (0.7, 0.7, 1.0)
-MEMORY_SLICES = (300, 600)  # with fewer ctseg holds volumes in memory, too
+MEMORY_SLICES = (300, 600)  # with fewer slices ctseg also holds volumes in memory
 
 Ways = dict[str, Callable[[], Any]]
 
 
 def grid_of(shape_zyx: tuple[int, int, int]) -> Grid:
-    """An axial grid."""
+    """Axial grid with `SPACING_XYZ_MM`."""
     return Grid(shape_zyx, SPACING_XYZ_MM, (0.0, 0.0, 0.0), ((1, 0, 0), (0, 1, 0), (0, 0, 1)))
 
 
 def seconds(way: Callable[[], Any], clock: Callable[[], float]) -> float:
-    """What a call takes."""
+    """Seconds of a call, by the given clock."""
     gc.collect()
     start = clock()
     way()
@@ -56,9 +56,9 @@ def seconds(way: Callable[[], Any], clock: Callable[[], float]) -> float:
 
 
 def compare(what: str, size: str, ways: Ways, rounds: int, clock: Callable[[], float]) -> None:
-    """Print a row for each way but the first, which is ctseg's."""
+    """Print a row for each way except the first, which is that of ctseg."""
     for way in ways.values():
-        way()  # imports, tables, files in the system's cache
+        way()  # loads imports, tables, and files into the system's cache
     times = [{name: seconds(way, clock) for name, way in ways.items()} for _ in range(rounds)]
     own = next(iter(ways))
     first = statistics.median(found[own] for found in times)
@@ -73,13 +73,13 @@ def row(*cells: str) -> None:
 
 
 def children_seconds() -> float:
-    """Seconds of the processor in all processes that were started and have ended."""
+    """CPU seconds of all child processes that have ended."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 
 
 def compare_jobs(what: str, size: str, names: dict[str, str], folder: str, given: argparse.Namespace) -> None:
-    """Print rows of processes that read files, do one thing to them, and end."""
+    """Print rows for whole jobs: processes that read the files of a folder and run one way on them."""
 
     def job(way: str) -> None:
         subprocess.run([sys.executable, "-W", "ignore", __file__, "--job-of", way, folder], check=True)
@@ -89,13 +89,13 @@ def compare_jobs(what: str, size: str, names: dict[str, str], folder: str, given
 
 
 def peak_mib(way: str, slices: int) -> float:
-    """Peak memory of one way beside that of the process before it, in a process of its own."""
+    """Peak memory of one way in MiB above the memory of the process before it, in a separate process."""
     program = [sys.executable, __file__, "--peak-of", way, "--slices", str(slices)]
     return float(subprocess.run(program, capture_output=True, text=True, check=True).stdout)
 
 
 def compare_memory(what: str, own: str, library: str, name: str) -> None:
-    """Print rows of two ways, at two sizes: what of the memory grows with the scan."""
+    """Print memory rows of two ways at two sizes, to show which memory grows with the scan."""
     for slices in MEMORY_SLICES:
         first, second = peak_mib(own, slices), peak_mib(library, slices)
         size = f"{slices} × 512 × 512"
@@ -103,7 +103,7 @@ def compare_memory(what: str, own: str, library: str, name: str) -> None:
 
 
 def surfaces(given: argparse.Namespace) -> None:
-    """Distances between the surfaces of two masks."""
+    """Compare surface distances between two masks."""
     pair = metrics.masks((given.slices * 2 // 5, 256, 256), 3)
     tools = {"own": metrics.by_ctseg, "surface-distance": metrics.by_deepmind, "MONAI": metrics.by_monai}
     ways: Ways = {name: lambda tool=tool: tool(*pair) for name, tool in tools.items()}
@@ -117,7 +117,7 @@ def surfaces(given: argparse.Namespace) -> None:
 
 
 def runs(given: argparse.Namespace) -> None:
-    """Components of a segmentation, and what is left after small ones are removed."""
+    """Compare the removal of small components from a segmentation."""
     shape = (given.slices, 512, 512)
     segmentations = {
         "20 lesions": metrics.masks(shape, 20)[0].astype(np.uint8),
@@ -139,7 +139,7 @@ def runs(given: argparse.Namespace) -> None:
 
 
 def nifti(given: argparse.Namespace) -> None:
-    """Reading and writing of .nii.gz."""
+    """Compare reading and writing of .nii.gz."""
     voxels = own_code_ways.body((given.slices // 3, 512, 512))
     volume = Volume(voxels, grid_of(voxels.shape))
     size = f"{given.slices // 3} × 512 × 512, int16"
@@ -151,7 +151,7 @@ def nifti(given: argparse.Namespace) -> None:
 
 
 def dicom(given: argparse.Namespace) -> None:
-    """Pixels of uncompressed slices."""
+    """Compare reading the pixels of uncompressed DICOM slices."""
     from benchmarks.convert import make_series
     from ctseg.dicom import slice as slices
     from ctseg.dicom.header import list_headers
@@ -178,7 +178,7 @@ def dicom(given: argparse.Namespace) -> None:
 
 
 def server(given: argparse.Namespace) -> None:
-    """Small scans one after the other: jobs that share a process, each for itself, and what a task costs on its way."""
+    """Compare inference jobs of small scans with and without a shared process, and the transport of tasks to it."""
     with tempfile.TemporaryDirectory() as folder:
         os.environ["TMPDIR"] = tempfile.tempdir = folder
         ways = own_code_ways.served(Path(folder))
@@ -192,7 +192,7 @@ PARTS = {"surfaces": surfaces, "runs": runs, "nifti": nifti, "dicom": dicom, "se
 
 
 def print_peak(way: str, slices: int) -> None:
-    """Print the peak memory of a way beside that before it, in MiB (Linux alone)."""
+    """Print the peak memory of a way above the memory before it, in MiB (only on Linux)."""
     with tempfile.TemporaryDirectory() as folder:
         run = own_code_ways.memory_ways(Path(folder), slices)[way]
         Path("/proc/self/clear_refs").write_text("5")
@@ -202,14 +202,14 @@ def print_peak(way: str, slices: int) -> None:
 
 
 def _peak_kib() -> int:
-    """The largest resident memory since it was last cleared."""
+    """Peak resident memory in KiB since the last reset."""
     found = re.search(r"VmHWM:\s*(\d+)", Path("/proc/self/status").read_text())
     assert found
     return int(found[1])
 
 
 def main() -> None:
-    """Measure the parts that are wanted, and print the table."""
+    """Measure the parts in --only and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS))
     parser.add_argument("--rounds", type=int, default=5)

@@ -1,4 +1,4 @@
-"""The ways that `own_code.py` compares: ctseg's, and the same by a library as its documentation has it."""
+"""Functions that `own_code.py` compares: those of ctseg, and the same by libraries, used as documented."""
 
 import json
 import subprocess
@@ -23,7 +23,7 @@ from ctseg.geometry.volume import Grid, Volume
 from ctseg.masks.run_lengths import component_sizes, fill, find_runs, number_components
 from ctseg.scans.nifti import GZIP_LEVEL, read_nifti, write_nifti
 
-SMALLEST = 100  # voxels of a component that stays
+SMALLEST = 100  # voxels of the smallest component that is kept
 CONNECTED = np.ones((3, 3, 3))
 UPRIGHT = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
 ROOT = Path(__file__).resolve().parents[1]
@@ -70,7 +70,7 @@ def surfaces_by_scipy(reference: np.ndarray, prediction: np.ndarray) -> dict[str
 
 
 def hausdorff_by_itk(reference: np.ndarray, prediction: np.ndarray) -> float:
-    """The largest distance alone: SimpleITK has no percentile, and no surface Dice."""
+    """Largest surface distance in mm; SimpleITK has no percentile and no surface Dice."""
     images = [sitk.GetImageFromArray(mask.astype(np.uint8)) for mask in (reference, prediction)]
     for image in images:
         image.SetSpacing(SPACING_ZYX_MM[::-1])
@@ -80,7 +80,7 @@ def hausdorff_by_itk(reference: np.ndarray, prediction: np.ndarray) -> float:
 
 
 def without_small(voxels: np.ndarray) -> np.ndarray:
-    """A segmentation without its small components, as postprocessing does it."""
+    """Label map [z, y, x] without its small components, as in postprocessing."""
     runs = find_runs(voxels)
     components = number_components(runs)
     keep = component_sizes(runs, components) >= SMALLEST
@@ -88,12 +88,12 @@ def without_small(voxels: np.ndarray) -> np.ndarray:
 
 
 def without_small_by_cc3d(voxels: np.ndarray) -> np.ndarray:
-    """The same by connected-components-3d in its own words."""
+    """Label map [z, y, x] without its small components, by connected-components-3d."""
     return cc3d.dust(voxels, threshold=SMALLEST, connectivity=26)
 
 
 def _without_small(voxels: np.ndarray, number: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-    """The same by a function that numbers the components of one class from 1."""
+    """Label map without its small components; `number` numbers the components of a mask from 1."""
     kept = np.zeros_like(voxels)
     for value in range(1, int(voxels.max()) + 1):
         numbers = number(voxels == value)
@@ -104,12 +104,12 @@ def _without_small(voxels: np.ndarray, number: Callable[[np.ndarray], np.ndarray
 
 
 def without_small_by_scipy(voxels: np.ndarray) -> np.ndarray:
-    """The same by SciPy."""
+    """Label map [z, y, x] without its small components, by SciPy."""
     return _without_small(voxels, lambda mask: ndimage.label(mask, CONNECTED)[0])
 
 
 def without_small_by_itk(voxels: np.ndarray) -> np.ndarray:
-    """The same by SimpleITK."""
+    """Label map [z, y, x] without its small components, by SimpleITK."""
 
     def number(mask: np.ndarray) -> np.ndarray:
         return sitk.GetArrayFromImage(sitk.ConnectedComponent(sitk.GetImageFromArray(mask.view(np.uint8)), True))
@@ -118,20 +118,20 @@ def without_small_by_itk(voxels: np.ndarray) -> np.ndarray:
 
 
 def write_by_nibabel(volume: Volume, path: str) -> None:
-    """A compressed file by nibabel's own loop, on isal's stream."""
+    """Write a .nii.gz by the loop of nibabel on a stream of isal; the affine is not kept."""
     image = nib.Nifti1Image(volume.voxels_zyx.T, np.eye(4))
     with Path(path).open("wb") as raw, IGzipFile("", "wb", GZIP_LEVEL, raw, mtime=0) as stream:
         image.to_stream(stream)
 
 
 def read_by_nibabel(path: str) -> np.ndarray:
-    """The voxels [z, y, x] by nibabel's own loop, on isal's stream."""
+    """Voxels [z, y, x] of a .nii.gz by the loop of nibabel on a stream of isal."""
     with IGzipFile(path, "rb") as stream:
         return np.asanyarray(nib.Nifti1Image.from_stream(stream).dataobj).T
 
 
 def write_masks(folder: str, reference: np.ndarray, prediction: np.ndarray) -> None:
-    """The files of a job."""
+    """Write reference.nii.gz and prediction.nii.gz for `job`."""
     grid = Grid(reference.shape, (0.7, 0.7, 1.0), (0.0, 0.0, 0.0), UPRIGHT)
     for name, voxels in (("reference", reference), ("prediction", prediction)):
         write_nifti(Volume(voxels.astype(np.uint8), grid), f"{folder}/{name}.nii.gz")
@@ -150,7 +150,7 @@ def job(way: str, folder: str) -> None:
 
 
 def writers(volume: Volume, folder: str) -> dict[str, Callable[[], Any]]:
-    """Ways to write a .nii.gz."""
+    """Functions that write a .nii.gz, by name."""
     image = nib.Nifti1Image(volume.voxels_zyx.T, np.eye(4))
     paths = [f"{folder}/{number}.nii.gz" for number in range(4)]
     return {
@@ -162,7 +162,7 @@ def writers(volume: Volume, folder: str) -> dict[str, Callable[[], Any]]:
 
 
 def readers(volume: Volume, folder: str) -> dict[str, Callable[[], Any]]:
-    """Ways to read a .nii.gz."""
+    """Functions that read a .nii.gz, by name."""
     path = f"{folder}/read.nii.gz"
     write_nifti(volume, path)
     return {
@@ -174,7 +174,7 @@ def readers(volume: Volume, folder: str) -> dict[str, Callable[[], Any]]:
 
 
 def memory_ways(folder: Path, slices: int) -> dict[str, Callable[[], Any]]:
-    """What is run in a process of its own, on a mapped volume of so many slices."""
+    """Functions for the memory measurement, by name, on mapped volumes of `slices` × 512 × 512 voxels."""
     shape = (slices, 512, 512)
     path, out = str(folder / "scan.nii.gz"), str(folder / "out.nii.gz")
     voxels, segmentation = mapped_arrays.zeros(shape, np.int16), mapped_arrays.zeros(shape, np.uint8)
@@ -195,14 +195,14 @@ def memory_ways(folder: Path, slices: int) -> dict[str, Callable[[], Any]]:
 
 
 def by_pydicom(part: Any) -> np.ndarray:
-    """The stored values [y, x] of a slice by pydicom."""
+    """Stored values [y, x] of a slice, by pydicom."""
     from pydicom.pixels import pixel_array
 
     return pixel_array(part.path, index=part.header.frame)
 
 
 def served(folder: Path) -> dict[str, Callable[[], Any]]:
-    """A job of inference as a process: with one that serves all jobs, and for itself."""
+    """Functions that run an inference job as a process, with a shared engine server and without one."""
     from ball_model import CARD, trained_model
     from ctseg.export.model_files import export_onnx
 
@@ -220,7 +220,7 @@ def served(folder: Path) -> dict[str, Callable[[], Any]]:
 
 
 def carried(folder: Path, count: int = 100) -> dict[str, Callable[[], Any]]:
-    """Tasks that go to a server and come back with an answer: over ctseg's socket, and multiprocessing's."""
+    """Functions that send `count` tasks to a server and receive answers, by ctseg and by multiprocessing."""
     from ctseg.inference import engine_server
 
     task, said = {"image": "a" * 100}, {"said": "done"}

@@ -1,4 +1,4 @@
-"""Cases for gpu.py: made or read, and prepared by ctseg's own functions, without the workflow."""
+"""Cases for gpu.py and recipes.py, simulated or read, and prepared by the functions of ctseg without the workflow."""
 
 import argparse
 import sys
@@ -35,13 +35,13 @@ from ctseg.training.patch_sampling import TrainingCase  # noqa: E402
 from ctseg.training.prepared_cases import read_cases  # noqa: E402
 from ctseg.training.settings import TrainSettings, training_settings  # noqa: E402
 
-PLANNED = ("architecture", "channels", "stem", "strides", "kernel_sizes")  # of the network
-MOST_FOREGROUND_VOXELS = 20_000  # as the workflow lists
+PLANNED = ("architecture", "channels", "stem", "strides", "kernel_sizes")  # keys of the config's `network`
+MOST_FOREGROUND_VOXELS = 20_000  # as in the workflow
 
 
 @dataclass(frozen=True)
 class DataSet:
-    """Prepared cases, mapped from `folder`/CASE/image.nii and label.nii, and how to train on them."""
+    """Prepared cases, mapped from `folder`/CASE/image.nii and label.nii, and the training settings."""
 
     name: str
     folder: Path
@@ -51,7 +51,7 @@ class DataSet:
 
 
 def data_sets(given: argparse.Namespace) -> list[DataSet]:
-    """The folder's cases and the phantoms, whichever are wanted."""
+    """Data sets of --data and of the phantoms, if requested."""
     sets = []
     with workers(given.workers) as run:
         if given.data:
@@ -64,7 +64,7 @@ def data_sets(given: argparse.Namespace) -> list[DataSet]:
 
 
 def make_phantoms(config: dict[str, Any], given: argparse.Namespace, run: Callable[..., Iterable]) -> list[Path]:
-    """The folders of the phantoms, each made unless it is there."""
+    """Folders of the phantoms; missing phantoms are written."""
     folders = [given.out / "phantoms" / phantom_case(index) for index in range(given.phantoms)]
     missing = [index for index, folder in enumerate(folders) if not (folder / "label.nii.gz").exists()]
     ranges = {key: tuple(config["cases"]["phantom"][key]) for key in ("spacing_mm", "slice_distance_mm", "nodules")}
@@ -73,7 +73,7 @@ def make_phantoms(config: dict[str, Any], given: argparse.Namespace, run: Callab
 
 
 def study(own: dict[str, Any], given: argparse.Namespace) -> dict[str, Any]:
-    """The default config with the study's own sections over it, and the sizes that were given on the command line."""
+    """Default config with the sections of the study `own` and the sizes and network of the command line."""
     config = yaml.safe_load((ROOT / "config.yaml").read_text())
     config |= {key: {**config[key], **value} for key, value in own.items() if isinstance(value, dict)}
     patch = own.get("plan", {}).get("patch_size", "auto")
@@ -85,7 +85,7 @@ def study(own: dict[str, Any], given: argparse.Namespace) -> dict[str, Any]:
 
 @contextmanager
 def workers(count: int) -> Iterator[Callable[..., Iterable]]:
-    """A `map` by several processes; new ones rather than forks, since CUDA survives no fork."""
+    """`map` function over several processes; they are spawned, because CUDA does not work after a fork."""
     if count == 1:
         yield map
         return
@@ -94,7 +94,7 @@ def workers(count: int) -> Iterator[Callable[..., Iterable]]:
 
 
 def write_phantom(settings: PhantomSettings, folder: Path, index: int) -> None:
-    """A phantom as the cases of a folder lie, with its lungs."""
+    """Write image, label and lung field of a phantom in the folder layout of DATA."""
     phantom = make_phantom(settings, index)
     for name in ("lungs", "image", "label"):
         write_nifti(getattr(phantom, name), folder / phantom_case(index) / f"{name}.nii.gz")
@@ -103,7 +103,7 @@ def write_phantom(settings: PhantomSettings, folder: Path, index: int) -> None:
 def data_set(
     name: str, cases: list[Path], config: dict[str, Any], given: argparse.Namespace, run: Callable[..., Iterable]
 ) -> DataSet:
-    """Plan from the training cases, prepare what is not prepared by this plan yet, and map it."""
+    """Plan from the training cases, prepare the cases that are not yet prepared with this plan, and map all of them."""
     training, validation = cases[: -given.validation], cases[-given.validation :]
     facts = {case.name: found for case, found in zip(training, run(facts_of, training), strict=True)}
     given_gib = config["plan"]["memory_gib"]
@@ -125,19 +125,19 @@ def data_set(
 
 
 def read_case(case: Path) -> tuple[Volume, Volume, Volume | None]:
-    """Scan, label (1 = target) and, where there is one, lung field."""
+    """Scan, label (1 = target) and lung field (None if missing) of a case."""
     lungs, label = case / "lungs.nii.gz", read_nifti(case / "label.nii.gz")
     target = label.with_voxels((label.voxels_zyx == 1).astype(np.uint8))
     return read_nifti(case / "image.nii.gz"), target, read_nifti(lungs) if lungs.exists() else None
 
 
 def facts_of(case: Path) -> dict[str, Any]:
-    """What the plan is made from."""
+    """Fingerprint of a case, the input of the plan."""
     return fingerprint(*read_case(case), 1)
 
 
 def prepare(folder: Path, preparation: Preparation, seed: int, case: Path) -> None:
-    """Write a case as training reads it, as the rule preprocess does."""
+    """Write the prepared files of a case for training, as the rule preprocess does."""
     image, label, lungs = read_case(case)
     prepared = prepare_image(image, lungs, preparation)
     target = prepare_label(label, prepared, 1)

@@ -3,12 +3,12 @@
     python3 -m venv /tmp/nnunet && /tmp/nnunet/bin/pip install nnunetv2 torch==2.13.0
     python benchmarks/real_ct.py DATA OUT --peer /tmp/nnunet/bin/python [--minutes 30] [--at 5 10 20 30]
 
-DATA holds CASE/image.nii.gz and CASE/label.nii.gz (label 1). The last --validation cases are held out, all others
-train. Both train for the same time on the same cores or GPU, one after the other, preparation not counted, and segment
-the held-out cases with the weights of several moments on the scans' own grids, both with the mean over all mirror
-images if --mirror is given. On a GPU, --peer-memory-gib 8 is nnU-Net's own plan. ctseg keeps what its threshold and
-postprocessing would be without choosing them: 0.5, and the largest component. OUT/real_ct.tsv has the mean Dice of
-both, with nnU-Net's largest component alone, too, since the targets are one mass each.
+DATA contains CASE/image.nii.gz and CASE/label.nii.gz (label 1). The last --validation cases are held out, all others
+train. Both programs train for the same time on the same cores or GPU, one after the other, without counting the
+preparation. They segment the held-out cases on the grids of the scans with the weights of several times, both with the
+mean over all mirror images if --mirror is given. On a GPU, --peer-memory-gib 8 is the default plan of nnU-Net. ctseg
+does not tune its postprocessing: it uses a threshold of 0.5 and the largest component. OUT/real_ct.tsv has the mean
+Dice of both; for nnU-Net also that of the largest component alone, since each target is a single mass.
 """
 
 import argparse
@@ -41,12 +41,12 @@ from ctseg.training.prepared_cases import read_cases  # noqa: E402
 from ctseg.training.settings import training_settings  # noqa: E402
 from ctseg.training.trainer import Trainer  # noqa: E402
 
-SYNC_STEPS = 10  # a GPU is waited for after so many steps, so that the clock is right
+SYNC_STEPS = 10  # steps between waits for the GPU, so that the clock is right
 LARGEST = PostprocessSettings(0.0, keep_largest=True, restrict_to_region=False)
 
 
 def study(given: argparse.Namespace) -> dict:
-    """The config: that of the sarcoma study, with the cases split as wanted and steps without end."""
+    """Config of the sarcoma study with a case table, the changes of --set, and practically no limit of steps."""
     config = yaml.safe_load((ROOT / "studies" / "soft_tissue_sarcoma.yaml").read_text())
     config["cases"] = {"source": "table", "table": "cases.tsv"}
     config["target"]["roi_names"] = {}
@@ -63,9 +63,9 @@ def study(given: argparse.Namespace) -> dict:
 
 
 def prepare(data: Path, out: Path, given: argparse.Namespace) -> None:
-    """Convert and prepare all cases by the workflow itself."""
+    """Convert and prepare all cases with the workflow."""
     cases = sorted(path.name for path in data.iterdir())
-    # The workflow wants a validation case; here it trains, too. No plan sees a case that is held out.
+    # The workflow needs a validation case; it also trains here. The plan uses no held-out case.
     splits = ["train"] * (len(cases) - given.validation - 1) + ["val"] + ["test"] * given.validation
     rows = [
         f"{case}\t{data}/{case}/image.nii.gz\t{data}/{case}/label.nii.gz\t{split}"
@@ -80,7 +80,7 @@ def prepare(data: Path, out: Path, given: argparse.Namespace) -> None:
 
 
 def train_params(out: Path) -> dict:
-    """What the rule train would be told."""
+    """Params of the rule train for the study in `out`."""
     from ctseg.study.config import resolve_config
 
     default = yaml.safe_load((ROOT / "config.yaml").read_text())
@@ -95,7 +95,10 @@ def train_params(out: Path) -> dict:
 
 
 def train(out: Path, params: dict, given: argparse.Namespace) -> list[dict]:
-    """Train for the minutes given, the learning rate falling over them; keep the weights of each moment."""
+    """Train until the last of --at and evaluate at each; return a row with steps and Dice for each.
+
+    The learning rate falls over the steps that fit into --minutes.
+    """
     results = out / "results" / "soft_tissue_sarcoma"
     cases = pd.read_csv(out / "cases.tsv", sep="\t")
     decisions = read_json(results / "plan.json")
@@ -123,7 +126,7 @@ def train(out: Path, params: dict, given: argparse.Namespace) -> list[dict]:
 
 
 def measured_steps(training: list, settings, given: argparse.Namespace) -> int:
-    """How many steps fit, from the time of some; the schedule has to know."""
+    """Number of steps that fit into --minutes, from the time of 60 steps; the schedule needs it."""
     trainer = Trainer(training, [], settings, "benchmark", given.device)
     for count in (10, 60):
         wait_for(given.device)
@@ -135,7 +138,7 @@ def measured_steps(training: list, settings, given: argparse.Namespace) -> int:
 
 
 def evaluate(trainer: Trainer, data: Path, names: list[str], given: argparse.Namespace) -> dict[str, float]:
-    """Dice of each case on the scan's own grid."""
+    """Dice of each case on the grid of its scan."""
     settings = trainer.settings
     window = settings.scaling.low_hu, settings.scaling.high_hu
     preparation = Preparation(settings.spacing_xyz_mm, window, "body", 12.0)
@@ -159,12 +162,12 @@ def evaluate(trainer: Trainer, data: Path, names: list[str], given: argparse.Nam
 
 
 def dice_of(found: Volume, label: Path) -> float:
-    """Dice of the foreground."""
+    """Dice of the foreground of a segmentation with a label file."""
     return dice_of_masks(read_nifti(label).voxels_zyx > 0, found.voxels_zyx > 0)
 
 
 def score_peer(data: Path, folder: Path) -> list[dict]:
-    """Dice of what nnU-Net segmented, as it is and with the largest component alone."""
+    """Rows of nnU-Net with the mean Dice of its segmentations and of their largest components."""
     curve = json.loads((folder / "curve.json").read_text())
     rows = []
     for row in curve["rows"]:
@@ -181,7 +184,7 @@ def score_peer(data: Path, folder: Path) -> list[dict]:
 
 
 def main() -> None:
-    """Prepare, train and score both, and print the curve."""
+    """Prepare, train and score both programs, and print the curve."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("out", type=Path)

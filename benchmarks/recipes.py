@@ -1,16 +1,16 @@
-"""Ablation of the training recipe: several ways to train on the same cases, for the same time on one device.
+"""Ablation of the training recipe: several recipes on the same cases, for the same time on one device.
 
     python benchmarks/recipes.py OUT --data DATA [--recipes benchmarks/recipes.yaml] [--names NAME ...] [--seconds 110]
         [--seeds 1 2]
 
-DATA holds CASE/image.nii.gz and CASE/label.nii.gz (label 1). The last --validation cases validate, the others train.
-A recipe is a name and the sections of the config that differ from --study. Each trains in a process of its own, all
-of them at once: a GPU shares its time equally among processes that have work for it, so with n recipes each gets
---seconds / n of it; give --at-once 1 for one after the other, each for --seconds. The learning rate falls over that
-time, validations included. OUT/recipes.json gets the Dice of each validation case at the end, on the network's grid:
+DATA contains CASE/image.nii.gz and CASE/label.nii.gz (label 1). The last --validation cases validate; the others train.
+A recipe is a name and the sections of the config that differ from --study. Each recipe trains in a separate process,
+all at the same time: a GPU shares its time equally among busy processes, so with n recipes each gets --seconds / n of
+GPU time. With --at-once 1 the recipes train one after the other, each for --seconds. The learning rate falls over
+--seconds, including validations. OUT/recipes.json has the final Dice of each validation case on the network's grid:
 `plain`; `mirrored`, with the mean over all mirror images; `largest`, of the largest component of `mirrored` alone; and
-`mass`, of the component with the largest sum of probabilities. With several seeds each recipe is trained with each, and
-OUT/ensembles.json has the Dice of the mean of the first two, three, … networks of a recipe, mirrored.
+`mass`, of the component with the largest sum of probabilities. Each recipe is trained once with each seed, and
+OUT/ensembles.json contains the Dice of the mean of the first one, two, three, … networks of a recipe, mirrored.
 """
 
 import argparse
@@ -27,7 +27,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # as training does; read when CUDA starts
+os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # as in training; CUDA reads it when it starts
 
 import cc3d
 import numpy as np
@@ -47,11 +47,11 @@ from ctseg.training.validation import GPU_BATCH_SIZE  # noqa: E402
 
 OVERLAP = 0.5
 THRESHOLD = 0.5
-PACE_STEPS = 20  # between estimates of how many steps the time holds
+PACE_STEPS = 20  # between estimates of the number of steps that fit into the time
 
 
 def parse() -> argparse.Namespace:
-    """What was given."""
+    """Parsed command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
     parser.add_argument("--data", type=Path, required=True)
@@ -68,7 +68,7 @@ def parse() -> argparse.Namespace:
 
 
 def config_of(recipe: dict[str, Any], study: Path, seed: int) -> dict[str, Any]:
-    """The default config, with the study over it, with the recipe over that."""
+    """Default config, overridden by the study, overridden by the recipe and the seed."""
     config = yaml.safe_load((ROOT / "config.yaml").read_text())
     for own in (yaml.safe_load(study.read_text()), recipe):
         config |= {key: {**config[key], **value} for key, value in own.items() if isinstance(value, dict)}
@@ -76,7 +76,7 @@ def config_of(recipe: dict[str, Any], study: Path, seed: int) -> dict[str, Any]:
 
 
 def train_for(trainer: Trainer, seconds: float, validations: int) -> list[dict[str, float]]:
-    """Train for a time, the learning rate falling over it; gives the curve."""
+    """Train for `seconds`, over which the learning rate falls; return the curve, a list of `row`s."""
     start = time.perf_counter()
     curve: list[dict[str, float]] = []
     while (spent := time.perf_counter() - start) < seconds:
@@ -93,7 +93,7 @@ def train_for(trainer: Trainer, seconds: float, validations: int) -> list[dict[s
 
 
 def row(trainer: Trainer, spent: float) -> dict[str, float]:
-    """Where the training stands."""
+    """Row of the curve: seconds, step, mean training loss, and validation Dice."""
     trainer.average.eval()
     loss, trainer.losses = trainer._mean_loss(), []
     found = {"seconds": round(spent, 1), "step": trainer.step, "loss": loss, "dice": trainer._validation_dice()}
@@ -102,7 +102,7 @@ def row(trainer: Trainer, spent: float) -> dict[str, float]:
 
 
 def mean_probability(trainer: Trainer, image: torch.Tensor, mirrors: Sequence[tuple[int, ...]]) -> np.ndarray:
-    """The mean probability [z, y, x] over mirror images."""
+    """Mean probability [z, y, x] over mirror images of HU [1, 1, z, y, x]; `mirrors` are the flipped axes of each."""
     patch, total = trainer.settings.patch_zyx, torch.zeros(1, device=trainer.device)
     lower = {"enabled": trainer.autocast is not None, "dtype": trainer.autocast}
     for axes in mirrors:
@@ -116,7 +116,7 @@ def mean_probability(trainer: Trainer, image: torch.Tensor, mirrors: Sequence[tu
 
 
 def case_scores(trainer: Trainer, folder: Path) -> dict[str, dict[str, float]]:
-    """The Dice of each validation case in each way; see above. The mirrored probabilities are kept in `folder`."""
+    """Dice of each validation case by each method (see above); saves the mirrored probabilities in `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     mirrors = [axes for count in range(4) for axes in combinations((2, 3, 4), count)]
     scores: dict[str, dict[str, float]] = {"plain": {}, "mirrored": {}, "largest": {}, "mass": {}}
@@ -138,9 +138,9 @@ def case_scores(trainer: Trainer, folder: Path) -> dict[str, dict[str, float]]:
 
 
 def train_recipe(name: str, recipe: dict[str, Any], seed: int, given: argparse.Namespace) -> dict[str, Any]:
-    """Prepare the cases as a recipe's plan wants it, train, and measure; runs in a process of its own.
+    """Prepare the cases with the plan of a recipe, train, and measure; runs in a separate process.
 
-    `name` is that of the recipe and the seed together.
+    `name` is the name of the recipe and the seed, as NAME_SEED.
     """
     torch.set_num_threads(max(1, (os.cpu_count() or 1) // given.at_once))
     torch.use_deterministic_algorithms(True, warn_only=True)
@@ -149,7 +149,7 @@ def train_recipe(name: str, recipe: dict[str, Any], seed: int, given: argparse.N
     with workers(1) as run:
         data = data_set(name, cases, config_of(recipe, given.study, seed), given, run)
     trainer = Trainer(data.training, data.validation, data.settings, name, given.device)
-    for _ in range(3):  # what is found out and compiled once is not counted
+    for _ in range(3):  # warm-up: the choice of algorithms and compilation are not counted
         trainer._train_step()
     wait_for(trainer.device)
     curve = train_for(trainer, given.seconds, given.validations)
@@ -159,7 +159,7 @@ def train_recipe(name: str, recipe: dict[str, Any], seed: int, given: argparse.N
 
 
 def ensemble_scores(names: Sequence[str], out: Path) -> dict[int, dict[str, float]]:
-    """The Dice of each validation case with the mean of the first two, three, … of these trained networks."""
+    """Dice of each validation case with the mean of the first 1, 2, 3, … of these trained networks, by their number."""
     folders = [out / f"{name}_probabilities" for name in names]
     scores: dict[int, dict[str, float]] = {}
     if not names:
@@ -174,7 +174,7 @@ def ensemble_scores(names: Sequence[str], out: Path) -> dict[int, dict[str, floa
 
 
 def main() -> None:
-    """Train all recipes with all seeds, and print a table."""
+    """Train all recipes with all seeds, write the JSON files, and print the means."""
     given = parse()
     given.out.mkdir(parents=True, exist_ok=True)
     recipes = yaml.safe_load(given.recipes.read_text())
@@ -187,7 +187,7 @@ def main() -> None:
         for name, answer in pending.items():
             try:
                 results[name] = answer.get()
-            except Exception as error:  # the others' time is not to be lost
+            except Exception as error:  # the results of the other recipes must not be lost
                 print(f"{name}: {type(error).__name__}: {error}", flush=True)
                 continue
             (given.out / "recipes.json").write_text(json.dumps(results, indent=1))

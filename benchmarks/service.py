@@ -1,9 +1,9 @@
-"""What the service adds to `predict`: a large scan, and the first answer of a warm server for a small one.
+"""Time that the service adds to `predict`, for a large and a small scan on a warm server.
 
     python benchmarks/service.py MODEL [--rounds 3]
 
-Both take the same .nii; the service over HTTP on loopback, from the first byte sent to the last byte of the mask, and
-`predict` in a warm process, from reading the file to the mask's file. They take turns, medians are printed.
+Both segment the same .nii: the service over HTTP on loopback, from the first byte sent to the last byte of the mask;
+`predict` in a warm process, from reading the file to writing the mask. They alternate, and the medians are printed.
 """
 
 import argparse
@@ -32,7 +32,7 @@ PORT = 8377
 
 
 def write_scan(path: Path, shape_zyx: tuple[int, int, int], spacing_xyz_mm: tuple[float, float, float]) -> None:
-    """A body of noise in air, with two lungs and a few dense balls in them."""
+    """Write a scan of a noisy body in air, with two lungs and a dense ball in each."""
     z, y, x = np.ogrid[tuple(slice(-1, 1, size * 1j) for size in shape_zyx)]
     hu = np.random.default_rng(0).normal(0, 20, shape_zyx).astype(np.float32)
     hu[np.broadcast_to((y / 0.75) ** 2 + (x / 0.9) ** 2 > 1, shape_zyx)] = -1000
@@ -43,14 +43,14 @@ def write_scan(path: Path, shape_zyx: tuple[int, int, int], spacing_xyz_mm: tupl
 
 
 def by_predict(path: Path, engine: object, output: Path) -> float:
-    """Seconds from the file to the mask's file."""
+    """Seconds from reading the scan to writing the mask."""
     started = time.perf_counter()
     write_nifti(predict(read_scan(path).volume, engine).segmentation, output)
     return time.perf_counter() - started
 
 
 def by_service(path: Path, client: httpx.Client, output: Path) -> float:
-    """Seconds from sending the file to having the mask."""
+    """Seconds from sending the scan to receiving the mask."""
     started = time.perf_counter()
     with path.open("rb") as stream:
         job = client.post("/v1/segmentations", content=stream).raise_for_status().json()
@@ -62,7 +62,7 @@ def by_service(path: Path, client: httpx.Client, output: Path) -> float:
 
 
 def measure(path: Path, engine: object, client: httpx.Client, rounds: int) -> tuple[float, float]:
-    """Median seconds of both, which must give the same bytes."""
+    """Median seconds of `predict` and service; asserts that both masks have the same bytes."""
     alone, served = path.with_name("alone.nii.gz"), path.with_name("served.nii.gz")
     seconds = [(by_predict(path, engine, alone), by_service(path, client, served)) for _ in range(rounds)]
     assert alone.read_bytes() == served.read_bytes()
@@ -70,7 +70,7 @@ def measure(path: Path, engine: object, client: httpx.Client, rounds: int) -> tu
 
 
 def main() -> None:
-    """Start the service, measure both, print ratios."""
+    """Start the service, measure both, and print seconds and ratios."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", type=Path)
     parser.add_argument("--rounds", type=int, default=3)

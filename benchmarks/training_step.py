@@ -1,14 +1,15 @@
-"""What a training step costs: the share spent in the network, how near it comes to the processor's limit, and variants.
+"""Time of a training step on the CPU: the share of the network, the share of the processor's limit, and variants.
 
     python benchmarks/training_step.py [--patch 48 48 48] [--batch 2] [--steps 60]
 
-Made-up cases, the default network and augmentation. Steps of all variants are interleaved and medians compared:
+It uses simulated cases and the default network and augmentation. Steps of all variants are interleaved and medians
+compared:
 
-* `step` is a whole one as in training, `network` the same on one batch that is there already; their ratio is the share.
-* `loader` is the time that making a batch takes by itself; `made beside` is a step with the next batch made in a thread
-  beside the network, as with a GPU or many cores.
-* `float32` and `bfloat16` are the network in either, whichever `auto` takes here.
-* The limit is that of one large convolution, forward and backward; a step's FLOPs are counted by torch.
+* `step` is a whole training step, `network` a step on a fixed batch; their ratio is the share of the network.
+* `loader` is the time to make a batch; `made beside` is a step while a thread makes the next batch, as with a GPU or
+  many cores.
+* `float32` and `bfloat16` are `network` in these precisions, independent of the choice of `auto` on this machine.
+* The limit is the rate of one large convolution, forward and backward; torch counts the FLOPs of a step.
 """
 
 import argparse
@@ -40,7 +41,7 @@ BLOCK = 5  # steps of a variant in a row
 
 
 def make_case(seed: int) -> TrainingCase:
-    """Noise with a few balls."""
+    """Case of 160³ voxels: noise around -700 HU with six balls of 30 HU as class 1."""
     rng = np.random.default_rng(seed)
     image = rng.normal(-700, 60, (SIZE,) * 3).round().astype(np.int16)
     label = np.zeros(image.shape, np.uint8)
@@ -53,7 +54,7 @@ def make_case(seed: int) -> TrainingCase:
 
 
 def settings_for(patch: list[int], batch: int) -> TrainSettings:
-    """The default config's, at this size, with the network that is planned for a processor."""
+    """Training settings of the default config, with this patch (x, y, z), batch size, and a fixed network for a CPU."""
     config = yaml.safe_load((ROOT / "config.yaml").read_text())
     plan = {
         "spacing_mm": [2.0] * 3,
@@ -80,7 +81,7 @@ def seconds(function: Callable[[], object]) -> float:
 
 
 def peak_gflops() -> float:
-    """GFLOP/s of a large convolution, forward and backward, in the layout that training uses."""
+    """GFLOP/s of a large convolution, forward and backward, in the memory layout of training (channels last)."""
     layer = torch.nn.Conv3d(64, 64, 3, padding=1).to(memory_format=torch.channels_last_3d)
     image = torch.randn(2, 64, 32, 32, 32).contiguous(memory_format=torch.channels_last_3d).requires_grad_()
     flop = 3 * 2 * 2 * 32**3 * 64 * 64 * 27
@@ -133,7 +134,7 @@ def main() -> None:
     for turn in range(given.steps // BLOCK + 1):
         for name, part in parts.items():
             block = [seconds(part) for _ in range(BLOCK + 1)]
-            times[name] += block[1:] if turn else []  # the first still has the other part's batch in the background
+            times[name] += block[1:] if turn else []  # in the first, a thread may still make a batch
     medians = {name: statistics.median(values) for name, values in times.items()}
     for name, median in medians.items():
         print(f"{name:18} {1000 * median:7.1f} ms  {median / medians['network']:.2f} x network")

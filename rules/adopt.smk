@@ -1,11 +1,11 @@
-# In place of training: a model that was trained elsewhere, named by the config's key `model`.
+# Instead of training: a model that was trained elsewhere, named by the config's key `model`.
 
 
 GIVEN_TORCHSCRIPT = {"torchscript": STUDY.torchscript} if STUDY.torchscript else {}
 
 
 rule adopt_model:
-    """The given model, checked, with what it says of itself where the workflow looks for it."""
+    """The given model, checked, with its card and settings as the files that the other rules read."""
     input:
         **GIVEN_TORCHSCRIPT,
         model=config["model"],

@@ -1,4 +1,4 @@
-# Where cases come from. Those of a folder or a table are there already; phantoms are made.
+# Cases: phantoms are made here; the cases of a folder, table or archive exist already.
 
 
 rule make_phantom:
@@ -21,7 +21,7 @@ rule make_phantom:
             spacing_mm=config["cases"]["phantom"]["spacing_mm"],
             slice_distance_mm=config["cases"]["phantom"]["slice_distance_mm"],
             nodules=config["cases"]["phantom"]["nodules"],
-            # The number in its name.
+            # The number at the end of the case's name.
             own=[lambda case: {"index": int(case.rpartition("-")[2])}],
         ),
         code=code("make_phantom.py"),

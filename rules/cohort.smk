@@ -2,7 +2,7 @@
 
 
 rule tabulate_cohort:
-    """The scans and labels of the study, and the series of their folders that were not taken."""
+    """Tables of the scans and labels of the study, and of the series in their folders that were not used."""
     input:
         facts=expand(rules.convert_image.output.facts, case=STUDY.to_report),
         labels=expand(rules.convert_label.output.facts, case=STUDY.with_label),
@@ -35,7 +35,7 @@ rule tabulate_cohort:
 
 
 rule tabulate_refusals:
-    """The cases that were refused, with the reason of each."""
+    """Table of the refused cases, with the reason of each."""
     input:
         **LUNGS_OF_REPORTED,
         facts=expand(rules.convert_image.output.facts, case=STUDY.to_report),
@@ -66,7 +66,7 @@ rule tabulate_refusals:
 
 
 rule plot_cohort:
-    """Voxel sizes and lengths of the scans."""
+    """Figure of the voxel sizes and lengths of the scans."""
     input:
         cohort=rules.tabulate_cohort.output.cohort,
     output:

@@ -1,11 +1,12 @@
-# Shared by all stages: the checked config, the study, and the few helpers of all rules.
-# All of it runs each time the workflow is read, so it imports nothing heavy and opens no scan. Snakemake calls each
-# function among a rule's inputs, params and resources once a job, which costs more than all else that it says. What
-# is the same for all cases is a constant. A message is formatted for each job, too: of rules for each case only those
-# have one that take the user's files, since Snakemake's log would name these files otherwise.
+# Shared by all stages: the checked config, the study, and helper functions for the rules.
+# This file runs each time the workflow is read, so it imports no slow modules and opens no scan. Snakemake calls each
+# function in the inputs, params and resources of a rule once per job, which takes more time than all other parts of the
+# rule. So values that are the same for all cases are constants. A message is also formatted for each job. So of the
+# rules with one job per case, only those that read the user's files have a message: without it, Snakemake's log would
+# name these files.
 import sys
 
-# Of this file, so that another workflow may use this one as a module.
+# Found from this file, so that another workflow can use this one as a module.
 CHECKOUT = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parent
 SCRIPTS = CHECKOUT / "workflow_scripts"
 REQUIREMENTS = CHECKOUT / "requirements.txt"
@@ -25,14 +26,14 @@ from ctseg.study.notices import notices
 from ctseg.study.records import reported_config, source_files
 from ctseg.study.study import Study
 
-# Jobs import the library of this checkout, too, whatever else is installed in their environment.
+# Jobs also import the library of this checkout, even if another one is installed in their environment.
 put_first(SCRIPTS)
 CODE = code_hashes(SCRIPTS, REQUIREMENTS, Path(".snakemake/ctseg/code.json"))
 GIVEN, DEFAULTS = workflow.config_settings.overwrite_config, load_configfile(
     CHECKOUT / "config.yaml"
 )
 if DEFAULTS.keys() - config.keys():
-    # Of a module, Snakemake takes the config of the workflow that uses it, without this config.yaml.
+    # For a module, Snakemake takes the config of the workflow that uses it, without this config.yaml.
     GIVEN = config
     config = DEFAULTS
     update_config(config, GIVEN)
@@ -53,7 +54,7 @@ if workflow.is_main_process:
         print(f"ctseg: {line}", file=sys.stderr)
 
 LABELS = list(config["target"]["labels"])
-# The model that is used, and what goes with it, wherever it comes from.
+# The files of the model that is used, trained or given.
 MODEL, TORCHSCRIPT = (f"{RESULTS}/model/model.{suffix}" for suffix in ("onnx", "ts"))
 CARD = f"{RESULTS}/model/card.json"
 POSTPROCESSING = f"{RESULTS}/model/postprocess.json"
@@ -62,9 +63,9 @@ PROVENANCE = f"{RESULTS}/model/provenance.json"
 SHIPPED_TORCHSCRIPT = (
     {"torchscript": TORCHSCRIPT} if STUDY.trains or STUDY.torchscript else {}
 )
-# What each job of inference asks for. No params: neither changes a result, but by the engine that it leads to.
+# Requests of each inference job. Not in the params: they change a result only through the engine that they lead to.
 INFER_GPUS, CASES_PER_JOB = gpus_of(config["infer"]), cases_per_job_of(config["infer"])
-# Whether a job that fails is submitted again with more of everything; on one machine it would change nothing.
+# Whether jobs are submitted to other machines, so that a retry can request more; on one machine this has no effect.
 SUBMITTED = workflow.resource_settings.nodes is not None
 
 
@@ -76,14 +77,15 @@ wildcard_constraints:
 
 
 def code(script):
-    """Hash of what a script and all of the library that it uses do; comments and layout do not count."""
+    """Hash of the code of a script and of the library code that it uses; comments and layout do not change it."""
     return CODE[script.removesuffix(".py")]
 
 
 def settings(*sections, own=(), **more):
     """The params of a rule: config sections and single values in one dict, sorted by key.
 
-    `own` are functions that give what a case has of its own; without any, all jobs of the rule have the same dict.
+    `own` are functions from the name of a case to params of this case; with them, the result is a function of the
+    wildcards, and without them, all jobs of the rule have the same dict.
     """
     shared = {
         key: value for section in sections for key, value in config[section].items()
@@ -101,7 +103,7 @@ def settings(*sections, own=(), **more):
 
 
 def stopping(cases, pattern):
-    """A param that runs a job again whose case was refused, where refusals are to stop the study since."""
+    """Functions for `own` that run the jobs of refused cases again, if refusals now stop the study; else none."""
     if (
         STUDY.goes_on
         or not workflow.is_main_process
@@ -113,7 +115,7 @@ def stopping(cases, pattern):
 
 
 def of_some(name, files):
-    """An input that only some cases have, by the case's name; no function where none has it."""
+    """List with an input function for a file that only some cases have; empty if no case has it."""
     if not files:
         return []
     found = {case: {name: path} for case, path in files.items()}
@@ -121,7 +123,7 @@ def of_some(name, files):
 
 
 def passing(path):
-    """An output that only later rules need, and that `keep: minimal` deletes after the last of them."""
+    """An output that only later rules need; with `keep: minimal` it is deleted after the last of them."""
     if config["keep"] != "minimal":
         return path
     PASSING.append(path)
@@ -130,11 +132,11 @@ def passing(path):
 
 PASSING = (
     []
-)  # patterns of the outputs that are deleted, for the rule that looks for what is missing
+)  # patterns of the deleted outputs, for the rule verify, which looks for missing files
 
 
 def memory_mb(gigabytes):
-    """Memory request times the config's factor, which grows with each attempt to run a submitted job."""
+    """Memory request, 1024 × `gigabytes` × the config's factor; grows with each attempt if jobs are submitted."""
     first = 1024 * gigabytes * config["resources"]["memory_factor"]
     return (
         (lambda wildcards, attempt: int(first * attempt)) if SUBMITTED else int(first)
@@ -142,5 +144,5 @@ def memory_mb(gigabytes):
 
 
 def minutes(first):
-    """Run time request, which grows with each attempt to run a submitted job."""
+    """Run time request in minutes; grows with each attempt if jobs are submitted."""
     return (lambda wildcards, attempt: first * attempt) if SUBMITTED else first

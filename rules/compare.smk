@@ -1,8 +1,8 @@
-# Two studies on the same cases, set beside each other.
+# Comparison of two studies on the same cases.
 
 
 rule compare:
-    """This study's metrics against those of the study in `compare_with`."""
+    """Comparison of this study's metrics with those of the study in `compare_with`."""
     input:
         ours=rules.tabulate_metrics.output.cases,
         theirs=lambda wildcards: STUDY.other_metrics(),

@@ -1,11 +1,11 @@
 # Scans and labels of any format to NIfTI, on the scan's own grid.
 
-# The label that says which series of the scan's folder is meant, where it may say so. Its time does not count:
-# convert_label tells when a label that was changed names another series than before.
+# The label, if it may name the series in the scan's folder. Its modification time is ignored: convert_label raises an
+# error if a changed label names another series than before.
 REFERENCE = of_some(
     "reference", {case: ancient(path) for case, path in STUDY.with_reference.items()}
 )
-# The series that the case table names.
+# The series UIDs that the case table or the archive names.
 SERIES = [lambda case: STUDY.series.get(case, {})] if STUDY.series else []
 
 
@@ -25,7 +25,7 @@ rule convert_image:
         "../envs/convert.yaml"
     resources:
         mem_mb=memory_mb(2),
-        # No param: whether the study ends without a refused case changes no result of the others.
+        # Not in the params: whether the study continues without a refused case changes no result of the others.
         go_on=int(STUDY.goes_on),
     params:
         settings=settings(
@@ -45,14 +45,14 @@ rule convert_image:
         "../workflow_scripts/convert_image.py"
 
 
-# The facts of a scan, where they tell how the label relates to it.
+# The facts of a scan, if they have its relation to the label.
 SCAN_FACTS = of_some(
     "scan_facts",
     {case: f"{RESULTS}/images/{case}.json" for case in STUDY.with_reference},
 )
 
 
-# The labels that were corrected: what was there before, what was edited, and by whom.
+# Of corrected labels: the former label, the edited segmentation, and the author and comment.
 REPLACED_LABELS = of_some("replaced", STUDY.replaced_labels)
 EDITED_SEGMENTATIONS = of_some("edited", STUDY.edited)
 CORRECTIONS = (

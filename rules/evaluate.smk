@@ -1,8 +1,8 @@
-# How good the segmentations are, on the scans' own grids.
+# Metrics of the segmentations, on the scans' own grids.
 
 
 rule measure:
-    """Overlap, volume, surface and lesion metrics of one case, beside what a threshold reaches."""
+    """Overlap, volume, surface and lesion metrics of one case, and of HU thresholds as baseline."""
     input:
         **LUNGS,
         postprocessing=POSTPROCESSING,
@@ -35,7 +35,7 @@ rule measure:
 
 
 rule measure_probabilities:
-    """Lesions found over all thresholds, and how far the probabilities of one case can be believed."""
+    """Lesions found over all thresholds (FROC), and reliability of the probabilities, of one case."""
     input:
         **LUNGS,
         **{name: rules.infer.output[name] for name in PROBABILITIES},
@@ -64,7 +64,7 @@ rule measure_probabilities:
 
 
 rule measure_stability:
-    """How far a segmentation moves when the network's grid is shifted by half a voxel."""
+    """Changes of a segmentation when the network's grid is shifted by half a voxel."""
     input:
         **LUNGS,
         **INT8,

@@ -1,8 +1,8 @@
-# The files that are shipped: one model, whatever the number of networks.
+# The files that are shipped: one model for any number of networks.
 
 
 rule trace_model:
-    """What the model is made from, down to the scans."""
+    """Provenance of the model, down to the scans."""
     input:
         facts=expand(rules.convert_image.output.facts, case=STUDY.to_train),
         weights=expand(rules.train.output.weights, member=STUDY.members),
@@ -26,7 +26,7 @@ rule trace_model:
 
 
 rule export_model:
-    """The model as ONNX and TorchScript, compared with what was trained."""
+    """The model as ONNX and TorchScript, compared with the trained networks."""
     input:
         facts=expand(rules.convert_image.output.facts, case=STUDY.to_train),
         weights=expand(rules.train.output.weights, member=STUDY.members),

@@ -1,17 +1,17 @@
 # From a scan and the exported model to a segmentation on the scan's own grid.
 
 
-# The model of 8-bit integers, where it may be wanted.
+# The model of 8-bit integers, if the precision may be int8.
 INT8 = (
     {"int8": f"{RESULTS}/model/model.int8.onnx"}
     if STUDY.trains and config["infer"]["precision"] in ("auto", "int8")
     else {}
 )
-# Maps beside the prediction, where they are wanted.
+# Maps in addition to the prediction, if they are requested.
 PROBABILITIES = (
     ["low_threshold", "probability"] if config["measure"]["probabilities"] else []
 )
-# The entropy of each voxel where it is wanted, else of what was found alone, from which its means are taken.
+# The entropy of all voxels if it is requested, else only of the voxels in the prediction, for the means of components.
 UNCERTAINTY, KEPT = (
     ("uncertainty", str)
     if config["infer"]["uncertainty"]
@@ -62,7 +62,7 @@ rule infer:
 
 
 rule postprocess:
-    """The segmentation without what is outside or too small, and its components."""
+    """The postprocessed segmentation, and its components."""
     input:
         **LUNGS,
         card=CARD,
@@ -89,7 +89,7 @@ rule postprocess:
 
 
 rule tabulate_segmentations:
-    """What was found in all cases, and what is unusual about each."""
+    """Tables of the components found in all cases, and of the quality flags of each case."""
     input:
         **LUNGS_OF_SEGMENTED,
         card=CARD,

@@ -5,14 +5,14 @@ from ctseg.lungs.network_file import LUNG_NETWORK
 from ctseg.network.kinds import follows_device
 from ctseg.study.archives import LUNG_VALUES
 
-# The method of the lung field, which a given model decides, and the file of the network that it may use.
+# The method of the lung field, unless a given model defines it, and the hash of the network that it may use.
 LUNG_METHOD = {"method": config["lungs"]["method"]} if STUDY.trains else {}
 if LUNG_METHOD != {"method": "threshold"} and STUDY.in_lungs:
     LUNG_METHOD["network"] = sha256_of(LUNG_NETWORK)
 
 
 rule segment_lungs:
-    """The lung field of a scan, found or given, and whether it is plausible."""
+    """The lung field of a scan, computed or given, and whether it is plausible."""
     input:
         *of_some("given", STUDY.lungs),
         **({} if STUDY.trains else {"card": CARD}),
@@ -42,7 +42,7 @@ rule segment_lungs:
         "../workflow_scripts/segment_lungs.py"
 
 
-# Lung field and its facts, for studies inside the lungs: of a case, and the facts of several.
+# For studies inside the lungs: lung field and its facts of one case, and the facts of several cases.
 LUNGS = (
     {
         "lungs": rules.segment_lungs.output.lungs,
@@ -80,9 +80,9 @@ rule fingerprint:
         "../workflow_scripts/fingerprint.py"
 
 
-# The plan is made where training runs if it follows from the device there, and by the main process otherwise.
+# The plan is made on the training machine if it depends on the device there, else by the main process.
 PLAN_FOLLOWS_DEVICE = follows_device(config["plan"], config["network"])
-# Of the section network.
+# Keys of the section network on which the plan depends.
 PLANNED = (
     "architecture",
     "channels",
@@ -123,7 +123,7 @@ rule plan:
 
 
 rule preprocess:
-    """A case as the network sees it: cropped, resampled, clipped."""
+    """A case as input of the network: cropped, resampled, clipped."""
     input:
         **LUNGS,
         image=rules.convert_image.output.image,
@@ -152,5 +152,5 @@ rule preprocess:
         "../workflow_scripts/preprocess.py"
 
 
-# What a network is trained on.
+# The files of a case on which a network is trained.
 PREPARED = list(rules.preprocess.output)

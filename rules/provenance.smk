@@ -1,10 +1,10 @@
-# Where results come from: what the model was made from, the manifest of the whole study, and the check of both.
+# Provenance of results: the manifest of the whole study, its verification, and the RO-Crate.
 
 MANIFEST = f"{RESULTS}/provenance/manifest.json"
 
 
 rule manifest:
-    """Every job that led to the study's results, with hashes of all that was read and written."""
+    """Manifest of every job that led to the study's results, with hashes of the files read and written."""
     input:
         [] if config["model"] else rules.export_model.output,
         rules.tabulate_metrics.output if STUDY.to_measure else [],
@@ -30,9 +30,9 @@ rule manifest:
 
 
 rule verify:
-    """The results, and the scans and labels that they were made from, against the manifest."""
+    """Comparison of the results, and of the scans and labels that they were made from, with the manifest."""
 
-    # No input, so that nothing is made before it is verified, and no output nor benchmark, so that it always runs.
+    # No input, so that no file is made before the check, and no output and no benchmark, so that it always runs.
     log:
         f"{RESULTS}/logs/verify/verify.log",
     conda:

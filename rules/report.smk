@@ -31,7 +31,7 @@ rule tabulate_strata:
         "../workflow_scripts/tabulate_strata.py"
 
 
-# Figures of the metrics, and what they are called.
+# Figures of the metrics, with their titles.
 METRIC_FIGURES = {"dice": "Dice", "volumes": "Volumes"}
 if config["measure"]["probabilities"]:
     METRIC_FIGURES |= {
@@ -41,7 +41,7 @@ if config["measure"]["probabilities"]:
 
 
 rule plot_metrics:
-    """Dice, volumes, and where probabilities are kept FROC and calibration."""
+    """Figures of Dice and volumes and, if probabilities are measured, of FROC and calibration."""
     input:
         **{name: f"{RESULTS}/metrics/{name}.tsv" for name in PROBABILITY_TABLES},
         cases=rules.tabulate_metrics.output.cases,
@@ -70,7 +70,7 @@ rule plot_metrics:
         "../workflow_scripts/plot_metrics.py"
 
 
-# The labels of the cases that have one.
+# The labels of the measured cases.
 LABEL_OF_SOME = of_some(
     "label", {case: f"{RESULTS}/labels/{case}.nii.gz" for case in STUDY.to_measure}
 )
@@ -106,7 +106,7 @@ rule plot_case:
         "../workflow_scripts/plot_case.py"
 
 
-# The metrics and labels of the measured cases, where there are any.
+# The metrics and labels of the measured cases, if a case is measured.
 MEASURED_CASES = {}
 if STUDY.to_measure:
     MEASURED_CASES = {
@@ -116,7 +116,7 @@ if STUDY.to_measure:
 
 
 rule view_cases:
-    """The cases of the report's slice viewer at full resolution, a page each that works offline."""
+    """The cases of the report's slice viewer at full resolution, one page per case, usable offline."""
     input:
         **MEASURED_CASES,
         card=CARD,
@@ -148,7 +148,7 @@ rule view_cases:
         "../workflow_scripts/view_cases.py"
 
 
-# What a report has only where a network was trained, or where cases have labels.
+# Parts of the report that exist only if networks are trained, or if cases are measured.
 REPORTED_TRAINING, REPORTED_METRICS = {}, {}
 if not config["model"]:
     REPORTED_TRAINING = {
@@ -174,7 +174,7 @@ if config["report"]["full_resolution"]:
 
 
 rule report:
-    """The report of the study as one HTML file, with all that it shows."""
+    """The report of the study as one HTML file that contains all its figures and tables."""
     input:
         **REPORTED_TRAINING,
         **REPORTED_METRICS,

@@ -1,9 +1,9 @@
-# Training: one job a network, one network for each fold and repeat.
+# Training: one job per network, one network for each fold and repeat.
 
 
-# The weights to start from, where there are some.
+# The weights to start from, if they are given.
 START = {"init": config["train"]["init_from"]} if config["train"]["init_from"] else {}
-# Settings of training that change no weights, or are told in another way.
+# Settings of training that change no weights, or are passed in another way.
 UNUSED = ("repeats", "gpus", "init_from")
 
 
@@ -34,7 +34,7 @@ rule train:
         runtime=minutes(24 * 60),
         gpu=config["train"]["gpus"],
     params:
-        # No output: Snakemake deletes the outputs of a failed job, and this is what a retry resumes from.
+        # Not an output, because Snakemake deletes the outputs of a failed job, and a retry resumes from this file.
         checkpoint=f"{RESULTS}/folds/{{member}}/checkpoint.pt",
         settings=lambda wildcards: settings(
             augment=config["augment"],
@@ -56,7 +56,7 @@ rule train:
 
 
 rule tabulate_training:
-    """The best validation Dice of each network, and how far the networks lie apart."""
+    """The best validation Dice of each network, and their spread."""
     input:
         history=expand(rules.train.output.history, member=STUDY.members),
     output:

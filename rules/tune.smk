@@ -1,8 +1,8 @@
-# The choices that are made on cases that a network was not trained on: threshold, postprocessing, windows, precision.
+# The choices that are made on out-of-fold cases: threshold, postprocessing, windows, precision.
 
 
 rule export_fold:
-    """The networks of one fold, to be judged on the cases that they were not trained on."""
+    """The networks of one fold, for evaluation on the cases that they were not trained on."""
     input:
         weights=lambda wildcards: expand(
             rules.train.output.weights, member=STUDY.members_of(int(wildcards.fold))
@@ -36,7 +36,7 @@ rule export_fold:
         "../workflow_scripts/export_fold.py"
 
 
-# The model whose networks were not trained on a case, for every engine.
+# The model with networks that were not trained on a case, for every engine.
 MODEL_OUT_OF_FOLD = {
     name: lambda wildcards, path=path: path.format(
         fold=STUDY.out_of_fold[wildcards.case]
@@ -94,7 +94,7 @@ TUNED = "auto" in [
 
 
 rule tune:
-    """Threshold and postprocessing: what the config gives, and of what it leaves open what was best out of training."""
+    """Threshold and postprocessing: values given in the config, and for `auto` the best values on out-of-fold cases."""
     input:
         **(
             {"scores": expand(rules.validate.output.scores, case=STUDY.out_of_fold)}
@@ -122,7 +122,7 @@ rule tune:
 
 
 rule quantize:
-    """A model of 8-bit integers, from that of a fold or the final one."""
+    """A model of 8-bit integers, made from the model of a fold or the final model."""
     input:
         cases=lambda wildcards: [
             path
@@ -156,7 +156,7 @@ rule quantize:
 
 
 rule compare_variants:
-    """A case segmented in every way that may be cheaper: windows, overlap, engine, precision, with time and Dice."""
+    """A case segmented with different windows, overlaps, engines and precisions, with time and Dice of each."""
     input:
         **LUNGS,
         **MODEL_OUT_OF_FOLD,
@@ -191,7 +191,7 @@ rule compare_variants:
 
 
 rule choose_variant:
-    """Windows, overlap and precision: what the config gives, and of what it leaves open the cheapest that is as good."""
+    """Windows, overlap and precision: values given in the config, and for `auto` the cheapest with the same quality."""
     input:
         **(
             {

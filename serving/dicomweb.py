@@ -1,7 +1,7 @@
-"""A DICOMweb server (PS3.18): finds a series (QIDO-RS), fetches its files (WADO-RS), and stores objects (STOW-RS).
+"""Client of a DICOMweb server (PS3.18): find a series (QIDO-RS), fetch its files (WADO-RS), store objects (STOW-RS).
 
-Address and token come from the settings alone, so that no client of the service can make it ask another server. No
-redirect is followed. Everything that comes back is bounded in size and time.
+Address and token come only from the settings, so no client of the service can direct requests to another server. No
+redirect is followed. All answers are limited in size and time.
 """
 
 import asyncio
@@ -29,15 +29,15 @@ CONNECT_SECONDS = 10.0
 
 
 class DicomWeb:
-    """A client of the server in the settings."""
+    """Client of the DICOMweb server in the settings."""
 
     def __init__(self, settings: Settings, transport: httpx.AsyncBaseTransport | None = None) -> None:
-        """Keep address, token and limits; nothing is asked yet. Raises InputError for an address of another kind."""
+        """Store address, token and limits; sends no request. Raises InputError unless the address is http(s)."""
         if not settings.dicomweb_url.startswith(("http://", "https://")):
             raise InputError(f"--dicomweb-url {settings.dicomweb_url} should begin with https:// or http://")
         self._settings = settings
         self._url = settings.dicomweb_url.rstrip("/")
-        headers = {"Accept-Encoding": "identity"}  # what is packed could unpack to any size
+        headers = {"Accept-Encoding": "identity"}  # a compressed answer could unpack to any size
         if settings.dicomweb_token:
             headers["Authorization"] = f"Bearer {settings.dicomweb_token}"
         wait = httpx.Timeout(settings.dicomweb_seconds, connect=min(CONNECT_SECONDS, settings.dicomweb_seconds))
@@ -48,12 +48,12 @@ class DicomWeb:
         await self._client.aclose()
 
     async def study_of(self, series_uid: str) -> str:
-        """The study that a series belongs to. Raises Refused with 404 if the server does not know the series."""
+        """UID of the study of a series. Raises Refused; with 404 if the server does not know the series."""
         async with self._asked("GET", "/series", "application/dicom+json", params={SERIES: series_uid}) as answer:
             if answer.status_code in (204, 404):
                 raise Refused(404, "the DICOMweb server does not know this series")
             found = _json(await _read(_good(answer)))
-        # A server that does not know a key of a query may answer with everything.
+        # A server that does not support a query key may ignore it and return all series.
         studies = {_first(one, STUDY) for one in found or () if _first(one, SERIES) == series_uid} - {""}
         if not studies:
             raise Refused(404, "the DICOMweb server does not know this series")
@@ -62,7 +62,7 @@ class DicomWeb:
         return studies.pop()
 
     async def fetch(self, study_uid: str, series_uid: str, folder: Path) -> None:
-        """Write the files of a series into a new folder, numbered. Raises Refused."""
+        """Write the files of a series into a new folder, with numbers as names. Raises Refused."""
         folder.mkdir()
         settings, size = self._settings, 0
         path = f"/studies/{study_uid}/series/{series_uid}"
@@ -82,7 +82,7 @@ class DicomWeb:
                 raise _unusable("its answer broke off")
 
     async def store(self, paths: Sequence[Path]) -> None:
-        """Store DICOM files. Raises Refused if the server does not take all of them."""
+        """Send DICOM files to the server. Raises Refused if the server does not store all of them."""
         boundary = secrets.token_hex(16)
         kind = f'multipart/related; type="application/dicom"; boundary={boundary}'
         body, accept = _body(paths, boundary), "application/dicom+json"
@@ -95,7 +95,7 @@ class DicomWeb:
 
     @asynccontextmanager
     async def _asked(self, method: str, path: str, accept: str, **more: Any) -> AsyncIterator[httpx.Response]:
-        """The answer to a request, within the time limit. Raises Refused where there is none."""
+        """Response to a request, within the time limit. Raises Refused if no complete response arrives."""
         headers = {"Accept": accept} | more.pop("headers", {})
         request = self._client.build_request(method, self._url + path, headers=headers, **more)
         try:
@@ -113,7 +113,7 @@ class DicomWeb:
 
 
 def _good(answer: httpx.Response) -> httpx.Response:
-    """An answer that tells what was asked for. Raises Refused for another."""
+    """The response itself if its status is 200 or 206. Raises Refused for any other status."""
     if answer.status_code in (401, 403):
         raise _unusable("it rejects the token in CTSEG_DICOMWEB_TOKEN")
     if answer.status_code not in (200, 206):
@@ -122,7 +122,7 @@ def _good(answer: httpx.Response) -> httpx.Response:
 
 
 async def _read(answer: httpx.Response) -> bytes:
-    """The body of a small answer. Raises Refused for a large one."""
+    """Body of a response. Raises Refused if it is larger than `MAX_ANSWER` bytes."""
     body = b""
     async for chunk in answer.aiter_raw(CHUNK):
         body += chunk
@@ -132,7 +132,7 @@ async def _read(answer: httpx.Response) -> bytes:
 
 
 def _json(body: bytes) -> Any:
-    """The content of a JSON answer, None of an empty one. Raises Refused for what is none."""
+    """Parsed JSON body; None if the body is empty. Raises Refused if it is not JSON."""
     try:
         return json.loads(body) if body.strip() else None
     except ValueError:
@@ -140,13 +140,13 @@ def _json(body: bytes) -> Any:
 
 
 def _first(dataset: Any, tag: str) -> str:
-    """The first value of an element in DICOM's JSON, empty where there is none."""
+    """First value of an element in DICOM JSON (PS3.18 annex F) as text; empty if the element is missing."""
     values = dataset.get(tag, {}).get("Value") if isinstance(dataset, dict) else None
     return str(values[0]) if values else ""
 
 
 async def _body(paths: Sequence[Path], boundary: str) -> AsyncIterator[bytes]:
-    """The files as a multipart body, a piece at a time."""
+    """Multipart body with the files, in chunks of at most `CHUNK` bytes."""
     for path in paths:
         yield f"--{boundary}\r\nContent-Type: application/dicom\r\n\r\n".encode()
         with path.open("rb") as stream:
@@ -157,5 +157,5 @@ async def _body(paths: Sequence[Path], boundary: str) -> AsyncIterator[bytes]:
 
 
 def _unusable(why: str) -> Refused:
-    """The error for a server that does not do what was asked."""
+    """Error 502 for a DICOMweb server that fails a request."""
     return Refused(502, f"the DICOMweb server is of no use here: {why}")

@@ -1,4 +1,4 @@
-"""A model as people are told of it: its name, its card, and the hash of its file."""
+"""Name, card and file hash of a model, as shown to users."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from ctseg.inference.model_card import ModelCard
 
 @dataclass(frozen=True)
 class ModelFacts:
-    """A model with the name that it has for people; a card with `phantom` is that of a toy."""
+    """Display name, card and SHA-256 of a model; `card.phantom` is true for a model trained on phantoms."""
 
     name: str
     card: ModelCard

@@ -1,15 +1,15 @@
-"""The parts of a multipart body (RFC 2046), written to files while they come."""
+"""Parser for multipart bodies (RFC 2046) that writes the parts to files during the download."""
 
 from email.message import Message
 from pathlib import Path
 
 from serving.refused import Refused
 
-MAX_HEAD = 16 * 1024  # of a part
+MAX_HEAD = 16 * 1024  # bytes of the header of a part
 
 
 def boundary_of(content_type: str) -> bytes | None:
-    """The boundary between the parts of a multipart body; None for another type."""
+    """Boundary parameter of a multipart content type; None for any other content type."""
     told = Message()
     told["Content-Type"] = content_type
     boundary = told.get_boundary()
@@ -17,19 +17,19 @@ def boundary_of(content_type: str) -> bytes | None:
 
 
 class Parts:
-    """Writes each part of a multipart body to a numbered file. Memory holds no more than what was fed last."""
+    """Writes each part of a multipart body to a numbered file; memory holds only the last chunk and unfinished data."""
 
     def __init__(self, boundary: bytes, folder: Path, max_parts: int) -> None:
-        """Files go to `folder`, `max_parts` at most."""
+        """Write at most `max_parts` files into `folder`."""
         self._mark = b"\r\n--" + boundary
         self._folder, self._max_parts = folder, max_parts
-        self._left = b"\r\n"  # the first boundary needs no line before it
+        self._left = b"\r\n"  # the first boundary may start the body, without a line break before it
         self._inside: Path | None = None
         self._number = 0
         self.complete = False
 
     def feed(self, chunk: bytes) -> None:
-        """Take the next bytes of the body. Raises Refused for too many parts, or for none where one must begin."""
+        """Process the next bytes of the body. Raises Refused for too many parts or if a part has no valid beginning."""
         self._left += chunk
         while not self.complete and self._step():
             pass
@@ -37,11 +37,11 @@ class Parts:
             self._left = b""
 
     def _step(self) -> bool:
-        """Deal with what is known; whether more can be done."""
+        """Process the buffered bytes; whether another step is possible without further bytes."""
         return self._write() if self._inside else self._begin()
 
     def _begin(self) -> bool:
-        """Read over a boundary and the header of a part."""
+        """Skip a boundary and the header of a part; false if they are not complete yet."""
         start = self._left.find(self._mark)
         after = start + len(self._mark)
         if start >= 0 and self._left[after : after + 2] == b"--":
@@ -61,7 +61,7 @@ class Parts:
         return True
 
     def _write(self) -> bool:
-        """Write what surely belongs to the part."""
+        """Write the buffered bytes of the part, except bytes that may begin a boundary; whether the part ended."""
         assert self._inside
         end = self._left.find(self._mark)
         sure = end if end >= 0 else max(0, len(self._left) - len(self._mark))

@@ -1,12 +1,12 @@
-"""The error for an upload that is rejected, and how large one may become when it is unpacked."""
+"""Error for rejected uploads and failed DICOMweb requests, and the size limit of unpacked uploads."""
 
 from serving.settings import MIB, Settings
 
-RATIO_FREE_BYTES = MIB  # little files of one value compress well without being bombs
+RATIO_FREE_BYTES = MIB  # small files of one value compress well and are no zip bombs
 
 
 class Refused(Exception):
-    """An upload that is rejected, with the HTTP status and a sentence for people."""
+    """A rejected upload or a failed DICOMweb request, with HTTP status and a message for the user."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -14,12 +14,12 @@ class Refused(Exception):
 
 
 def limit_bytes(size: int, settings: Settings) -> int:
-    """Largest size to which an upload of `size` bytes may be unpacked."""
+    """Size limit in bytes of the unpacked content of an upload of `size` bytes."""
     return min(settings.max_unpacked_bytes, max(RATIO_FREE_BYTES, int(size * settings.max_ratio)))
 
 
 def bomb(settings: Settings) -> Refused:
-    """The error for an archive whose content is too large."""
+    """Error 413 for an upload with too large unpacked content."""
     return Refused(
         413,
         f"the upload is larger than {settings.max_unpacked_mib:g} MiB when decompressed, or more than "

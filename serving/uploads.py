@@ -1,7 +1,7 @@
-"""Safe handling of uploads: counted while received, recognised by content, unpacked within limits.
+"""Safe handling of uploads: size limit during the transfer, format detection by content, unpacking within limits.
 
-All that can be told without reading voxels or DICOM elements is told here, as a `Refused` with an HTTP status. Nothing
-of an upload is executed, and none of its names is used: files are numbered as they are unpacked.
+This module reports all errors that can be found without reading voxels or DICOM elements, as a `Refused` with an HTTP
+status. No content of an upload is executed and no file name in it is used: unpacked files get numbers as names.
 """
 
 import asyncio
@@ -25,13 +25,13 @@ from serving.volume_headers import check_volume, volume_header
 
 CHUNK = MIB
 GZIP, ZIP = b"\x1f\x8b", b"PK\x03\x04"
-DICOM = b"DICM"  # behind 128 bytes of anything
+DICOM = b"DICM"  # after a preamble of 128 arbitrary bytes
 EMPTY_ZIP, SPANNED_ZIP = b"PK\x05\x06", b"PK\x07\x08"
 ARCHIVES = (GZIP, ZIP, EMPTY_ZIP, SPANNED_ZIP, b"7z\xbc\xaf", b"Rar!", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")
 
 
 async def receive(chunks: AsyncIterable[bytes], path: Path, settings: Settings) -> str:
-    """Write a body to `path` while it comes; returns its SHA-256. Raises Refused if empty, too large or too slow."""
+    """Write a body to `path` during the transfer; return its SHA-256. Raises Refused: empty, too large or too slow."""
     size, digest = 0, hashlib.sha256()
     rate = settings.upload_kib_per_second * 1024
     began = asyncio.get_running_loop().time()
@@ -59,24 +59,24 @@ async def receive(chunks: AsyncIterable[bytes], path: Path, settings: Settings) 
 
 
 def network_of(host: str) -> str:
-    """What counts as one client: an address, of IPv6 its network of 64 bits, within which addresses cost nothing."""
+    """Key that identifies a client: its IPv4 address, or its IPv6 /64 network, where it can use any address."""
     try:
         address = ip_address(host)
-    except ValueError:  # of a socket file, or of a test
+    except ValueError:  # the host of a Unix socket or a test client
         return host
     return host if address.version == 4 else str(ip_network(f"{address}/64", strict=False))
 
 
 def too_large(limit_bytes: int) -> Refused:
-    """The error for an upload above the limit."""
+    """Error 413 for an upload above the size limit."""
     return Refused(413, f"the upload is larger than the {limit_bytes / MIB:g} MiB that this service takes")
 
 
 def unpack(upload: Path, settings: Settings) -> Path:
     """Unpack an upload in its folder for `ctseg.scans.read_scan.read_scan`, and delete the upload.
 
-    Returns the path of a .nii, .nrrd or .mha file, or of a folder with a DICOM file or the files of a zip. Raises
-    Refused with 413 for what is too large, 415 for another format, and 422 for what is damaged, dangerous or not 3-D.
+    Returns the path of a .nii, .nrrd or .mha file, or of a folder with one DICOM file or the files of a zip. Raises
+    Refused: 413 for too large content, 415 for another format, 422 for damaged, dangerous or not 3-D content.
     """
     with upload.open("rb") as stream:
         head = stream.read(HEADER_BYTES)
@@ -119,7 +119,7 @@ def unpack_gzip(source: Path, target: Path, settings: Settings) -> None:
 
 
 def unpack_zip(source: Path, folder: Path, settings: Settings) -> None:
-    """Unpack a zip of DICOM files into `folder`, numbered. Raises Refused for all but plain files within limits."""
+    """Unpack a zip of DICOM files into a new `folder`, numbered. Raises Refused if damaged, unsafe, nested or empty."""
     folder.mkdir()
     try:
         with zipfile.ZipFile(source) as archive:
@@ -137,7 +137,7 @@ def unpack_zip(source: Path, folder: Path, settings: Settings) -> None:
 
 
 def check_entries(entries: list[zipfile.ZipInfo], size: int, settings: Settings) -> None:
-    """Raise Refused if the directory of a zip lists too much or anything but plain files."""
+    """Raise Refused if a zip of `size` bytes lists too many or too large files, or unsafe, linked or encrypted ones."""
     if len(entries) > settings.max_entries:
         raise Refused(413, f"the zip holds more than the {settings.max_entries} files that this service takes")
     if sum(entry.file_size for entry in entries) > limit_bytes(size, settings):
@@ -156,7 +156,7 @@ def check_entries(entries: list[zipfile.ZipInfo], size: int, settings: Settings)
 
 
 def check_nifti_head(path: Path, written: int, settings: Settings) -> None:
-    """Check the header as soon as it is complete, so that a zip bomb behind a bad header is not unpacked."""
+    """Check the header once `written` bytes include it, so that a zip bomb after a bad header is not unpacked."""
     if written >= HEADER_BYTES:
         _shape(path, settings)
 
@@ -174,7 +174,7 @@ def check_nifti(path: Path, settings: Settings) -> None:
 
 
 def _shape(path: Path, settings: Settings) -> tuple[nib.Nifti1Header, list[int]]:
-    """The header and the sizes of the three axes. Raises Refused."""
+    """NIfTI header and sizes of the three spatial axes (x, y, z). Raises Refused: 415, 422 or 413."""
     with path.open("rb") as stream:
         raw = stream.read(HEADER_BYTES)
     kind_of_header = nifti_kind(raw).header_class
@@ -198,12 +198,12 @@ def _shape(path: Path, settings: Settings) -> tuple[nib.Nifti1Header, list[int]]
 
 
 def told(error: Exception, path: Path) -> str:
-    """An error's text without the server's path."""
+    """Message of an error, with the path on the server replaced by "the upload"."""
     return str(error).replace(str(path), "the upload")
 
 
 def _copy(stream: IO[bytes], output: IO[bytes], limit: int, look: Callable[[int], None]) -> int:
-    """Copy at most `limit` bytes and check the first chunk; returns the number of bytes."""
+    """Copy a stream, call `look` after the first chunk, return the size. Raises Refused above `limit` bytes."""
     written = 0
     while chunk := stream.read(CHUNK):
         written += len(chunk)

@@ -1,7 +1,7 @@
 """Headers of NRRD and MetaImage uploads, read before a library opens them.
 
-Both formats may name another file that holds the voxels. Of an upload that would be a file of the server, so only files
-that hold their own voxels are taken.
+Both formats may name another file with the voxels. For an upload, this would be a file of the server, so only files
+that contain their own voxels are accepted.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from serving.refused import Refused, bomb, limit_bytes
 from serving.settings import Settings
 
 NRRD, META_IMAGE = b"NRRD000", b"ObjectType"
-MOST_HEADER_BYTES = 2**16  # 3D Slicer's segmentations with many segments have some 20,000
+MOST_HEADER_BYTES = 2**16  # segmentations of 3D Slicer with many segments have about 20,000
 NRRD_BYTES = {
     1: ("signed char", "int8", "int8_t", "uchar", "unsigned char", "uint8", "uint8_t"),
     2: ("short", "short int", "signed short", "int16", "int16_t", "ushort", "unsigned short", "uint16", "uint16_t"),
@@ -27,7 +27,7 @@ META_BYTES |= {"LONG": 8, "ULONG": 8, "LONG_LONG": 8, "ULONG_LONG": 8, "DOUBLE":
 
 @dataclass(frozen=True)
 class VolumeHeader:
-    """The suffix of the format, the sizes of the axes as stored, and the bytes that all voxels take."""
+    """File suffix of the format, sizes of the axes in file order, and bytes of one voxel."""
 
     suffix: str
     sizes: tuple[int, ...]
@@ -35,14 +35,14 @@ class VolumeHeader:
 
     @property
     def total_bytes(self) -> int:
-        """What the voxels take when decompressed."""
+        """Size of all voxels in bytes, uncompressed."""
         return prod(self.sizes) * self.voxel_bytes
 
 
 def volume_header(path: Path) -> VolumeHeader | None:
     """The header of a NRRD or MetaImage file; None for any other file.
 
-    Raises Refused for a header that is damaged, or that names another file.
+    Raises Refused if the header is damaged or names another file.
     """
     with path.open("rb") as stream:
         head = stream.read(MOST_HEADER_BYTES)
@@ -57,8 +57,8 @@ def volume_header(path: Path) -> VolumeHeader | None:
 
 
 def check_volume(header: VolumeHeader, size: int, settings: Settings) -> None:
-    """Raise Refused for a NRRD or MetaImage file of `size` bytes that is not 3-D or beyond the limits."""
-    layers, volume = header.sizes[:-3], header.sizes[-3:]  # 3D Slicer keeps segments that overlap in layers
+    """Raise Refused if a file of `size` bytes is not 3-D (one axis of layers is allowed) or above the limits."""
+    layers, volume = header.sizes[:-3], header.sizes[-3:]  # 3D Slicer stores overlapping segments in layers
     if len(volume) < 3 or len(layers) > 1 or min(header.sizes) < 1:
         raise Refused(422, f"the file holds no single 3-D volume: its shape is {list(header.sizes)}")
     if max(header.sizes) > settings.max_dimension or int(np.prod(header.sizes, dtype=object)) > settings.max_voxels:
@@ -68,7 +68,7 @@ def check_volume(header: VolumeHeader, size: int, settings: Settings) -> None:
 
 
 def _nrrd(head: bytes) -> VolumeHeader:
-    """The header of a NRRD file: `field: value` a line, up to an empty one."""
+    """Header of a NRRD file: one `field: value` per line, up to an empty line."""
     text = head.replace(b"\r\n", b"\n").partition(b"\n\n")[0].decode("latin-1")
     pairs = [line.partition(":") for line in text.splitlines()[1:] if not line.startswith("#")]
     fields = {name.strip().lower(): value.strip() for name, _, value in pairs}
@@ -79,7 +79,7 @@ def _nrrd(head: bytes) -> VolumeHeader:
 
 
 def _meta_image(head: bytes) -> VolumeHeader:
-    """The header of a MetaImage file: `key = value` a line, up to that which says where the voxels are."""
+    """Header of a MetaImage file: one `key = value` per line, up to the line `ElementDataFile`."""
     fields: dict[str, str] = {}
     for line in head.decode("latin-1").splitlines():
         key, _, value = line.partition("=")

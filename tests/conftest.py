@@ -1,23 +1,23 @@
-"""Fixtures that several files use: made once, since training even a tiny network takes seconds."""
+"""Fixtures for several test files, created once, because training even a small network takes seconds."""
 
 from functools import cache
 
 import pytest
 from hypothesis import settings
 
-settings.register_profile("any machine", deadline=None)  # how long an example takes says nothing on a busy machine
+settings.register_profile("any machine", deadline=None)  # times are meaningless on a busy machine
 settings.load_profile("any machine")
 
 
 def pytest_addoption(parser):
-    """Options of the tests with the marker gpu: where they run, and how large they are."""
+    """Add the options for device and size of the tests with the marker gpu."""
     parser.addoption("--device", default="cuda", help="of the tests with the marker gpu: cuda or cpu")
     parser.addoption("--small", action="store_true", help="sizes of these tests for a processor")
 
 
 @pytest.fixture(scope="session")
 def device(request):
-    """The device of the tests with the marker gpu; they are skipped, by name, where it is a GPU and there is none."""
+    """Device of the tests with the marker gpu; skips them if it is a GPU and none is available."""
     import torch
 
     name = request.config.getoption("device")
@@ -28,7 +28,7 @@ def device(request):
 
 @pytest.fixture(scope="session")
 def trained():
-    """A network that finds bright balls."""
+    """Trained model that segments bright balls."""
     from ball_model import trained_model
 
     return trained_model()
@@ -36,7 +36,7 @@ def trained():
 
 @pytest.fixture(scope="session")
 def model_folder(trained, tmp_path_factory):
-    """The folder of its files."""
+    """Folder with the files of the model `trained`."""
     from ball_model import write_model
 
     folder = tmp_path_factory.mktemp("model")
@@ -46,7 +46,7 @@ def model_folder(trained, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def scan():
-    """A scan that no network has seen, with its balls."""
+    """Scan that was not used for training, and the mask of its balls."""
     from ball_model import ball_scan
 
     return ball_scan()
@@ -54,7 +54,7 @@ def scan():
 
 @pytest.fixture(scope="session")
 def dicom_results(tmp_path_factory):
-    """Gives the results of a kind of series, see `dicom_results`; each is written once."""
+    """Function that returns the results of a kind of series, see `dicom_results`; each kind is written once."""
     from dicom_results import write_results
 
     return cache(lambda kind: write_results(kind, tmp_path_factory.mktemp("results")))

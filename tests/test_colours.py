@@ -1,4 +1,4 @@
-"""Colours that differ, for figures and for DICOM objects."""
+"""Distinct colours for figures and DICOM objects."""
 
 import re
 

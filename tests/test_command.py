@@ -1,4 +1,4 @@
-"""The command line, as a user runs it; `predict` with one scan."""
+"""Command line in a separate process, as a user runs it; `predict` with one scan."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""Decisions keep their reasons on the way through a file, and become settings by the names of their fields."""
+"""Decisions keep their reasons in a file, and become settings by the names of the fields."""
 
 import json
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ MADE = {"spacing_mm": Decision([1, 1, 2], "the median"), "overlap": Decision(0.5
 
 @dataclass(frozen=True)
 class Sizes:
-    """What is made of decisions."""
+    """Settings made from decisions."""
 
     patch: int
     batch: int

@@ -1,4 +1,4 @@
-"""What the machine refuses is told in words, and a defect is not."""
+"""Errors of disk and file system have a clear message; other OSErrors have none."""
 
 import errno
 

@@ -1,4 +1,4 @@
-"""A file is known by the SHA-256 of its content."""
+"""SHA-256 of files."""
 
 import pytest
 

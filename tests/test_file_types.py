@@ -1,4 +1,4 @@
-"""Names of files tell the format of what is in them."""
+"""Formats of volume files by their names."""
 
 import pytest
 

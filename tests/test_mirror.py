@@ -1,4 +1,4 @@
-"""The tests mirror the library: each module has a test file of its name, in the folder of its room's name."""
+"""The tests mirror the library: each module has a test file with its name, in the folder of its package ("room")."""
 
 import ast
 
@@ -7,7 +7,7 @@ import pytest
 from places import ROOT
 
 TESTS, LIBRARY = ROOT / "tests", ROOT / "workflow_scripts" / "ctseg"
-# What a module without a test file of its name is tested by.
+# Tests of the modules without their own test file.
 EXCEPTIONS = {
     "__main__": "the command line, by tests/test_command.py",
     "command/endings": "exit codes, by tests/test_command.py",
@@ -23,9 +23,9 @@ EXCEPTIONS = {
     "tuning/threshold_scores": "with threshold_choice, by tests/tuning/test_threshold_tables.py",
     "version": "a constant, which a release changes",
 }
-# Rooms that are tested as a whole, by a file of their own name.
+# Packages tested as a whole, by a test file with the name of the package.
 AS_ONE = {"catalogue"}
-# Tests of several modules of a room together.
+# Tests of several modules of a package together.
 TOGETHER = {
     "dicom/test_dcm2niix": "real series against another converter",
     "dicom/test_plain_pixels": "the stored values of slices against pydicom",
@@ -46,7 +46,7 @@ NAMES = {str(path.relative_to(TESTS).with_suffix("")) for path in FILES}
 
 
 def test_name(module: str) -> str:
-    """What the test file of a module is called."""
+    """Path of the test file of a module below tests/, without suffix."""
     room, _, name = module.rpartition("/")
     if room in AS_ONE:
         name = room

@@ -1,4 +1,4 @@
-"""A room of ctseg imports only rooms on lower floors, and its face (`__init__.py`) holds a docstring alone."""
+"""Packages ("rooms") of ctseg import only packages of lower layers, and their `__init__.py` has only a docstring."""
 
 import ast
 

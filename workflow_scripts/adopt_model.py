@@ -1,4 +1,4 @@
-"""Take over a model that was trained elsewhere: check it, and write what the model says where the workflow looks."""
+"""Take over a model that was trained elsewhere: check it, and write its files, card and settings as results."""
 
 import shutil
 

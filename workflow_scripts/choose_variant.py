@@ -1,4 +1,4 @@
-"""Choose windows, overlap and precision from how they did on cases out of training; what the config gives, stays."""
+"""Choose windows, overlap and precision by their results on out-of-fold cases; values given in the config are kept."""
 
 import pandas as pd
 

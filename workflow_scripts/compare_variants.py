@@ -1,4 +1,4 @@
-"""Segment a case with the model that was not trained on it, in every way that may be cheaper; time and Dice of each."""
+"""Segment a case with the model that was not trained on it, in different settings, with time and Dice of each."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Convert a scan of any accepted format to NIfTI in HU on its own grid, with the facts of its acquisition beside it."""
+"""Convert a scan of any accepted format to NIfTI in HU on its own grid, and write the facts of its acquisition."""
 
 from ctseg.files import write_json
 from ctseg.scans.nifti import write_nifti

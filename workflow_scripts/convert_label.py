@@ -1,4 +1,4 @@
-"""Convert a label of any accepted format to classes 1…n on the grid of its converted image, with facts beside it."""
+"""Convert a label of any accepted format to classes 1…n on the grid of its converted image, and write its facts."""
 
 from ctseg.errors import InputError
 from ctseg.files import read_json, write_json
@@ -28,13 +28,13 @@ with job(snakemake) as log:
         label = read_label(source.label, settings, grid, source.image, series_uid, relation)
         facts = label.facts
     else:
-        # What the scan's facts tell is how the label of before relates to it; a correction lies on its voxels or not.
+        # The scan's facts have the relation of the former label to the scan; only the grid of a correction is checked.
         label = read_label(source.label, as_segmented(settings), grid, source.image, series_uid)
         before, compared_with = None, ""
         try:
             edited, drawn = source.get("edited"), source.get("replaced")
             before, compared_with = mask_of_before(edited, drawn, settings, grid, source.image, series_uid, relation)
-        except InputError:  # which may be why it was corrected; the sentence may hold a path, and is not for the log
+        except InputError:  # perhaps the reason of the correction; the message may contain a path, so it is not logged
             log.warning("the mask of before cannot be read: its correction is used, and not compared with it")
         who = dict(who, compared_with=compared_with)
         facts = label.facts | {"correction": correction_facts(label, before, list(settings.labels), who)}

@@ -1,4 +1,4 @@
-"""Write the study as a Workflow Run RO-Crate: metadata beside the results, and the workflow that made them."""
+"""Write the study as a Workflow Run RO-Crate: add metadata and a copy of the workflow to the results."""
 
 import shutil
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Export the networks of one fold, to be judged on the cases that they were not trained on."""
+"""Export the networks of one fold, for evaluation on the cases that they were not trained on."""
 
 from ctseg.export.model_files import build_model, export_onnx, export_torchscript, model_card, read_weights
 from ctseg.files import read_json
@@ -6,7 +6,7 @@ from ctseg.inference.model_card import REFERENCE
 from ctseg.training.settings import network_settings, scaling_of
 from job import job
 
-# What the cases are to decide on.
+# Neutral settings, because the evaluation on these cases decides on them.
 NO_POSTPROCESSING = {"threshold": 0.5, "min_volume_mm3": 0.0, "keep_largest": False, "restrict_to_region": False}
 
 with job(snakemake) as log:

@@ -1,4 +1,4 @@
-"""Export the networks of all members as one ONNX and one TorchScript model, and prove that they compute the same."""
+"""Export the networks of all members as one ONNX and one TorchScript model, and check that they compute the same."""
 
 import json
 from pathlib import Path

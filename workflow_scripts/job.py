@@ -1,4 +1,4 @@
-"""What every script of the workflow does around its work: logging, and errors that people can read."""
+"""Context manager of every workflow script: logging, job records, and readable error messages."""
 
 import logging
 import sys
@@ -15,7 +15,7 @@ from ctseg.provenance.job_records import now, write_records
 
 
 def _require_own_library(scripts: str) -> None:
-    """Reject the library of another checkout: the hash among the job's params is that of the library beside it."""
+    """Exit if the library is from another checkout: the hash in the job's params is that of the own library."""
     loaded, own = (Path(folder).resolve() for folder in (ctseg.__path__[0], Path(scripts) / "ctseg"))
     if loaded != own:
         cure = "use a Python environment without another ctseg, or put the folder above its own first in PYTHONPATH"
@@ -24,11 +24,12 @@ def _require_own_library(scripts: str) -> None:
 
 @contextmanager
 def job(snakemake: Any, spared: Sequence[str] = ()) -> Iterator[logging.Logger]:
-    """Log to the rule's log file, record what was read and written, and tell bad input or a full disk in one line.
+    """Log to the rule's log file, record inputs and outputs, and report bad input or a full disk in one line.
 
-    Warnings are shown on the terminal, too. Bad input is a refusal and no failure where the study goes on without;
-    later jobs of the case pass it on, unless only inputs that are named in `spared` hold it.
-    Any other exception is a defect of ctseg: it is logged with its traceback and raised.
+    Warnings are also shown on the terminal. If the study continues without refused cases, bad input of a case is a
+    refusal and no failure; later jobs of the case pass the refusal on, unless only inputs named in `spared` have it.
+    Too little memory is also reported in one line. Any other exception is a defect of ctseg: it is logged with its
+    traceback and raised.
     """
     _require_own_library(snakemake.scriptdir)
     wildcards = " ".join(str(value) for value in snakemake.wildcards)

@@ -17,7 +17,7 @@ COLUMNS += ["part", "series_uid", "use"]
 
 
 def table(uses: list[tuple[Stack, str]]) -> list[list[str]]:
-    """The header, and the row of each stack with its use; patients are numbered as they come."""
+    """The header and a row for each stack with its use; patients are numbered from 1 in the order of the stacks."""
     patients: dict[str, int] = {}
     rows = [COLUMNS]
     for stack, use in uses:
@@ -28,7 +28,7 @@ def table(uses: list[tuple[Stack, str]]) -> list[list[str]]:
 
 
 def uses(folder: str, series_uid: str | None) -> tuple[list[tuple[Stack, str]], str, list[str]]:
-    """Each stack below the folder with its use, the chosen one first; why no scan is read; warnings of the scan."""
+    """Stacks below the folder with their use, the chosen one first; the reason if no scan is read; scan warnings."""
     try:
         choice = choose_stack(folder, series_uid)
     except InputError as error:
@@ -41,7 +41,7 @@ def uses(folder: str, series_uid: str | None) -> tuple[list[tuple[Stack, str]], 
 
 
 def main() -> None:
-    """Print the table, and what is wrong."""
+    """Print the table, the warnings and the problem."""
     if len(sys.argv) not in (2, 3):
         sys.exit(__doc__)
     try:

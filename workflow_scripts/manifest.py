@@ -1,4 +1,4 @@
-"""Write the study's manifest: every job that led to its results, with hashes of all that was read and written."""
+"""Write the study's manifest: every job that led to its results, with hashes of the files read and written."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Compare the segmentation of a case with its label, and with what a threshold alone would reach."""
+"""Measure the segmentation of a case against its label, and plain HU thresholds as baseline."""
 
 from ctseg.decisions import values_of
 from ctseg.evaluation.case_rows import BASELINE_COLUMNS, baseline_rows, metric_columns, metric_rows

@@ -1,4 +1,4 @@
-"""Lesions found over all thresholds, and how far the network's probabilities of a case can be believed."""
+"""Compute the lesions found over all thresholds (FROC) and the reliability of the probabilities of a case."""
 
 from ctseg.decisions import settings_from, values_of
 from ctseg.evaluation.probability_rows import FROC_COLUMNS, RELIABILITY_COLUMNS, froc_rows, reliability_rows

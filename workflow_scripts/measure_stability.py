@@ -1,4 +1,4 @@
-"""Tell how far the segmentation of a case moves when the grid of the network is shifted by half a voxel."""
+"""Measure the changes of a case's segmentation when the network's grid is shifted by half a voxel."""
 
 from ctseg.evaluation.stability import COLUMNS, stability, told
 from ctseg.files import write_table

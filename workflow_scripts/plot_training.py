@@ -1,4 +1,4 @@
-"""Plot loss and validation Dice of all folds."""
+"""Plot loss and validation Dice of all networks."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Bring a case to what the network sees: cropped, resampled, clipped, uncompressed, with its foreground voxels."""
+"""Prepare a case for training: cropped, resampled and clipped, as uncompressed files, with its foreground voxels."""
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from ctseg.preprocessing.preparation import prepare_image, prepare_label
 from ctseg.scans.nifti import read_nifti, write_nifti
 from job import job
 
-MOST_FOREGROUND_VOXELS = 20_000  # per class: enough to centre patches on, small beside the volumes
+MOST_FOREGROUND_VOXELS = 20_000  # per class: enough as patch centres, small compared with the volumes
 
 with job(snakemake) as log:
     params = snakemake.params.settings

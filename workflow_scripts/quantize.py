@@ -1,4 +1,4 @@
-"""Make a model of 8-bit integers from an exported one, its ranges measured on patches of training cases."""
+"""Make a model of 8-bit integers from an exported model, with ranges measured on patches of training cases."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Find the lung field of a scan, or take the one that is given, and say whether it is plausible."""
+"""Segment the lung field of a scan, or read a given one, and check whether it is plausible."""
 
 from ctseg.files import read_json, write_json
 from ctseg.lungs.given import read_lungs

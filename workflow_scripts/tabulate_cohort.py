@@ -1,4 +1,4 @@
-"""Tabulate the scans and labels of the study, and the series that were not taken."""
+"""Tabulate the scans and labels of the study, and the series that were not used."""
 
 from ctseg.files import read_json, write_text
 from ctseg.jobs.refusals import admitted, read_refusal

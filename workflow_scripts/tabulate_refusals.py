@@ -1,4 +1,4 @@
-"""Tabulate the cases that were refused, with the reason of each, and tell how many there are."""
+"""Tabulate the refused cases with their reasons, and print their number."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Tabulate what was found in all cases, and what is unusual about each."""
+"""Tabulate the components found in all cases, and the quality flags of each case."""
 
 from ctseg.digits import four_decimals
 from ctseg.evaluation.segmentation_tables import segmentation_tables

@@ -1,4 +1,4 @@
-"""Tabulate the results by how scans were acquired: by vendor, kind of kernel, and contrast."""
+"""Tabulate the results by acquisition: vendor, kind of kernel, and contrast."""
 
 from ctseg.evaluation.strata import strata
 from ctseg.evaluation.summary import read_tables

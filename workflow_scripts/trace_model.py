@@ -1,4 +1,4 @@
-"""Write down what the model is made from: each job that led to it, without times and hardware."""
+"""Write the provenance of the model: each job that led to it, without times and hardware."""
 
 from ctseg.files import write_json
 from ctseg.provenance.job_records import relative, study_folder

@@ -1,4 +1,4 @@
-"""Train the network of one fold, resuming from its checkpoint if a run was cut short."""
+"""Train one network (a fold and repeat), and resume from its checkpoint if a run was interrupted."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from ctseg.training.train_fold import FoldTask, train_fold
 from job import job
 
 with job(snakemake) as log:
-    # `--resources gpu=0` caps the rule's request, and so means: on the CPU.
+    # `--resources gpu=0` caps the rule's request at 0, so the job runs on the CPU.
     gpus = min(snakemake.resources.get("gpu", 0), torch.cuda.device_count())
     plan = read_json(snakemake.input.plan)
     cases = {

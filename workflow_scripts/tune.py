@@ -1,4 +1,4 @@
-"""Choose threshold and postprocessing from the cases that were not trained on; what the config gives, stays."""
+"""Choose threshold and postprocessing by their results on out-of-fold cases; values given in the config are kept."""
 
 from ctseg.files import read_json, write_json, write_text
 from ctseg.jobs.refusals import admitted

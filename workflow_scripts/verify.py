@@ -1,4 +1,4 @@
-"""Compare every result, and every file that the user gave, with what the study's manifest says of it."""
+"""Compare every result, and every file of the user, with its hash in the study's manifest."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Write the cases of the report's slice viewer at full resolution, a page each."""
+"""Write the cases of the report's slice viewer at full resolution, one page per case."""
 
 from pathlib import Path
 

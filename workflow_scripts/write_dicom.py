@@ -1,4 +1,4 @@
-"""Write a segmentation as DICOM objects that go with the scan's series."""
+"""Write a segmentation as DICOM objects that refer to the scan's series."""
 
 from pathlib import Path
 

@@ -1,1 +1,1 @@
-"""The demo page, a Streamlit app."""
+"""Demo page, a Streamlit app."""

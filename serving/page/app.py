@@ -1,4 +1,4 @@
-"""The page as an ASGI application: Streamlit runs `main.py`, and the viewer's routes stand beside it."""
+"""ASGI application of the page: Streamlit runs `main.py`; further routes serve the files of the viewer."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -17,7 +17,7 @@ SWEEP_SECONDS = 30.0
 
 @asynccontextmanager
 async def running(app: App) -> AsyncIterator[dict[str, Any]]:
-    """Forget old results at regular intervals, and everything at the end."""
+    """Delete leftovers at the start, old results at regular intervals, and all results at the end."""
 
     async def sweep() -> None:
         while True:

@@ -1,4 +1,4 @@
-"""The texts of the page in Chinese."""
+"""Texts of the page in Chinese."""
 
 CHINESE = {
     "title": "CT 图像分割",

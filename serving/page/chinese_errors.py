@@ -1,13 +1,13 @@
-"""Errors in Chinese: for the English sentence of a refusal, by its fixed words, the same in Chinese.
+"""Chinese error messages, selected by the fixed words of the English message.
 
-The sentences are made in many places, for the terminal, too; here are those that a scan given to the page can meet. Of
-any other the page shows the English words behind a Chinese beginning.
+Many modules create the English messages, also for the terminal; this table contains those that a scan on the page can
+cause. For any other message the page shows the English text after a Chinese introduction.
 """
 
 import re
 
 OTHERS = "原因（英文原文）：{text}"
-# What the English sentence has, and what it is in Chinese; {0}, {1} … are the groups of the former.
+# Regular expression for the English message → Chinese message; {0}, {1} … are the groups of the expression.
 SENTENCES = {
     r"could not be processed \((\w+)\)": "无法处理该扫描（{0}）",
     r"needs more memory|does not fit into memory": "内存不足，无法处理该扫描；请换用内存更大的机器，或提供较小的部分",
@@ -89,7 +89,7 @@ SENTENCES = {
 
 
 def chinese_error(text: str) -> str:
-    """The Chinese sentence for an English one; the latter, announced in Chinese, where none is known."""
+    """Chinese message for an English one; if none is known, the English text after a Chinese introduction."""
     for pattern, sentence in SENTENCES.items():
         if found := re.search(pattern, text, re.DOTALL):
             return sentence.format(*found.groups())

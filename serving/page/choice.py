@@ -1,4 +1,4 @@
-"""What the controls of the page choose: a result is shown beside its own choice alone."""
+"""Current settings of the controls, and the check whether a result belongs to them."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +10,7 @@ from serving.page.work import Asked
 
 @dataclass(frozen=True)
 class Choice:
-    """What the controls say: the model, and a scan unless one is still to be given."""
+    """Settings of the controls: the model, the source and the scan; `key.scan` is empty if the scan is missing."""
 
     model: Path
     facts: ModelFacts
@@ -20,19 +20,19 @@ class Choice:
 
     @property
     def complete(self) -> bool:
-        """Whether there is a scan to segment."""
+        """Whether a scan is given."""
         return bool(self.key.scan)
 
     @property
     def names(self) -> Names:
-        """What people know its run by."""
+        """Names of a run of this choice."""
         return Names(self.asked.name, self.facts.name, self.source, str(self.model))
 
 
 def belongs(run: Run, choice: Choice, restored: bool) -> bool:
-    """Whether a run is one of this input and this model.
+    """Whether a run has the input and the model of a choice.
 
-    After a reload the browser no longer has the files: then (`restored`) the run counts for the files that it is of.
+    After a reload (`restored`) the browser no longer has the files; then source and model are compared and no files.
     """
     if run.key.model != choice.key.model or run.names.source != choice.source:
         return False

@@ -1,4 +1,4 @@
-"""The controls of the page."""
+"""Controls of the page: model, scan, own label and series."""
 
 import hashlib
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ SOURCES = (EXAMPLE, "upload", "folder")
 
 
 def model_control(paths: Sequence[Path], texts: Texts, busy: bool) -> tuple[Path, ModelFacts]:
-    """The model to use, which is asked for where there are several. Raises InputError for one that cannot be loaded."""
+    """Path and facts of the model, chosen by the user among several. Raises InputError if it cannot be loaded."""
     known = list(paths)
     model = known[0]
     if len(known) > 1:
@@ -31,7 +31,7 @@ def model_control(paths: Sequence[Path], texts: Texts, busy: bool) -> tuple[Path
 
 
 def scan_control(model: Path, facts: ModelFacts, texts: Texts, settings: Settings, busy: bool) -> Choice:
-    """The scan to segment with a model."""
+    """Controls for scan, own label and series; return the resulting choice."""
     source = st.radio(
         texts["source"], SOURCES, format_func=lambda name: texts[name], horizontal=True, key="source", disabled=busy
     )
@@ -56,13 +56,13 @@ def scan_control(model: Path, facts: ModelFacts, texts: Texts, settings: Setting
 
 
 def note_series(run: Run) -> None:
-    """Remember the series of a scan, so that they can be chosen from."""
+    """Store the series of a scan in the session, so that the user can choose one."""
     if run.series:
         st.session_state["series-of"] = (run.key.scan, run.series)
 
 
 def _series_control(scan: str, texts: Texts, busy: bool) -> str:
-    """The UID of the series to take, empty for the best one; asked for once a scan is known to hold several."""
+    """UID of the chosen series, empty for the best one; the control appears if the scan has several usable series."""
     known, rows = st.session_state.get("series-of", ("", ()))
     usable = [row for row in rows if not row.problem]
     if not scan or known != scan or len(usable) < 2:
@@ -79,7 +79,7 @@ def _series_control(scan: str, texts: Texts, busy: bool) -> str:
 
 
 def series_words(row: SeriesRow, rows: Sequence[SeriesRow], texts: Texts) -> str:
-    """What tells a series from the others, in words."""
+    """Description of a series for users: number, images, slice distance, kernel, part and patient."""
     words = [texts["series_row"].format(images=row.images)]
     if row.slice_mm:
         words.append(texts["series_every"].format(distance=row.slice_mm))
@@ -90,7 +90,7 @@ def series_words(row: SeriesRow, rows: Sequence[SeriesRow], texts: Texts) -> str
 
 
 def _digest(file_ids: Sequence[str], uploads: Sequence[Upload]) -> str:
-    """The digest of some files, computed once for each set of uploads."""
+    """Digest of some uploads, cached in the session by `file_ids`."""
     known: dict[str, str] = st.session_state.setdefault("digests", {})
     name = hashlib.sha256(" ".join(file_ids).encode()).hexdigest()
     if name not in known:

@@ -1,4 +1,4 @@
-"""The texts of the page in English."""
+"""Texts of the page in English."""
 
 ENGLISH = {
     "title": "Segment a CT scan",

@@ -1,4 +1,4 @@
-"""What the page is given: uploads, the names that their results get, and the series that they hold."""
+"""Uploads of the page: their names and digests, unpacking, and the series in them."""
 
 import hashlib
 import re
@@ -15,12 +15,12 @@ from serving.uploads import ARCHIVES, too_large, unpack
 
 SUFFIX = re.compile(r"(\.nii|\.seg)?\.(gz|nii|zip|dcm|dicom|ima|nrrd|mha)$", re.IGNORECASE)
 LONGEST_STEM = 60
-SHORTEST_PREFIX = 2  # of the names of several files, for it to be a name
+SHORTEST_PREFIX = 2  # letters that a common beginning of file names needs to be used
 
 
 @dataclass(frozen=True)
 class Upload:
-    """A file that was given: its name, as people see it, and its bytes."""
+    """An uploaded file: display name and bytes."""
 
     name: str
     data: bytes | memoryview
@@ -28,7 +28,7 @@ class Upload:
 
 @dataclass(frozen=True)
 class SeriesRow:
-    """A CT series among the given files: what tells it apart and identifies nobody. `problem`: why it is no scan."""
+    """A CT series of the uploads, without identifying data except `uid`; `problem`: reason why it is no usable scan."""
 
     uid: str
     images: int
@@ -40,13 +40,13 @@ class SeriesRow:
 
 
 def digest_of(uploads: Sequence[Upload]) -> str:
-    """SHA-256 that stands for the content of some files, whatever their names and order; empty for none."""
+    """SHA-256 of the contents of some files, independent of their names and order; empty for no files."""
     each = sorted(hashlib.sha256(upload.data).hexdigest() for upload in uploads)
     return each[0] if len(each) == 1 else hashlib.sha256(" ".join(each).encode()).hexdigest() if each else ""
 
 
 def scan_name(names: Sequence[str]) -> str:
-    """What people see of some files: the name of one, or of several their common beginning and how many they are."""
+    """Display name of some files: the name of a single file, else their folder or common beginning, and their count."""
     last = [PurePosixPath(name.replace("\\", "/")).name for name in names]
     if len(last) == 1:
         return last[0]
@@ -56,22 +56,22 @@ def scan_name(names: Sequence[str]) -> str:
 
 
 def _beginning(names: Sequence[str]) -> str:
-    """The letters with which all names begin, without a number's zeros and what joins them."""
+    """Common beginning of all names, without trailing zeros and separators."""
     alike = takewhile(lambda letters: len(set(letters)) == 1, zip(*names, strict=False))
     return "".join(letters[0] for letters in alike).rstrip("-_. 0")
 
 
 def file_stem(name: str) -> str:
-    """The beginning of the names of a scan's results: letters, digits, `-` and `_` of its own name."""
+    """Beginning of the names of the result files: letters, digits, `-` and `_` of the name of the scan."""
     stem = re.sub(r" \(\d+\)$", "", name)
     stem = re.sub(r"[^\w-]+", "_", SUFFIX.sub("", stem)).strip("_")
     return stem[:LONGEST_STEM] or "scan"
 
 
 def unpack_all(uploads: Sequence[Upload], folder: Path, settings: Settings) -> Path:
-    """Lay uploads into a folder, checked; returns the path for `ctseg.scans.read_scan.read_scan`.
+    """Check uploads and write them into a folder; return the path for `ctseg.scans.read_scan.read_scan`.
 
-    One file is a scan or a zip; several are the DICOM files of a folder. Raises InputError with a sentence for people.
+    One file is a scan or a zip; several are the DICOM files of a folder. Raises InputError for invalid uploads.
     """
     try:
         if len(uploads) == 1:
@@ -84,7 +84,7 @@ def unpack_all(uploads: Sequence[Upload], folder: Path, settings: Settings) -> P
 
 
 def _dicom_files(uploads: Sequence[Upload], folder: Path, settings: Settings) -> Path:
-    """Write several files, numbered. Raises Refused if they are too many, too large, or not DICOM files by content."""
+    """Write several files with numbers as names. Raises Refused: too many, too large, an archive or another format."""
     if len(uploads) > settings.max_entries:
         raise Refused(413, f"these are more than the {settings.max_entries} files that are taken at a time")
     if sum(len(upload.data) for upload in uploads) > settings.max_upload_bytes:
@@ -98,7 +98,7 @@ def _dicom_files(uploads: Sequence[Upload], folder: Path, settings: Settings) ->
 
 
 def series_rows(folder: Path) -> tuple[SeriesRow, ...]:
-    """The CT series in a folder, the one with most images first; patients are numbered as they come."""
+    """CT series in a folder: usable ones first, then by falling number of images; patients are numbered from 1."""
     stacks: dict[str, list[Stack]] = {}
     for stack in find_stacks(folder):
         if stack.headers[0].text("Modality") == "CT":

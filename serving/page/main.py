@@ -1,7 +1,7 @@
-"""The page's script, which `app.py` serves: `make app MODEL=model.onnx`, or several models between quotes.
+"""Script of the page, run by `app.py`: `make app MODEL=model.onnx`, or several models in quotes.
 
-Streamlit runs it from top to bottom at each click. Segmentations run beside it (`runs.py`), and the address has the
-token of the one that is shown, so that neither a click nor a reload loses it.
+Streamlit runs the script from top to bottom at each click. Segmentations run in threads (`runs.py`), and the URL has
+the token of the displayed run, so that neither a click nor a reload loses the result.
 """
 
 from functools import partial
@@ -20,11 +20,11 @@ from serving.page.work import segment
 from serving.settings import Settings
 
 SETTINGS = Settings()
-LANGUAGE = "language"  # of the address, so that a reload keeps it
+LANGUAGE = "language"  # query parameter, so that a reload keeps the language
 
 
 def restored_run() -> Run | None:
-    """The run of the address; in a new session the controls are set to what it is of."""
+    """Run of the token in the URL; in a new session, set source and model to those of the run."""
     token = st.query_params.get(TOKEN)
     run = RUNS.get(token)
     if "begun" not in st.session_state:
@@ -42,7 +42,7 @@ def restored_run() -> Run | None:
 
 
 def chosen_language() -> str:
-    """The language of the page."""
+    """Language of the page, from the control or the URL."""
     known = list(TEXTS)
     default = st.query_params.get(LANGUAGE)
     chosen = st.segmented_control(
@@ -60,7 +60,7 @@ def chosen_language() -> str:
 
 
 def start(choice: Choice) -> Run:
-    """Begin the run of a choice; the address gets its token."""
+    """Start the run of a choice and put its token into the URL."""
     work = partial(segment, choice.asked, models.engine_of(choice.model), choice.model, SETTINGS)
     run = RUNS.start(choice.key, choice.names, work)
     st.query_params[TOKEN] = run.token
@@ -68,14 +68,14 @@ def start(choice: Choice) -> Run:
 
 
 def drop(run: Run) -> None:
-    """Show a run no more, and end it if it is under way."""
+    """Remove a run from the page, and cancel it if it is running."""
     if run.state is State.RUNNING:
         RUNS.cancel(run)
     st.query_params.pop(TOKEN, None)
 
 
 def main() -> None:
-    """The page."""
+    """Draw the whole page."""
     st.set_page_config(page_title="ctseg", layout="wide")
     language = chosen_language()
     texts = TEXTS[language]
@@ -95,7 +95,7 @@ def main() -> None:
     choice = scan_control(model, facts, texts, SETTINGS, busy)
     restored = run is not None and st.session_state.get("restored") == run.token
     if choice.complete:
-        st.session_state.pop("restored", None)  # with files of its own the session is like any other
+        st.session_state.pop("restored", None)  # the session has files again
     if run and not belongs(run, choice, restored):
         drop(run)
         st.rerun()

@@ -1,4 +1,4 @@
-"""The models that the page was started with: their files, names and engines."""
+"""Models of the page: files from the command line, names and engines."""
 
 import os
 import sys
@@ -15,7 +15,7 @@ AGAIN = "start the page anew with make app MODEL=path/to/model.onnx"
 
 
 def given() -> list[Path]:
-    """The models given at the start of the page. Raises ModelError where none is given, or one does not exist."""
+    """Model paths from the command line. Raises ModelError if none is given or one does not exist."""
     paths = [Path(name) for name in sys.argv[1:]]
     if not paths:
         raise ModelError(f"no model was given; {AGAIN}")
@@ -25,29 +25,29 @@ def given() -> list[Path]:
 
 
 def name_of(path: Path, paths: list[Path]) -> str:
-    """A short distinguishing name of a model: its study if it lies in results/, else its path."""
+    """Short unique name of a model: its study if it is in a `model` folder, else its file name, else its path."""
     if path.parent.name == "model" and len({other.parent.parent.name for other in paths}) == len(paths):
         return path.parent.parent.name
     return path.name if len({other.name for other in paths}) == len(paths) else str(path)
 
 
 def engine_of(path: Path) -> Engine:
-    """The engine of a model file as it is now. Raises InputError for one that cannot be loaded."""
+    """Engine of the current content of a model file. Raises InputError if it cannot be loaded."""
     return _engine(str(path), path.stat().st_mtime)
 
 
 def facts_of(path: Path, paths: list[Path]) -> ModelFacts:
-    """The facts of a model file as it is now. Raises InputError for one that cannot be loaded."""
+    """Facts of the current content of a model file. Raises InputError if it cannot be loaded."""
     return _facts(str(path), name_of(path, paths), path.stat().st_mtime)
 
 
 @st.cache_resource(show_spinner=False, max_entries=4)
 def _engine(path: str, changed: float) -> Engine:
-    """The engine of a model file, cached until the file's modification time `changed` differs."""
+    """Engine of a model file, cached by path and modification time `changed`."""
     return load_engine(path, os.cpu_count() or 1)
 
 
 @st.cache_resource(show_spinner=False)
 def _facts(path: str, name: str, changed: float) -> ModelFacts:
-    """The facts of a model file, cached as its engine is."""
+    """Facts of a model file, cached by path, name and modification time `changed`."""
     return ModelFacts(name, _engine(path, changed).card, sha256_of(path))

@@ -1,4 +1,4 @@
-"""Errors and cautions in the language of the page."""
+"""Error messages and quality flags in the language of the page."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,7 +8,7 @@ from serving.page.chinese_errors import chinese_error
 
 CHINESE = "中文"
 VIEWS = {"axial": "横断面", "coronal": "冠状面", "sagittal": "矢状面", "oblique": "斜面"}
-# Chinese sentences by the kind of a flag, for the values that it tells.
+# Chinese sentences by the kind of a flag, with placeholders for its values.
 CHINESE_FLAGS = {
     "qform_off_mm": "文件的 sform 与 qform 在角点处相差 {value} mm；使用了 sform",
     "no_orientation": "文件没有说明方向（sform 和 qform 代码均为 0），各软件的解释不同：此处假定各轴指向左、前、头",
@@ -37,23 +37,23 @@ CHINESE_FLAGS = {
 
 
 def error_in(text: str, language: str) -> str:
-    """An error's English sentence in the language of the page."""
+    """English error message in the language of the page."""
     return chinese_error(text) if language == CHINESE else text
 
 
 def caution_in(flag: Flag, language: str) -> str:
-    """A flag in the language of the page; in the words of its text where its kind is not known."""
+    """Sentence of a flag in the language of the page; `flag.text`, translated if possible, for an unknown kind."""
     if language != CHINESE:
         return flag.text
     if flag.kind not in CHINESE_FLAGS:
         return chinese_error(flag.text)
     try:
         return CHINESE_FLAGS[flag.kind].format(**_plain(flag.values))
-    except (KeyError, TypeError, ValueError):  # a value that is missing, or none where a number should be
+    except (KeyError, TypeError, ValueError):  # a value is missing or no number
         return chinese_error(flag.text)
 
 
 def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of a flag as they stand in a sentence: lists with commas, views in Chinese."""
+    """Values of a flag for a Chinese sentence: lists as text, views translated."""
     plain = {name: "、".join(map(str, value)) if isinstance(value, list) else value for name, value in values.items()}
     return plain | ({"view": VIEWS.get(plain["view"], plain["view"])} if "view" in plain else {})

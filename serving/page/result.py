@@ -1,4 +1,4 @@
-"""What the page shows of a run: its progress, its result with what it belongs to, or why there is none."""
+"""Display of a model and of a run: progress, result, or error."""
 
 import re
 from collections.abc import Mapping
@@ -18,17 +18,17 @@ from serving.page.work import Shown
 
 MIME = {".gz": "application/gzip", ".csv": "text/csv", ".dcm": "application/dicom"}
 POLL_SECONDS = 0.4
-TOKEN = "result"  # of the address
+TOKEN = "result"  # query parameter
 MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+!|$<>~:])")
 
 
 def plain(text: str) -> str:
-    """A text that Markdown shows as it is."""
+    """Text with all Markdown characters escaped."""
     return MARKDOWN.sub(r"\\\1", text)
 
 
 def describe(facts: ModelFacts, texts: Texts) -> None:
-    """Which model runs, its targets, and what it was trained on; of a toy that it is one, before all else."""
+    """Show name, targets and training data of the model; for a model trained on phantoms, show them as a warning."""
     card = facts.card
     told = texts["toy" if card.phantom else "about"]
     targets, cases = plain(", ".join(card.labels)), training_data(card, texts)
@@ -42,7 +42,7 @@ def describe(facts: ModelFacts, texts: Texts) -> None:
 
 @st.fragment(run_every=POLL_SECONDS)
 def show_progress(token: str, texts: Texts) -> None:
-    """The progress of a run, with a button that ends it; the page is drawn anew when the run has ended."""
+    """Show the progress of a run and a button to cancel it; redraw the page when the run has ended."""
     run = RUNS.get(token)
     if run is None or run.state is not State.RUNNING:
         st.rerun()
@@ -56,18 +56,18 @@ def show_progress(token: str, texts: Texts) -> None:
 
 
 def title(run: Run, texts: Texts) -> str:
-    """What a run belongs to."""
+    """Title of a run: names of its scan and model."""
     scan = texts[EXAMPLE] if run.names.source == EXAMPLE else run.names.scan
     return texts["result_of"].format(scan=scan, model=run.names.model)
 
 
 def show_failure(run: Run, language: str, texts: Texts) -> None:
-    """Why a run has no result."""
+    """Show the error of a failed run."""
     st.error(f"**{plain(title(run, texts))}**\n\n{texts['failed']}: {plain(error_in(run.error, language))}")
 
 
 def show_result(run: Run, shown: Shown, language: str, texts: Texts, choosable: bool) -> None:
-    """The result: what it is of, what was found, cautions, viewer and downloads."""
+    """Show the result: title, series, lesion count and volume, flags, Dice with the own label, viewer, downloads."""
     st.subheader(plain(title(run, texts)))
     _show_series(run, shown, texts, choosable)
     rows = shown.scene["rows"]
@@ -99,12 +99,12 @@ def show_result(run: Run, shown: Shown, language: str, texts: Texts, choosable: 
 
 
 def volume_addresses(token: str, volumes: Mapping[str, bytes]) -> dict[str, str]:
-    """The addresses of the viewer's volumes, see `serving.page.routes`."""
+    """URLs of the volumes for the viewer, see `serving.page.routes`."""
     return {name: f"/ctseg/{token}/{name}.nii" for name in volumes}
 
 
 def _show_series(run: Run, shown: Shown, texts: Texts, choosable: bool) -> None:
-    """Which of several series was taken."""
+    """Show the segmented series if the scan has several."""
     taken = [row for row in run.series if row.uid == shown.series_uid]
     if len(run.series) > 1 and taken:
         words = plain(series_words(taken[0], run.series, texts))

@@ -1,4 +1,4 @@
-"""What the page's viewer fetches: NiiVue's code, and the volumes of a result by its token."""
+"""Routes for the viewer of the page: code of NiiVue, and volumes of a result by its token."""
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -11,7 +11,7 @@ SECRET = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 
 def script(request: Request) -> Response:
-    """NiiVue's code; 404 where its package is not installed, so that the viewer falls back to coarse slices."""
+    """Code of NiiVue; 404 if its package is not installed, so that the viewer falls back to coarse slices."""
     code = niivue_script()
     if code is None:
         return Response(status_code=404)
@@ -19,7 +19,7 @@ def script(request: Request) -> Response:
 
 
 def volume(request: Request) -> Response:
-    """A volume of a result as NIfTI, compressed on its way."""
+    """Volume of a result as NIfTI with gzip content encoding; 404 for an unknown token or name."""
     run = RUNS.get(request.path_params["token"])
     data = run.shown.volumes.get(request.path_params["name"]) if run and run.shown else None
     if data is None:

@@ -1,7 +1,7 @@
-"""Segmentations of the page: they run in the background, and their results are kept in memory for a while.
+"""Segmentation runs of the page, in background threads; results are kept in memory for a limited time.
 
-A run belongs to one input and one model. Its token cannot be guessed, so that a result can be asked for by who has the
-page's address alone. Nothing of a run is written to disk, and nothing outlives the server.
+A run belongs to one input and one model. Its token cannot be guessed, so only a user with the URL of the page can
+request the result. No result is kept on disk, and no run outlives the server.
 """
 
 import secrets
@@ -16,7 +16,7 @@ from serving.page.work import Cancelled, SeriesRow, Shown, Tell
 
 KEEP_SECONDS = 3600.0
 MOST_RESULTS = 8
-MOST_BYTES = 2 * 2**30  # of all results together; the newest one is kept in any case
+MOST_BYTES = 2 * 2**30  # total of all results; the newest is always kept
 
 
 class State(StrEnum):
@@ -30,7 +30,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class Key:
-    """What a result belongs to: the SHA-256 of scan, own label and model, and the series asked for."""
+    """Identity of an input: SHA-256 of scan (or "example"), model and own label, and the requested series."""
 
     scan: str
     model: str
@@ -40,7 +40,7 @@ class Key:
 
 @dataclass(frozen=True)
 class Names:
-    """What people know a run by: the scan's and the model's name; where the scan came from; the path of the model."""
+    """Display names of scan and model, source of the scan (see `controls.SOURCES`), and path of the model."""
 
     scan: str
     model: str
@@ -50,7 +50,7 @@ class Names:
 
 @dataclass
 class Run:
-    """One segmentation. `step` is a key of the texts, `fraction` the share of it that is done."""
+    """One segmentation. `step` is a key of the texts, `fraction` the finished share of this step."""
 
     token: str
     key: Key
@@ -84,16 +84,16 @@ class Runs:
         self._lock = threading.Lock()
 
     def get(self, token: str | None) -> Run | None:
-        """The run of a token, unless it is unknown, cancelled or too old."""
+        """Run with a token; None if it is unknown, cancelled or deleted."""
         self.sweep()
         with self._lock:
             return self._runs.get(token or "")
 
     def start(self, key: Key, names: Names, work: Work) -> Run:
-        """Begin a run in a thread of its own.
+        """Start a run in a new thread.
 
-        `work` is given a function that it calls with each step and its fraction, and one for the series of the scan;
-        the former raises Cancelled once nobody wants the result any more.
+        `work` receives a function to report each step and its fraction, and one to report the series of the scan. The
+        first function raises Cancelled after the run was cancelled.
         """
         run = Run(secrets.token_urlsafe(16), key, names)
         with self._lock:
@@ -102,7 +102,7 @@ class Runs:
         return run
 
     def cancel(self, run: Run) -> None:
-        """Forget a run at once; its thread ends at the next step that it tells."""
+        """Delete a run at once; its thread ends at its next progress report."""
         with self._lock:
             run.stop.set()
             if run.state is State.RUNNING:
@@ -110,7 +110,7 @@ class Runs:
             self._runs.pop(run.token, None)
 
     def sweep(self) -> None:
-        """Forget results that are too old, and the oldest ones of too many or too large ones."""
+        """Delete results that are too old, and the oldest results above the limits of number and total size."""
         with self._lock:
             ended = [(run.ended, run) for run in self._runs.values() if run.ended is not None]
             used = 0
@@ -121,12 +121,12 @@ class Runs:
                     del self._runs[run.token]
 
     def close(self) -> None:
-        """Cancel and forget everything."""
+        """Cancel and delete all runs."""
         for run in list(self._runs.values()):
             self.cancel(run)
 
     def _work(self, run: Run, work: Work) -> None:
-        """Compute a run in its thread, and note how it ended."""
+        """Compute a run in its thread and store its result or error."""
 
         def tell(step: str, fraction: float) -> None:
             if run.stop.is_set():
@@ -145,7 +145,7 @@ class Runs:
             error = str(problem)
         except MemoryError:
             error = "the scan needs more memory than this machine has free"
-        except Exception as problem:  # of an odd scan or a model; its message may hold values of the header
+        except Exception as problem:  # its message may contain header values
             error = f"the scan could not be processed ({type(problem).__name__})"
         with self._lock:
             if run.state is State.RUNNING:

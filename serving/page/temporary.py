@@ -1,4 +1,4 @@
-"""Temporary folders of the page, deleted after their use; those of a page that was killed, at the next start."""
+"""Temporary folders of the page, deleted after use; folders of a killed page are deleted at the next start."""
 
 import os
 import shutil
@@ -12,13 +12,13 @@ PREFIX = "ctseg-page-"
 
 @contextmanager
 def temporary_folder() -> Iterator[Path]:
-    """A private folder whose name has the number of this process."""
+    """Private folder with the process id in its name, deleted at the end."""
     with tempfile.TemporaryDirectory(prefix=f"{PREFIX}{os.getpid()}-") as name:
         yield Path(name)
 
 
 def remove_leftovers() -> None:
-    """Delete the folders of processes of this user that live no more."""
+    """Delete the folders of ended processes of this user."""
     for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
         number = folder.name.removeprefix(PREFIX).partition("-")[0]
         own = folder.is_dir() and not folder.is_symlink() and folder.stat().st_uid == os.getuid()
@@ -27,11 +27,11 @@ def remove_leftovers() -> None:
 
 
 def _lives(process: int) -> bool:
-    """Whether a process of this number is there."""
+    """Whether a process with this id exists."""
     try:
         os.kill(process, 0)
     except ProcessLookupError:
         return False
-    except OSError:  # of another user
+    except OSError:  # process of another user
         return True
     return True

@@ -11,7 +11,7 @@ TEXTS = {"English": ENGLISH, "中文": CHINESE}
 
 
 def training_data(card: ModelCard, texts: Texts) -> str:
-    """What a model was trained on, as `ModelCard.training_data` in the language of the page."""
+    """Training data of a model in the language of the page, as in `ModelCard.training_data`."""
     things = "phantoms" if card.phantom else "scans"
     told = _number(card.training_cases, things, texts)
     patients = _number(card.training_patients, "patients", texts) if card.training_patients and not card.phantom else ""
@@ -19,5 +19,5 @@ def training_data(card: ModelCard, texts: Texts) -> str:
 
 
 def _number(count: int, things: str, texts: Texts) -> str:
-    """A number of things."""
+    """Count with its noun, singular or plural."""
     return texts[f"{things}_one"] if count == 1 else texts[things].format(count=count)

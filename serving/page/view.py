@@ -1,6 +1,6 @@
-"""The viewer of the demo page: one HTML document with linked slices, surfaces and table.
+"""Viewer of the demo page: one HTML document with linked slices, surfaces and table.
 
-It stands in a frame of its own, so that scrolling and turning ask nothing of the server.
+The document is in an iframe, so that scrolling and turning need no request to the server.
 """
 
 import json
@@ -25,9 +25,9 @@ from ctseg.report.html import TEMPLATES
 from ctseg.report.slice_viewer import BODY_HU, coarse_grid, coarse_mask, packed
 
 ASSETS = Path(__file__).with_name("assets")
-MOST_TRIANGLES = 12_000  # of a surface, which a phone still turns smoothly
+MOST_TRIANGLES = 12_000  # per surface; a phone still turns them smoothly
 SMOOTHING_VOXELS = 0.8
-NIIVUE = "/ctseg/niivue.js"  # address of its code, see `serving.page.routes`
+NIIVUE = "/ctseg/niivue.js"  # URL of its code, see `serving.page.routes`
 SCRIPTS = ("surface.js", "viewer_page.js")
 VIEWS = ("view_all", "axial", "coronal", "sagittal")
 TOOLS = ("tool_move", "tool_window", "tool_zoom", "tool_measure", "tool_angle")
@@ -36,9 +36,9 @@ TOOLS = ("tool_move", "tool_window", "tool_zoom", "tool_measure", "tool_angle")
 def scene(
     image: Volume, segmentation: Volume, components: Sequence[Mapping[str, Any]], labels: Sequence[str]
 ) -> dict[str, Any]:
-    """A coarse copy of the scan in HU, its classes, their surfaces, and the rows of the table, in JSON types.
+    """Coarse copy of the scan in HU, label map, surfaces of the classes, and rows of the table, in JSON types.
 
-    The axes of the copy run to left, back and head; `at_zyx` of a row is where its component lies in it.
+    The x, y and z axes of the copy point to left, back and head; `at_zyx` of a row is a voxel index in the copy.
     """
     shown, found = orient(image), orient(segmentation)
     box = bounding_box(shown.voxels_zyx > BODY_HU)
@@ -65,11 +65,11 @@ def scene(
 
 
 def surface(mask_zyx: np.ndarray) -> dict[str, list[int]]:
-    """The surface of a mask: points in tenths of voxels (x, y, z in turn), and three of their numbers a triangle."""
+    """Surface of a mask [z, y, x]: flat lists of points (x, y, z in tenths of voxels) and of 3 indices per triangle."""
     if not mask_zyx.any():
         return {"points": [], "triangles": []}
     smooth = gaussian_filter(np.pad(mask_zyx, 2).astype(np.float32), SMOOTHING_VOXELS)
-    level = min(0.5, 0.6 * float(smooth.max()))  # a single voxel keeps a surface, too
+    level = min(0.5, 0.6 * float(smooth.max()))  # low enough that a single voxel has a surface
     for step in range(1, 8):
         points, triangles, _, _ = marching_cubes(smooth, level, step_size=step)
         if len(triangles) <= MOST_TRIANGLES:
@@ -81,7 +81,7 @@ def surface(mask_zyx: np.ndarray) -> dict[str, list[int]]:
 
 
 def _row(row: Mapping[str, Any], labels: Sequence[str], grid: Grid) -> dict[str, Any]:
-    """One component for the table, with its position in the coarse copy."""
+    """Table row of one component, with its voxel index in the coarse copy."""
     centre = [float(row[f"centroid_{axis}_mm"]) for axis in "xyz"]
     (place,) = np.rint(grid.indices_zyx(np.array([centre]))).astype(int)
     return {
@@ -96,10 +96,10 @@ def _row(row: Mapping[str, Any], labels: Sequence[str], grid: Grid) -> dict[str,
 
 
 def document(content: Mapping[str, Any], texts: Mapping[str, str], volumes: Mapping[str, str] | None = None) -> str:
-    """The scene as an HTML document with its script.
+    """HTML document of a scene, with its scripts.
 
-    It loads nothing, unless `volumes` has the addresses of the scan, the segmentation and perhaps the own label at full
-    resolution: these are shown where the browser has WebGL2.
+    It loads no further file, unless `volumes` has the URLs of scan, segmentation and optional own label at full
+    resolution; these are shown if the browser supports WebGL2.
     """
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     template = environment.from_string((ASSETS / "viewer.html").read_text(encoding="utf-8"))

@@ -1,7 +1,7 @@
-"""Segmentation for the page: from an upload or the built-in example to all that the page shows and offers.
+"""Segmentation for the page: from an upload or the built-in example to the displayed result and its files.
 
-One scan is segmented at a time, whoever asks; uploads pass the same gate as those of the service, and are deleted as
-soon as they are segmented.
+Only one scan is segmented at a time, for all users together. Uploads pass the same checks as in the service and are
+deleted after the segmentation.
 """
 
 import csv
@@ -34,22 +34,22 @@ from serving.settings import Settings
 from serving.uploads import told
 
 EXAMPLE = PhantomSettings(seed=1, spacing_mm=(1.6, 2.2), slice_distance_mm=(2.0, 3.0), nodules=(4, 8))
-EXAMPLE_PATIENT = 1000  # of a number that no study reaches, so no network was trained on it
+EXAMPLE_PATIENT = 1000  # no study reaches this number, so no network was trained on it
 TURN = threading.Lock()
 
-Tell = Callable[[str, float], None]  # is told the step, by its key in the texts, and how much of it is done
+Tell = Callable[[str, float], None]  # called with the step (a key of the texts) and its finished share
 TellSeries = Callable[[tuple[SeriesRow, ...]], None]
 
 
 class Cancelled(Exception):
-    """Nobody wants the result any more; raised by what is told the steps."""
+    """The run was cancelled; raised by the callback `tell`."""
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What to segment: the files, none for the example; the name that people know them by; a series among them.
+    """Input of a segmentation: display name, files (none for the example), UID of a series (empty for the best one).
 
-    `label` is an own label of the scan, to be shown beside the result.
+    `label` is the user's own label of the scan, shown for comparison.
     """
 
     name: str
@@ -60,10 +60,10 @@ class Asked:
 
 @dataclass(frozen=True)
 class Shown:
-    """Content of the page: the viewer's scene, cautions, and files by their names.
+    """Result on the page: scene of the viewer, quality flags, and downloads by file name.
 
-    `volumes` are the gzipped NIfTI files of the viewer by their names: scan, segmentation and, where one was given,
-    label; `dice` is that of each class with the label, NaN where neither has it. `series_uid` is the one taken.
+    `volumes` are the gzipped NIfTI files of the viewer, by name: scan, segmentation and, if given, label. `dice` is the
+    Dice of each class against the label, NaN if neither has the class. `series_uid` is the segmented series.
     """
 
     scene: dict[str, Any]
@@ -76,7 +76,7 @@ class Shown:
 
     @property
     def size_bytes(self) -> int:
-        """What it takes of the memory, roughly."""
+        """Approximate memory of the result in bytes."""
         return sum(map(len, [*self.files.values(), *self.volumes.values(), self.scene["grey"], self.scene["masks"]]))
 
 
@@ -88,7 +88,7 @@ def segment(
     tell: Tell,
     tell_series: TellSeries = lambda rows: None,
 ) -> Shown:
-    """Segment what is asked for. Raises InputError with a sentence for people, and Cancelled where `tell` does."""
+    """Segment the input. Raises InputError for unusable input, and Cancelled if `tell` raises it."""
     tell("reading", 0.0)
     if not asked.uploads:
         volume = make_phantom(EXAMPLE, EXAMPLE_PATIENT).image
@@ -107,7 +107,7 @@ def segment(
 def _segment(
     scan: Scan, source: Path | None, asked: Asked, engine: Engine, model: Path, settings: Settings, tell: Tell
 ) -> Shown:
-    """Segment a scan, one at a time; `source` is where it was read from."""
+    """Segment a scan while no other is segmented; `source` is the path of the scan, None for the example."""
     tell("waiting", 0.0)
     with TURN:
         tell("segmenting", 0.0)
@@ -134,7 +134,7 @@ def _segment(
 
 
 def _own_label(upload: Upload, scan: Scan, labels: Sequence[str], settings: Settings) -> tuple[Volume | None, str]:
-    """An own label on the scan's grid, or why it cannot be shown. Its values 1…n, or names, are the model's classes."""
+    """Own label on the scan's grid, or the reason why not. Its values 1…n, or names, are the classes of the model."""
     with temporary_folder() as folder:
         try:
             path = unpack_all([upload], folder, settings)
@@ -148,7 +148,7 @@ def _own_label(upload: Upload, scan: Scan, labels: Sequence[str], settings: Sett
 
 
 def _gzipped(volume: Volume, folder: Path) -> bytes:
-    """The volume as the bytes of a .nii.gz."""
+    """Bytes of a volume as .nii.gz."""
     path = folder / "volume.nii.gz"
     write_nifti(volume, path)
     data = path.read_bytes()
@@ -157,7 +157,7 @@ def _gzipped(volume: Volume, folder: Path) -> bytes:
 
 
 def _write_table(found: Prediction, labels: Sequence[str], folder: Path) -> None:
-    """The lesions as CSV for spreadsheets."""
+    """Write the lesions as `lesions.csv` for spreadsheets."""
     table = folder / "lesions.tsv"
     write_components(found.components, list(labels), table)
     text = table.read_text(encoding="utf-8")
@@ -167,9 +167,9 @@ def _write_table(found: Prediction, labels: Sequence[str], folder: Path) -> None
 
 
 def _write_dicom(folder: Path, source: Path, series_uid: str, findings: Findings) -> tuple[str, str]:
-    """Write the DICOM objects; the UID of the series, and if they are impossible, the reason: other files remain."""
+    """Write the DICOM objects if possible; return the series UID and the reason if they cannot be written, else ""."""
     from ctseg.dicom.series import choose_stack
-    from ctseg.dicom_export.write import write_objects  # 1 s, and many scans are NIfTI
+    from ctseg.dicom_export.write import write_objects  # takes 1 s, and many scans are NIfTI
 
     choice = choose_stack(source, series_uid or None)
     try:

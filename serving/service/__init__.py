@@ -1,1 +1,1 @@
-"""The REST service: uploads, a queue of jobs, and the worker process that segments."""
+"""REST service: uploads, a queue of jobs, and the worker process that segments."""

@@ -1,4 +1,4 @@
-"""The routes that describe the service: its model, its health, its counters."""
+"""Routes for the model description, the health check and the metrics."""
 
 from fastapi import APIRouter, Depends, Response
 

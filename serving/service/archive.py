@@ -1,4 +1,4 @@
-"""The routes to a DICOMweb server: a series of it is segmented, results are stored there."""
+"""Routes that segment a series of the DICOMweb server and store results on it."""
 
 from typing import Annotated
 
@@ -21,7 +21,7 @@ routes = APIRouter(dependencies=[Depends(authorised)], responses=problems(401, 4
 
 
 def archive_of(service: Shared) -> DicomWeb:
-    """The DICOMweb server; without one in the settings there are no such routes."""
+    """The DICOMweb client; the app includes these routes only if the settings name a server."""
     assert service.archive
     return service.archive
 
@@ -30,7 +30,7 @@ Archive = Annotated[DicomWeb, Depends(archive_of)]
 
 
 async def series_in(request: Request) -> ArchivedSeries:
-    """The series that a body names. FastAPI itself would read a body of any size before the token is checked."""
+    """Parsed request body. Raises Refused. Read here because FastAPI would read any size before it checks the token."""
     body = b""
     async for chunk in request.stream():
         body += chunk
@@ -45,9 +45,9 @@ async def series_in(request: Request) -> ArchivedSeries:
 
 @routes.post("/v1/archive/segmentations", status_code=202, openapi_extra=BODY, responses=problems(400, 404, 413, 429))
 async def segment_archived(request: Request, response: Response, service: Shared, archive: Archive) -> Segmentation:
-    """Segment a series of the DICOMweb server. The answer comes when it is fetched; DICOM objects are made of it.
+    """Segment a series of the DICOMweb server. The response is sent after the download; the result has DICOM objects.
 
-    UIDs stand in the body and not in the address, since logs of proxies keep addresses.
+    UIDs are in the body and not in the URL, because proxies log URLs.
     """
     try:
         wanted = await series_in(request)

@@ -1,4 +1,4 @@
-"""A limit for the headers of a request, which are read before the token is known."""
+"""Limit for request headers, which the server reads before it can check the token."""
 
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -8,17 +8,17 @@ MAX_HEADERS = 100
 
 
 class BoundedHeaders:
-    """Answers 431 to requests with larger or more headers, or a longer address, than clients send.
+    """ASGI middleware that answers 431 if headers and URL exceed `MAX_BYTES` or there are over `MAX_HEADERS` headers.
 
-    The server itself ends connections that send more than `MAX_BYTES` without completing their headers; what comes
-    whole in one piece is told here.
+    The server itself closes connections that send more than `MAX_BYTES` without completing their headers; this class
+    rejects too large headers that arrive complete in one piece.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on what is within the limits."""
+        """Pass on requests within the limits, answer 431 to others."""
         app = self._app
         if scope["type"] == "http":
             size = len(scope.get("raw_path") or b"") + len(scope["query_string"])

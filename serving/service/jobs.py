@@ -1,4 +1,4 @@
-"""The jobs of the service: their states, their queue, and how long their files are kept."""
+"""Jobs of the service: states, queue, and deletion of old results."""
 
 import secrets
 import shutil
@@ -33,9 +33,9 @@ FINAL = (State.DONE, State.FAILED, State.CANCELLED)
 
 @dataclass(frozen=True)
 class Order:
-    """What a client asks for: DICOM objects as well, the `rescale` of `ctseg.scans.read_scan.read_scan`, a series.
+    """Options of a request: DICOM output, `rescale` (slope, intercept) of `ctseg.scans.read_scan.read_scan`, series.
 
-    The series is given by its number, as of `series.numbers_of`, or by its UID.
+    The series is given by its number (see `series.numbers_of`) or by its UID.
     """
 
     dicom: bool = False
@@ -45,7 +45,7 @@ class Order:
 
     @property
     def needs_dicom(self) -> str:
-        """Why the order needs a DICOM series; empty if any scan will do."""
+        """Error message for a scan that is not DICOM; empty if the order accepts any scan."""
         if self.dicom:
             return "DICOM objects refer to DICOM slices: send a zip of DICOM, or leave out `dicom`"
         if self.series or self.series_uid:
@@ -55,7 +55,7 @@ class Order:
 
 @dataclass
 class Job:
-    """One scan to segment. `scan` lies in `folder`, where the result goes, too; `ended` is in seconds since 1970."""
+    """One scan to segment. `folder` contains `scan` and the results; `seconds` is the duration, `ended` a Unix time."""
 
     id: str
     folder: Path
@@ -72,26 +72,26 @@ class Job:
 
     @property
     def result(self) -> Path:
-        """The segmentation, once done."""
+        """Path of the segmentation (.nii.gz); exists if the job is done."""
         return self.folder / RESULT
 
     @property
     def components(self) -> Path:
-        """The components, as JSON, once done."""
+        """Path of the JSON file with the components; exists if the job is done."""
         return self.folder / COMPONENTS
 
     @property
     def objects(self) -> Path:
-        """The folder of the DICOM objects, once done, if they were requested."""
+        """Folder of the DICOM objects; exists if the job is done and they were requested."""
         return self.folder / OBJECTS
 
     def save(self, state: State) -> None:
-        """Write what a later server must know of the job, before it is seen to be in that state."""
+        """Write the record of the job for a later server; called before the job changes to `state`."""
         told = {"state": state.value, "error": self.error, "seconds": self.seconds, "ended": self.ended}
         write_json(self.folder / RECORD, told)
 
     def facts(self) -> dict[str, Any]:
-        """The fields that clients see."""
+        """Fields of the job that clients see."""
         return {
             "id": self.id,
             "state": self.state.value,
@@ -102,14 +102,14 @@ class Job:
 
 
 class Full(Exception):
-    """No place is free for one more job; the message says of what kind."""
+    """No further job is accepted; the message states which limit is reached."""
 
 
 class Jobs:
     """All known jobs and the bounded queue of waiting ones. Thread-safe."""
 
     def __init__(self, folder: Path, settings: Settings) -> None:
-        """Begin with the jobs whose folders lie in `folder`, where each new job gets one, too."""
+        """Load the jobs of earlier servers from `folder`; each new job gets a subfolder in it."""
         self._folder, self._settings = folder, settings
         self._jobs: dict[str, Job] = {}
         self._waiting: deque[Job] = deque()
@@ -120,12 +120,12 @@ class Jobs:
             self._take_over(record)
 
     def _take_over(self, record: Path) -> None:
-        """Know a job of an earlier server; one that had not ended has failed."""
+        """Load a job of an earlier server; mark it as failed if it had not ended."""
         try:
             told = read_json(record)
             job = Job(record.parent.name, record.parent, state=State(told["state"]), error=told["error"])
             job.seconds, job.ended = told["seconds"], told["ended"]
-        except (ValueError, KeyError, TypeError):  # cut by a machine that lost its power
+        except (ValueError, KeyError, TypeError):  # incomplete after a power failure
             shutil.rmtree(record.parent, ignore_errors=True)
             return
         job.progress = float(job.state is State.DONE)
@@ -134,7 +134,7 @@ class Jobs:
             self.finish(job, State.FAILED, STOPPED)
 
     def begin(self, client: str, order: Order) -> Job:
-        """A new job for an upload of a client that follows. Raises Full."""
+        """New job for an upload that a client is about to send. Raises Full."""
         with self._condition:
             if self._closed:
                 raise Full("the service is being stopped")
@@ -145,13 +145,13 @@ class Jobs:
             if self._uploading[client] >= self._settings.uploads_per_client:
                 raise Full("too many uploads of yours are on their way")
             self._uploading[client] += 1
-        job_id = secrets.token_urlsafe(16)  # who does not know it cannot ask for the result
+        job_id = secrets.token_urlsafe(16)  # unguessable, so only its owner can request the result
         job = Job(job_id, self._folder / job_id, order, client)
         job.folder.mkdir(mode=0o700)
         return job
 
     def enqueue(self, job: Job) -> None:
-        """Queue a job whose upload is complete: what has been received is taken, also by a queue that is full now."""
+        """Queue a job with a complete upload; a received upload is accepted even if the queue is full now."""
         job.save(State.QUEUED)
         with self._condition:
             self._uploaded(job)
@@ -160,18 +160,18 @@ class Jobs:
             self._condition.notify()
 
     def abandon(self, job: Job) -> None:
-        """Free the place of a refused or interrupted upload and delete its files."""
+        """Release the slot of a rejected or interrupted upload and delete its files."""
         with self._condition:
             self._uploaded(job)
         shutil.rmtree(job.folder, ignore_errors=True)
 
     def _uploaded(self, job: Job) -> None:
-        """Free the place of an upload."""
+        """Release the slot of an upload; the caller holds the lock."""
         self._uploading[job.client] -= 1
-        self._uploading += Counter()  # forgets clients without uploads
+        self._uploading += Counter()  # removes clients with a count of 0
 
     def next(self, timeout_seconds: float) -> Job | None:
-        """The next job; None after the timeout."""
+        """The next waiting job, now running; None after the timeout."""
         with self._condition:
             self._condition.wait_for(lambda: self._waiting, timeout_seconds)
             if not self._waiting:
@@ -186,7 +186,7 @@ class Jobs:
             return self._jobs.get(job_id)
 
     def finish(self, job: Job, state: State, error: str | None = None) -> None:
-        """Record the end of a job and delete its scan; a result is kept only if the job is done."""
+        """Record the end of a job and delete its scan; results are kept only if the state is DONE."""
         keep = {job.folder / RECORD}
         if state is State.DONE:
             keep |= {job.result, job.components, job.objects}
@@ -212,7 +212,7 @@ class Jobs:
             self._forget(job)
 
     def sweep(self) -> None:
-        """Delete finished jobs that are too old, and the oldest if there are too many."""
+        """Delete finished jobs that are too old, and the oldest jobs above the maximum number."""
         with self._condition:
             ended = sorted((job for job in self._jobs.values() if job.ended), key=lambda job: job.ended or 0.0)
         before = time.time() - self._settings.keep_seconds
@@ -222,7 +222,7 @@ class Jobs:
                 self._forget(job)
 
     def close(self) -> None:
-        """Take no more jobs; those that wait have failed."""
+        """Accept no more jobs and mark all waiting jobs as failed."""
         with self._condition:
             self._closed = True
             waiting = list(self._waiting)
@@ -231,7 +231,7 @@ class Jobs:
             self.finish(job, State.FAILED, STOPPED)
 
     def count(self) -> dict[State, int]:
-        """How many jobs are in each state."""
+        """Number of jobs in each state."""
         with self._condition:
             states = [job.state for job in self._jobs.values()]
         return {state: states.count(state) for state in State}

@@ -10,10 +10,10 @@ SECONDS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
 
 
 class Metrics:
-    """Counters of one server, with a registry of their own."""
+    """Metrics of one server, in a separate Prometheus registry."""
 
     def __init__(self, jobs: Jobs) -> None:
-        """Counters start at zero; the states of jobs are read at each scrape."""
+        """Start all counters at zero; the states of `jobs` are read at each scrape."""
         self.registry = CollectorRegistry()
         self._jobs = jobs
         self._requests = Counter("ctseg_http_requests", "Requests answered", ["code"], registry=self.registry)
@@ -25,17 +25,17 @@ class Metrics:
         self._restarts = Gauge("ctseg_worker_restarts", "Workers started after the first", registry=self.registry)
 
     def answered(self, code: int) -> None:
-        """Count a request."""
+        """Count a response by its HTTP status."""
         self._requests.labels(str(code)).inc()
 
     def ended(self, job: Job) -> None:
-        """Count a job."""
+        """Count an ended job by its state and record its duration."""
         self._ended.labels(job.state.value).inc()
         if job.seconds is not None:
             self._seconds.observe(job.seconds)
 
     def text(self, runner: Runner) -> bytes:
-        """All metrics in Prometheus' text format."""
+        """All metrics in the text format of Prometheus."""
         self._restarts.set(runner.restarts)
         for state, number in self._jobs.count().items():
             self._states.labels(state.value).set(number)
@@ -43,13 +43,13 @@ class Metrics:
 
 
 class Counting:
-    """Counts answers by status. A plain ASGI middleware: Starlette's base class delays every chunk of an upload."""
+    """Counts responses by status. Plain ASGI middleware: Starlette's base class delays each chunk of an upload."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive_more: Receive, send: Send) -> None:
-        """Pass the request on and count the status of the answer."""
+        """Pass the request on and count the status of the response."""
 
         async def counted(message: Message) -> None:
             if message["type"] == "http.response.start":

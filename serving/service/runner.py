@@ -1,4 +1,4 @@
-"""The thread that sends jobs to the worker process one by one and restarts a worker that was killed."""
+"""Thread that sends jobs one by one to the worker process and restarts a worker that has ended."""
 
 import logging
 import multiprocessing
@@ -15,16 +15,16 @@ from serving.service.worker import Message, work
 from serving.settings import Settings
 
 LOG = logging.getLogger("ctseg.serving")
-LOOK_SECONDS = 0.05  # how soon a cancellation or a time limit is noticed; results wake the thread at once
-START_SECONDS = 300.0  # a large model may be compiled for long
-SPAWN = multiprocessing.get_context("spawn")  # a fork of a process with threads may hang
+LOOK_SECONDS = 0.05  # interval of checks for cancellation and time limit; results wake the thread at once
+START_SECONDS = 300.0  # compiling a large model can take long
+SPAWN = multiprocessing.get_context("spawn")  # fork can hang in a process with threads
 
 
 class Runner:
-    """Owner of the worker process. `about` holds the model's card and engine once it is loaded."""
+    """Owner of the worker process. `about` describes the model (see `worker.Loaded.about`) once it is loaded."""
 
     def __init__(self, jobs: Jobs, settings: Settings, ended: Callable[[Job], None]) -> None:
-        """Keep the settings without starting a process; `ended` is called with each finished job."""
+        """Store the settings without starting a process; `ended` is called with each ended job."""
         self._jobs, self._settings, self._ended = jobs, settings, ended
         self._process: SpawnProcess | None = None
         self._pipe: Connection | None = None
@@ -46,12 +46,12 @@ class Runner:
         return self._process.pid if self._process else None
 
     def start(self) -> None:
-        """Load the model and start working. Raises InputError if it cannot be loaded."""
+        """Start worker and thread. Raises InputError if the model cannot be loaded."""
         self._start_worker()
         self._thread.start()
 
     def stop(self) -> None:
-        """Wait for the running job within its time limit, then stop the worker."""
+        """Wait at most `stop_seconds` for the running job, then stop thread and worker."""
         self._stop.set()
         self._thread.join(self._settings.stop_seconds)
         self._hurry.set()
@@ -73,7 +73,7 @@ class Runner:
                 self._do(job)
 
     def _do(self, job: Job) -> None:
-        """Run one job and record how it ended."""
+        """Run one job and record its final state, error and duration."""
         began = time.monotonic()
         try:
             state, error = self._outcome(job, began + self._settings.job_seconds)
@@ -87,7 +87,10 @@ class Runner:
         self._ended(job)
 
     def _outcome(self, job: Job, deadline: float) -> tuple[State, str | None]:
-        """Send the job to the worker and follow its progress. Raises OSError or EOFError if the worker dies."""
+        """Send the job to the worker and follow its progress; return final state and error.
+
+        Raises OSError or EOFError if the worker dies.
+        """
         assert self._pipe is not None
         self._idle = False
         self._pipe.send((job.scan, job.order, job.sha256))
@@ -108,7 +111,7 @@ class Runner:
             return (State.DONE, None) if kind == "done" else (State.FAILED, content)
 
     def _start_worker(self) -> None:
-        """Start a process and wait until its model is loaded. Raises InputError."""
+        """Start a worker and wait until its model is loaded. Raises InputError if the model cannot be loaded."""
         if self._process is not None:
             self.restarts += 1
             LOG.warning("the worker is started again")
@@ -124,7 +127,7 @@ class Runner:
         self._pipe, self.about, self._idle = ours, content, True
 
     def _first_message(self, pipe: Connection) -> Message:
-        """The first message of a new worker: the model's description, or why it cannot be loaded."""
+        """First message of a new worker: description of the model, or the reason why it cannot be loaded."""
         wait([pipe], START_SECONDS)
         try:
             return pipe.recv() if pipe.poll() else ("broken", f"the model was not loaded within {START_SECONDS:g} s")
@@ -132,7 +135,7 @@ class Runner:
             return "broken", "the worker ended while it loaded the model; is there enough memory?"
 
     def _end_worker(self) -> None:
-        """Kill the process and wait until it has ended."""
+        """Kill the worker process and wait until it has ended."""
         if self._pipe:
             self._pipe.close()
             self._pipe = None

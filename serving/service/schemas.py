@@ -1,4 +1,4 @@
-"""The answers of the service, as OpenAPI describes them."""
+"""Schemas of requests and responses, for validation and OpenAPI."""
 
 from typing import Any
 
@@ -26,13 +26,13 @@ UPLOAD = {
 
 
 class Problem(BaseModel):
-    """Why a request was not served: one sentence that says what to do."""
+    """Error message in one sentence, with the remedy if one exists."""
 
     detail: str = Field(examples=["the upload is larger than the 1024 MiB that this service takes"])
 
 
 class Segmentation(BaseModel):
-    """A job. `state` is queued, running, done, failed or cancelled; `progress` goes from 0 to 1."""
+    """A segmentation job. `state` is queued, running, done, failed or cancelled; `progress` is 0 to 1."""
 
     id: str = Field(examples=["p1xZ8yqN7hQ3eC0aVb2mTw"])
     state: str = Field(examples=["running"])
@@ -43,7 +43,7 @@ class Segmentation(BaseModel):
 
 
 class ArchivedSeries(BaseModel):
-    """A series of the DICOMweb server. Without `study_uid` the server is asked for it."""
+    """A series of the DICOMweb server. If `study_uid` is missing, the service queries the server for it."""
 
     series_uid: str = Field(pattern=UID, max_length=UID_LENGTH, examples=["1.2.840.113619.2.55.3"])
     study_uid: str | None = Field(None, pattern=UID, max_length=UID_LENGTH)
@@ -51,13 +51,13 @@ class ArchivedSeries(BaseModel):
 
 
 class Stored(BaseModel):
-    """The objects that were stored."""
+    """Names of the stored DICOM objects."""
 
     stored: list[str] = Field(examples=[["report", "rtstruct", "seg"]])
 
 
 class Component(BaseModel):
-    """A connected piece of a class. Positions are LPS millimetres, as in DICOM."""
+    """Connected component of a class. Positions are in mm in the LPS frame, as in DICOM."""
 
     label: str = Field(examples=["nodule"])
     component: int = Field(examples=[1], description="from 1 by falling volume, for each label")
@@ -70,7 +70,7 @@ class Component(BaseModel):
 
 
 class QualityFlag(BaseModel):
-    """A reason to look twice: its kind and values for programs, its sentence for people."""
+    """Warning about the scan or the result: `kind` and `values` for programs, `text` for users."""
 
     kind: str = Field(examples=["lungs_cut"])
     values: dict[str, Any] = Field(examples=[{"share": 0.12}])
@@ -78,7 +78,7 @@ class QualityFlag(BaseModel):
 
 
 class Volume(BaseModel):
-    """All that was found of a class."""
+    """Totals of a class: components, voxels and volume."""
 
     label: str = Field(examples=["nodule"])
     components: int = Field(examples=[2])
@@ -87,7 +87,7 @@ class Volume(BaseModel):
 
 
 class StackOfImages(BaseModel):
-    """Images of a series that could be one volume, and whether it was taken or why not."""
+    """Images of a series that can form one volume; `use` is "chosen" or the reason why they were not chosen."""
 
     number: int = Field(examples=[2], description="of its series; `series` in a request takes it")
     modality: str | None = Field(examples=["CT"])
@@ -100,7 +100,7 @@ class StackOfImages(BaseModel):
 
 
 class Series(BaseModel):
-    """The series of a zip; `number` was taken. The same files have the same numbers."""
+    """Series of an upload; `number` is the segmented series. The same files always have the same numbers."""
 
     number: int = Field(examples=[1])
     count: int = Field(examples=[2])
@@ -108,7 +108,7 @@ class Series(BaseModel):
 
 
 class Source(BaseModel):
-    """What was segmented. A client knows its scan again by the hash of the bytes that it sent."""
+    """The segmented scan. A client can identify it by the hash of the uploaded bytes."""
 
     upload_sha256: str | None = Field(description="null for a series of the DICOMweb server")
     format: str = Field(examples=["DICOM"])
@@ -118,14 +118,14 @@ class Source(BaseModel):
 
 
 class ModelName(BaseModel):
-    """The model that was used: the name and the SHA-256 of its file."""
+    """Name and SHA-256 of the model file."""
 
     name: str = Field(examples=["model.onnx"])
     sha256: str
 
 
 class Result(BaseModel):
-    """What was found in a scan, and reasons to look twice: `warnings` as sentences, `flags` with kinds as well."""
+    """Result of a scan. `warnings` are the sentences of `flags`, which also have kinds and values."""
 
     model: ModelName
     source: Source
@@ -136,7 +136,7 @@ class Result(BaseModel):
 
 
 class Model(ModelName):
-    """The model: what it finds, in what region it looks, of how many cases it was trained; its card and its engine."""
+    """The model: labels, searched region, training data, whole card, and inference engine."""
 
     labels: list[str] = Field(examples=[["nodule"]])
     region: str = Field(examples=["lungs"])
@@ -153,13 +153,13 @@ class Model(ModelName):
 
 
 class Health(BaseModel):
-    """Whether scans can be segmented now."""
+    """Status of the service: "ok" if scans can be segmented now."""
 
     status: str = Field(examples=["ok"])
 
 
 def problems(*codes: int) -> dict[int | str, dict[str, Any]]:
-    """Descriptions of a route's error answers."""
+    """OpenAPI descriptions of the error responses of a route."""
     return {code: {"model": Problem, "description": DESCRIPTIONS[code]} for code in codes}
 
 

@@ -1,4 +1,4 @@
-"""The routes of segmentations. Bodies of uploads are the files themselves; see `schemas` for what is answered."""
+"""Routes of segmentations. The body of an upload is the file itself; see `schemas` for the responses."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -45,8 +45,8 @@ async def segment(
 ) -> Segmentation:
     """Send a scan to be segmented.
 
-    What is wrong with the file itself, its size, or its header is answered at once; what only reading the voxels or the
-    DICOM elements can tell ends the job as failed, with the reason in `error`.
+    Errors in the file format, the size or the header are reported at once. Errors that are found only by reading the
+    voxels or the DICOM elements end the job as failed, with the reason in `error`.
     """
     announced = request.headers.get("content-length", "0")
     if announced.isdigit() and int(announced) > service.settings.max_upload_bytes:
@@ -61,7 +61,7 @@ async def segment(
 
 @asynccontextmanager
 async def queued(request: Request, service: Service, order: Order, response: Response) -> AsyncIterator[Job]:
-    """A new job, which waits for its turn once the block has put its scan in place, and is dropped if that fails."""
+    """New job, queued after the block has stored its scan, or deleted if the block fails. Raises 429 if full."""
     try:
         job = service.jobs.begin(client_of(request), order)
     except Full as full:
@@ -76,13 +76,13 @@ async def queued(request: Request, service: Service, order: Order, response: Res
 
 
 def slope_and_intercept(text: str) -> tuple[float, float]:
-    """The two numbers of a text that fits `RESCALE`."""
+    """Slope and intercept from a text that matches `RESCALE`."""
     slope, intercept = map(float, text.split(","))
     return slope, intercept
 
 
 def client_of(request: Request) -> str:
-    """Whose uploads are counted together: the address that a request comes from."""
+    """Key of the client for the upload limit, from the address of the request; see `network_of`."""
     return network_of(request.client.host) if request.client else ""
 
 
@@ -119,13 +119,13 @@ async def status(
     responses=problems(404, 409) | {200: {"content": {"application/gzip": {}}}},
 )
 def mask(job: Done) -> Response:
-    """The segmentation as NIfTI on the scan's grid: 0 is background, 1, 2, … the model's labels in order."""
+    """The label map as NIfTI on the scan's grid: 0 is background; 1, 2, … are the labels of the model in order."""
     return _file(job.result, "application/gzip")
 
 
 @routes.get(PREFIX + "/{job_id}/result.json", response_model=Result, responses=problems(404, 409))
 def components(job: Done) -> Response:
-    """What was found in which scan by which model: volumes, components, and reasons to look twice."""
+    """Model, scan, volumes, components and quality flags of a segmentation."""
     return _file(job.components, "application/json")
 
 
@@ -135,7 +135,7 @@ def components(job: Done) -> Response:
     responses=problems(404, 409) | {200: {"content": {"application/dicom": {}}}},
 )
 def dicom_object(job: Done, name: Literal["seg", "rtstruct", "report"]) -> Response:
-    """A DICOM object for the scan's patient and study; exists if the request had `dicom`."""
+    """DICOM object with the patient and study of the scan; exists if the request had `dicom`."""
     return _file(job.objects / f"{name}.dcm", "application/dicom")
 
 
@@ -146,7 +146,7 @@ def cancel(job: Found, service: Shared) -> None:
 
 
 def shown(job: Job) -> Segmentation:
-    """A job as clients see it, with links to its results."""
+    """Description of a job for clients, with links to its results."""
     here = f"{PREFIX}/{job.id}"
     links = {"self": here}
     if job.state is State.DONE:
@@ -156,7 +156,7 @@ def shown(job: Job) -> Segmentation:
 
 
 def _file(path: Path, media_type: str) -> Response:
-    """The bytes of a result file. Answers 404 if it has been deleted."""
+    """Response with the bytes of a result file. Raises 404 if the file does not exist."""
     try:
         return Response(path.read_bytes(), media_type=media_type)
     except FileNotFoundError:

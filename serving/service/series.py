@@ -1,6 +1,6 @@
-"""The series of an upload by number, so that clients can see which was taken and choose another.
+"""Numbers for the series of an upload, so that clients can see the segmented series and choose another.
 
-Series are numbered from 1 in the order of their UIDs: the same upload has the same numbers, and none tells a UID.
+Series are numbered from 1 in the order of their UIDs: the same upload has the same numbers, and no UID is disclosed.
 """
 
 from collections.abc import Mapping
@@ -16,12 +16,12 @@ CHOSEN = "chosen"
 
 
 def numbers_of(stacks: list[Stack]) -> dict[str, int]:
-    """The number of each series by its UID."""
+    """Number of each series, by its UID."""
     return {uid: number for number, uid in enumerate(sorted({stack.series_uid for stack in stacks}), start=1)}
 
 
 def uid_of(folder: Path, number: int) -> str:
-    """The UID of a series by its number. Raises ScanError if there are fewer."""
+    """UID of the series with a number. Raises ScanError if the number is too large."""
     numbers = numbers_of(find_stacks(folder))
     if number > len(numbers):
         raise ScanError(f"the zip holds {len(numbers)} series, so there is no series {number}; give a smaller number")
@@ -29,13 +29,13 @@ def uid_of(folder: Path, number: int) -> str:
 
 
 def listed_alone(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """The same as `listed` of a folder that holds nothing but the chosen stack, from the facts of its conversion."""
+    """Result of `listed` for a folder with only the chosen stack, from the facts of the scan."""
     shown = {name: facts["chosen"].get(name) for name in SHOWN}
     return {"number": 1, "count": 1, "stacks": [{"number": 1, **shown, "use": CHOSEN}]}
 
 
 def listed(choice: Choice) -> dict[str, Any]:
-    """The number of the chosen series, and all stacks of images with the number of their series and their use."""
+    """Number of the chosen series, count of series, and all stacks of images with series number and use."""
     uses = [(choice.stack, CHOSEN), *choice.others]
     numbers = numbers_of([stack for stack, _ in uses])
     stacks = []

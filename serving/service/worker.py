@@ -1,7 +1,7 @@
-"""The process that segments: it loads the model once and then reads jobs from a pipe.
+"""Worker process that loads the model once and then segments the scans that it receives through a pipe.
 
-It is a process of its own so that a job can be ended by killing it, its memory can be bounded, and neither a long
-computation nor a crash in a decoder reaches the server.
+A separate process, so that a job can be ended by killing it, its memory can be limited, and neither a long computation
+nor a crash in a decoder affects the server.
 """
 
 import json
@@ -34,11 +34,11 @@ from serving.service.series import listed, listed_alone, uid_of
 from serving.settings import Settings
 from serving.uploads import told
 
-Message = tuple[str, Any]  # ready: card and engine · progress: fraction · done · failed: why · broken: why
+Message = tuple[str, Any]  # ready: model · progress: fraction · done: None · failed: reason · broken: reason
 
 
 def work(pipe: Connection, settings: Settings) -> None:
-    """Main function of the process: ends when the pipe is closed or the server has ended."""
+    """Main function of the worker; returns when the pipe is closed or the model cannot be loaded."""
     _be_discreet()
     _end_with_the_server()
     if settings.worker_memory_gib:
@@ -61,14 +61,14 @@ def work(pipe: Connection, settings: Settings) -> None:
 
 @dataclass(frozen=True)
 class Loaded:
-    """The model of the service, ready to compute, with the name and the hash of its file."""
+    """The loaded model of the service, with name and SHA-256 of its file."""
 
     engine: Engine
     name: str
     sha256: str
 
     def about(self) -> dict[str, Any]:
-        """What clients should know of it, see `schemas.Model`."""
+        """Description of the model for clients, see `schemas.Model`."""
         card = self.engine.card
         return {
             "name": self.name,
@@ -87,9 +87,9 @@ class Loaded:
 def segment(
     path: Path, order: Order, sha256: str | None, loaded: Loaded, settings: Settings, pipe: Connection
 ) -> Message:
-    """Segment one scan, and write the results into the folder in which it lies; says how it ended.
+    """Segment one scan and write the results next to it; return the message `done` or `failed`.
 
-    `sha256` is that of the upload, by which a client knows its scan again.
+    `sha256` is the hash of the upload, by which a client can identify its scan.
     """
     card = loaded.engine.card
     try:
@@ -119,13 +119,13 @@ def segment(
         return "failed", told(error, path)
     except MemoryError:
         return "failed", "the scan needs more memory than this service gives to one"
-    except Exception as error:  # one odd scan must not end the service; its message may hold values of the header
+    except Exception as error:  # no scan may end the worker; the message may contain header values
         return "failed", f"the scan could not be processed ({type(error).__name__})"
     return "done", None
 
 
 def source_of(scan: Scan, sha256: str | None, choice: Choice | None) -> dict[str, Any]:
-    """What was segmented, without what identifies: its upload's hash, format, size, and the series of those there."""
+    """Description of the scan without identifying data: hash of the upload, format, size, spacing in mm, series."""
     facts = {name: scan.facts[name] for name in ("size_xyz", "spacing_xyz_mm")}
     series = scan.facts.get("series") and listed_alone(scan.facts["series"])
     series = listed(choice) if choice else series
@@ -134,13 +134,13 @@ def source_of(scan: Scan, sha256: str | None, choice: Choice | None) -> dict[str
 
 def _write_dicom(choice: Choice, folder: Path, findings: Findings) -> None:
     """Write DICOM objects for the series that was segmented."""
-    from ctseg.dicom_export.write import write_objects  # 1 s, and few ask for them
+    from ctseg.dicom_export.write import write_objects  # takes 1 s, and few clients request DICOM objects
 
     write_objects(folder, choice, findings)
 
 
 def summary(found: Prediction, labels: tuple[str, ...], flags: list[Flag]) -> dict[str, Any]:
-    """The result in JSON types: volume, position (LPS, mm), bounding box and HU of each component, and the flags."""
+    """Result in JSON types: volume per class, measurements of each component (positions in LPS mm), and flags."""
     return {
         "volumes": [_total(number, label, found) for number, label in enumerate(labels, start=1)],
         "components": [component(row, labels) for row in found.components],
@@ -150,7 +150,7 @@ def summary(found: Prediction, labels: tuple[str, ...], flags: list[Flag]) -> di
 
 
 def _total(number: int, label: str, found: Prediction) -> dict[str, Any]:
-    """What was found of a class in all, of its voxels: a sum of rounded volumes would not be the volume."""
+    """Totals of class `number`; the volume is computed from the voxel count, not as a sum of rounded volumes."""
     rows = [row for row in found.components if row["label"] == number]
     voxels = sum(row["voxels"] for row in rows)
     volume_cm3 = voxels * found.segmentation.grid.voxel_volume_mm3 / 1000
@@ -158,7 +158,7 @@ def _total(number: int, label: str, found: Prediction) -> dict[str, Any]:
 
 
 def component(row: dict[str, Any], labels: tuple[str, ...]) -> dict[str, Any]:
-    """One row of `ctseg.masks.components.measure_components` for clients."""
+    """A row of `ctseg.masks.components.measure_components` in the format of the response."""
     return {
         "label": labels[row["label"] - 1],
         "component": row["component"],
@@ -172,21 +172,21 @@ def component(row: dict[str, Any], labels: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _require_size(grid: Grid, settings: Settings) -> None:
-    """Raise InputError for a scan beyond the limits; of DICOM this is known only now."""
+    """Raise InputError for a scan above the limits; the size of a DICOM scan is known only after reading."""
     shape = grid.shape_zyx
     if max(shape) > settings.max_dimension or shape[0] * shape[1] * shape[2] > settings.max_voxels:
         raise InputError(f"the scan of {shape} voxels (z, y, x) is larger than this service takes")
 
 
 def _be_discreet() -> None:
-    """Disable logs and warnings, in which header values may name a patient, and leave Ctrl+C to the server."""
+    """Disable logs and warnings, which may contain patient names, and ignore Ctrl+C, which the server handles."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     logging.disable(logging.CRITICAL)
     warnings.simplefilter("ignore")
 
 
 def _end_with_the_server() -> None:
-    """End with the server, even if it is killed."""
+    """End this process when the server ends, even if the server is killed."""
     server = parent_process()
     if server is None:
         return

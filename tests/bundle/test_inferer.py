@@ -1,4 +1,4 @@
-"""What a MONAI bundle runs: the network with its background, and an inferer that takes the path of `predict`."""
+"""Parts of a MONAI bundle: the network with a background channel, and the inferer with the steps of `predict`."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ TILTED = ((0.0, 1.0, 0.0), (-0.8, 0.0, 0.6), (0.6, 0.0, 0.8))
 
 @pytest.fixture(scope="module")
 def network(model_folder):
-    """The network of the bundle, with the model's weights."""
+    """Network of the bundle, with the weights of the model."""
     card, weights = read_torchscript(model_folder / "model.ts")
     built = BundleNetwork(card)
     built.load_state_dict({f"model.{name}": value for name, value in weights.items()})
@@ -26,7 +26,7 @@ def network(model_folder):
 
 
 def as_monai(volume):
-    """A volume as MONAI's LoadImaged gives it, in a batch of one."""
+    """The volume as loaded by LoadImaged of MONAI, in a batch of one: [1, 1, x, y, z], RAS affine."""
     voxels_xyz = np.ascontiguousarray(volume.voxels_zyx.T, dtype=np.float32)
     return MetaTensor(
         torch.from_numpy(voxels_xyz)[None, None], affine=torch.from_numpy(LPS_FROM_RAS @ volume.grid.affine)

@@ -1,4 +1,4 @@
-"""A model as a MONAI bundle: complete by MONAI's own check, and the same mask as `ctseg predict`."""
+"""MONAI bundles pass the check of MONAI and produce the same mask as `ctseg predict`."""
 
 import json
 import subprocess
@@ -18,7 +18,7 @@ from ctseg.scans.nifti import read_nifti, write_nifti
 from places import SCRIPTS
 
 PARTS = {"LICENSE", "configs/card.json", "configs/inference.json", "configs/metadata.json", "docs/README.md"}
-# What MONAI's schema of 2024-07-25 requires.
+# Fields required by MONAI's schema of 2024-07-25.
 REQUIRED = {"version", "monai_version", "pytorch_version", "numpy_version", "required_packages_version", "task"}
 REQUIRED |= {"description", "authors", "copyright", "network_data_format", "changelog", "intended_use"}
 
@@ -42,7 +42,7 @@ def test_a_bundle_is_complete_and_the_same_each_time(model_folder, tmp_path):
 
 
 def bundle_run(*arguments, folder):
-    """MONAI's command, which needs packages that nothing else here does."""
+    """Command of MONAI to run bundles; it needs packages that no other test needs."""
     missing = [name for name in ("fire", "ignite") if find_spec(name) is None]
     if missing:
         pytest.skip(f"needs {', '.join(missing)}: pip install 'monai[fire]' pytorch-ignite")
@@ -56,7 +56,7 @@ def bundle_run(*arguments, folder):
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("region", ["body", "lungs"])
 def test_monai_gives_the_mask_of_predict_and_its_cautions(trained, region, tmp_path):
-    """On a chest of the phantom, by MONAI's command alone."""
+    """Segment a chest of the phantom only with the command of MONAI."""
     card = replace(CARD, preparation=replace(CARD.preparation, region=region))
     card = replace(card, postprocess=replace(card.postprocess, restrict_to_region=True, min_volume_mm3=30.0))
     export_onnx(trained, card, tmp_path / "model.onnx")

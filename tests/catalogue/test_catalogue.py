@@ -1,4 +1,4 @@
-"""Each choice is described, built, allowed by the schema, told in the methods text and cited; what lacks is named."""
+"""Each option has a description, builder, schema value, methods text and citation; missing parts are reported."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Which scans are meant by the paths on a command line."""
+"""Selection of scans by the paths on a command line."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What a model is, from its own card."""
+"""Description of a model from its card."""
 
 import json
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""A study file from a look at a folder: the workflow accepts it as it is."""
+"""Study files written by `ctseg init` from a folder; the workflow accepts them without changes."""
 
 import shutil
 
@@ -33,7 +33,7 @@ def label(*values):
 
 
 def written(folder, *arguments):
-    """The study that is made of the folder `data`, and what was told."""
+    """Run `ctseg init data`; return the config in mine.yaml and standard output."""
     run = ctseg("init", "data", "-o", "mine.yaml", *arguments, folder=folder)
     assert run.returncode == 0, run.stderr
     assert "Traceback" not in run.stderr
@@ -119,7 +119,7 @@ def test_series_without_labels_are_segmented_with_a_model(tmp_path, model_folder
 
 
 def archive(folder):
-    """Patients as an archive's download has them, with folders that no pattern fits."""
+    """Write patients in the folder layout of an archive download, which no pattern matches."""
     for number, case in enumerate(CASES):
         visit = folder / case / f"0{number + 1}-07-2008-NA-CT CHEST-{7 * number + 31}"
         elements = {"PatientID": f"SECRET-{number}", "SeriesInstanceUID": f"1.2.{number}", "FrameOfReferenceUID": "1.9"}
@@ -129,7 +129,7 @@ def archive(folder):
 
 
 def flat(folder):
-    """The same files in one folder."""
+    """Write the files of `archive` into one flat folder."""
     archive(folder)
     for number, path in enumerate(sorted(path for path in folder.rglob("*") if path.is_file())):
         path.rename(folder / f"{number:03}.dcm")

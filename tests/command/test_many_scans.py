@@ -1,4 +1,4 @@
-"""Several scans with one model: one load, a table, and a bad scan stops no other."""
+"""Several scans with one model: the model is loaded once, results are tabulated, and a bad scan stops no other."""
 
 import csv
 
@@ -12,7 +12,7 @@ from dicom_files import REFERABLE, write_series
 
 @pytest.fixture
 def scans(scan, tmp_path):
-    """A folder with a file, a DICOM series, and a file that is no scan."""
+    """Folder with a scan in a file, a DICOM series, and a file that is no scan."""
     folder = tmp_path / "scans"
     write_nifti(scan[0], folder / "first.nii.gz")
     write_series(folder / "second", scan[0].voxels_zyx, scan[0].grid, **REFERABLE)

@@ -1,4 +1,4 @@
-"""Where results are written, and what they are not written over."""
+"""Paths of results, and protection of existing files."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What a command is doing, on stderr."""
+"""Progress messages of a command on stderr."""
 
 from ctseg.command.progress import Progress
 

@@ -1,4 +1,4 @@
-"""Which slices belong together: of one size, and of one orientation to what rounding explains."""
+"""Grouping of slices by size and by orientation, within rounding errors."""
 
 from dataclasses import replace
 
@@ -38,7 +38,7 @@ def test_sizes_are_the_same_to_rounding():
 
 
 def test_axes_are_the_same_where_the_far_corner_moves_less_than_a_voxel():
-    """The diagonal of the slice is 500 · 0.7 by 400 · 0.9 mm, 502 mm long; 0.75 voxels are 0.525 mm."""
+    """The diagonal of the slice (500 · 0.7 by 400 · 0.9 mm) is 502 mm; 0.75 voxels are 0.525 mm."""
     limit_deg = np.degrees(0.525 / np.hypot(350, 360))
     assert same_axes(STRAIGHT, in_plane(0.98 * limit_deg))
     assert not same_axes(STRAIGHT, in_plane(1.02 * limit_deg))

@@ -1,4 +1,4 @@
-"""DICOM objects from keywords."""
+"""DICOM data sets created from keywords."""
 
 import pytest
 from pydicom.dataset import Dataset

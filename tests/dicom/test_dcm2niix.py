@@ -1,4 +1,4 @@
-"""Real series against dcm2niix, the field's converter: the same values at the same places in the world."""
+"""Real series against the converter dcm2niix: the same values at the same positions."""
 
 import subprocess
 
@@ -16,18 +16,18 @@ pytestmark = [pytest.mark.dcm2niix, pytest.mark.realdata]
 
 
 def convert(folder, out) -> list[Volume]:
-    """What dcm2niix makes of a folder."""
+    """Volumes that dcm2niix writes for a folder."""
     command = [DCM2NIIX, "-z", "n", "-b", "n", "-f", "%s_%p", "-o", out, folder]
     subprocess.run(list(map(str, command)), check=True, capture_output=True)
     return [read_nifti(path) for path in sorted(out.glob("*.nii"))]
 
 
 def at_the_places_of(reference: Volume, volume: Volume) -> np.ndarray:
-    """The values of a volume where the voxels of another one lie, interpolated linearly; −1024 outside."""
+    """Values of `volume` at the voxels [z, y, x] of `reference`, interpolated linearly; −1024 outside."""
     corners = np.argwhere(np.ones((2, 2, 2))) * (np.array(reference.grid.shape_zyx) - 1)
     to_volume = np.linalg.solve(volume.grid.affine, reference.grid.affine)
     matrix, offset = to_volume[2::-1, 2::-1], to_volume[2::-1, 3]
-    # Rounding must not push a place off the last slice.
+    # A rounding error must not move a position beyond the last slice.
     whole = np.rint(matrix), np.rint(offset)
     if np.abs(corners @ (matrix - whole[0]).T + offset - whole[1]).max() < 1e-3:
         matrix, offset = whole
@@ -50,7 +50,7 @@ def at_the_places_of(reference: Volume, volume: Volume) -> np.ndarray:
 def test_the_same_values_at_the_same_places(folder, tmp_path):
     volume, _ = read_dicom(real_data(folder))
     [reference] = convert(real_data(folder), tmp_path)
-    clipped = np.clip(reference.voxels_zyx, AIR_HU, None)  # padding below air is air for ctseg
+    clipped = np.clip(reference.voxels_zyx, AIR_HU, None)  # ctseg reads padding below −1024 HU as air
     np.testing.assert_array_equal(at_the_places_of(reference, volume), clipped)
 
 

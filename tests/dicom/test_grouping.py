@@ -1,4 +1,4 @@
-"""The stacks of a folder: series, sizes, orientations, acquisitions and time points are told apart."""
+"""Stacks of a folder: slices are separated by series, size, orientation, acquisition and time point."""
 
 import numpy as np
 import pytest

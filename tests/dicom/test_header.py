@@ -1,4 +1,4 @@
-"""Headers: which files are DICOM, what is read of them, and that nobody is named."""
+"""Headers: detection of DICOM files, the elements that are read, and no element that names a person."""
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ def test_nothing_that_names_a_patient_is_read():
     about_patients = {tag for tag in TAGS if "Patient" in tag}
     assert about_patients == {"ImageOrientationPatient", "ImagePositionPatient", "PatientPosition"}
     words = ("Date", "Time", "Institution", "Physician", "Comment", "Description", "Operator", "Station")
-    assert {tag for tag in TAGS if any(word in tag for word in words)} == {"TriggerTime"}  # ms since the heart beat
+    assert {tag for tag in TAGS if any(word in tag for word in words)} == {"TriggerTime"}  # ms after the heart beat
 
 
 def test_equal_numbers_have_one_stand_in():

@@ -1,4 +1,4 @@
-"""A label knows what it was drawn on: the series of a folder is chosen by it, and what does not belong is refused."""
+"""References in labels: they select the series of a folder, and labels of other scans are rejected."""
 
 import pydicom
 import pytest
@@ -17,7 +17,7 @@ SQUARE = [ring(depth, 2.4, (4, 4)) for depth in (3, 4, 5)]
 
 
 def add(folder, uid, frame, n_slices=10, distance_mm=2.0, **elements):
-    """A series in the folder; the more slices it has, the better a scan it is."""
+    """Write a series into the folder; the series with most slices is the best scan."""
     grid = Grid((n_slices, 8, 9), (1.0, 1.0, distance_mm), GRID.origin_xyz_mm, GRID.direction)
     hu = body(grid.shape_zyx, seed=n_slices)
     elements = {"PatientID": "P1", "FrameOfReferenceUID": frame} | elements
@@ -25,7 +25,7 @@ def add(folder, uid, frame, n_slices=10, distance_mm=2.0, **elements):
 
 
 def rtstruct(path, frames=(), series=(), slices=(), patient="P1", roi_frames=()):
-    """An RTSTRUCT with an ROI GTV for each of `roi_frames`, GTV 0 on, and what it names."""
+    """Write an RTSTRUCT with references and an ROI "GTV 0", "GTV 1", … for each of `roi_frames` (at least one)."""
     rois = {f"GTV {number}": SQUARE for number in range(max(1, len(roi_frames)))}
     dataset = pydicom.dcmread(name_images(write_rtstruct(path, rois), patient, frames, series, slices))
     for roi, frame in zip(dataset.StructureSetROISequence, roi_frames, strict=False):
@@ -35,7 +35,7 @@ def rtstruct(path, frames=(), series=(), slices=(), patient="P1", roi_frames=())
 
 @pytest.fixture
 def folder(tmp_path):
-    """Three series: the one with most slices is the best scan; two are in one frame of reference."""
+    """Folder with three series; 1.3 has most slices and is the best scan, 1.1 and 1.2 share a frame of reference."""
     add(tmp_path / "ct", "1.1", "9.1", 10)
     add(tmp_path / "ct", "1.2", "9.1", 19, 1.0)
     add(tmp_path / "ct", "1.3", "9.3", 37, 0.5)
@@ -60,7 +60,7 @@ def test_the_series_comes_before_the_frame_of_reference_and_the_best_scan(folder
     uid = str(pydicom.dcmread(next((folder / "ct/1.1").iterdir())).SOPInstanceUID)
     assert chosen(folder, rtstruct(folder / "RS.dcm", ["9.1"], slices=[uid])) == ("1.1", "series")
     label = rtstruct(folder / "RS.dcm", ["9.1"], ["1.1"])
-    assert chosen(folder, label, series_uid="1.2") == ("1.2", "")  # what the case table asks for comes first
+    assert chosen(folder, label, series_uid="1.2") == ("1.2", "")  # the series of the case table has priority
     assert chosen(folder, folder / "nothing.dcm") == ("1.3", "")
 
 
@@ -130,7 +130,7 @@ def test_a_label_that_names_another_series_than_before_is_not_put_on_the_old_sca
         return read_label(path, settings, scan.volume.grid, "results/s/images/a.nii.gz", relation=relation)
 
     voxels = read().voxels_zyx.sum()
-    rtstruct(path, ["9.1"], ["1.1"], roi_frames=["9.1", "9.1"])  # an outline more: the scan is the same
+    rtstruct(path, ["9.1"], ["1.1"], roi_frames=["9.1", "9.1"])  # one ROI more, on the same scan
     assert read().voxels_zyx.sum() == voxels
     rtstruct(path, ["9.3"], ["1.3"])
     with pytest.raises(InputError, match=r"was changed and .* --forcerun results/s/images/a\.nii\.gz"):

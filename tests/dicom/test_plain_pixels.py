@@ -1,4 +1,4 @@
-"""The stored values of uncompressed slices are those that pydicom finds, and also where pydicom finds none."""
+"""Stored values of uncompressed slices equal those of pydicom; some files are read that pydicom cannot read."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ GRID = Grid((1, 5, 6), (1.0, 1.0, 1.0), (0.0, 0.0, 0.0), ((1, 0, 0), (0, 1, 0), 
 
 
 def written(path, kind, syntax, **elements):
-    """A file with values of this type, and the values."""
+    """Write a DICOM file with values of type `kind`; return path and values [y, x]."""
     stored = np.arange(-15, 15).astype(kind).reshape(5, 6)
     dataset = ct_slice(stored, GRID, 0, **elements)
     dataset.file_meta.TransferSyntaxUID = syntax
@@ -25,7 +25,7 @@ def written(path, kind, syntax, **elements):
 
 
 def read(path):
-    """The stored values as ctseg reads them."""
+    """Stored values [y, x] read by ctseg."""
     return _stored_values(parse_slice(read_header(path)))
 
 
@@ -48,7 +48,7 @@ def test_files_that_pydicom_does_not_read_are_read(tmp_path, case):
     deflated = case == "deflated"
     syntax = uid.DeflatedExplicitVRLittleEndian if deflated else uid.ExplicitVRLittleEndian
     path, stored = written(tmp_path / "a.dcm", "i2", syntax)
-    if not deflated:  # its element stays, with a name that nobody looks for
+    if not deflated:  # the element stays, with an unknown tag
         path.write_bytes(path.read_bytes().replace(b"\x02\x00\x10\x00UI", b"\x02\x00\x11\x00UI"))
     with pytest.raises((AttributeError, KeyError, ValueError, RuntimeError)):
         pixel_array(path)

@@ -1,4 +1,4 @@
-"""DICOM series become volumes in HU, at the right place in the world, or are refused with the reason."""
+"""DICOM series become volumes in HU at the correct position, or are rejected with a reason."""
 
 import json
 
@@ -46,7 +46,7 @@ def test_every_voxel_lies_where_the_file_says(tmp_path_factory, angles, flip, sp
     affine[:3, 3] = (11.5, -200.25, 300)
     grid, hu = Grid.from_affine(affine, shape), body(shape)
     volume, _ = read_dicom(write_series(tmp_path_factory.mktemp("scan"), hu, grid))
-    # Slices are always sorted along their normal, so a grid that runs against it comes back in reverse.
+    # Slices are always sorted along their normal, so a grid in the opposite direction is returned reversed.
     back = slice(None, None, -1) if flip else slice(None)
     np.testing.assert_array_equal(volume.voxels_zyx, hu[back])
     indices = np.array(list(np.ndindex(shape)))
@@ -168,7 +168,7 @@ def test_conversion_equals_that_of_another_program(patient):
 def test_jpeg2000_series_without_uid_lies_on_its_labels():
     volume, facts = read_dicom(real_data("abdomen/ct-dicom-jpeg2000"))
     organs = read_nifti(real_data("abdomen/ct-dicom-organs.nii.gz"))
-    assert volume.grid.box_text() == organs.grid.box_text()  # their y axes run against each other
+    assert volume.grid.box_text() == organs.grid.box_text()  # their y axes are opposite
     assert (volume.grid.spacing_xyz_mm[2], facts["slice_thickness_mm"]) == (2.0, 3.0)
 
 

@@ -1,4 +1,4 @@
-"""One slice: its place, its values in HU, in every way that files store them."""
+"""Position and HU of a slice, for all storage formats of pixel values."""
 
 from pathlib import Path
 
@@ -98,7 +98,7 @@ LOSSY_HU = {"JPEG2000T": 5, "JPEGLSLossy": 1, "Process10_12": 36, "Process2_4": 
 
 
 def slice_twice(path: Path, folder: Path) -> np.ndarray:
-    """The HU of a real slice, read as the first of a stack of two."""
+    """HU [y, x] of a real slice, read as the first slice of a stack of two copies."""
     folder.mkdir(exist_ok=True)
     for index in range(2):
         dataset = pydicom.dcmread(path)

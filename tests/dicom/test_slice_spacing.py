@@ -1,4 +1,4 @@
-"""How slices lie along their normal: usual distances, gaps, and what stands for one place."""
+"""Positions of slices along their normal: usual distances, gaps, and equal positions."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The views of slices: by the normal, and by the coarsest axis of a file in any order."""
+"""View of slices (axial, coronal, sagittal), by their normal or by the coarsest axis of a file."""
 
 from itertools import permutations
 

@@ -1,4 +1,4 @@
-"""Tilted gantries, missing slices and uneven distances: brought to a regular grid, or refused with the reason."""
+"""Tilted gantries, missing slices and uneven distances: resampled to a regular grid, or rejected with a reason."""
 
 import zipfile
 
@@ -19,7 +19,7 @@ from real_data import real_data
 
 
 def errors_hu(volume: Volume) -> np.ndarray:
-    """What each voxel differs from the ball at its place in the world, well inside of the slices."""
+    """Absolute errors in HU of the voxels within 15 mm of the centre of the smooth ball."""
     points = volume.grid.points_xyz_mm(np.argwhere(np.ones(volume.grid.shape_zyx)))
     near = np.linalg.norm(points - CENTRE_XYZ_MM, axis=1) < 15
     assert near.any()
@@ -156,8 +156,8 @@ def test_the_corners_of_a_tilted_scan_lie_where_another_program_puts_them():
         for corner in volume.grid.corners_xyz_mm()
     ]
     assert max(nearest) < 0.5
-    # The pixels of this series are noise, and the reference lacks the first and last plane: it must agree best with
-    # the plane of the same place among all of ours.
+    # The pixels of this series are noise, and the reference lacks the first and last plane: each other plane must agree
+    # best with the plane of ctseg at the same position.
     for plane in (1, 2, 3):
         inside = (slice(20, -20), slice(50, -50))
         flat = reference.voxels_zyx[plane, ::-1][inside].ravel()
@@ -183,7 +183,7 @@ def test_contours_that_were_drawn_on_tilted_slices_fit_what_became_of_them(tmp_p
     for path in sorted(folder.iterdir()):
         part = dcmread(path)
         rows_columns = np.array(part.ImageOrientationPatient, dtype=float).reshape(2, 3)
-        # A circle of 12 mm around the middle of the ball's place in this slice, drawn in the plane of the slice.
+        # A circle with a radius of 12 mm near the middle of the slice, in the plane of the slice.
         plane = np.array([26 + 12 * np.cos(angle), 29 + 12 * np.sin(angle)]).T
         contours.append(np.array(part.ImagePositionPatient, dtype=float) + plane @ rows_columns)
     mask = rasterise(contours, volume.grid, "GTV", "image").mask

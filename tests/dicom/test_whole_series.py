@@ -1,4 +1,4 @@
-"""A series stays whole: rounding does not split it, what is left out is told, and acquisitions are not mixed."""
+"""Series stay complete: rounding does not split them, omitted images are reported, acquisitions are not mixed."""
 
 from pathlib import Path
 
@@ -26,7 +26,7 @@ def grid_of(axes=AXIAL, count=COUNT, shape_yx=(16, 20), spacing=(0.7, 0.7, 2.0),
 
 
 def put(folder: Path, hu_zyx: np.ndarray, grid: Grid, name="a", axes_of=None, places=None, **elements) -> None:
-    """Write slices; `axes_of` gives the axes that are written for slice k, `places` those that are written at all."""
+    """Write slices of HU [z, y, x]; `axes_of(k)` is the orientation matrix of slice k, `places` the slices to write."""
     for k in places if places is not None else range(len(hu_zyx)):
         more = dict(elements)
         if axes_of:
@@ -47,7 +47,7 @@ def warnings_of(folder: Path) -> list[str]:
     seed=st.integers(0, 2**16),
 )
 def test_orientations_that_differ_by_rounding_are_one_volume(tmp_path_factory, base, noise_rad, digits, columns, seed):
-    """Each slice is turned by a little about each axis, and its cosines are rounded."""
+    """Each slice is slightly rotated about each axis, and its cosines are rounded."""
     folder, rng = tmp_path_factory.mktemp("noise"), np.random.default_rng(seed)
     axes = Rotation.from_euler("xyz", base, degrees=True).as_matrix()
     grid = grid_of(axes, shape_yx=(8, columns))
@@ -69,7 +69,7 @@ def test_orientations_that_differ_by_rounding_are_one_volume(tmp_path_factory, b
 @settings(max_examples=25, deadline=None)
 @given(angle_deg=st.floats(6, 90), places=st.sets(st.integers(0, COUNT - 1), min_size=1, max_size=COUNT - 2))
 def test_slices_that_are_really_turned_are_never_lost_in_silence(tmp_path_factory, angle_deg, places):
-    """Any of the slices, turned in their plane: told with their number, or refused for them, never called missing."""
+    """Slices rotated in their plane are reported with their number, or cause an error, never as missing."""
     folder = tmp_path_factory.mktemp("turned")
     hu = body((COUNT, 16, 20))
     turned = Rotation.from_euler("z", angle_deg, degrees=True).as_matrix()
@@ -98,11 +98,11 @@ ACQUISITIONS = st.tuples(
 def test_near_coincident_acquisitions_are_told_apart_and_never_interpolated(
     tmp_path_factory, acquisitions, step_mm, irregular, named
 ):
-    """Acquisitions of one range, each moved by a part of the slice distance: the first is taken, or all are refused."""
+    """Acquisitions of one range, shifted by a part of the slice distance: the first is read, or all are rejected."""
     count, share, element = acquisitions
     assume(share * (count - 1) < 0.9 and share * step_mm > 0.02)
     steps_mm = np.diff(np.sort([(k + number * share) * step_mm for k in range(COUNT) for number in range(count)]))
-    assume(named or gaps(steps_mm))  # without a word on it, evenly spaced slices are one scan
+    assume(named or gaps(steps_mm))  # without acquisition numbers, evenly spaced slices are one scan
     folder = tmp_path_factory.mktemp("acquisitions")
     scans = [body((COUNT, 16, 20), seed) for seed in range(count)]
     for number, hu in enumerate(scans):
@@ -150,7 +150,7 @@ ODD = {
 
 
 def odd_image(folder: Path, name: str) -> str:
-    """Write an image beside a scan, that is none of its slices; what is said of it."""
+    """Write an image that is not a slice of the scan into its folder; return the expected words of the warning."""
     if name == "0 bytes":
         (folder / "odd").write_bytes(b"")
         return "a file of 0 bytes"
@@ -195,7 +195,7 @@ def test_many_empty_files_are_a_copy_that_failed(tmp_path):
 
 
 def test_distances_that_differ_by_little_are_told_with_what_differs(tmp_path):
-    """Each distance is a hair longer than the one before, which adds up."""
+    """Each distance is slightly longer than the one before, so the deviations add up."""
     hu, grid = body((60, 16, 20)), grid_of(count=60, spacing=(0.7, 0.7, 1.0))
     for k, plane in enumerate(hu):
         position = [0.0, 0.0, k + 0.00012 * k**2]
@@ -220,7 +220,7 @@ DERIVED = ["DERIVED", "SECONDARY", "REFORMATTED"]
 
 @pytest.mark.parametrize(("axes", "view"), [(CORONAL, "coronal"), (SAGITTAL, "sagittal")])
 def test_an_axial_scan_is_taken_before_a_reformat_that_calls_itself_original(tmp_path, axes, view):
-    """A strip of 90 mm beside an axial scan of 192 mm that the scanner calls derived."""
+    """A strip of 90 mm, and an axial scan of 192 mm with the image type DERIVED."""
     put(tmp_path / "strip", body((31, 16, 20)), grid_of(axes, 31, spacing=(1, 1, 3)), SeriesInstanceUID="1.2.3.1")
     axial = grid_of(count=65, spacing=(1, 1, 3))
     put(tmp_path / "axial", body((65, 16, 20)), axial, SeriesInstanceUID="1.2.3.2", ImageType=DERIVED)
@@ -234,7 +234,7 @@ def test_an_axial_scan_is_taken_before_a_reformat_that_calls_itself_original(tmp
 
 
 def test_a_few_slices_do_not_win_by_being_original(tmp_path):
-    """The slices that watch the contrast medium come are original; the scan may be derived."""
+    """The few slices for bolus tracking are ORIGINAL; the scan may be DERIVED."""
     put(tmp_path / "few", body((3, 16, 20)), grid_of(count=3), SeriesInstanceUID="1.2.3.1")
     put(tmp_path / "scan", body((65, 16, 20)), grid_of(count=65), SeriesInstanceUID="1.2.3.2", ImageType=DERIVED)
     choice = choose_stack(tmp_path)

@@ -1,4 +1,4 @@
-"""Results of all kinds of series, each written once."""
+"""DICOM results for all kinds of series, each written once."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Names of classes become the terms that DICOM has for them."""
+"""Coded DICOM terms for the names of classes."""
 
 import pytest
 
@@ -26,7 +26,7 @@ def test_the_terms_of_common_names(name, meaning):
 
 def test_each_term_has_a_category_of_its_own_kind():
     assert term_of("left kidney").category == STRUCTURE
-    assert term_of("kidney cyst").category == ABNORMAL  # what is ill comes before where it is
+    assert term_of("kidney cyst").category == ABNORMAL  # the disease has priority over the organ
     assert term_of("").kind == UNKNOWN[1]
 
 
@@ -37,7 +37,7 @@ def test_a_part_of_a_word_is_no_word():
 
 @pytest.mark.parametrize("pattern", TERMS)
 def test_no_term_hides_another(pattern):
-    """Each pattern has a name that finds its own term, whatever stands before it."""
+    """Each pattern has a name that matches its own term and no earlier one."""
     name = pattern.split("|")[0].replace("u?", "").replace("[ei]", "e").replace(".*", "").replace("o?", "")
     name = name.replace("ae?", "a").replace("?", "")
     assert (term_of(name).category, term_of(name).kind) == TERMS[pattern]

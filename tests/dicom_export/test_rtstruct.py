@@ -1,4 +1,4 @@
-"""The RTSTRUCT, read back: the same voxels, and contours that lie in the slices that they refer to."""
+"""RTSTRUCT, read back: the same voxels, and contours in the planes of the referenced slices."""
 
 import numpy as np
 import pydicom

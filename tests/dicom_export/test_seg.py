@@ -1,4 +1,4 @@
-"""The DICOM SEG, read back by ctseg and by highdicom: each voxel lies where it was."""
+"""DICOM SEG, read back by ctseg and by highdicom: each voxel keeps its position."""
 
 import highdicom as hd
 import numpy as np

@@ -1,4 +1,4 @@
-"""Outlines of what was segmented lie in the slices, around the same pixels."""
+"""Outlines of a segmentation are in the planes of the slices and enclose the same pixels."""
 
 import numpy as np
 import pytest
@@ -39,7 +39,7 @@ def test_a_gap_has_no_outlines(tmp_path):
     scan, _ = read_dicom(series, irregular="resample")
     source = read_source(choose_stack(series))
     only_in_the_gap = np.zeros(scan.grid.shape_zyx, np.uint8)
-    only_in_the_gap[4] = 1  # 8 mm; slices lie at 6 and 10
+    only_in_the_gap[4] = 1  # 8 mm; the slices are at 6 and 10 mm
     assert list(outlines_on_slices(only_in_the_gap, scan.grid, source)) == []
     everywhere = np.ones(scan.grid.shape_zyx, np.uint8)
     assert [place for _, place, _ in outlines_on_slices(everywhere, scan.grid, source)] == list(range(7))

@@ -1,4 +1,4 @@
-"""The series that a segmentation belongs to: what refers to its slices, and whose it is."""
+"""Source series of a segmentation: references to its slices, and identity of the patient."""
 
 import warnings
 
@@ -65,7 +65,7 @@ def test_a_segmentation_of_another_scan_is_refused(tmp_path):
 
 @pytest.fixture
 def source(tmp_path):
-    """A plain axial series of slices."""
+    """Source of a simple axial series."""
     return read_source(choose_stack(straight(tmp_path / "ct", np.eye(3))))
 
 

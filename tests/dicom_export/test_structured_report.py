@@ -1,4 +1,4 @@
-"""The DICOM structured report, read back with highdicom: the numbers of the table, outlines around the same pixels."""
+"""DICOM structured report, read back with highdicom: the numbers of the table, and outlines of the same pixels."""
 
 import highdicom as hd
 import numpy as np
@@ -27,20 +27,20 @@ def values_of(group):
 
 
 def rows_of(folder, labels):
-    """The table's rows by the names that the report gives them."""
+    """Rows of the component table, by their names in the report."""
     scan, _ = read_dicom(folder, irregular="resample")
     rows = measure_components(labels, scan)
     return {f"{NAMES[row['label'] - 1]} {row['component']}": row for row in rows}
 
 
 def image_of(region):
-    """The image and frame that an outline is drawn on."""
+    """SOP instance UID and frame number of the image of an outline."""
     source = region.ContentSequence[0].ReferencedSOPSequence[0]
     return source.ReferencedSOPInstanceUID, source.get("ReferencedFrameNumber")
 
 
 def filled(group, frame_shapes_yx):
-    """The pixels that the outlines of a group enclose, by image and frame."""
+    """Mask [y, x] of the pixels inside the outlines of a group, by image and frame."""
     masks = {}
     for region in group.roi:
         outline_yx = region.value[:-1, ::-1] - 0.5

@@ -1,4 +1,4 @@
-"""Results as DICOM objects: read back, every voxel lies where it was, on the right side, whatever the geometry."""
+"""Results as DICOM objects, read back: for every geometry, each voxel keeps its position and side."""
 
 import shutil
 import subprocess

@@ -1,4 +1,4 @@
-"""The rows of a case in the tables of its metrics."""
+"""Rows of a case in the metrics tables."""
 
 import numpy as np
 

@@ -15,7 +15,7 @@ KEEP_ALL = PostprocessSettings(0, False, False)
 
 
 def volume(**boxes):
-    """A uint8 volume with cubes of 4 voxels at the given places along x."""
+    """Volume, uint8, with cubes of 4 voxels at the given positions along x."""
     voxels = np.zeros(GRID.shape_zyx, np.uint8)
     for place, value in boxes.items():
         voxels[8:12, 8:12, int(place[1:]) : int(place[1:]) + 4] = value
@@ -66,7 +66,7 @@ def test_the_curve_pools_lesions_and_averages_false_ones_over_all_scans():
 
 
 def test_neither_count_ever_rises_with_the_threshold_and_the_studys_own_is_on_the_curve():
-    """Where a low threshold would join a lesion with its surroundings, counts at each threshold would fold back."""
+    """If each threshold were counted separately, merging of lesions at low thresholds would reduce the counts."""
     rng = np.random.default_rng(3)
     for _ in range(20):
         field = gaussian_filter(rng.normal(size=GRID.shape_zyx), 2)

@@ -1,4 +1,4 @@
-"""Intervals against scipy's own, and against simulated studies: how often they hold the truth."""
+"""Confidence intervals against SciPy, and their coverage in simulated studies."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ from ctseg.evaluation.intervals import (
 
 SHARES = (0, 1)
 STUDIES = 1000
-HOLDS = 0.93  # of the studies at least, for a nominal 95 %
+HOLDS = 0.93  # lowest accepted coverage for a nominal 95 %
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def rng():
 
 
 def alone(values):
-    """A patient for each value."""
+    """Patient numbers with a separate patient for each value."""
     return np.arange(len(values))
 
 
@@ -124,7 +124,7 @@ def test_many_values_have_bland_and_altmans_limits(rng):
 
 
 def coverage(studies, truth):
-    """The share of intervals that hold the truth."""
+    """Share of the intervals that contain the true value."""
     return np.mean([low <= truth <= high for low, high in studies])
 
 

@@ -9,7 +9,7 @@ from ctseg.evaluation.lesion_detection import COLUMNS, lesion_metrics
 
 
 def row(*spans, size=40):
-    """A mask of one line with the given spans, as (start, stop)."""
+    """Mask of a single row with the given spans (start, stop)."""
     mask = np.zeros((1, 1, size), bool)
     for start, stop in spans:
         mask[..., start:stop] = True

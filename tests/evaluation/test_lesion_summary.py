@@ -10,7 +10,7 @@ CASES = pd.DataFrame({"case": list("abcd"), "split": "test", "label": "nodule"})
 
 
 def lesions(*rows):
-    """Lesions as (case, state, diameter in mm)."""
+    """Table of lesions from (case, state, diameter in mm)."""
     table = pd.DataFrame(rows, columns=["case", "state", "diameter_mm"])
     return table.assign(split="test", label="nodule")
 
@@ -45,7 +45,7 @@ def test_each_diameter_has_its_own_sensitivity():
     assert found["found"].tolist() == [3, 1, 1, 1]
     assert found["false"].tolist() == [1, 1, 0, 0]
     assert np.isnan(found.loc["below 6 mm", "precision"])
-    assert np.isnan(found.loc["6 to 10 mm", "sensitivity_low"])  # one patient tells nothing of others
+    assert np.isnan(found.loc["6 to 10 mm", "sensitivity_low"])  # one patient allows no inference about others
 
 
 @pytest.mark.parametrize(

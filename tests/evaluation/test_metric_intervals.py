@@ -9,7 +9,7 @@ NAN = float("nan")
 
 
 def rows(found, there, false=None):
-    """Lesion metrics of scans by how many lesions each has, how many are found and how many are false."""
+    """Lesion metrics of scans from the numbers of found, reference and false lesions of each scan."""
     found, there = np.array(found), np.array(there)
     false = np.zeros_like(found) if false is None else np.array(false)
     with np.errstate(invalid="ignore"):

@@ -1,4 +1,4 @@
-"""The rows of a case in the tables of lesions over all thresholds and of calibration."""
+"""Rows of a case in the tables of FROC counts and of calibration."""
 
 import numpy as np
 
@@ -13,7 +13,7 @@ PARAMS = {"case": "a", "split": "val", "fold": 1, "labels": ["tumour", "node"], 
 
 
 def volumes():
-    """A tumour of which the network is sure to 80 %, and no node."""
+    """Label, segmentation and probability map (uint8) of a tumour with a probability of 80 %, and no node."""
     label = np.zeros(GRID.shape_zyx, np.uint8)
     label[4:8, 4:8, 4:8] = 1
     return Volume(label, GRID), Volume(label.copy(), GRID), Volume(label * np.uint8(204), GRID)

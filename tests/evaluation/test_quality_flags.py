@@ -40,7 +40,7 @@ def test_ranges_are_those_of_the_scans():
 def test_a_scan_like_those_of_training_has_no_flag():
     assert flags() == []
     assert flags(IN_LUNGS, GOOD_LUNGS) == []
-    assert flags(CARD) == []  # a model that does not say what it was trained on
+    assert flags(CARD) == []  # a model without information on its training data
 
 
 @pytest.mark.parametrize(

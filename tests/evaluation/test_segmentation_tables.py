@@ -1,4 +1,4 @@
-"""What was found in all scans, in two tables."""
+"""Tables of the components and of the class volumes in all scans."""
 
 import json
 from dataclasses import replace

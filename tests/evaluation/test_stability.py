@@ -15,7 +15,7 @@ IDENTITY = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
 
 
 class Bright(ProcessorEngine):
-    """A network that finds what is brighter than 0 HU."""
+    """Engine that segments all voxels above 0 HU."""
 
     card, name = CARD, "bright"
 

@@ -10,14 +10,14 @@ BASELINE = ["case", "split", "fold", "label", "threshold_hu", "dice"]
 
 
 def row(case, state="both", dice=0.5, split="test", label="nodule"):
-    """A row as `measure` writes it."""
+    """Cells of a table row as written by `measure`."""
     values = dict.fromkeys(COLUMNS, "1.0") | {"dice": f"{dice:.4f}", "iou": f"{dice:.4f}"}
     return [case, split, "", label, state, *values.values()]
 
 
 @pytest.fixture
 def cases(tmp_path):
-    """The table of some rows, written to files as the workflow does and read back."""
+    """Function that writes each row to a file, as the workflow does, and reads them back as a table."""
 
     def build(*rows):
         paths = []
@@ -32,7 +32,7 @@ def cases(tmp_path):
 
 @pytest.fixture
 def no_baseline(tmp_path):
-    """The table of a switched-off baseline: a header alone."""
+    """Table of a disabled baseline, which has only a header."""
     (tmp_path / "baseline.tsv").write_text("\t".join(BASELINE) + "\n")
     return read_tables([tmp_path / "baseline.tsv"])
 

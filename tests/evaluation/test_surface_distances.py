@@ -10,7 +10,7 @@ SPACING = (2.0, 0.8, 1.25)
 
 
 def blob(rng, shape):
-    """A random mask of one or several pieces, which may be empty or reach the border."""
+    """Random mask of one or several components, which may be empty or touch the border."""
     field = ndimage.gaussian_filter(rng.standard_normal(shape), 1.5)
     return field > np.quantile(field, rng.choice([0.6, 0.9, 1.0]))
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Please import", "ignore:.*always
 
 @pytest.fixture(scope="module")
 def oracle():
-    """DeepMind's package, with the names that numpy and scipy have dropped since it was written."""
+    """Package surface-distance of DeepMind, with names restored that newer NumPy and SciPy have removed."""
     np.Inf = np.inf  # noqa: NPY201
     if not hasattr(ndimage, "filters"):
         ndimage.filters = ndimage
@@ -82,7 +82,7 @@ def test_a_box_that_is_moved_lies_as_far_as_it_was_moved(size, steps):
 def test_concentric_balls_lie_as_far_apart_as_their_radii():
     places = np.linalg.norm(np.indices((60, 60, 60)) - 29.5, axis=0)
     found = surface_distances(places < 20, places < 15, (1.0, 1.0, 1.0))
-    # Corners lie up to a voxel on either side of the surface, and the nearest of them counts.
+    # Surface points are up to a voxel from the true surface, and the nearest of them counts.
     assert found.mean_mm() == pytest.approx(5, abs=0.7)
     assert found.hausdorff_mm() == pytest.approx(5, abs=0.7)
     assert found.reference_areas_mm2.sum() == pytest.approx(4 * np.pi * 20**2, rel=0.1)

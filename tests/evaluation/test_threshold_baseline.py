@@ -12,7 +12,7 @@ GRID = Grid((8, 10, 12), (1.0, 1.0, 2.0), (0.0, 0.0, 0.0), IDENTITY)
 
 
 def scan(*boxes):
-    """Lung of −850 HU with `(box, hu)` in it."""
+    """Lung of −850 HU with the boxes `(box, hu)`."""
     voxels = np.full(GRID.shape_zyx, -850, np.int16)
     for box, hu in boxes:
         voxels[box] = hu

@@ -1,4 +1,4 @@
-"""A model that nobody trained, with its files."""
+"""Untrained model with its files."""
 
 import pytest
 import torch
@@ -10,7 +10,7 @@ from ctseg.network.architectures import SegmentationModel, build_network
 
 @pytest.fixture(scope="session")
 def exported(tmp_path_factory):
-    """An ensemble of two untrained networks with its ONNX and TorchScript files."""
+    """Ensemble of two untrained networks, with its ONNX and TorchScript files."""
     folder = tmp_path_factory.mktemp("model")
     torch.manual_seed(0)
     networks = [build_network(NETWORK, n_classes=2).eval() for _ in range(2)]

@@ -1,4 +1,4 @@
-"""Segmenting with a model that was trained elsewhere, through the real snakemake: nothing is trained."""
+"""Segmentation with a given model through the real snakemake, without training."""
 
 import json
 
@@ -24,7 +24,7 @@ RESULTS = "results/predict"
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory, model_folder):
-    """A folder with three scans, the study that segments them, and its first run."""
+    """Folder with three scans, config of the study that segments them, and its first run."""
     folder = tmp_path_factory.mktemp("given")
     for seed in (100, 101, 102):
         hu, mask = balls(seed)

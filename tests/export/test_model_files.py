@@ -59,7 +59,7 @@ def test_another_process_writes_the_same_onnx_bytes(tmp_path):
         "model = SegmentationModel([build_network(NETWORK, 1).eval()], CARD.scaling).eval(); "
         "export_onnx(model, CARD, Path(sys.argv[1]))"
     )
-    for seed in ("1", "2"):  # of Python's hashes, which decide the order of sets
+    for seed in ("1", "2"):  # PYTHONHASHSEED, which determines the order of sets
         environment = with_folders(ROOT / "tests" / "support", SCRIPTS, PYTHONHASHSEED=seed)
         command = [sys.executable, "-c", code, str(tmp_path / f"{seed}.onnx")]
         subprocess.run(command, check=True, env=environment, capture_output=True)

@@ -1,4 +1,4 @@
-"""The card of an ONNX model is read without an engine."""
+"""Reading the card of an ONNX model without an engine."""
 
 import onnx
 import pytest

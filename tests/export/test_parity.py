@@ -1,4 +1,4 @@
-"""The exported files compute what was trained, or the export stops."""
+"""Exported files must produce the results of the trained model; otherwise the export fails."""
 
 import copy
 
@@ -35,7 +35,7 @@ def test_a_difference_stops_the_export(exported):
 
 @pytest.fixture
 def as_on_a_gpu(monkeypatch):
-    """The engine torch on this processor, but with the precisions of a GPU."""
+    """Simulate the precisions of a GPU for the torch engine on the CPU."""
     monkeypatch.setattr("ctseg.export.parity.lower_precisions", lambda engine: ["tf32", "bfloat16"])
 
     def load(path, threads, name, precision):

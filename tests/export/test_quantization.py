@@ -1,4 +1,4 @@
-"""A model of 8-bit integers: little is lost, and the same patches give the same one."""
+"""8-bit models: small loss of accuracy, and identical models from identical patches."""
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ def test_the_same_patches_give_the_same_integers(model_folder, tmp_path):
 
 @pytest.fixture(scope="module")
 def cases():
-    """A case with a ball, and one without any target."""
+    """Case with a ball, and case without a target."""
     hu, mask = balls(1)
     nothing = np.zeros(mask.shape, np.uint8)
     return [

@@ -1,4 +1,4 @@
-"""Axes are permuted and flipped to those of another volume; every voxel keeps its place."""
+"""Axes are permuted and flipped to those of another volume; every voxel keeps its position."""
 
 from itertools import permutations, product
 

@@ -1,4 +1,4 @@
-"""Large volumes lie in files without a name, and what was let go of is still there."""
+"""Large volumes are mapped from unnamed files, and pages released from memory keep their values."""
 
 import subprocess
 import sys
@@ -10,7 +10,7 @@ import pytest
 from ctseg.geometry import mapped_arrays
 from places import SCRIPTS
 
-# What a prediction does with a scan beside the network, on as many slices as are asked for.
+# All steps of a prediction except the network, for the scan in the first argument.
 PROGRAM = """
 import sys
 sys.path.insert(0, {scripts!r})
@@ -39,7 +39,7 @@ print(next(line.split()[1] for line in open("/proc/self/status") if line.startsw
 
 @pytest.fixture
 def small(monkeypatch):
-    """Volumes of a page or more are large."""
+    """Set the size limit of mapped volumes to one memory page."""
     monkeypatch.setattr(mapped_arrays, "LARGE_BYTES", 4096)
     monkeypatch.setattr(mapped_arrays, "SLAB_BYTES", 4096)
 

@@ -1,4 +1,4 @@
-"""Voxels and extents that no CT has are refused with what is wrong."""
+"""Voxel sizes and extents that are impossible for CT are rejected with a reason."""
 
 import pytest
 

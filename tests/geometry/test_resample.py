@@ -10,7 +10,7 @@ IDENTITY = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
 
 
 def ramp(grid):
-    """A volume whose value is a linear function of the place in the world."""
+    """Volume with values that are a linear function of the position in mm."""
     points = grid.points_xyz_mm(np.array(list(np.ndindex(*grid.shape_zyx))))
     return Volume((points @ [0.3, -0.2, 0.5]).reshape(grid.shape_zyx).astype(np.float64), grid)
 

@@ -1,4 +1,4 @@
-"""ctseg on a GPU, from the workflow down to single operations; `--device cpu --small` runs all of it on a processor."""
+"""ctseg on a GPU, from the workflow to single operations; `--device cpu --small` runs all tests on a CPU."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -43,7 +43,7 @@ def on_gpu(device):
 
 @pytest.fixture(scope="module")
 def study(device, tmp_path_factory):
-    """The folder of a tiny study that ran whole, from DICOM to the report."""
+    """Results folder of a finished small study, from DICOM to the report."""
     folder = tmp_path_factory.mktemp("study")
     changes = CHANGES if on_gpu(device) else merged(CHANGES, {"infer": {"gpus": 0}})
     run = snakemake(folder, merged(TINY, changes), "--cores", "all")
@@ -93,7 +93,7 @@ def test_dicom_and_its_nifti_get_the_same_mask_from_the_command_line(study, devi
 
 @pytest.fixture(scope="module")
 def engines(device, model_folder):
-    """The engine on the device in each of its precisions, by name."""
+    """Engine on the device in each of its precisions, by precision."""
     names = ["float32", *lower_precisions("torch", on_gpu(device))]
     return {name: TorchEngine(model_folder / "model.ts", 2, name, device) for name in names}
 
@@ -120,7 +120,7 @@ def test_parity_is_proved_in_float32_and_told_of_the_other_precisions(device, mo
 
 @contextmanager
 def little_memory(device, gib):
-    """So much memory of a GPU for this process; of a processor's all."""
+    """Limit the GPU memory of this process to `gib`; no limit on a CPU."""
     if not on_gpu(device):
         yield
         return
@@ -135,7 +135,7 @@ def little_memory(device, gib):
 
 
 def short_of(device, network, most):
-    """The network; on a processor its memory runs out with more windows at once."""
+    """The network; on a CPU it raises OutOfMemoryError for more than `most` windows at once."""
 
     def limited(hu):
         if not on_gpu(device) and len(hu) > most:
@@ -150,7 +150,7 @@ def test_fewer_windows_are_computed_at_once_where_the_memory_runs_out(device):
     wide = torch.nn.Conv3d(1, 200, 3, padding=1).to(device).requires_grad_(False)
 
     def network(hu):
-        return wide(hu).mean(dim=1, keepdim=True)  # 0.2 GiB a window
+        return wide(hu).mean(dim=1, keepdim=True)  # 0.2 GiB per window
 
     rows = torch.zeros(64, 128, 128, dtype=torch.int16, device=device)
     with little_memory(device, 1.5):
@@ -169,7 +169,7 @@ def trainer(device, **changes):
 
 
 def needed_gib(device, sizes):
-    """What a step of a training takes of a GPU's memory."""
+    """Peak GPU memory of a training step in GiB; 0 on a CPU."""
     if not on_gpu(device):
         return 0.0
     run = trainer(device, **sizes)
@@ -192,7 +192,7 @@ def test_training_takes_less_where_the_memory_runs_out(device, tmp_path):
 
 
 def short_of_memory(run):
-    """Its backward pass, with memory for a single patch."""
+    """Backward function of a trainer that raises OutOfMemoryError for more than one patch."""
     backward = run._backward
 
     def limited(index):

@@ -1,4 +1,4 @@
-"""What `make test-gpu` and the benchmark for GPUs run must run: to its end on a processor, with small sizes."""
+"""The tests of `make test-gpu` and the GPU benchmark run completely on a CPU with small sizes."""
 
 import json
 import subprocess

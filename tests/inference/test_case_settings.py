@@ -1,4 +1,4 @@
-"""What the config leaves to the machine, and what a job was given of it."""
+"""Settings that the config leaves to the machine, and the record of the values that a job used."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A case from file to file."""
+"""Segmentation of a case, from scan file to result files."""
 
 import shutil
 
@@ -13,7 +13,7 @@ from ctseg.scans.nifti import read_nifti, write_nifti
 
 @pytest.fixture
 def files(model_folder, scan, tmp_path):
-    """The fields of a task with a scan of balls."""
+    """Fields of a task for a scan of balls."""
     write_nifti(scan[0], tmp_path / "scan.nii")
     shutil.copy(model_folder / "model.onnx", tmp_path / "model.onnx")
     return {

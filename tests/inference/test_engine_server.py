@@ -1,4 +1,4 @@
-"""Cases that share a process: the same results, and no case that depends on another one."""
+"""Cases that share a process have the same results, and no case depends on another case."""
 
 import os
 import signal
@@ -21,7 +21,7 @@ from studies import TINY, merged, planned_jobs, snakemake
 
 @pytest.fixture
 def task(model_folder, scan, tmp_path, monkeypatch):
-    """A scan of balls to segment; sockets lie in a folder of the test's own."""
+    """Task for a scan of balls; sockets are in the temporary folder of the test."""
     monkeypatch.setattr(engine_server.tempfile, "gettempdir", lambda: str(tmp_path))
     monkeypatch.setattr(versions, "_elsewhere", {})
     monkeypatch.chdir(tmp_path)
@@ -42,7 +42,7 @@ def task(model_folder, scan, tmp_path, monkeypatch):
 
 
 def processes(folder):
-    """The process numbers of shared processes whose sockets lie in a folder."""
+    """Process ids of shared processes with sockets in a folder."""
     found = subprocess.run(
         ["pgrep", "-f", f"ctseg.inference.engine_server {folder}"], capture_output=True, text=True, check=False
     )

@@ -1,4 +1,4 @@
-"""The engines against each other and against torch, on a network that has learnt to find something."""
+"""Comparison of the engines with each other and with torch, on a trained network."""
 
 import subprocess
 import sys

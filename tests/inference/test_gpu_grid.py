@@ -1,4 +1,4 @@
-"""Grids on a device: rows are resampled, and probabilities brought back, as on a processor."""
+"""Resampling of rows and of probabilities on a device equals that on a CPU."""
 
 from itertools import pairwise
 
@@ -31,7 +31,7 @@ def test_rows_are_resampled_as_on_a_processor(shape, spacing, wanted, rows, scar
     for first in range(0, to.shape_zyx[0], rows):
         stop = min(first + rows, to.shape_zyx[0])
         difference = read(first, stop).numpy().astype(int) - prepare_rows(part, to, first, stop, (-900.0, 400.0))
-        assert np.abs(difference).max() <= 1  # a half may be rounded either way
+        assert np.abs(difference).max() <= 1  # values of x.5 may be rounded up or down
         assert np.count_nonzero(difference) <= max(8, 0.05 * difference.size)
 
 

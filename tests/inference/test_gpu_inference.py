@@ -1,4 +1,4 @@
-"""What stays on the GPU from scan to labels, on a processor beside the way that processors take."""
+"""Inference for GPUs from scan to labels, run on a CPU and compared with the inference for CPUs."""
 
 from dataclasses import replace
 
@@ -30,7 +30,7 @@ def engine(model_folder):
 
 
 def stored_scan(scan, kind):
-    """The scan as another machine might have stored it: with its axes in another order, flipped, oblique, finer."""
+    """The scan stored in another way: with permuted and flipped axes, oblique, with finer spacing, or longer."""
     image = scan[0]
     if kind == "turned":
         return turned(image, (2, 0, 1), (True, False, True))

@@ -1,4 +1,4 @@
-"""The label map on a device is that on a processor."""
+"""The label map computed on a device equals that on a CPU."""
 
 import numpy as np
 import torch

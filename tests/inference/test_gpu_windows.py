@@ -1,4 +1,4 @@
-"""Windows on a device are merged as on a processor, and fewer are taken where the memory runs out."""
+"""Windows on a device are merged as on a CPU, with smaller batches if the memory is not enough."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ CPU = torch.device("cpu")
 def test_windows_are_merged_as_on_a_processor(shape, window, batch_size, large):
     rng = np.random.default_rng(1)
     image = rng.integers(-1000, 400, shape).astype(np.int16)
-    image[:, : shape[1] // 2] = -1000  # air, which is passed over
+    image[:, : shape[1] // 2] = -1000  # air, which is skipped
     tiles = tiling(shape, window, window, 0.5)
     if large:
         tiles = large_windows(shape, window, 0.25, (4, 4, 4), 2, 100.0, 1e6)
@@ -55,7 +55,7 @@ def test_nothing_but_the_choice_of_windows_waits_for_the_device():
     def rows(first, stop):
         return torch.empty(stop - first, 20, 20, dtype=torch.int16, device=meta)
 
-    # On meta any operation that needs a value on the processor raises an error.
+    # On the device meta, any operation that needs a value on the CPU raises an error.
     assert [first for first, _ in windows.slabs(rows, -np.inf, 0)] == tiles.starts_zyx[0]
     with pytest.raises((RuntimeError, NotImplementedError), match="meta"):
         list(windows.slabs(rows, -500, 0))

@@ -1,4 +1,4 @@
-"""The card of a model describes it, also in older formats."""
+"""Model cards, also in older formats."""
 
 import json
 from dataclasses import replace

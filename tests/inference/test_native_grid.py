@@ -15,7 +15,7 @@ IDENTITY = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
 
 
 def blobs(shape, seed, n_classes=2):
-    """Smooth probabilities [class, z, y, x] with a few high places."""
+    """Random probabilities [class, z, y, x], at most 0.4 in the first half of the slices."""
     rng = np.random.default_rng(seed)
     field = rng.random((n_classes, *shape)).astype(np.float32)
     field[:, : shape[0] // 2] *= 0.4
@@ -23,7 +23,7 @@ def blobs(shape, seed, n_classes=2):
 
 
 def cut(probabilities, cuts):
-    """The slabs of probabilities between the rows `cuts`."""
+    """Probabilities [class, z, y, x] as slabs (first row, probabilities), cut at the rows `cuts`."""
     rows = [0, *sorted(set(cuts) & set(range(1, probabilities.shape[1]))), probabilities.shape[1]]
     return [(first, probabilities[:, first:stop]) for first, stop in pairwise(rows)]
 
@@ -43,7 +43,7 @@ def test_deciding_slab_by_slab_in_boxes_equals_deciding_everywhere(target, cuts,
     probabilities = blobs(grid.shape_zyx, seed=1)
     moved = np.stack([resample(Volume(channel, grid), target, fill=0).voxels_zyx for channel in probabilities])
     maps = to_native_grid(cut(probabilities, cuts), grid, target, 0.5, probability=True, entropy=True, tile=tile)
-    clear = np.abs(moved.max(axis=0) - 0.5) > 1e-5  # of rounding's last digit
+    clear = np.abs(moved.max(axis=0) - 0.5) > 1e-5  # not decided by rounding
     np.testing.assert_array_equal(maps.labels.voxels_zyx[clear], label_map(moved, 0.5)[clear])
     bits = binary_entropy(moved.max(axis=0)) * 255
     sure = np.abs(moved.max(axis=0) - 0.05) > 1e-5
@@ -76,7 +76,7 @@ def test_turned_axes_are_left_to_the_general_way():
 
 
 def test_slabs_on_an_aligned_grid_lose_no_voxel_between_them():
-    # Voxels of the scan lie exactly on the network's rows, where it could be either slab's or neither's.
+    # Voxels of the scan are exactly on rows of the network grid, the border between two slabs.
     grid = Grid((12, 8, 8), (1.0, 1.0, 0.7), (0, 0, 0.3), IDENTITY)
     target = Grid((23, 8, 8), (1.0, 1.0, 0.35), (0, 0, 0.3), IDENTITY)
     everywhere = np.full((1, 12, 8, 8), 0.9, np.float32)
@@ -92,7 +92,7 @@ def test_a_higher_threshold_follows_from_the_probability():
     maps = to_native_grid(cut(probabilities, ()), grid, target, 0.3, probability=True)
     higher = on_grid(probabilities, grid, target, 0.6)[0].voxels_zyx
     differing = np.where(maps.probability.voxels_zyx >= 0.6 * 255, maps.low_threshold.voxels_zyx, 0) != higher
-    assert differing.mean() < 0.01  # those within a 255th of the threshold
+    assert differing.mean() < 0.01  # voxels within 1/255 of the threshold
     assert (maps.probability.voxels_zyx[maps.labels.voxels_zyx > 0] >= 0.3 * 255 - 0.5).all()
     np.testing.assert_array_equal(maps.low_threshold.voxels_zyx > 0, maps.probability.voxels_zyx > 0)
     assert not (maps.labels.voxels_zyx > maps.low_threshold.voxels_zyx).any()

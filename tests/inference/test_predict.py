@@ -1,4 +1,4 @@
-"""One scan in, a segmentation on its grid out."""
+"""Segmentation of one scan on its own grid."""
 
 import numpy as np
 

@@ -12,7 +12,7 @@ PATCH = (8, 8, 8)
 
 
 def local(patches):
-    """A network that looks at the neighbours of a voxel, and has two classes."""
+    """Network with two classes that averages neighbours of each voxel."""
     padded = np.pad(patches, [(0, 0), (0, 0), (1, 1), (1, 1), (1, 1)], mode="edge")
     depth, height, width = patches.shape[2:]
     mean = sum(padded[:, :, a : a + depth, 1 : 1 + height, 1 : 1 + width] for a in range(3)) / 3000
@@ -84,7 +84,7 @@ def test_a_slab_is_told_as_soon_as_it_is_done_and_each_row_is_read_once():
     tiles = tiling((30, 12, 12), PATCH, PATCH, 0.5)
     firsts = []
     for first, slab in slabs(read_rows, tiles, local, 2, 4, -np.inf, -1000):
-        assert read[-1][1] <= first + 2 * PATCH[0]  # nothing is read long before it is needed
+        assert read[-1][1] <= first + 2 * PATCH[0]  # rows are not read long before they are needed
         firsts.append((first, first + slab.shape[1]))
     assert [span[0] for span in read] == [0, *(span[1] for span in read[:-1])]
     assert firsts[0][0] == 0

@@ -1,4 +1,4 @@
-"""The engine for GPUs, as far as a machine without one can prove it: no tensor is left behind on the CPU."""
+"""Engine for GPUs, tested without a GPU: no tensor stays on the CPU."""
 
 from dataclasses import replace
 from itertools import product
@@ -19,12 +19,12 @@ from ctseg.inference.torch_engine import TorchEngine, built, precision_on, read_
 from ctseg.network.architectures import SegmentationModel, build_network
 from networks import SETTINGS
 
-# What a trace makes of the arithmetic of shapes: tensors without an axis, which stay where the trace was made.
+# Nodes that a trace creates for arithmetic of shapes: 0-D tensors that stay on the device of the trace.
 SHAPE_ARITHMETIC = {"prim::NumToTensor", "aten::Int", "aten::ScalarImplicit", "aten::floor_divide", "aten::tensor"}
 
 
 class OneDevice(TorchDispatchMode):
-    """Fails where an operation touches a tensor of another device."""
+    """Raises AssertionError if an operation uses a tensor on another device."""
 
     def __init__(self, device):
         super().__init__()
@@ -50,7 +50,7 @@ def model_of(name, n_classes, exclusive=False, members=1):
 
 @pytest.fixture(scope="module", params=product(SETTINGS, [(1, False, 1), (2, True, 2)]), ids=str)
 def exported(request, tmp_path_factory):
-    """A model of each architecture, of one class and as an ensemble of exclusive ones, with its .ts and its card."""
+    """Model of each architecture, with one class or as an ensemble with exclusive classes; its card and .ts file."""
     name, (n_classes, exclusive, members) = request.param
     model, card = model_of(name, n_classes, exclusive, members)
     path = tmp_path_factory.mktemp("model") / "model.ts"
@@ -63,7 +63,7 @@ def test_the_graph_for_libtorch_holds_nothing_that_is_bound_to_a_device(exported
     for node in graph.nodes():
         assert node.kind() not in SHAPE_ARITHMETIC, node
         if node.kind() == "prim::Constant" and node.output().type().kind() == "TensorType":
-            # Centre and spread of HU stand in the text of the program: numbers for a tensor of any device, not sizes.
+            # Allowed constants are centre and spread of HU, numbers that work with tensors on any device, not sizes.
             number = node.output().toIValue()
             assert number.ndim == 0, node
             assert number.is_floating_point(), node

@@ -1,4 +1,4 @@
-"""A job's messages: all in its log, warnings on the terminal with the job's name."""
+"""Messages of a job: all go to its log; warnings also to the terminal, with the name of the job."""
 
 import logging
 

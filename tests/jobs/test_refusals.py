@@ -1,4 +1,4 @@
-"""The record of a refused case takes the place of a result, and is told from every result."""
+"""The record of a rejected case replaces a result file and can be distinguished from every result."""
 
 import gzip
 
@@ -73,7 +73,7 @@ def test_refusals_among_files_come_once_in_their_order(tmp_path):
     assert usable(paths[0]) is None
     with pytest.raises(InputError, match="no case is left to train on: all 3 were refused"):
         admitted(paths[:3], "to train on")
-    assert admitted([], "to train on") == []  # nothing was refused
+    assert admitted([], "to train on") == []  # no case was rejected
 
 
 def test_the_plan_leaves_cases_out():

@@ -1,4 +1,4 @@
-"""A job whose case cannot be used: told, refused, or passed on."""
+"""Jobs with an unusable case: message, rejection record, and handling in later jobs."""
 
 import logging
 from pathlib import Path
@@ -15,7 +15,7 @@ PREDICTION = "results/study/a.nii.gz"
 
 @pytest.fixture
 def job(tmp_path, monkeypatch):
-    """A job of the case `a` that takes a scan of the user's and two results."""
+    """Job of the case `a` with a scan of the user and two results as input."""
     monkeypatch.chdir(tmp_path)
     inputs = {"scan": "data/Doe/scan.nii", "label": "results/study/label.nii", "lungs": ["results/study/lungs.nii"]}
     for path in ("data/Doe/scan.nii", "results/study/label.nii", "results/study/lungs.nii"):

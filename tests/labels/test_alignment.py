@@ -1,4 +1,4 @@
-"""How exactly a label lies on its image: silently to rounding, told to a tenth of a voxel, refused beyond."""
+"""Offset of a label from its image: silent within rounding, reported up to a tenth of a voxel, rejected above."""
 
 from dataclasses import replace
 
@@ -35,7 +35,7 @@ def test_a_distance_is_silent_told_or_refused(off_mm):
     told, refused = TOLERANCE.told(off_mm), TOLERANCE.refuses(off_mm)
     assert refused == (off_mm > 0.1001)
     assert bool(told) == (off_mm > 0.0501)
-    assert Tolerance(0.05, 0.0).refuses(off_mm) == (off_mm > 0.0501)  # what is silent is allowed
+    assert Tolerance(0.05, 0.0).refuses(off_mm) == (off_mm > 0.0501)  # silent offsets are always allowed
 
 
 def test_the_advice_allows_what_was_refused():
@@ -43,7 +43,7 @@ def test_the_advice_allows_what_was_refused():
     assert advice.startswith("0.1 mm are allowed")
     allowed_mm = float(advice.rpartition(" ")[2])
     assert not Tolerance(0.05, allowed_mm).refuses(0.2)
-    assert "label_off_mm" not in TOLERANCE.advice(11)  # more than the config allows
+    assert "label_off_mm" not in TOLERANCE.advice(11)  # above the maximum of the config
 
 
 @given(st.tuples(*[st.floats(-3, 3)] * 3))

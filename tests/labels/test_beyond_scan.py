@@ -1,4 +1,4 @@
-"""What lies beyond the scan is cut and told; half of a structure or more is of another scan."""
+"""Parts of a structure outside the scan are cut and reported; a structure that is at least half outside is rejected."""
 
 import math
 

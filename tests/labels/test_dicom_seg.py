@@ -1,4 +1,4 @@
-"""DICOM SEG objects become masks on the grid of their image, wherever and in whatever order their frames lie."""
+"""DICOM SEG objects become masks on the grid of their image, for any positions and order of the frames."""
 
 from itertools import permutations, product
 
@@ -21,7 +21,7 @@ from dicom_files import write, write_seg
 from grids import turned
 from real_data import real_data
 
-SHAPE = (5, 7, 9)  # 63 bits a frame: no frame but the first begins at a byte
+SHAPE = (5, 7, 9)  # 63 bits per frame: only the first frame begins at a byte border
 GRID = Grid(SHAPE, (0.7, 0.9, 2.5), (-9.0, 4.0, 30.0), ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)))
 RNG = np.random.default_rng(0)
 TUMOUR, NODE = RNG.random(SHAPE) < 0.2, RNG.random(SHAPE) < 0.1

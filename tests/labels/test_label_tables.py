@@ -1,4 +1,4 @@
-"""The names that label maps carry: 3D Slicer's segmentations with values and layers, NIfTI files with label tables."""
+"""Names stored in label maps: segmentations of 3D Slicer with values and layers, NIfTI files with label tables."""
 
 import re
 
@@ -26,7 +26,7 @@ def read(path, labels, **options) -> Label:
 
 
 def write_seg_nrrd(path, layers, segments, origin=GRID.origin_xyz_mm):
-    """A .seg.nrrd file as 3D Slicer writes it: name, value and layer of each segment in the header."""
+    """Write a .seg.nrrd file as 3D Slicer does: name, value and layer of each segment are in the header."""
     voxels = np.stack(layers, axis=-1).astype(np.uint8)
     z, y, x, count = voxels.shape
     steps = " ".join(
@@ -46,7 +46,7 @@ def write_seg_nrrd(path, layers, segments, origin=GRID.origin_xyz_mm):
 
 
 def write_table(path, voxels, names, pad=b""):
-    """A NIfTI file with a label table in its header, as TotalSegmentator and Workbench write it."""
+    """Write a NIfTI file with a label table in its header, as TotalSegmentator and Workbench do."""
     write_nifti(Volume(voxels.astype(np.uint8), GRID), path)
     image = nib.load(path)
     entries = "".join(f'\n<Label Key="{value}" Red="1"><![CDATA[{name}]]></Label>' for value, name in names.items())
@@ -101,7 +101,7 @@ def test_values_count_where_no_name_is_known(tmp_path):
     numbered = write_seg_nrrd(tmp_path / "b.seg.nrrd", [voxels], [("Segment_1", 1, 0), ("Segment_2", 2, 0)])
     label = read(numbered, {"kidney": 1, "tumour": 2})
     np.testing.assert_array_equal(label.voxels_zyx, voxels)
-    assert label.facts["warnings"] == []  # nobody named them
+    assert label.facts["warnings"] == []  # the names were not requested
     with pytest.raises(InputError, match=r'has no segment called "tumour"; .* "kidney", "lesion"'):
         read(write_table(tmp_path / "c.nii", voxels, {1: "kidney", 2: "lesion"}), {"kidney": 1, "tumour": 2})
     partly = read(write_table(tmp_path / "d.nii", voxels, {1: "kidney"}), {"kidney": 1, "tumour": 2})
@@ -131,7 +131,7 @@ def test_a_segmentation_that_was_cropped_lies_where_it_says(tmp_path):
     np.testing.assert_array_equal(read(path, {"kidney": 1}).voxels_zyx, expected)
     write_nifti(Volume(KIDNEY[box].astype(np.uint8), GRID.cropped(box)), tmp_path / "a.nii")
     with pytest.raises(InputError, match=r"do not lie on one grid: 4 x 6 x 6 voxels \(z, y, x\) against 6 x 8 x 9"):
-        read(tmp_path / "a.nii", {"kidney": 1})  # other formats do not crop
+        read(tmp_path / "a.nii", {"kidney": 1})  # files of other formats are not cropped
     beside = (GRID.origin_xyz_mm[0] + 0.4, *GRID.origin_xyz_mm[1:])
     path = write_seg_nrrd(tmp_path / "b.seg.nrrd", [KIDNEY[:5]], [("kidney", 1, 0)], beside)
     with pytest.raises(InputError, match=r"lie up to 0\.4 mm apart \(along x 0\.4 mm\)"):
@@ -166,7 +166,7 @@ def test_a_damaged_table_or_header_is_no_table(tmp_path):
 def test_the_names_of_a_real_label_table_count():
     path = real_data("abdomen/organs.nii.gz")
     stored = read_nifti(path)
-    for value in (5, 1):  # the liver's, and the spleen's
+    for value in (5, 1):  # values of liver and spleen
         settings = LabelSettings({"liver": value})
         label = read_label(path, settings, stored.grid, "image")
         np.testing.assert_array_equal(label.voxels_zyx == 1, stored.voxels_zyx == 5)

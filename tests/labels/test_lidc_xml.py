@@ -1,4 +1,4 @@
-"""The outlines of LIDC-IDRI become one mask: just inside of them, by agreement of readers, in any orientation."""
+"""Outlines of LIDC-IDRI become one mask: pixels inside the outlines, by agreement of readers, in any orientation."""
 
 from itertools import permutations
 from pathlib import Path
@@ -25,7 +25,7 @@ def read_lidc(*arguments) -> np.ndarray:
 
 
 def square(low: int, high: int, left: int | None = None) -> list[tuple[int, int]]:
-    """The chain of pixels (row, column) around a square; `left` moves its columns."""
+    """Chain of pixels (row, column) around a square; `left` is its first column if it differs from `low`."""
     side = range(low, high)
     corners = [(low, x) for x in side] + [(y, high) for y in side]
     corners += [(high, x + 1) for x in reversed(side)] + [(y + 1, low) for y in reversed(side)]
@@ -41,7 +41,7 @@ def roi(pixels: list[tuple[int, int]], z_mm: float, inclusion: str = "TRUE") -> 
 
 
 def write_xml(folder: Path, *readers: list[list[str]], root: str = "LidcReadMessage", start: str = "") -> Path:
-    """An XML file; each reader is a list of nodules, each nodule a list of rois."""
+    """Write an XML file; each reader is a list of nodules, each nodule a list of `roi` texts."""
     sessions = ""
     for nodules in readers:
         marks = "".join(
@@ -215,7 +215,7 @@ def test_a_real_nodule_lies_where_another_program_puts_it():
     there = reference.grid.points_xyz_mm(np.argwhere(reference.voxels_zyx))
     here = grid.points_xyz_mm(np.argwhere(mask))
     np.testing.assert_allclose(here.mean(axis=0), there.mean(axis=0), atol=0.2)
-    # The other program counts the outlines to the nodule: one pixel of 0.7 mm around it, up to the resampling to 2 mm.
+    # The other program includes the outlines: one pixel of 0.7 mm around the nodule, within the resampling to 2 mm.
     cross = np.array([[[0, 1, 0], [1, 1, 1], [0, 1, 0]]], dtype=bool)
     for ours, share in ((mask, (0.8, 0.9)), (ndimage.binary_dilation(mask, cross), (0.93, 1.07))):
         volume = ours.sum() * grid.voxel_volume_mm3

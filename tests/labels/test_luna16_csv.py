@@ -1,4 +1,4 @@
-"""Balls of LUNA16's annotations.csv on the grids of its scans."""
+"""Balls from annotations.csv of LUNA16 on the grids of its scans."""
 
 from pathlib import Path
 

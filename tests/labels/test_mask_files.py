@@ -1,4 +1,4 @@
-"""Masks in volume files: values, and a file for each label."""
+"""Masks in volume files: values of a label map, or one file per label."""
 
 from pathlib import Path
 

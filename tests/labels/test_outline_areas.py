@@ -1,4 +1,4 @@
-"""The pixels that the outlines of one plane enclose, with holes, islands, copies and overlaps."""
+"""Pixels inside the outlines of one plane, with holes, islands, copies and overlaps."""
 
 import numpy as np
 import pytest

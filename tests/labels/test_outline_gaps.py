@@ -1,4 +1,4 @@
-"""Slices between planes of outlines: filled where planes have their usual distance, left where they have not."""
+"""Slices between planes of outlines: filled if the planes have their usual distance, otherwise left empty."""
 
 import numpy as np
 import pytest
@@ -9,19 +9,19 @@ from ctseg.labels.outline_gaps import Area, areas_of, filled, link, nearest_slic
 from ctseg.labels.outlines import rasterise
 
 GRID = Grid((40, 60, 60), (1.0, 1.0, 2.0), (0.0, 0.0, 0.0), ((1.0, 0, 0), (0, 1.0, 0), (0, 0, 1.0)))
-QUARTERS = [(15.2, 14.8), (44.9, 15.3), (15.1, 45.2), (44.7, 44.6)]  # centres that lie apart, x and y
+QUARTERS = [(15.2, 14.8), (44.9, 15.3), (15.1, 45.2), (44.7, 44.6)]  # separate centres (x, y)
 SQUARE = np.ones((4, 4), bool)
 
 
 def column(depths: list[float], image: np.ndarray = SQUARE) -> list[Area]:
-    """Areas at one place of the plane, linked."""
+    """Linked areas with the same position in all planes."""
     planes = [areas_of(depth, image, (10, 20)) for depth in depths]
     link(planes)
     return [area for plane in planes for area in plane]
 
 
 def numbers(depths: list[float], image: np.ndarray = SQUARE) -> list[int]:
-    """The slices that are painted beside those of the planes."""
+    """Filled slices, without the slices of the planes."""
     drawn = {nearest_slice(depth) for depth in depths}
     return sorted({number for number, _, _ in filled(column(depths, image))} - drawn)
 
@@ -94,7 +94,7 @@ def test_dense_and_sparse_lesions_lie_above_each_other():
     dense = [ring(depth, 10) for depth in range(2, 10)]
     sparse = [ring(depth, 10) for depth in range(20, 33, 3)]
     assert slices_of(mask_of(dense + sparse)) == [*range(2, 10), *range(19, 34)]
-    wide = [ring(36, 25)]  # spans both, and hides neither
+    wide = [ring(36, 25)]  # covers both, and hides neither
     beside = [ring(depth, 6, QUARTERS[0]) for depth in range(3, 30)]
     thin = [ring(depth, 6, QUARTERS[3]) for depth in range(3, 30, 3)]
     mask = mask_of(beside + thin + wide)

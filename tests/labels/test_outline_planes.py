@@ -1,4 +1,4 @@
-"""Outlines are sorted into columns that touch, and into planes."""
+"""Sorting of outlines into touching columns and into planes."""
 
 import numpy as np
 from hypothesis import given
@@ -44,7 +44,7 @@ def test_rounded_depths_are_one_plane(off):
 
 def test_an_outline_beside_a_plane_is_in_it_where_planes_are_far_enough():
     assert depths_of(planes([at(0), at(1), at(1.2), at(2), at(3)])) == [[0], [1, 1.2], [2], [3]]
-    assert len(planes([at(depth) for depth in np.arange(0, 2, 0.2)])) == 10  # drawn more densely than slices lie
+    assert len(planes([at(depth) for depth in np.arange(0, 2, 0.2)])) == 10  # planes closer than the slices
 
 
 def test_two_outlines_alone():

@@ -1,4 +1,4 @@
-"""Outlines are judged one by one: what one of them is like changes nothing of the others."""
+"""Outlines are judged one by one; an unusual outline does not change the others."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from ctseg.geometry.volume import Grid
 from ctseg.labels.outlines import rasterise
 
 GRID = Grid((40, 60, 60), (1.0, 1.0, 2.0), (0.0, 0.0, 0.0), ((1.0, 0, 0), (0, 1.0, 0), (0, 0, 1.0)))
-QUARTERS = [(15.2, 14.8), (44.9, 15.3), (15.1, 45.2), (44.7, 44.6)]  # centres that lie apart, x and y
+QUARTERS = [(15.2, 14.8), (44.9, 15.3), (15.1, 45.2), (44.7, 44.6)]  # separate centres (x, y)
 
 
 def mask_of(contours: list[np.ndarray]) -> np.ndarray:
@@ -24,7 +24,7 @@ def slices_of(mask: np.ndarray) -> list[int]:
 
 @st.composite
 def lesions(draw):
-    """Up to four lesions side by side, each outlined on every, every second or every third slice, some with a hole."""
+    """Outlines of up to four separate lesions, each on every, every second or every third slice, some with a hole."""
     found = []
     for centre in QUARTERS[: draw(st.integers(1, 4))]:
         step, planes, first = draw(st.integers(1, 3)), draw(st.integers(4, 7)), draw(st.integers(3, 10))
@@ -62,7 +62,7 @@ def test_outlines_stored_again_in_any_order_and_nearly_the_same_plane_change_not
 def test_a_hole_beside_its_plane_is_one(off, step, planes, island):
     depths = [5 + step * index for index in range(planes)]
     if planes == 1:
-        off /= 2  # nothing tells how far apart planes are
+        off /= 2  # the distance of planes is unknown
     outer, hole = [ring(depth, 14) for depth in depths], [ring(depth + off, 9) for depth in depths]
     inner = [ring(depth, 4) for depth in depths] if island else []
     in_plane = [ring(depth, 9) for depth in depths]

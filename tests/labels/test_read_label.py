@@ -1,4 +1,4 @@
-"""Labels of any format become classes on the grid of their image, or are refused."""
+"""Labels of any format become a label map on the grid of their image, or are rejected."""
 
 import runpy
 from pathlib import Path

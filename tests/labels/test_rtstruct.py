@@ -1,4 +1,4 @@
-"""Contours become masks by their pixel centres, in the patient's space, holes and oblique grids included."""
+"""Contours become masks of the pixel centres inside them, in patient coordinates, also with holes and oblique grids."""
 
 import numpy as np
 import pydicom
@@ -177,7 +177,7 @@ SARCOMAS = [2, 3, 5, 6, 8, 10, 12, 14, 15, 18, 19, 23, 24, 25, 26, 28]
 @pytest.mark.realdata
 @pytest.mark.parametrize("number", SARCOMAS)
 def test_masks_are_those_that_others_resampled(number):
-    """The published 2 mm labels are the nearest voxels of ours: same voxels, and so the same volume."""
+    """The published 2 mm labels equal the nearest voxels of the masks of ctseg, so the volumes are equal, too."""
     patient = f"STS_{number:03}"
     folder = real_data(f"sarcoma-dicom/{patient}/CT")
     settings = LabelSettings({"tumour": 1}, {"tumour": ("/GTV_Mass.*/",)})

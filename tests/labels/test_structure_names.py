@@ -1,4 +1,4 @@
-"""Names of structures are compared as people read them, and messages say what helps."""
+"""Comparison of structure names without case and spelling variants, and helpful messages."""
 
 import re
 import unicodedata

@@ -1,4 +1,4 @@
-"""Structures of one label are united, and labels that overlap are told apart by the config's rule."""
+"""Structures of one label are united, and overlaps of labels are resolved by the rule of the config."""
 
 import numpy as np
 import pytest
@@ -75,4 +75,4 @@ def test_an_empty_structure_says_why_each_reason_once():
     parts = [Structure(mask(), {}, (), "it has no closed contour")] * 2
     found = united_rois(parts, [1, 0], GRID)
     assert found.empty == "it has no closed contour; 1 contour is a point or an open line"
-    assert united_rois([], [], GRID).empty == ""  # none was asked for
+    assert united_rois([], [], GRID).empty == ""  # no ROI requested

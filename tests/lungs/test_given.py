@@ -11,7 +11,7 @@ GRID = Grid((4, 5, 6), (1.0, 1.5, 2.0), (10.0, -20.0, 30.0), IDENTITY)
 
 
 def parts() -> np.ndarray:
-    """Left lung 3, right lung 4, trachea 5."""
+    """Label map [z, y, x]: left lung 3, right lung 4, trachea 5."""
     voxels = np.zeros(GRID.shape_zyx, dtype=np.uint8)
     voxels[1:3, 1:4, 0:2], voxels[1:3, 1:4, 4:6], voxels[3, 2, 3] = 3, 4, 5
     return voxels

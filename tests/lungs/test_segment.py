@@ -9,7 +9,7 @@ from ctseg.lungs.segment import segment_lungs, sick_parts
 
 
 def answers(monkeypatch, change):
-    """The network's answer stands for what `change` makes of the threshold's field at 2.5 mm."""
+    """Replace the lung network: its result is `change` applied to the coarse lung field of the threshold method."""
 
     def network_lungs(coarse):
         lungs = segment.threshold_lungs(coarse)
@@ -61,7 +61,7 @@ def test_shells_and_parts_that_lie_apart_are_no_sick_parts():
     network = air.copy()
     network[9:31, 9:31, 9:26] = True  # a shell of one voxel
     network[15:25, 15:25, 25:35] = True  # a mass on the lung
-    network[15:25, 15:25, 45:55] = True  # something apart from it
+    network[15:25, 15:25, 45:55] = True  # a separate object
     found = sick_parts(network, air)
     assert found[15:25, 15:25, 26:35].all()
     assert not found[:, :, 40:].any()

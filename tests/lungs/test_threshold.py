@@ -26,7 +26,7 @@ def test_the_trachea_does_not_belong_to_the_field():
 
 def test_enough_of_a_nodule_on_the_pleura_is_closed_over_to_keep_it():
     image, _, _, nodule = chest()
-    # A closing leaves a rim of a nodule that is a half ball on the pleura; postprocessing keeps it by its share inside.
+    # The closing covers only part of a nodule at the pleura; postprocessing keeps the nodule by its share inside.
     assert (segment_lungs(image).lungs.voxels_zyx[nodule] > 0).mean() > 3 * SHARE_IN_LUNGS
 
 

@@ -26,7 +26,7 @@ def test_a_ball_has_its_volume():
 @given(grids(), st.tuples(*[st.floats(-0.2, 1.2)] * 3), st.floats(0.1, 40))
 def test_it_holds_the_centres_inside_and_the_nearest_voxel(grid, share, diameter_mm):
     middle = np.asarray(share) * (np.asarray(grid.shape_zyx) - 1)
-    assume((np.abs(middle % 1 - 0.5) > 1e-6).all())  # half-way, rounding decides which voxel is the nearest
+    assume((np.abs(middle % 1 - 0.5) > 1e-6).all())  # at half distance, rounding decides which voxel is nearest
     centre = grid.points_xyz_mm(middle)[0]
     mask = ball(grid, centre, diameter_mm)
     points = grid.points_xyz_mm(np.array(list(np.ndindex(*grid.shape_zyx))))

@@ -1,4 +1,4 @@
-"""From probabilities to classes."""
+"""Label maps from probability maps."""
 
 import numpy as np
 from hypothesis import given

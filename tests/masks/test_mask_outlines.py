@@ -1,4 +1,4 @@
-"""Outlines with holes as single closed contours."""
+"""Outlines of masks with holes as single closed contours."""
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ NESTED[5, 5] = False
 def test_contours_with_keyholes_enclose_the_same_pixels(mask):
     outlines = keyholed([corners(outline) for outline in slice_contours(mask)])
     found = np.zeros_like(mask)
-    for outline in outlines:  # each for itself, so a hole must be part of the contour around it
+    for outline in outlines:  # filled one by one, so a hole must be part of the contour around it
         inside = fill_even_odd([outline], mask.shape)
         assert not (found & inside).any()
         found |= inside

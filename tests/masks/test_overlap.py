@@ -1,4 +1,4 @@
-"""The Dice of two masks is one number wherever it is computed, and two empty masks have none."""
+"""All functions return the same Dice for two masks; it is NaN for two empty masks."""
 
 import math
 

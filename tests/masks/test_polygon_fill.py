@@ -1,4 +1,4 @@
-"""Polygons are filled by the centres of pixels, and areas interpolated between planes."""
+"""Polygons fill the pixels with their centre inside; areas are interpolated between planes."""
 
 import numpy as np
 import pytest
@@ -55,7 +55,7 @@ def test_any_polygon_agrees_with_the_crossing_rule(corners):
             if (y0 <= row) != (y1 <= row):
                 crossing = x0 + (row - y0) / (y1 - y0) * (x1 - x0)
                 if abs(crossing - column) < 1e-5:
-                    break  # on the outline: either answer is right
+                    break  # on the outline: both results are correct
                 inside ^= crossing < column
         else:
             assert mask[row, column] == inside

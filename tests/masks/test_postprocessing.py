@@ -20,7 +20,7 @@ choices = st.builds(PostprocessSettings, st.floats(0, 40), st.booleans(), st.boo
 
 
 def segmented(*boxes):
-    """A segmentation with `(class, box)` filled."""
+    """Label map with the boxes `(class, box)` filled."""
     voxels = np.zeros(GRID.shape_zyx, np.uint8)
     for value, box in boxes:
         voxels[box] = value
@@ -115,7 +115,7 @@ def test_an_empty_segmentation_stays_empty():
 def test_voxels_are_only_removed_and_each_is_counted_once(voxels, choice):
     before = voxels.copy()
     postprocessed, facts = postprocess(Volume(voxels, GRID), choice, RIGHT_HALF, lungs_plausible=True)
-    np.testing.assert_array_equal(voxels, before)  # the input is left alone
+    np.testing.assert_array_equal(voxels, before)  # the input is not changed
     kept = postprocessed.voxels_zyx > 0
     np.testing.assert_array_equal(postprocessed.voxels_zyx[kept], voxels[kept])
     removed = sum(facts[f"removed_{step}_voxels"] for step in ("outside", "small", "other"))

@@ -19,12 +19,12 @@ segmentations = st.sampled_from([(0, 1), (0, 0, 0, 0, 1), (0, 1, 1, 1), (0, 0, 1
 EMPTY, FULL = np.zeros((3, 4, 5), np.uint8), np.ones((3, 4, 5), np.uint8)
 APART = np.zeros((5, 5, 5), np.uint8)
 APART[::2, ::2, ::2] = 1
-BORDERS = np.zeros((3, 4, 5), np.uint8)  # ends of rows and of slices that follow each other in memory but do not touch
+BORDERS = np.zeros((3, 4, 5), np.uint8)  # neighbours in memory across row and slice ends, which do not touch
 BORDERS[0, 0, 4] = BORDERS[0, 1, 0] = BORDERS[0, 3, 2] = BORDERS[1, 0, 2] = 1
 
 
 def numbered(runs, components):
-    """The number of the component of each voxel from 1, and 0 for the background."""
+    """Component number of each voxel [z, y, x], from 1; 0 for the background."""
     numbers = np.zeros(runs.shape_zyx, int)
     for number, piece in enumerate(split_runs(runs, components), start=1):
         numbers[fill(piece) > 0] = number

@@ -1,4 +1,4 @@
-"""Networks of all architectures have the same inputs and outputs and survive the export."""
+"""Networks of all architectures have the same inputs and outputs and can be exported."""
 
 from dataclasses import replace
 from itertools import product
@@ -104,7 +104,7 @@ def test_the_encoder_is_the_half_that_sees_the_image_first(name):
     parts = build_parts(SETTINGS[name], 1)
     encoder = {id(parameter) for module in parts.encoder for parameter in module.parameters()}
     assert encoder
-    # Weights of the encoder alone decide what the coarsest level sees; those of the head do not belong to it.
+    # The encoder has the first weights of the network and none of the heads.
     assert id(next(parts.network.parameters())) in encoder
     assert not encoder & {id(parameter) for head in parts.heads for parameter in head.parameters()}
     assert len(encoder) < len(list(parts.network.parameters()))

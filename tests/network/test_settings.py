@@ -1,4 +1,4 @@
-"""A network as plain values goes through JSON unchanged."""
+"""Network settings are unchanged after writing and reading them as JSON."""
 
 import json
 from dataclasses import asdict
@@ -14,7 +14,7 @@ def test_settings_survive_json(name):
     settings = SETTINGS[name]
     found = type(settings).from_plain(json.loads(json.dumps(asdict(settings))))
     assert found == settings
-    assert hash(found) == hash(settings)  # all lists became tuples again
+    assert hash(found) == hash(settings)  # all lists are tuples again
 
 
 @pytest.mark.parametrize("name", SETTINGS)

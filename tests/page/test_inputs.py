@@ -1,4 +1,4 @@
-"""What the page is given: names, digests, and several files as one DICOM folder."""
+"""Uploads of the page: names, digests, and several files as one DICOM folder."""
 
 import pytest
 

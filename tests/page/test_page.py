@@ -1,4 +1,4 @@
-"""What the demo page shows of a scan, and what it offers, without the page."""
+"""Content and downloads of the demo page for a scan, tested without a browser."""
 
 import re
 import zipfile
@@ -42,7 +42,7 @@ def work(data, model, told=None, name="LUNG_1.nii.gz", label=None, **more):
 
 
 def two_lesions(direction=LEFT_BACK_HEAD):
-    """A body with a lesion of each of two classes."""
+    """Scan of a body with one lesion of each of two classes, and its label map."""
     grid = Grid((30, 60, 50), (1.0, 1.0, 2.0), (5.0, -7.0, 11.0), direction)
     hu = np.full(grid.shape_zyx, -1000, np.int16)
     hu[2:-2, 5:-5, 5:-5] = 40

@@ -1,4 +1,4 @@
-"""The page in a real browser, at the width of a desk and of a phone: a result stands beside its own scan and model."""
+"""Page in a real browser, at desktop and phone width: a result is shown only with its own input and model."""
 
 import re
 
@@ -26,7 +26,7 @@ def page(chromium, address, request):
 
 @pytest.fixture
 def result(page, ball_zip):
-    """The page with the result of `ball_zip`."""
+    """Page that shows the result of `ball_zip`."""
     give(page, ball_zip)
     segment(page)
     frame_of(page)
@@ -35,7 +35,7 @@ def result(page, ball_zip):
 
 
 def gone(page):
-    """Wait until no part of a result is there: heading, viewer, downloads, address."""
+    """Wait until no part of a result is left: heading, viewer, downloads, token in the URL."""
     page.get_by_role("heading", name="ct.zip").wait_for(state="detached")
     page.wait_for_url(lambda url: "result=" not in url)
     page.locator("iframe").wait_for(state="detached")
@@ -67,7 +67,7 @@ def test_a_dicom_zip_from_its_drop_to_the_downloads(result, model_folder, tmp_pa
     assert downloaded(page, "ct_lesions.csv").count(b"\n") == 1 + len(found.components)
     assert downloaded(page, "ct_seg.dcm")[128:132] == b"DICM"
     assert not frame.locator("body").evaluate("(body) => body.scrollWidth > window.innerWidth")
-    page.get_by_role("heading", name=HEADING).wait_for()  # downloads change nothing
+    page.get_by_role("heading", name=HEADING).wait_for()  # a download does not change the page
 
 
 def remove_file(page):
@@ -104,7 +104,7 @@ def test_each_control_that_changes_scan_or_model_clears_the_result(result, ball_
 
 
 def begin_again(page, path):
-    """Bring the page to a result of a file again: the example takes the place of all files first."""
+    """Remove all files by choosing the example, then upload and segment a file again."""
     page.get_by_text(TEXTS["English"]["example"]).click()
     page.get_by_test_id("stFileUploader").first.wait_for(state="detached")
     give(page, path)

@@ -1,4 +1,4 @@
-"""Errors and cautions of the page in Chinese: every sentence that a scan can meet has one."""
+"""Chinese errors and flags of the page: every message that a scan can cause has a translation."""
 
 import ast
 
@@ -11,7 +11,7 @@ from serving.page.chinese_errors import OTHERS, SENTENCES
 from serving.page.problems import CHINESE, CHINESE_FLAGS, caution_in, error_in
 
 LIBRARY = ROOT / "workflow_scripts" / "ctseg"
-# Where what is wrong with a scan that is given to the page is said.
+# Modules with error messages about scans that are given to the page.
 PLACES = [
     ROOT / "serving" / "uploads.py",
     ROOT / "serving" / "volume_headers.py",
@@ -27,7 +27,7 @@ ERRORS = {"InputError", "ScanError", "ModelError", "Refused"}
 
 
 def sentence(node):
-    """The words of a string, with a number for each value; empty where they are made elsewhere."""
+    """Text of a string expression with "7" for each value; empty if the expression is no string."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         return node.value
     if isinstance(node, ast.JoinedStr):
@@ -44,7 +44,7 @@ def sentences():
                 yield "".join(map(sentence, node.args))
 
 
-@pytest.mark.parametrize("text", sorted(set(sentences()) - {"", "7: 7"}))  # these pass on others
+@pytest.mark.parametrize("text", sorted(set(sentences()) - {"", "7: 7"}))  # these pass on other messages
 def test_every_sentence_about_a_scan_is_there_in_chinese(text):
     assert not error_in(text, CHINESE).startswith(OTHERS.partition("{")[0])
 
@@ -61,7 +61,7 @@ def test_values_stand_in_the_chinese_sentence():
 
 
 def test_every_kind_of_flag_is_there_in_chinese():
-    assert set(KINDS) - set(CHINESE_FLAGS) == {"scan"}  # of another version, in its own words
+    assert set(KINDS) - set(CHINESE_FLAGS) == {"scan"}  # a flag of another version, shown in its own words
     assert set(CHINESE_FLAGS) <= set(KINDS)
 
 

@@ -1,4 +1,4 @@
-"""Segmentations of the page in the background: their ends, how long they are kept, and what they belong to."""
+"""Background runs of the page: end, deletion of results, and their input."""
 
 import threading
 import time

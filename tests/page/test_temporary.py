@@ -1,4 +1,4 @@
-"""Temporary folders of the page: nothing of a scan stays on the disk."""
+"""Temporary folders of the page: no file of a scan stays on the disk."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""The viewer at full resolution in a real browser: what it tells and draws is what the scan holds."""
+"""Viewer at full resolution in a real browser: displayed values and images equal the scan."""
 
 import functools
 import io
@@ -22,7 +22,7 @@ from serving.page.view import document, scene
 from viewer import at, colours, drag, picture, place_at, show, told
 
 __all__ = ["chromium"]  # a fixture
-OF_READING = ("Canvas2D: Multiple readback",)  # by the tests
+OF_READING = ("Canvas2D: Multiple readback",)  # caused by the tests
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 
 TEXT = TEXTS["English"]
@@ -34,7 +34,7 @@ HTMLCanvasElement.prototype.getContext = function (kind, ...more) {
 
 
 def two_lesions():
-    """A scan whose values tell voxels apart, on a turned grid, with two classes, and an own label of the first."""
+    """Scan with random values on a turned grid, label map with two classes, and own label of the first class."""
     grid = Grid((30, 60, 50), (1.0, 2.0, 1.5), (5.0, -7.0, 11.0), FEET_FIRST_FRONT_TO_BACK)
     hu = np.random.default_rng(0).integers(-100, 200, grid.shape_zyx).astype(np.int16)
     classes = np.zeros(grid.shape_zyx, np.uint8)
@@ -44,7 +44,7 @@ def two_lesions():
 
 
 def write_site(folder, image, classes, label=None, names=("tumour", "cyst"), code=None):
-    """A folder with the viewer of a scan, as the page serves it."""
+    """Write the viewer of a scan and its volumes into a folder, with the URLs of the page."""
     (folder / "ctseg" / "t").mkdir(parents=True)
     volumes = {"scan": image, "segmentation": classes} | ({"label": label} if label else {})
     for name, volume in volumes.items():
@@ -64,7 +64,7 @@ class Quiet(SimpleHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
-    """Gives the address of what `write_site` writes into a new folder."""
+    """Function that serves a new folder written by `write_site`; returns its URL."""
     servers = []
 
     def serve(*given, **more):
@@ -119,7 +119,7 @@ def test_value_and_place_under_the_pointer_are_those_of_the_scan(page):
             page.evaluate("new Promise(requestAnimationFrame)")
             value, place_mm, _ = told(page)
             index = image.grid.indices_zyx(place_mm[None])[0]
-            if np.abs(index % 1 - 0.5).min() > 0.1:  # not between two voxels: places are told to 0.1 mm
+            if np.abs(index % 1 - 0.5).min() > 0.1:  # not between two voxels: positions are displayed to 0.1 mm
                 places.append(tuple(place_mm))
                 assert value == image.voxels_zyx[tuple(np.rint(index).astype(int))]
     assert len(set(places)) >= 5
@@ -128,8 +128,8 @@ def test_value_and_place_under_the_pointer_are_those_of_the_scan(page):
 def test_the_patients_right_is_on_the_left_and_the_front_above(page):
     show(page, "axial")
     left, right, below = (place_at(page, *place) for place in ((0.45, 0.5), (0.55, 0.5), (0.55, 0.6)))
-    assert right[0] > left[0]  # x runs to the patient's left
-    assert below[1] > right[1]  # y runs to the back
+    assert right[0] > left[0]  # x points to the patient's left
+    assert below[1] > right[1]  # y points to the back
 
 
 def test_windows_by_choice_and_by_drag(page):
@@ -161,7 +161,7 @@ def test_zoom_pan_and_reset(page):
     assert picture(page) not in (before, zoomed)
     page.locator("#reset").click()
     again, first = (np.asarray(Image.open(io.BytesIO(png)).convert("L"), float) for png in (picture(page), before))
-    assert np.abs(again - first).mean() < 0.5  # lines are smoothed with other rounding
+    assert np.abs(again - first).mean() < 0.5  # antialiasing of lines differs by rounding
 
 
 def test_a_measured_distance_is_that_of_its_ends(page):
@@ -186,7 +186,7 @@ def test_rows_keys_and_wheel_move_the_cross(page):
     page.locator("#full canvas").first.focus()
     page.keyboard.press("ArrowUp")
     np.testing.assert_allclose(told(page)[1] - before, [0, 0, image.grid.spacing_xyz_mm[2]], atol=0.11)
-    page.keyboard.press("m")  # a key that NiiVue takes for itself
+    page.keyboard.press("m")  # a key that NiiVue handles by default
     assert page.evaluate("full.viewer.opts.dragMode") == 0
 
 
@@ -227,7 +227,7 @@ def test_a_real_chest_is_shown_voxel_by_voxel(chromium, site):
     folder = real_data("chest-nifti/lidc-0001")
     image, label = (read_nifti(folder / f"{name}.nii.gz") for name in ("image", "label"))
     classes = Volume((label.voxels_zyx > 0).astype(np.uint8), label.grid)
-    assert max(image.voxels_zyx.shape) > LONGEST  # the coarse slices leave out some of it
+    assert max(image.voxels_zyx.shape) > LONGEST  # the coarse slices omit voxels
     page = opened(chromium, site(image, classes, names=["nodule"], code=niivue_script()), 1280)
     assert page.locator("body").get_attribute("data-full") == "true"
     sizes = page.evaluate("full.viewer.volumes[0].dims.slice(1, 4)")

@@ -1,4 +1,4 @@
-"""The phantom's chest: lungs in a cavity in a body, with the HU of their tissues."""
+"""Chest of the phantom: lungs in a cavity in a body, with the HU of their tissues."""
 
 from dataclasses import replace
 from functools import cache
@@ -31,12 +31,12 @@ XYZ = AXES.open((slice(None),) * 3)
 
 @cache
 def chest() -> tuple[np.ndarray, np.ndarray]:
-    """HU and the distance to the lung fields, of a chest without texture."""
+    """HU and signed distance to the lung fields of a chest without texture, both [z, y, x]."""
     return paint_chest(ANATOMY, AXES, np.zeros(AXES.shape_zyx, np.float32), 5.0)
 
 
 def at(x: float, y: float, z: float) -> tuple[int, int, int]:
-    """The voxel nearest to a point."""
+    """Index (z, y, x) of the voxel nearest to a point (x, y, z) in mm."""
     found = (np.abs(axis - place).argmin() for axis, place in zip((AXES.z, AXES.y, AXES.x), (z, y, x), strict=True))
     return tuple(int(place) for place in found)
 
@@ -63,15 +63,15 @@ def test_both_lungs_are_there_and_apart():
     _, lungs = chest()
     left, right = lungs[:, :, AXES.x > 0] < 0, lungs[:, :, AXES.x < 0] < 0
     voxel_litres = 6 * 5 * 5 / 1e6
-    assert 1 < left.sum() * voxel_litres < right.sum() * voxel_litres < 4  # the heart takes from the left one
-    assert not (lungs[:, :, np.abs(AXES.x) < 1] < 0)[:, AXES.y > 0].any()  # behind, the mediastinum is between them
+    assert 1 < left.sum() * voxel_litres < right.sum() * voxel_litres < 4  # the heart reduces the left lung
+    assert not (lungs[:, :, np.abs(AXES.x) < 1] < 0)[:, AXES.y > 0].any()  # in the back, the mediastinum separates them
 
 
 def test_tissues_are_where_they_belong():
     hu, lungs = chest()
     assert hu[at(0, -140, 0)] == AIR
-    assert np.percentile(hu[lungs < -8], 99) < -700  # but for the walls of the airways
-    assert hu[at(23, 44, -60)] == pytest.approx(BLOOD, abs=10)  # the aorta goes down
+    assert np.percentile(hu[lungs < -8], 99) < -700  # except the walls of the airways
+    assert hu[at(23, 44, -60)] == pytest.approx(BLOOD, abs=10)  # the descending aorta
     assert hu[at(-2, 16, 60)] == pytest.approx(LUMEN, abs=60)  # the trachea
     assert 0 < hu[at(-70, 0, -110)] < 90  # the liver
     assert hu[:, :, at(0, 0, 0)[2]].max() > 150  # bone

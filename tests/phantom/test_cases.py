@@ -1,4 +1,4 @@
-"""The phantom's patients differ in what scans from hospitals differ in."""
+"""The patients of the phantom have the variations of clinical scans."""
 
 from ctseg.phantom.cases import phantom_case, phantom_has_localizer, phantom_is_feet_first, phantom_label_name
 

@@ -1,4 +1,4 @@
-"""The phantom's DICOM files say what the phantom is: HU, places, series and contours."""
+"""DICOM files of the phantom contain its HU, positions, series and contours."""
 
 from pathlib import Path
 
@@ -35,21 +35,21 @@ def feet_first(phantom: Phantom, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 
 def read_slices(folder: Path) -> list[FileDataset]:
-    """The slices without localizers, from the feet to the head."""
+    """Slices without localizers, from feet to head."""
     files = [pydicom.dcmread(path) for path in folder.iterdir()]
     slices = [file for file in files if "LOCALIZER" not in file.ImageType]
     return sorted(slices, key=lambda file: float(file.ImagePositionPatient[2]))
 
 
 def hu_of(file: FileDataset) -> np.ndarray:
-    """The slice's HU, padding as air."""
+    """HU [y, x] of a slice, with padding as air."""
     pixels = file.pixel_array
     hu = pixels * float(file.RescaleSlope) + float(file.RescaleIntercept)
     return np.where(pixels == file.PixelPaddingValue, AIR_HU, hu)
 
 
 def position_xyz_mm(file: FileDataset, row: int, column: int) -> np.ndarray:
-    """Where a pixel's centre lies (PS3.3 C.7.6.2.1.1)."""
+    """Position of the centre of a pixel (x, y, z in mm, PS3.3 C.7.6.2.1.1)."""
     along_row, along_column = np.reshape([float(v) for v in file.ImageOrientationPatient], (2, 3))
     between_rows, between_columns = (float(v) for v in file.PixelSpacing)
     start = np.array([float(v) for v in file.ImagePositionPatient])
@@ -145,7 +145,7 @@ def test_contours_lie_on_slices_and_enclose_the_label(
         area_mm2 += abs((x * np.roll(y, -1) - y * np.roll(x, -1)).sum()) / 2
         loops += 1
     dx, dy, _ = phantom.label.grid.spacing_xyz_mm
-    # Each outline cuts its corners, which takes half a pixel.
+    # Each outline cuts its corners, which removes half a pixel.
     assert area_mm2 == pytest.approx((phantom.label.voxels_zyx.sum() - loops / 2) * dx * dy, rel=0.01)
 
 

@@ -1,4 +1,4 @@
-"""Nodules: their shape, their sizes, and where they may sit."""
+"""Shape, size and allowed positions of nodules."""
 
 from itertools import combinations
 

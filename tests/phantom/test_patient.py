@@ -1,4 +1,4 @@
-"""The phantom's patients: the same for the same seed, true to their settings, and not solved by a threshold."""
+"""Patients of the phantom: reproducible by seed, within their settings, and not solvable by a threshold."""
 
 from functools import cache
 
@@ -22,7 +22,7 @@ def patient(index: int) -> Phantom:
 
 @cache
 def distances_mm(index: int) -> np.ndarray:
-    """The signed distances of a patient's nodules at every voxel centre: `[nodule, z, y, x]`."""
+    """Signed distances in mm [nodule, z, y, x] of all voxel centres to the nodules of a patient."""
     phantom = patient(index)
     grid = phantom.label.grid
     x, y, z = (
@@ -75,7 +75,7 @@ def test_the_label_is_the_nodules_shapes_cut_at_the_pleura(index: int) -> None:
     phantom = patient(index)
     shapes = distances_mm(index)
     label, lungs = phantom.label.voxels_zyx > 0, phantom.lungs.voxels_zyx > 0
-    near_surface = np.abs(shapes).min(axis=0) < 1e-3  # where float32 may fall to either side
+    near_surface = np.abs(shapes).min(axis=0) < 1e-3  # float32 rounding may decide either way
     expected = (shapes.min(axis=0) <= 0) & lungs
     assert ((label == expected) | near_surface).all()
     assert not (label & ~lungs).any()
@@ -131,5 +131,5 @@ def test_contours_enclose_the_pixels_less_half_a_pixel_a_loop(rows: list[str]) -
         areas.append((x * np.roll(y, -1) - y * np.roll(x, -1)).sum() / 2)
     outer = [area for area in areas if area > 0]
     holes = [area for area in areas if area < 0]
-    # Corners cut at 45° take four halves of a quarter pixel from every outline and give them to every hole.
+    # Corners cut at 45° remove half a pixel from every outer outline and from every hole.
     assert sum(outer) + sum(holes) == pytest.approx(mask.sum() - len(outer) / 2 + len(holes) / 2)

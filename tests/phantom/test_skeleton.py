@@ -1,4 +1,4 @@
-"""The phantom's bones lie where they belong, and nothing else is painted."""
+"""Bones of the phantom have their correct positions, and no other voxel is changed."""
 
 import numpy as np
 import pytest
@@ -34,7 +34,7 @@ def test_vertebrae_and_discs_take_turns():
     assert column.min() == pytest.approx(DISC, abs=5)
     assert MARROW - 5 < column.max() <= CORTEX + 1e-3
     repeat = int(PITCH_MM // 2)
-    np.testing.assert_allclose(column[:-repeat], column[repeat:], atol=25)  # one vertebra is like the next
+    np.testing.assert_allclose(column[:-repeat], column[repeat:], atol=25)  # all vertebrae are alike
 
 
 def test_the_spine_lies_in_the_middle_of_the_back():

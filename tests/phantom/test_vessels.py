@@ -1,4 +1,4 @@
-"""Trees of vessels reach all of a lung."""
+"""Vessel trees reach all parts of a lung."""
 
 import numpy as np
 

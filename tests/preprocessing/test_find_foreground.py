@@ -1,4 +1,4 @@
-"""Where targets lie: every component is listed."""
+"""Voxel lists of the foreground contain every component."""
 
 import numpy as np
 from hypothesis import given, settings

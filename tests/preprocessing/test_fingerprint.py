@@ -1,4 +1,4 @@
-"""The fingerprint of a case: sizes, regions and foreground in closed form, the same however the scan is stored."""
+"""Fingerprint of a case: sizes, regions and foreground equal closed forms, for any storage order of the scan."""
 
 from itertools import permutations
 
@@ -13,7 +13,7 @@ GRID = Grid((10, 12, 14), (1.0, 2.0, 3.0), (5.0, -7.0, 11.0), ((1.0, 0, 0), (0, 
 
 
 def volumes() -> tuple[Volume, Volume, Volume]:
-    """A body in air with two components of class 1 and one of class 2, and lungs that hold half of the foreground."""
+    """Body in air, label with two components of class 1 and one of class 2, and lungs with half of the foreground."""
     hu = np.full(GRID.shape_zyx, -1000, np.int16)
     hu[1:9, 2:10, 3:12] = 0
     label = np.zeros(GRID.shape_zyx, np.uint8)

@@ -44,7 +44,7 @@ def test_the_window_is_that_of_all_targets_together_each_case_with_the_same_weig
 
 
 def one_target(values_hu):
-    """A scan all of which is a target with these HU."""
+    """Scan with these HU and a label that covers it completely."""
     voxels = values_hu.reshape(10, 10, -1).astype(np.int16)
     grid = Grid(voxels.shape, (1.0, 1.0, 1.0), (0.0, 0.0, 0.0), ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)))
     return Volume(voxels, grid), Volume(np.ones(voxels.shape, np.uint8), grid)

@@ -1,4 +1,4 @@
-"""The plan's decisions become the preparation of scans."""
+"""Preparation of scans from the decisions of the plan."""
 
 from ctseg.decisions import Decision, stored
 from ctseg.preprocessing.planned import preparation_of

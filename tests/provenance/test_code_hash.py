@@ -47,7 +47,7 @@ REACHED = sorted(set(FILES) - {"pkg/unused.py", "other_script.py"})
 
 @pytest.fixture
 def hash_with(tmp_path_factory):
-    """Hash train.py in a new folder, with some files changed."""
+    """Function that hashes a script (train.py by default) in a new folder, with some changed files."""
 
     def hash_of(changes: dict[str, str] | None = None, script: str = "train.py") -> str:
         folder = tmp_path_factory.mktemp("scripts")
@@ -224,11 +224,11 @@ def test_a_package_counts_where_a_definition_that_counts_uses_it(tmp_path, packa
     for name, text in pins:
         (tmp_path / name).write_text(text)
     found = {hash_of_used(tmp_path / "code", {}, tmp_path / name) for name, _ in pins}
-    assert len(found) == 1 + (package == "numpy")  # Box alone needs scipy
+    assert len(found) == 1 + (package == "numpy")  # only Box needs scipy
 
 
 def hash_of_used(folder, changes: dict[str, str], requirements=None) -> str:
-    """The hash of script.py with some files changed."""
+    """Hash of script.py with some changed files."""
     for name, text in (USED | changes).items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text, encoding="utf-8")

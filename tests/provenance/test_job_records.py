@@ -1,4 +1,4 @@
-"""What a job read and wrote: hashes, and no name of a patient."""
+"""Records of the inputs and outputs of a job: hashes, and no patient names."""
 
 import json
 from pathlib import Path
@@ -78,7 +78,7 @@ def test_paths_of_a_study():
 
 @pytest.fixture
 def recorded(tmp_path, monkeypatch):
-    """Records of a scan, a model that was trained on it, and a report on both, in the folder of a study."""
+    """Study folder with the records of three jobs: conversion of a scan, training on it, and report on both."""
     monkeypatch.chdir(tmp_path)
     for rule, inputs, output in (
         ("convert", ["data/scan.nii"], "image.nii"),

@@ -1,4 +1,4 @@
-"""What the hashes of the rules' scripts cover, compared with a plain second way to find out."""
+"""Coverage of the code hashes of scripts, compared with the independent check in reached_names.py."""
 
 import pytest
 
@@ -15,7 +15,7 @@ def library():
 
 
 def covered(library: Library, script: str) -> set[str]:
-    """The modules of which statements count for a script."""
+    """Modules with statements that count for the hash of a script."""
     found = library.reached_from(SCRIPTS / f"{script}.py")
     return {module for module, _ in found.digests if not module.startswith("__main__")}
 
@@ -24,7 +24,7 @@ def covered(library: Library, script: str) -> set[str]:
 def test_a_rule_depends_on_the_modules_that_it_uses_a_name_of_and_on_no_other(library, script):
     used, found = reached(script), covered(library, script)
     assert used <= found
-    # What a module does whenever it is imported counts as well.
+    # Statements that run when a module is imported also count.
     assert all(any(one.runs for one in library.source(module).statements) for module in found - used)
 
 

@@ -1,4 +1,4 @@
-"""The manifest of a study, and what is not as it says."""
+"""Manifest of a study, and differences between the files and the manifest."""
 
 import hashlib
 import json
@@ -42,7 +42,7 @@ def test_a_model_that_was_made_from_something_else_is_told(tmp_path):
 
 
 def study_with(tmp_path: Path) -> tuple[Path, dict, dict[str, str]]:
-    """A study with two results of one job that read a scan, its manifest, and where the scan lies."""
+    """Folder of a study with two results of a job that read a scan, its manifest, and the path of the scan."""
     study = tmp_path / "study"
     study.mkdir()
     for name in ("scan.nii", "study/a.txt", "study/b.txt"):
@@ -74,7 +74,7 @@ def test_what_changed_or_went_is_told(tmp_path):
     )
     assert (
         len(differences(study, manifest, sources, passing={study / "b.txt"})[0]) == 2
-    )  # what may have been cleaned away
+    )  # a temporary file that may have been deleted
 
 
 def test_many_problems_are_cut(tmp_path):

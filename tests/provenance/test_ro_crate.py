@@ -1,4 +1,4 @@
-"""A study as a crate: every job is an action, every result a file, and what the user gave a hash alone."""
+"""Study as RO-Crate: every job is an action, every result a file, and every input of the user only a hash."""
 
 import pytest
 
@@ -27,7 +27,7 @@ def job_of(rule, started, inputs, outputs, sources=None, **wildcards):
 
 @pytest.fixture
 def graph(tmp_path):
-    """The entities of a crate of three jobs, by their identifiers; one result was cleaned away."""
+    """Entities of a crate of three jobs, by identifier; one result was deleted as temporary."""
     for name in ("images/a.nii.gz", "report.html"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()

@@ -1,4 +1,4 @@
-"""What is read from a Python file: its statements with the names that they define and use."""
+"""Statements of a Python file, with the names that they define and use."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The versions in a record are those of what the process has loaded."""
+"""Versions in a record are those of the packages loaded by the process."""
 
 import subprocess
 import sys
@@ -15,7 +15,7 @@ from places import SCRIPTS
 
 @pytest.fixture(autouse=True)
 def nothing_elsewhere(monkeypatch):
-    """No other process has worked for this one."""
+    """Clear the versions reported by other processes."""
     monkeypatch.setattr(versions, "_elsewhere", {})
 
 
@@ -25,7 +25,7 @@ def test_only_pinned_packages_are_told_with_the_version_that_is_installed():
     assert found.keys() - {"python"} <= pins(REQUIREMENTS).keys()
     assert "pytest" not in found
     for package, told in found.items():
-        # Some tell the build behind the version.
+        # Some packages append the build to the version.
         assert package == "python" or told.startswith(version(package)), package
 
 

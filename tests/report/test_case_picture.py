@@ -1,4 +1,4 @@
-"""Pictures of cases: every side where it belongs, in whatever order a scan is stored."""
+"""Pictures of cases: all sides are correct for any storage order of the axes."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -25,7 +25,7 @@ def orange_yx(path):
 
 def lesion_on_the_patients_left():
     voxels = np.zeros(SHAPE, np.uint8)
-    voxels[8:12, 4:8, 20:25] = 1  # x runs to the left, y to the back: left and in front
+    voxels[8:12, 4:8, 20:25] = 1  # x points to the left, y to the back: the lesion is left and in front
     image = np.where(voxels, 100, 0).astype(np.int16)
     grid = Grid(SHAPE, (1.0, 1.0, 1.0), (0.0, 0.0, 0.0), LEFT_BACK_HEAD)
     return Volume(image, grid), Volume(voxels, grid)

@@ -1,4 +1,4 @@
-"""Figures are written whole, and the same ones have the same bytes."""
+"""Figures are written completely, and equal figures have equal bytes."""
 
 import matplotlib.pyplot as plt
 import pytest

@@ -11,7 +11,7 @@ PARAMS = {
 }
 COHORT = pd.DataFrame(
     {"case": list("abdefg"), "split": ["train", "train", "train", "test", "test", "predict"]}
-)  # not c, whose scan is refused
+)  # without c, because its scan is rejected
 REFUSED = pd.DataFrame(
     [("c", "convert_image"), ("d", "convert_label"), ("f", "convert_label")], columns=["case", "refused_by"]
 )

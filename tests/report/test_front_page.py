@@ -14,7 +14,7 @@ __all__ = ["cases"]  # a fixture
 
 @pytest.fixture
 def cohort(cases):
-    """Their scans, one of them with a warning."""
+    """Cohort table of the cases; one scan has a warning."""
     return pd.DataFrame({"case": cases["case"], "warnings": [None, "tilted", None, None, None, None]})
 
 

@@ -1,4 +1,4 @@
-"""Pages with a scan at full resolution, which open from a file."""
+"""Pages with a scan at full resolution that can be opened as local files."""
 
 import base64
 import gzip

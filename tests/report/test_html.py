@@ -24,7 +24,7 @@ def cells(page):
 
 @pytest.fixture
 def report(tmp_path):
-    """A report with names that are no harmless text."""
+    """Report with names that contain HTML."""
     history = pd.DataFrame(
         {
             "step": [1, 2],

@@ -15,7 +15,7 @@ GRID = Grid((20, 100, 120), (1.0, 1.0, 2.0), (60.0, 0, 0), FLIPPED)
 
 
 def lesions(*rows):
-    """Lesions as (case, state, volume in cm³, split)."""
+    """Table of lesions from (case, state, volume in cm³, split)."""
     table = pd.DataFrame(rows, columns=["case", "state", "volume_cm3", "split"])
     where = {"label": "nodule", "diameter_mm": 8.0, "x_mm": 20.0, "y_mm": 50.0, "z_mm": 20.0}
     return table.assign(lesion=range(1, len(table) + 1), **where)

@@ -1,4 +1,4 @@
-"""Plots of metrics: the same bytes for the same numbers, also where there are none."""
+"""Plots of metrics have the same bytes for the same numbers, also without any numbers."""
 
 import pandas as pd
 import pytest

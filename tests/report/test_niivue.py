@@ -1,4 +1,4 @@
-"""NiiVue's code out of the installed package, as a script; needs what the page needs."""
+"""Code of NiiVue from the installed package, as a script; needs the packages of the page."""
 
 import subprocess
 from shutil import which

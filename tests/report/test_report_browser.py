@@ -1,4 +1,4 @@
-"""The report in a real browser, at the width of a desk and of a phone."""
+"""Report in a real browser, at the widths of a desktop and a phone."""
 
 import pytest
 
@@ -11,7 +11,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory):
-    """The report of the tiny study."""
+    """Path of the report of the small study."""
     folder = tmp_path_factory.mktemp("study")
     run = snakemake(folder, TINY, "--resources", "gpu=0")
     assert run.returncode == 0, run.stdout
@@ -20,7 +20,7 @@ def report(tmp_path_factory):
 
 @pytest.fixture(params=[1300, 390], ids=["desk", "phone"])
 def page(chromium, report, request):
-    """The report, opened; at the end nothing may have been said on the console or asked of the network."""
+    """Open report; at the end check for console messages and network requests."""
     page = chromium.new_page(viewport={"width": request.param, "height": 900})
     told, asked = [], []
     page.on("console", lambda message: told.append(message.text))
@@ -35,7 +35,7 @@ def page(chromium, report, request):
 
 
 def column(page, name):
-    """What stands in a column of the table of cases, row by row, where the row is shown."""
+    """Texts of a column in the visible rows of the table of cases."""
     return page.evaluate(
         """(name) => {
             const table = document.querySelector("#results table");
@@ -83,7 +83,7 @@ def test_a_case_leads_to_its_picture(page):
 
 
 def shown(page):
-    """What each plane of the viewer shows."""
+    """Screenshots of the planes of the viewer."""
     return [canvas.screenshot() for canvas in page.locator("#viewer canvas").all()]
 
 

@@ -1,4 +1,4 @@
-"""The report leaves refused cases out of all of its lists."""
+"""The report omits rejected cases from all of its lists."""
 
 import pytest
 
@@ -10,7 +10,7 @@ CASES = ["a", "b", "c"]
 
 @pytest.fixture
 def study(tmp_path):
-    """Files and params of a study of three cases, of which two have a label."""
+    """Files and params of a study with three cases, two of them with a label."""
     source = {name: [str(tmp_path / f"{name}-{case}") for case in CASES] for name in OF_SEGMENTED}
     source["labels"] = [str(tmp_path / f"label-{case}") for case in "ab"]
     for path in [path for paths in source.values() for path in paths]:
@@ -32,7 +32,7 @@ def test_a_refused_segmentation_takes_its_case_out_everywhere(study):
     assert files.images == source["images"][1:]
     assert files.labels == source["labels"][1:]
     assert files.card == "card.json"
-    assert step["segmented"] == CASES  # what was given stays
+    assert step["segmented"] == CASES  # the argument is not changed
 
 
 def test_a_refused_label_takes_its_case_out_of_the_measured_ones_alone(study):

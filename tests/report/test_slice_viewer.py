@@ -16,7 +16,7 @@ def unpacked(found, name):
 
 
 def volumes(shape=(60, 200, 200), spacing=(0.7, 0.7, 2.5)):
-    """A body of 0 HU in air with a small lesion on the patient's left."""
+    """Body of 0 HU in air with a small lesion on the patient's left."""
     hu = np.full(shape, -1000, np.int16)
     hu[5:-5, 20:-20, 20:-20] = 0
     mask = np.zeros(shape, np.uint8)

@@ -1,6 +1,6 @@
-"""Labels as users of such tools reported them: each has its right value, or is refused with what is wrong.
+"""Labels from user reports on similar tools: each is read correctly, or rejected with the reason.
 
-The input is written by the programs beside the project; what is right stands in their README.
+Programs outside of the project folder write the input; their README contains the correct results.
 """
 
 import numpy as np
@@ -15,7 +15,7 @@ GTV_PTV = {"GTV": 1, "PTV": 2}
 
 
 def converted(image, label, labels, **settings) -> tuple[Scan, Label]:
-    """Scan and label as the workflow reads them."""
+    """Scan and label, read as in the workflow."""
     scan = read_scan(image, label=label)
     options = LabelSettings(labels, **settings)
     relation = scan.facts.get("label_reference")
@@ -44,7 +44,7 @@ def test_the_series_that_the_label_names_is_taken(tmp_path):
     assert [other["reason"] for other in scan.facts["series"]["others"]] == ["the label names another series"]
     assert label.facts["warnings"] == []
     alone = read_scan(folder / "CT")
-    assert alone.volume.grid.shape_zyx == (80, 48, 48)  # without the label the thinner slices are the better scan
+    assert alone.volume.grid.shape_zyx == (80, 48, 48)  # without the label, the series with thinner slices is chosen
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""An exported model in plain ONNX Runtime, on sizes as users reported them: all that is told of sizes is one thing."""
+"""Exported model in plain ONNX Runtime, with sizes from user reports: all information on sizes is consistent."""
 
 import math
 import re

@@ -1,4 +1,4 @@
-"""Scans as users of such tools reported them: each gives the right volume, or says what is wrong with it."""
+"""Scans from user reports on similar tools: each is read correctly, or rejected with the reason."""
 
 import json
 import runpy
@@ -22,11 +22,11 @@ from serving.page.work import Asked, segment
 from serving.settings import Settings
 
 SIZE_ZYX, SPACING_MM = (40, 48, 48), [1.0, 1.0, 2.0]
-MIDDLE = slice(None), slice(18, 30), slice(18, 26)  # of the body, beside the lesion
+MIDDLE = slice(None), slice(18, 30), slice(18, 26)  # inside the body, next to the lesion
 
 
 def made(folder, name, *more):
-    """The folder with the input of a reported case."""
+    """Write the input of a reported case; return the folder."""
     report(name).make(folder, *more)
     return folder
 

@@ -1,4 +1,4 @@
-"""A reason to look twice, for programs and for people."""
+"""Quality flags, for programs and for users."""
 
 import json
 

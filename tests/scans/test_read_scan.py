@@ -1,4 +1,4 @@
-"""Any accepted format becomes int16 HU in its place, or is refused in one sentence."""
+"""Scans of any accepted format become int16 HU at the correct position, or are rejected in one sentence."""
 
 import gzip
 import json
@@ -120,9 +120,9 @@ def test_values_that_are_no_ct_numbers_are_refused(kind):
 @pytest.mark.parametrize(
     "low, high",
     [
-        (0, 255),  # a windowed picture
+        (0, 255),  # a windowed image
         (0, 4095),  # stored values without the rescale intercept
-        (-1024, -500),  # nothing but air
+        (-1024, -500),  # only air
         (-9, 19),  # a statistical map
     ],
 )

@@ -1,4 +1,4 @@
-"""Sizes are read in their unit and must be possible, and what a header leaves open is told."""
+"""Sizes are read in their unit and must be possible; missing information in headers is reported."""
 
 import gzip
 import lzma
@@ -27,7 +27,7 @@ GRID = Grid(SHAPE, (0.7, 0.9, 2.5), (-9.0, 4.0, 30.0), AXES)
 
 
 def in_unit(path, unit, factor, version=1, voxels=None):
-    """A NIfTI file whose header gives sizes in a unit of 1 / `factor` mm."""
+    """Write a NIfTI file with all sizes in a unit of 1 / `factor` mm."""
     affine = np.diag([-1, -1, 1, 1]) @ GRID.affine
     affine[:3] *= factor
     kind = nib.Nifti2Image if version == 2 else nib.Nifti1Image
@@ -103,7 +103,7 @@ def test_a_file_that_does_not_say_how_it_lies_is_told(tmp_path):
         assert [("sform and qform have the code 0" in text) for text in warnings] == ([True] if told else [])
         if told:
             direction = np.asarray(read_nifti(tmp_path / "a.nii.gz").grid.direction)
-            np.testing.assert_array_equal(direction, np.diag([1, -1, 1]))  # to the left, the front and the head
+            np.testing.assert_array_equal(direction, np.diag([1, -1, 1]))  # axes to the left, the front and the head
 
 
 def test_sform_and_qform_are_compared_in_mm(tmp_path):
@@ -147,7 +147,7 @@ def test_other_formats_under_the_name_of_nifti_are_told_in_words(tmp_path):
 
 
 def huge(path, shape_xyz):
-    """A file whose header announces more voxels than any machine holds."""
+    """Write a .nii.gz with the header of a volume that is too large for any memory."""
     image = nib.Nifti1Image(np.zeros((2, 2, 2), np.int16), np.eye(4))
     content = bytearray(image.to_bytes())
     content[40:56] = np.array([3, *shape_xyz, 1, 1, 1, 1], "<i2").tobytes()

@@ -1,4 +1,4 @@
-"""What a user is told of a scan before trusting it."""
+"""Warnings about a scan for the user."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Volume files of each format are read with their geometry, and refused in words."""
+"""Volume files of each format are read with their geometry, or rejected with a message."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Series from a DICOMweb server and results to it: Orthanc where it is installed, and a server that misbehaves."""
+"""Series from a DICOMweb server and results to it: Orthanc if installed, and a simulated server with errors."""
 
 import asyncio
 import json
@@ -52,7 +52,7 @@ def test_the_boundary_is_that_of_a_multipart_type_alone():
 
 
 def client(answer, **more):
-    """A client of a server that gives these answers, and what it was asked."""
+    """Client of a simulated server with these responses, and the list of its requests."""
     asked = []
 
     async def handle(request):
@@ -67,20 +67,20 @@ def client(answer, **more):
 
 
 async def streamed(content):
-    """The content as it comes from a server."""
+    """Content in chunks of 1000 bytes, as from a server."""
     for start in range(0, len(content), 1000):
         yield content[start : start + 1000]
 
 
 def refusal(work):
-    """Status and sentence of what is refused."""
+    """Status and message of the Refused that a coroutine raises."""
     with pytest.raises(Refused) as error:
         asyncio.run(work)
     return error.value.status, str(error.value)
 
 
 def series(*pairs):
-    """What QIDO-RS answers: (study, series) of each."""
+    """Response function of QIDO-RS with these pairs (study UID, series UID)."""
     found = [{"0020000D": {"Value": [study]}, "0020000E": {"Value": [name]}} for study, name in pairs]
     return lambda request: httpx.Response(200, json=found)
 

@@ -1,4 +1,4 @@
-"""Uploads that are malformed or meant to harm are answered with 4xx, and the next good one is served."""
+"""Malformed and malicious uploads are answered with 4xx, and the next valid upload is served."""
 
 import re
 from pathlib import Path
@@ -31,7 +31,7 @@ def test_each_gets_4xx_and_the_next_good_one_is_served(model_folder, scan, tmp_p
 
 
 def peak_mib(pid):
-    """The most memory that a process has held."""
+    """Peak resident memory of a process in MiB."""
     return int(re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())[1]) / 1024
 
 

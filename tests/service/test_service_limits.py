@@ -1,4 +1,4 @@
-"""What a service bears: large headers, slow and many clients, the end of its process, a machine without internet."""
+"""Robustness of the service: large headers, slow and many clients, killed server, and no internet connection."""
 
 import re
 import socket
@@ -24,7 +24,7 @@ def model(model_folder):
 
 @pytest.fixture(scope="module")
 def nifti(scan, tmp_path_factory):
-    """The bytes of a scan."""
+    """Bytes of a scan as .nii."""
     path = tmp_path_factory.mktemp("scan") / "scan.nii"
     write_nifti(scan[0], path)
     return path.read_bytes()
@@ -32,7 +32,7 @@ def nifti(scan, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def quick(model, tmp_path_factory):
-    """A service with a token, which soon tires of slow clients."""
+    """Service with a token and strict limits for slow clients."""
     limits = [
         "--upload-grace-seconds",
         2,
@@ -49,7 +49,7 @@ def quick(model, tmp_path_factory):
 
 @contextmanager
 def connected(served, text=""):
-    """A raw connection, over which a text has been sent."""
+    """TCP connection to the service, after sending a text."""
     address = ("127.0.0.1", served.client.base_url.port)
     with socket.create_connection(address, timeout=60) as connection:
         connection.sendall(text.encode())
@@ -57,7 +57,7 @@ def connected(served, text=""):
 
 
 def answer(connection):
-    """The status of what comes back; None where the connection is closed without a word."""
+    """HTTP status of the response; None if the connection is closed without a response."""
     try:
         told = connection.recv(65536)
     except ConnectionResetError:
@@ -88,7 +88,7 @@ def test_many_or_large_headers_in_one_piece_get_431(quick):
 
 
 def slow_uploads(served, stack, number, client):
-    """Uploads of an address that send a byte and then wait."""
+    """Connections with uploads of a client address that send one byte and then wait."""
     head = f"{POST}Authorization: Bearer password\r\nX-Forwarded-For: {client}\r\nContent-Length: 1000000\r\n\r\nx"
     return [stack.enter_context(connected(served, head)) for _ in range(number)]
 
@@ -134,7 +134,7 @@ def test_a_steady_upload_may_take_longer_than_the_grace(quick, nifti):
             time.sleep(0.5)
 
     part = -(-len(nifti) // 6)
-    assert part > 16 * 1024  # in half a second, so above the slowest rate
+    assert part > 16 * 1024  # per 0.5 s, above the slowest allowed rate
     assert quick.post(pieces()).status_code == 202
 
 

@@ -1,4 +1,4 @@
-"""What a result says of its scan and its model, and which of several series it is of."""
+"""Description of scan, model and series in a result, and the choice among several series."""
 
 import hashlib
 import io
@@ -27,7 +27,7 @@ def served(model_folder, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def folder(scan, tmp_path_factory):
-    """Two series of a scan, of which the second is shifted."""
+    """Folder with two series of a scan; the second one is shifted."""
     root = tmp_path_factory.mktemp("series")
     voxels, grid = scan[0].voxels_zyx, scan[0].grid
     write_series(root / "a", voxels, grid, **REFERABLE)

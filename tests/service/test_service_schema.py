@@ -1,4 +1,4 @@
-"""Requests that follow the service's own OpenAPI, and many that almost do: none makes it fail."""
+"""Valid and slightly invalid requests, generated from the OpenAPI schema, cause no server error."""
 
 import re
 import subprocess

@@ -1,4 +1,4 @@
-"""NRRD and MetaImage uploads: their voxels must be their own, and within the limits."""
+"""NRRD and MetaImage uploads must contain their own voxels and be within the limits."""
 
 import numpy as np
 import pytest

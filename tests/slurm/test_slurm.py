@@ -1,4 +1,4 @@
-"""The tiny study on a real Slurm, through profiles/slurm: nothing that a cluster does to jobs changes a byte."""
+"""Small study on a real Slurm with profiles/slurm: actions of the cluster on jobs do not change the results."""
 
 import re
 import subprocess
@@ -15,7 +15,7 @@ from studies import TINY, hashes, merged, snakemake
 
 pytestmark = [pytest.mark.slurm, pytest.mark.timeout(1200)]
 
-# The node is asked for a GPU that does nothing: torch here has no CUDA and trains on the processor.
+# The requested GPU is not used: this torch has no CUDA and trains on the CPU.
 STUDY = merged(TINY, {"train": {"gpus": 1}})
 # No accounting, and no patience.
 HERE = (
@@ -29,7 +29,7 @@ HERE = (
 
 @pytest.fixture(scope="module", autouse=True)
 def slurm(tmp_path_factory):
-    """The folder of a Slurm that runs for all tests of this file."""
+    """Folder of a Slurm that runs for all tests of this file."""
     if cluster.missing():
         pytest.skip(f"a real Slurm needs {', '.join(cluster.missing())}; `make test-slurm` installs it")
     folder = tmp_path_factory.mktemp("slurm")
@@ -39,7 +39,7 @@ def slurm(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def local(tmp_path_factory):
-    """The hashes of the same study that ran without Slurm."""
+    """Hashes of the results of the same study without Slurm."""
     folder = tmp_path_factory.mktemp("local")
     run = snakemake(folder, STUDY)
     assert run.returncode == 0, run.stdout
@@ -47,7 +47,7 @@ def local(tmp_path_factory):
 
 
 def submitted(folder: Path, study: dict, *arguments: str, profile: str = "slurm") -> subprocess.Popen:
-    """The study, being run on the cluster; its output goes to `run.log`."""
+    """Start the study on the cluster; its output goes to `run.log`."""
     config = folder / "study.yaml"
     config.write_text(yaml.safe_dump(study))
     command = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", "--directory", folder]
@@ -58,7 +58,7 @@ def submitted(folder: Path, study: dict, *arguments: str, profile: str = "slurm"
 
 
 def finish(folder: Path, process: subprocess.Popen) -> str:
-    """Wait for the run's end; gives what it printed."""
+    """Wait for the end of a run; return its output."""
     code = process.wait()
     printed = (folder / "run.log").read_text()
     assert code == 0, printed[-6000:]
@@ -66,19 +66,19 @@ def finish(folder: Path, process: subprocess.Popen) -> str:
 
 
 def jobs_of(rule: str, state: str = "all") -> list[str]:
-    """Slurm's numbers of the jobs of a rule."""
+    """Slurm job ids of a rule."""
     lines = cluster.run("squeue", "-h", f"--states={state}", "-o", "%i %k").splitlines()
     return [line.split()[0] for line in lines if line.split()[1].startswith(f"rule_{rule}")]
 
 
 def slurm_logs(folder: Path, rule: str) -> str:
-    """What Slurm wrote of the jobs of a rule, or of a group that has it."""
+    """Slurm logs of the jobs of a rule or of a group with its name."""
     files = (folder / ".snakemake/slurm_logs").rglob("*.log")
     return "".join(path.read_text() for path in sorted(files) if rule in str(path))
 
 
 def wait_for(path: Path, seconds: float = 400) -> None:
-    """Wait until a file is there."""
+    """Wait until a file exists."""
     deadline = time.monotonic() + seconds
     while not path.exists():
         assert time.monotonic() < deadline, path
@@ -86,7 +86,7 @@ def wait_for(path: Path, seconds: float = 400) -> None:
 
 
 def devices(slurm_folder: Path) -> dict[str, str]:
-    """Which GPUs each of Slurm's jobs was given, by the job's number; `none` where the variable was not set."""
+    """CUDA_VISIBLE_DEVICES of each Slurm job, by job id; `none` if the variable was not set."""
     lines = (slurm_folder / "devices.txt").read_text().splitlines()
     return dict(line.split(maxsplit=1) for line in lines)
 
@@ -100,7 +100,7 @@ def test_the_study_has_the_bytes_of_a_local_run_and_only_training_sees_a_gpu(slu
     given = devices(slurm)
     for number in numbers:
         assert given[number] == ("0" if number in trained else "none")
-    # Three cases are taken in by one job of Slurm, and tables of the whole study by none.
+    # One Slurm job imports three cases; the tables of the whole study need no Slurm job.
     assert len([line for line in printed.splitlines() if "group_intake" in line]) == 1
     assert not jobs_of("tabulate_cohort")
     assert (tmp_path / "results/tiny/cohort.tsv").exists()

@@ -1,4 +1,4 @@
-"""Public archives become cases by the layout in which they are published."""
+"""Cases of public archives in their published layouts."""
 
 import json
 from pathlib import Path

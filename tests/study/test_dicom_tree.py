@@ -1,4 +1,4 @@
-"""The cases of DICOM files in any order of folders."""
+"""Cases from DICOM files in any folder structure."""
 
 import numpy as np
 import pydicom
@@ -13,7 +13,7 @@ SQUARE = [np.array([[1.0, 1.0, 2.0], [4.0, 1.0, 2.0], [4.0, 4.0, 2.0], [1.0, 4.0
 
 
 def scan(folder, patient, uid, frame="9.1", slices=4, **elements):
-    """A series whose file names differ from those of other series."""
+    """Write a series directly into `folder`, with its UID in the file names."""
     grid = Grid((slices, 7, 8), GRID.spacing_xyz_mm, GRID.origin_xyz_mm, GRID.direction)
     elements = {"PatientID": patient, "SeriesInstanceUID": uid, "FrameOfReferenceUID": frame} | elements
     made = folder / f"new-{uid}"
@@ -48,7 +48,7 @@ def test_one_folder_with_the_files_of_all_patients(tmp_path):
         scan(tmp_path, patient, f"1.{len(patient)}{patient.count('s')}")
         outlines(tmp_path / f"RS-{patient}.dcm", patient)
     found = cases(tmp_path)
-    assert [row["case"] for row in found.rows] == ["p1", "p2"]  # no name of a patient becomes one of a case
+    assert [row["case"] for row in found.rows] == ["p1", "p2"]  # patient IDs do not become case names
     assert {row["image"] for row in found.rows} == {str(tmp_path)}
     assert {row["series_uid"]: row["label"][-12:] for row in found.rows} == {
         "1.50": "RS-Smith.dcm",

@@ -1,4 +1,4 @@
-"""What the machine lacks is told once, before any job."""
+"""Missing requirements of the machine are reported once, before any job."""
 
 import multiprocessing
 import os
@@ -61,7 +61,7 @@ def test_what_the_shell_takes_apart_is_what_is_refused(tmp_path):
             check_environment(str(link), tmp_path / "results", 0)
             assert works, character
         except InputError:
-            assert not works or character in "*?", character  # these may stand for other paths, too
+            assert not works or character in "*?", character  # these may also match other paths
 
 
 def test_a_disk_without_room_is_told_with_its_folder_and_the_key(tmp_path, monkeypatch):
@@ -84,7 +84,7 @@ def test_a_file_in_the_place_of_results_is_told(tmp_path):
 
 
 def _answer(queue, results):
-    """What a user without rights is told."""
+    """Put the error message of `check_environment` for an unprivileged user into a queue; "" without error."""
     if os.geteuid() == 0:
         os.setuid(65534)
     try:
@@ -132,14 +132,14 @@ def test_the_workflow_asks_before_any_job(tmp_path):
 
 @pytest.fixture(scope="module")
 def drive(tmp_path_factory):
-    """A project folder with a blank, with an environment inside, as users reported it."""
+    """Project folder with a blank in its path and an environment inside, from a user report."""
     folder = tmp_path_factory.mktemp("blank")
     report("case15_blank_in_path").make(folder, ROOT)
     return folder / "My Drive" / "ctseg"
 
 
 def run_in(drive, python):
-    """One phantom case through the workflow of that folder; both streams."""
+    """Run the workflow of that folder for one phantom case; `stdout` contains both output streams."""
     study = drive / "tiny.yaml"
     study.write_text(yaml.safe_dump(TINY))
     command = [python, "-m", "snakemake", "--cores", "1", "--configfile", "tiny.yaml"]

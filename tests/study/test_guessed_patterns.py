@@ -1,4 +1,4 @@
-"""Path patterns with {case} that are guessed from paths."""
+"""Path patterns with {case}, derived from paths."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""LIDC-IDRI in each of the layouts in which it is published."""
+"""LIDC-IDRI in each of its published layouts."""
 
 from pathlib import Path
 

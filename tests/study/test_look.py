@@ -1,4 +1,4 @@
-"""Names and paths of what a look at a folder finds."""
+"""Names and paths in the findings of a folder inspection."""
 
 from archive_trees import make_files
 from ctseg.study import look

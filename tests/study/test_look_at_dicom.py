@@ -1,4 +1,4 @@
-"""A look at a folder of DICOM files: a pattern if one fits, else a table."""
+"""Inspection of a folder of DICOM files: a pattern if one matches, else a table."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ SQUARE = np.array([[1.0, 1.0, 2.0], [4.0, 1.0, 2.0], [4.0, 4.0, 2.0], [1.0, 4.0,
 
 
 def patient(folder, number, *structures):
-    """A series and contours in folders of their own."""
+    """Write a series and an RTSTRUCT in separate subfolders."""
     elements = {"SeriesInstanceUID": f"1.2.{number}", "PatientID": f"P{number}"}
     write_series(folder / "CT", body(GRID.shape_zyx), GRID, **elements)
     (folder / "RS").mkdir()

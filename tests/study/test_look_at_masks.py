@@ -1,4 +1,4 @@
-"""Masks in files, beside scans in files or in DICOM series."""
+"""Masks in files, with scans in files or in DICOM series."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""A data set in nnU-Net's raw layout."""
+"""Data sets in the raw layout of nnU-Net."""
 
 import json
 

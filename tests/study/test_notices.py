@@ -1,4 +1,4 @@
-"""What is said of the cases before a run."""
+"""Messages about the cases before a run."""
 
 from ctseg.study.cases import Case
 from ctseg.study.notices import notices

@@ -1,4 +1,4 @@
-"""Files are found by a path pattern."""
+"""Search of files by a path pattern."""
 
 import re
 from pathlib import Path
@@ -63,7 +63,7 @@ def test_a_folder_is_listed_once(tmp_path, monkeypatch):
 
 
 def patterns_of(heading):
-    """The patterns of a section of the page on data."""
+    """Path patterns in a section of docs/data.md."""
     page = (ROOT / "docs" / "data.md").read_text(encoding="utf-8").partition(f"## {heading}\n")[2].partition("\n## ")[0]
     return re.findall(r"^  (?:image|label): (.+)$", page, re.MULTILINE)
 

@@ -1,4 +1,4 @@
-"""Values against a schema: defaults are filled in, and what is wrong is put into words."""
+"""Validation of values by a schema: defaults are filled in, and errors have clear messages."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""What the rules ask a study: which cases go where, and what is the user's own."""
+"""Queries of the rules to a study: cases of each step, and files of the user."""
 
 from pathlib import Path
 

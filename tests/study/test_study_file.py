@@ -1,4 +1,4 @@
-"""The file of a study that was made from a look at a folder."""
+"""Study file written from the inspection of a folder."""
 
 import yaml
 

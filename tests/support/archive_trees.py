@@ -1,4 +1,4 @@
-"""Tiny folders in the layouts of the public archives; the files in them are empty unless their text is given."""
+"""Small folders in the layouts of the public archives; their files are empty unless a text is given."""
 
 import json
 from pathlib import Path
@@ -8,20 +8,20 @@ CT_UID, X_RAY_UID = "1.3.6.1.4.1.14519.5.2.1.6279.6001.17", "1.3.6.1.4.1.14519.5
 
 
 def make_files(root: Path, *names: str, text: str = "") -> None:
-    """Write files, all with the same text, and the folders above them."""
+    """Write files with the same text, and create their folders."""
     for name in names:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text, encoding="utf-8")
 
 
 def xml_header(series_uid: str, root: str = "LidcReadMessage") -> str:
-    """The beginning of an XML file of LIDC-IDRI."""
+    """XML file of LIDC-IDRI that contains only a header with a series UID."""
     header = f"<ResponseHeader><Version>1.8.1</Version><SeriesInstanceUid>{series_uid}</SeriesInstanceUid>"
     return f'<?xml version="1.0"?>\n<{root} xmlns="http://www.nih.gov">{header}</ResponseHeader></{root}>'
 
 
 def make_msd(folder: Path, label: str = "spleen", **changes: Any) -> None:
-    """Five cases with labels and one of imagesTs; `changes` replace parts of dataset.json."""
+    """Write five labelled cases and one case in imagesTs; `changes` replace entries of dataset.json."""
     training = [f"{label}_{number}" for number in (10, 2, 3, 4, 6)]
     hidden = {"image": f"./imagesTr/._{label}_2.nii.gz", "label": f"./labelsTr/._{label}_2.nii.gz"}
     dataset = {
@@ -40,7 +40,7 @@ def make_msd(folder: Path, label: str = "spleen", **changes: Any) -> None:
 
 
 def make_lidc(folder: Path, patients: int = 5) -> None:
-    """Patients with the XML beside the slices; the second one has an X-ray with an XML of its own as well."""
+    """Write patients with an XML file next to the slices; the second patient also has an X-ray with an XML file."""
     for number in range(1, patients + 1):
         patient = f"LIDC-IDRI-{number:04d}"
         make_files(folder, f"{patient}/1.1/{CT_UID}{number}/000001.dcm")
@@ -50,7 +50,7 @@ def make_lidc(folder: Path, patients: int = 5) -> None:
 
 
 def make_luna16(folder: Path, series: int = 5) -> None:
-    """Series in two subsets; the first one has a lung mask."""
+    """Write series in two subsets; the first series has a lung mask."""
     make_files(folder, "annotations.csv", text="seriesuid,coordX,coordY,coordZ,diameter_mm\n")
     make_files(
         folder, *(f"subset{number % 2}/1.2.{number}{end}" for number in range(series) for end in (".mhd", ".raw"))
@@ -59,9 +59,9 @@ def make_luna16(folder: Path, series: int = 5) -> None:
 
 
 def make_nnunet(folder: Path, ending: str = ".nii.gz", folds: int = 0, **changes: Any) -> None:
-    """Five training cases, one of imagesTs, and `folds` in splits_final.json; `changes` replace parts of dataset.json.
+    """Write five training cases, one in imagesTs, and `folds` in splits_final.json; `changes` edit dataset.json.
 
-    dataset.json has the keys that nnU-Net's own `generate_dataset_json` writes.
+    dataset.json has the keys that `generate_dataset_json` of nnU-Net writes.
     """
     training = [f"tumour_{number:03d}" for number in range(1, 6)]
     dataset = {

@@ -1,4 +1,4 @@
-"""A network that has learnt to find bright balls in noise, and its files: what engines are compared on."""
+"""Network trained to segment bright balls in noise, and its model files, to compare engines."""
 
 import numpy as np
 import torch
@@ -35,7 +35,7 @@ CARD = ModelCard(
 
 
 def balls(seed, size=40):
-    """A scan of 2 mm voxels with noise and bright balls, and where they are."""
+    """HU, int16 [z, y, x], with noise and four bright balls, and the mask of the balls, bool [z, y, x]."""
     rng = np.random.default_rng(seed)
     places = np.indices((size,) * 3).reshape(3, -1).T
     mask = np.zeros(size**3, bool)
@@ -47,7 +47,7 @@ def balls(seed, size=40):
 
 
 def trained_model():
-    """A network that segments the balls after a few steps."""
+    """Model that segments the balls, trained for 40 steps."""
     torch.manual_seed(0)
     network = build_network(NETWORK, 1)
     optimiser = torch.optim.Adam(network.parameters(), 0.01)
@@ -67,21 +67,21 @@ def trained_model():
 
 
 def write_model(trained, folder):
-    """Its files: .onnx, .ts, and one of 8-bit integers."""
+    """Write model.onnx, model.ts and the 8-bit model.int8.onnx of a trained model."""
     export_onnx(trained, CARD, folder / "model.onnx")
     export_torchscript(trained, CARD, folder / "model.ts")
     write_int8(folder / "model.onnx", folder / "model.int8.onnx")
 
 
 def write_int8(model, output):
-    """The model of 8-bit integers."""
+    """Write the 8-bit version of an ONNX model."""
     hu, mask = balls(1)
     case = TrainingCase("a", hu, mask.astype(np.uint8), find_foreground(mask, 1, mask.size, 0))
     quantize(model, calibration_patches([case], CARD, seed=1, count=6), output)
 
 
 def ball_scan():
-    """A scan that no network has seen, with its balls."""
+    """Scan with 2 mm voxels that was not used for training, and the mask of its balls."""
     hu, mask = balls(100)
     grid = Grid(hu.shape, (2.0, 2.0, 2.0), (0.0, 0.0, 0.0), ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)))
     return Volume(hu, grid), mask

@@ -1,4 +1,4 @@
-"""What engines find in a scan of balls, and how alike two results are."""
+"""Segmentation of balls by an engine, and the Dice of two masks."""
 
 import numpy as np
 
@@ -6,10 +6,10 @@ from ctseg.inference.predict import infer
 
 
 def dice(a, b):
-    """The Dice of two masks."""
+    """Dice of two boolean masks."""
     return 2 * np.count_nonzero(a & b) / (np.count_nonzero(a) + np.count_nonzero(b))
 
 
 def labels(engine, scan, **settings):
-    """The mask that an engine finds in a scan, before postprocessing."""
+    """Mask of all classes by an engine, before postprocessing; `scan` is a result of `ball_scan`."""
     return infer(scan[0], None, engine, **settings).labels.voxels_zyx > 0

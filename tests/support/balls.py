@@ -1,8 +1,8 @@
-"""Closed forms of balls."""
+"""Formula for balls."""
 
 import numpy as np
 
 
 def ball_volume_mm3(diameter_mm: float) -> float:
-    """The volume of a ball."""
+    """Volume of a ball."""
     return np.pi / 6 * diameter_mm**3

@@ -1,15 +1,15 @@
-"""The machine's own browser."""
+"""Browser for the tests, the installed Chromium."""
 
 import shutil
 
 import pytest
 
-WEBGL = ("--use-angle=swiftshader", "--enable-unsafe-swiftshader")  # computed on the processor, without a GPU
+WEBGL = ("--use-angle=swiftshader", "--enable-unsafe-swiftshader")  # software rendering, without a GPU
 
 
 @pytest.fixture(scope="module")
 def chromium():
-    """The machine's own Chromium."""
+    """Running Chromium or Chrome of this machine, controlled by Playwright."""
     from playwright.sync_api import sync_playwright
 
     path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)

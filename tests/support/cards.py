@@ -1,4 +1,4 @@
-"""The card of a model that nobody trained."""
+"""Model card for tests without a trained model."""
 
 import torch
 

@@ -1,4 +1,4 @@
-"""Case tables and files of cases in a temporary folder, and what is found there."""
+"""Case tables and case files in a temporary folder, and the cases found there."""
 
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,7 @@ def make_files(root: Path, *names: str) -> None:
 
 
 def write_table(root: Path, text: str, files: bool = True) -> dict[str, str]:
-    """Write data/cases.tsv with tabs for the spaces, and the files a.nii, b.nii and seg.nii beside it."""
+    """Write data/cases.tsv, with tabs for spaces, and if `files` a.nii, b.nii and seg.nii; return the config."""
     (root / "data").mkdir(exist_ok=True)
     (root / "data/cases.tsv").write_text(text.replace(" ", "\t"), encoding="utf-8")
     if files:

@@ -1,4 +1,4 @@
-"""What is forgotten of an entry of a catalogue: its builder, its schema, its methods text, or its citation."""
+"""Check of the catalogues for entries without builder, schema value, methods text or citation."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -20,7 +20,7 @@ from places import ROOT
 
 
 def forgotten() -> list[str]:
-    """A line for each part that an entry lacks, and for each builder or name in the schema without an entry."""
+    """One line for each missing part of an entry, and for each builder or schema value without an entry."""
     schema = yaml.safe_load((ROOT / "rules/schemas/config.schema.yaml").read_text(encoding="utf-8"))
     sources = set(_enum(schema, "cases.source")) - {"phantom", "folder", "table"}
     return [
@@ -47,25 +47,25 @@ def forgotten() -> list[str]:
 
 
 def _enum(schema: Mapping[str, Any], key: str) -> list[str]:
-    """The names that the schema allows for a key of the config."""
+    """Values that the schema allows for a key of the config, without `auto`."""
     return [name for name in _part_of(schema, key)["enum"] if name != "auto"]
 
 
 def _part_of(schema: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    """The schema of a key of the config. Raises KeyError for one that there is not."""
+    """Schema of a key of the config. Raises KeyError if the key does not exist."""
     for part in key.split("."):
         schema = schema["properties"][part]
     return schema
 
 
 def _names(kind: str, entries: Iterable[str], others: Iterable[str], where: str) -> Iterator[str]:
-    """What stands in only one of two places."""
+    """Lines for the names that are only in the catalogue or only in `others`."""
     yield from (f"{kind} {name}: is not in {where}" for name in entries if name not in set(others))
     yield from (f"{kind} {name}: {where} has it, the catalogue has not" for name in others if name not in set(entries))
 
 
 def _described(kind: str, entries: Mapping[str, Entry]) -> Iterator[str]:
-    """Entries without words, or with a citation that has no reference."""
+    """Lines for entries without a description or with an unknown citation."""
     for name, entry in entries.items():
         if not entry.description:
             yield f"{kind} {name}: has no description"
@@ -73,7 +73,7 @@ def _described(kind: str, entries: Mapping[str, Entry]) -> Iterator[str]:
 
 
 def _told(kind: str, entries: Mapping[str, Entry], key: str = "") -> Iterator[str]:
-    """Entries that the methods text of a study which uses them does not name, or cite."""
+    """Lines for entries that the methods text of a study with this entry does not describe or cite."""
     problems = list(_described(kind, entries))
     yield from problems
     for name, entry in entries.items():
@@ -88,7 +88,7 @@ def _told(kind: str, entries: Mapping[str, Entry], key: str = "") -> Iterator[st
 
 
 def _methods(key: str, value: str) -> tuple[str, list[str]]:
-    """The methods text of a study with one key of the config changed, and its references."""
+    """Methods text and references of a study with one changed key of the config (none if `key` is empty)."""
     change: Any = value
     for part in reversed(key.split(".")):
         change = {part: change}
@@ -96,7 +96,7 @@ def _methods(key: str, value: str) -> tuple[str, list[str]]:
 
 
 def _archive_formats() -> Iterator[str]:
-    """Archives whose labels nobody reads."""
+    """Lines for archives without a layout or with an unknown label format."""
     for name, archive in archives.ARCHIVES.items():
         if not archive.layout:
             yield f"archive {name}: has no layout"
@@ -105,7 +105,7 @@ def _archive_formats() -> Iterator[str]:
 
 
 def _label_settings(schema: Mapping[str, Any]) -> Iterator[str]:
-    """Settings of label formats that are no keys of the config."""
+    """Lines for settings of label formats that are not keys of the config."""
     for name, found in label_formats.LABEL_FORMATS.items():
         for key in found.settings:
             try:
@@ -115,6 +115,6 @@ def _label_settings(schema: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _computed() -> list[str]:
-    """The columns of the metrics table, each surface Dice as one."""
+    """Columns of the metrics tables, with all surface Dice columns as one."""
     columns = [*case_metrics.columns([2.0]), *calibration.COLUMNS, *STABILITY.values()]
     return ["surface_dice" if column.startswith("surface_dice_") else column for column in columns]

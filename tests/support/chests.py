@@ -1,4 +1,4 @@
-"""A plain chest whose lungs are known, and the same scan stored in other ways."""
+"""Simple chest with known lungs, and the same scan with permuted and flipped axes."""
 
 from functools import cache
 
@@ -18,7 +18,7 @@ def ellipsoid(points, centre, radii):
 
 @cache
 def chest(spacing_mm=3.0, nodule_radius_mm=8.0):
-    """Tissue of 40 HU around two lungs, a trachea between them, and a nodule on the outer pleura of the left one."""
+    """Scan (tissue of 40 HU), and masks [z, y, x] of lungs, trachea and nodule (at the outer pleura, left lung)."""
     spacing = np.full(3, spacing_mm)
     shape_xyz = (np.array([360, 240, 260]) / spacing).astype(int)
     origin = -(shape_xyz - 1) / 2 * spacing
@@ -34,7 +34,7 @@ def chest(spacing_mm=3.0, nodule_radius_mm=8.0):
 
 
 def rearranged(volume, order_zyx, flips):
-    """The same scan stored with permuted and flipped axes."""
+    """The scan stored with the axes in the order `order_zyx`, then flipped along the axes `flips`."""
     affine = volume.grid.affine[:, [2 - order_zyx[2], 2 - order_zyx[1], 2 - order_zyx[0], 3]].copy()
     voxels = volume.voxels_zyx.transpose(order_zyx)
     for axis in flips:

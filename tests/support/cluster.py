@@ -1,7 +1,7 @@
-"""A real Slurm of one node on loopback, with a GPU that is a character device and nothing else.
+"""Real Slurm with one node on loopback; its GPU is only a character device.
 
-Needs root and Debian's `slurm-wlm` and `munge`. Slurm's programs look for their configuration in /etc/slurm, so the
-files are written there; what stood there comes back at the end.
+Needs root and the Debian packages `slurm-wlm` and `munge`. The programs of Slurm read their configuration from
+/etc/slurm, so the files are written there; the previous content is restored at the end.
 """
 
 import os
@@ -19,8 +19,8 @@ CONFIGURATION = Path("/etc/slurm")
 GPU = Path("/dev/ctseg-test-gpu")
 NEEDED = ("munged", "slurmctld", "slurmd", "sbatch")
 
-# No accounting, no cgroups and no address but loopback: what a container or a laptop can do. Without cgroups it is the
-# gatherer of accounting data that ends a step which takes more memory than it asked for.
+# No accounting, no cgroups and only loopback addresses, so that it runs in a container or on a laptop. Without cgroups,
+# the gatherer of accounting data kills steps that exceed their requested memory.
 SLURM_CONF = """\
 ClusterName=test
 SlurmctldHost={host}(127.0.0.1)
@@ -54,7 +54,7 @@ NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory={memory_mib} Gres=gpu:
 PartitionName=cpu Nodes={host} Default=YES MaxTime=INFINITE State=UP
 PartitionName=gpu Nodes={host} MaxTime=INFINITE State=UP
 """
-# Before each task: which GPUs its environment names.
+# Runs before each task and records the GPUs in its environment.
 TASK_PROLOG = """\
 #!/bin/sh
 echo "$SLURM_JOB_ID ${{CUDA_VISIBLE_DEVICES-none}}" >> {folder}/devices.txt
@@ -63,18 +63,18 @@ GRES_CONF = "NodeName={host} Name=gpu File={gpu}\n"
 
 
 def run(*command: str) -> str:
-    """What a command prints; raises where it fails."""
+    """Standard output of a command. Raises CalledProcessError if it fails."""
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
 def missing() -> list[str]:
-    """What is needed and not there, in words."""
+    """Names of missing requirements (programs, root rights)."""
     lacking = [program for program in NEEDED if shutil.which(program) is None]
     return lacking + ([] if os.geteuid() == 0 else ["the rights of root"])
 
 
 def configure(folder: Path) -> None:
-    """Write Slurm's configuration for this machine, and make the device that stands for a GPU."""
+    """Write the configuration of Slurm for this machine, and create the device used as GPU."""
     host = socket.gethostname().partition(".")[0]
     for name in ("state", "spool"):
         (folder / name).mkdir()
@@ -91,13 +91,13 @@ def configure(folder: Path) -> None:
 
 
 def start(folder: Path, *command: str, user: str = "root") -> subprocess.Popen[bytes]:
-    """Start a daemon; what it prints goes to a file of its name."""
+    """Start a daemon; its output goes to NAME.out in `folder`."""
     with (folder / f"{command[0]}.out").open("wb") as out:
         return subprocess.Popen(command, stdout=out, stderr=out, user=user, group=user, extra_groups=[])
 
 
 def wait_until_idle(seconds: float = 60) -> None:
-    """Wait for the node to take jobs."""
+    """Wait until the node accepts jobs. Raises TimeoutError."""
     deadline = time.monotonic() + seconds
     while True:
         answer = subprocess.run(["sinfo", "-h", "-o", "%T"], capture_output=True, text=True, check=False)
@@ -110,7 +110,7 @@ def wait_until_idle(seconds: float = 60) -> None:
 
 @contextmanager
 def slurm(folder: Path) -> Iterator[None]:
-    """A running Slurm whose state lies in `folder`; everything that was started is stopped at the end."""
+    """Running Slurm with its state in `folder`; at the end all started processes are stopped."""
     kept = folder / "before"
     if CONFIGURATION.exists():
         shutil.copytree(CONFIGURATION, kept)

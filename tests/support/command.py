@@ -1,4 +1,4 @@
-"""The command line, as a user runs it."""
+"""Command line of ctseg in a separate process, as a user runs it."""
 
 import os
 import subprocess
@@ -8,7 +8,7 @@ from places import SCRIPTS
 
 
 def with_folders(*folders, **variables):
-    """The environment of a process that finds modules in these folders first, and these variables."""
+    """Environment variables for a process, with `folders` at the front of PYTHONPATH and further `variables`."""
     search = os.pathsep.join([*map(str, folders), *filter(None, [os.environ.get("PYTHONPATH")])])
     return os.environ | {"PYTHONPATH": search} | variables
 

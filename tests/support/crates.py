@@ -1,4 +1,4 @@
-"""RO-Crate's own validator (roc-validator), offline: the contexts that it would fetch come from here."""
+"""Offline use of the RO-Crate validator (roc-validator): this module provides the contexts that it would download."""
 
 import json
 from pathlib import Path
@@ -16,7 +16,7 @@ RUN_CONTEXT = {
 
 
 def _context(url: str) -> Any:
-    """The context at `url`. The library rocrate carries that of RO-Crate; 1.1 had the terms of bioschemas elsewhere."""
+    """JSON-LD context at `url`. RO-Crate's is from the library rocrate, with the bioschemas URLs of version 1.1."""
     import rocrate
 
     if "workflow-run" in url:
@@ -27,7 +27,7 @@ def _context(url: str) -> Any:
 
 
 class _Answer:
-    """What the validator's requests get."""
+    """Response to the HTTP requests of the validator."""
 
     status_code, ok = 200, True
 
@@ -42,7 +42,7 @@ class _Answer:
 
 
 def problems_of(folder: Path, severity: str = "REQUIRED") -> list[str]:
-    """What the validator has against the crate in a folder, after the profile Provenance Run Crate."""
+    """Problems that the validator finds in the crate of a folder, by the profile Provenance Run Crate."""
     pytest.importorskip("rocrate_validator", reason="roc-validator is installed by `make test-slow`")
     from rocrate_validator import models, services
     from rocrate_validator.utils import document_loader

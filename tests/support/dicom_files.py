@@ -20,12 +20,12 @@ from ctseg.geometry.volume import Grid
 INTERCEPT = -1024.0
 SPACING_MM = 1.5
 SHAPE_YX = (40, 36)
-REFERABLE = {"StudyInstanceUID": "1.2.3.4", "FrameOfReferenceUID": "1.2.3.5"}  # what results need to refer to a series
+REFERABLE = {"StudyInstanceUID": "1.2.3.4", "FrameOfReferenceUID": "1.2.3.5"}  # needed for DICOM results of a series
 CENTRE_XYZ_MM = np.array([26.0, 31.0, 24.0])
 
 
 def new_object(sop_class: str, instance: str | None = None) -> Dataset:
-    """A data set of a class with a UID, an own one if no `instance` is given, and nothing else yet."""
+    """Data set with only SOP class, transfer syntax and SOP instance UID (`instance`, or a new one)."""
     dataset = Dataset()
     dataset.file_meta = FileMetaDataset()
     dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
@@ -35,9 +35,9 @@ def new_object(sop_class: str, instance: str | None = None) -> Dataset:
 
 
 def ct_slice(stored_yx: np.ndarray, grid: Grid, index: int, **elements: Any) -> Dataset:
-    """A CT slice of `grid` with these stored values; `elements` are added or replace what is there.
+    """CT slice `index` of a grid with the given stored values [y, x]; `elements` are added or replaced.
 
-    A tuple is (VR, value), and None removes the element.
+    A tuple is (VR, value); None removes the element.
     """
     dataset = new_object(CTImageStorage)
     dataset.Modality = "CT"
@@ -65,14 +65,14 @@ def ct_slice(stored_yx: np.ndarray, grid: Grid, index: int, **elements: Any) -> 
 
 
 def write(dataset: Dataset, path: Path) -> Path:
-    """Save a dataset with its preamble."""
+    """Save a data set as a DICOM file with preamble; return the path."""
     path.parent.mkdir(parents=True, exist_ok=True)
     dataset.save_as(path, enforce_file_format=True)
     return path
 
 
 def write_series(folder: Path, hu_zyx: np.ndarray, grid: Grid, **elements: Any) -> Path:
-    """Write a series whose file names are in no order; returns the folder."""
+    """Write HU [z, y, x] as a series with file names in another order than the slices; return the folder."""
     for index, slice_hu in enumerate(hu_zyx):
         stored = (slice_hu - INTERCEPT).astype(np.uint16)
         write(ct_slice(stored, grid, index, **elements), folder / f"IM{(index * 7 + 3) % len(hu_zyx)}-{index % 2}")
@@ -80,18 +80,18 @@ def write_series(folder: Path, hu_zyx: np.ndarray, grid: Grid, **elements: Any) 
 
 
 def body(shape_zyx: tuple[int, int, int], seed: int = 0) -> np.ndarray:
-    """Random whole HU between air and bone."""
+    """Random HU from -1024 to 1999, int16 [z, y, x]."""
     return np.random.default_rng(seed).integers(-1024, 2000, shape_zyx).astype(np.int16)
 
 
 def smooth_hu(points_xyz_mm: np.ndarray) -> np.ndarray:
-    """A smooth ball of tissue in air, to be sampled anywhere."""
+    """HU of a smooth ball of tissue in air at points (…, 3) of x, y, z in mm."""
     distance_mm = np.linalg.norm(points_xyz_mm - CENTRE_XYZ_MM, axis=-1)
     return 1000 * np.exp(-((distance_mm / 14) ** 2)) - 1000
 
 
 def write_stack(folder: Path, heights_mm: list[float], tilt_deg: float = 0.0, **more: Any) -> Path:
-    """Slices of the smooth ball around its centre, their origins stacked along z, their planes tilted about x."""
+    """Write slices of the smooth ball at `heights_mm` along z, with planes tilted about x; return the folder."""
     tilt = np.radians(tilt_deg)
     rows_columns = np.array([[1, 0, 0], [0, np.cos(tilt), -np.sin(tilt)]])
     y, x = np.indices(SHAPE_YX) * SPACING_MM
@@ -110,7 +110,7 @@ def write_stack(folder: Path, heights_mm: list[float], tilt_deg: float = 0.0, **
 
 
 def write_rtstruct(path: Path, rois: dict[str, list[np.ndarray]], kind: str = "CLOSED_PLANAR") -> Path:
-    """Write an RTSTRUCT with the given contours, (n, 3) LPS points in mm, for each ROI name."""
+    """Write an RTSTRUCT with the given contours (n, 3) of LPS points in mm for each ROI name; return the path."""
     dataset = new_object(RTStructureSetStorage, generate_uid(entropy_srcs=[path.name]))
     dataset.Modality = "RTSTRUCT"
     dataset.StructureSetROISequence, dataset.ROIContourSequence = [], []
@@ -133,7 +133,7 @@ def _contour(points_xyz_mm: np.ndarray, kind: str) -> Dataset:
 
 
 def items(**elements: Any) -> Dataset:
-    """An item of a sequence."""
+    """Sequence item with the given elements."""
     dataset = Dataset()
     for keyword, value in elements.items():
         setattr(dataset, keyword, value)
@@ -147,7 +147,7 @@ def name_images(
     series: Sequence[str] = (),
     slices: Sequence[str] = (),
 ) -> Path:
-    """Add to an RTSTRUCT what it was drawn on: a patient, UIDs of frames of reference, series and slices."""
+    """Add references to an RTSTRUCT: patient ID, UIDs of frames of reference, series and slices; return the path."""
     dataset = pydicom.dcmread(path)
     dataset.PatientID = patient
     parts = [items(SeriesInstanceUID=uid, ContourImageSequence=[]) for uid in series]
@@ -163,9 +163,10 @@ def name_images(
 def write_seg(
     path: Path, segments: dict[str, np.ndarray], grid: Grid, kind: str = "BINARY", order: Any = None, **elements: Any
 ) -> Path:
-    """Write a DICOM SEG with a frame for each slice and segment that is not empty; `order` shuffles the frames.
+    """Write a DICOM SEG with a frame for each non-empty slice of each segment; `order` shuffles the frames.
 
-    A fractional segment holds 0…200 of 200; a label map has the number of the last segment in each pixel.
+    Segments are masks [z, y, x]; values of fractional segments are 0…200 of 200. A label map has all slices, with the
+    number of the last segment in each pixel.
     """
     dataset = new_object(SegmentationStorage)
     dataset.Modality, dataset.SegmentationType = "SEG", kind

@@ -1,4 +1,4 @@
-"""Series of every geometry with what was segmented in them, written as DICOM objects."""
+"""Series of many geometries, and segmentations of them written as DICOM objects."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +31,7 @@ MATRICES = {
     "coronal": np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]]),
 }
 MULTIFRAME = "multi-frame"
-STRAIGHT = [*MATRICES, MULTIFRAME]  # what is read without interpolation
+STRAIGHT = [*MATRICES, MULTIFRAME]  # kinds that are read without interpolation
 STACKS = {
     "tilted": ([index * 2.0 for index in range(9)], 12.0),
     "tilted back": ([index * 2.0 for index in range(9)], -25.0),
@@ -41,19 +41,19 @@ STACKS = {
 
 
 def straight(folder, matrix):
-    """A series of anisotropic voxels along the columns of a rotation."""
+    """Write a series of anisotropic voxels with the columns of `matrix` as axes; return the folder."""
     grid = Grid(SHAPE, (0.7, 0.9, 2.5), (-9.0, 4.0, 30.0), tuple(map(tuple, matrix.tolist())))
     return write_series(folder, body(SHAPE), grid, **REFERABLE)
 
 
 def multiframe_series(folder):
-    """A series in one file, which is returned."""
+    """Write a series in one multi-frame file; return the file."""
     return write(multiframe(body(FRAMES_GRID.shape_zyx), **REFERABLE), folder / "one")
 
 
 @dataclass(frozen=True)
 class Results:
-    """The folder of a series, the folder of the objects, and the labels that they were made of."""
+    """Folder of a series, folder of its DICOM objects, and the label map that they contain."""
 
     series: Path
     folder: Path
@@ -61,7 +61,7 @@ class Results:
 
 
 def write_results(kind, folder):
-    """Make a series of one of the kinds and write results for it."""
+    """Write a series of a kind (see `MATRICES`, `STACKS`, `MULTIFRAME`) and the results for it."""
     series = folder / "ct"
     if kind in STACKS:
         write_stack(series, *STACKS[kind], **REFERABLE)
@@ -74,13 +74,13 @@ def write_results(kind, folder):
 
 
 def speckles(shape_zyx, n_classes):
-    """Random classes in a third of the voxels: all that a contour can meet, but for size."""
+    """Label map [z, y, x] with random classes in 30 % of the voxels, which yields all local shapes of contours."""
     rng = np.random.default_rng(7)
     return (rng.integers(1, n_classes + 1, shape_zyx) * (rng.random(shape_zyx) < 0.3)).astype(np.uint8)
 
 
 def blobs(shape_zyx, n_classes):
-    """Random lumps with holes, whose number does not grow with the scan."""
+    """Label map [z, y, x] of random lumps with holes; their number does not depend on the shape."""
     rng = np.random.default_rng(7)
     coarse = rng.random((5, 5, 5))
     smooth = zoom(coarse, np.divide(shape_zyx, 5), order=1, grid_mode=True, mode="nearest")
@@ -88,12 +88,12 @@ def blobs(shape_zyx, n_classes):
 
 
 def nothing(shape_zyx, _):
-    """No voxel of any class."""
+    """Empty label map [z, y, x]."""
     return np.zeros(shape_zyx, np.uint8)
 
 
 def written(series, folder, draw=blobs, names=NAMES):
-    """Labels on the grid of a series, of which objects are written into the folder."""
+    """Label map on the grid of a series; its DICOM objects are written into `folder`."""
     scan, _ = read_dicom(series, irregular="resample")
     labels = Volume(draw(scan.grid.shape_zyx, len(names)), scan.grid)
     findings = Findings(labels, names, measure_components(labels, scan), "c0ffee" * 10 + "beef")
@@ -102,18 +102,18 @@ def written(series, folder, draw=blobs, names=NAMES):
 
 
 def read_back(path, grid, names=NAMES):
-    """The classes `[z, y, x]` that a SEG or RTSTRUCT has on a grid."""
+    """Label map [z, y, x] of a SEG or RTSTRUCT on a grid."""
     settings = LabelSettings({name: value for value, name in enumerate(names, start=1)}, missing_ok=True)
     return read_label(path, settings, grid, "image").voxels_zyx
 
 
 def headers(series):
-    """The datasets of a series' files, by name."""
+    """Data sets of the files of a series, in the order of the file names."""
     return [pydicom.dcmread(path) for path in sorted(series.iterdir())]
 
 
 def expected_on_slice(header, labels):
-    """The class of the voxel nearest to each pixel of a slice, by the slice's own header."""
+    """Class of the voxel nearest to each pixel [y, x] of a slice, located by the header of the slice."""
     axes = np.array(header.ImageOrientationPatient, float).reshape(2, 3)
     rows, columns = np.indices((header.Rows, header.Columns)).reshape(2, -1, 1)
     row_mm, column_mm = map(float, header.PixelSpacing)

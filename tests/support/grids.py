@@ -24,7 +24,7 @@ def grids(draw, sheared=True, largest=9):
 
 
 def turned(volume: Volume, order_xyz: tuple[int, ...], flips: tuple[bool, ...]) -> Volume:
-    """The same voxels at the same places, with the axes in another order and direction."""
+    """The volume with flipped and permuted axes; every voxel keeps its position."""
     affine, voxels = volume.grid.affine.copy(), volume.voxels_zyx.T
     for axis, flip in enumerate(flips):
         if flip:
@@ -37,5 +37,5 @@ def turned(volume: Volume, order_xyz: tuple[int, ...], flips: tuple[bool, ...]) 
 
 
 def counting(grid):
-    """A volume whose voxels are numbered."""
+    """Volume with voxels numbered from 0, int16."""
     return Volume(np.arange(np.prod(grid.shape_zyx), dtype=np.int16).reshape(grid.shape_zyx), grid)

@@ -1,4 +1,4 @@
-"""Uploads that are malformed or meant to harm: each has a name, and none is a scan that can be segmented."""
+"""Malformed and malicious uploads, each with a name; none is a scan that can be segmented."""
 
 import gzip
 import io
@@ -11,7 +11,7 @@ ZEROS = bytes(8 * 2**20)
 
 
 def zip_of(entries):
-    """A deflated zip of (name or ZipInfo, bytes)."""
+    """Bytes of a deflated zip with entries (name or ZipInfo, bytes)."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in entries:
@@ -20,14 +20,14 @@ def zip_of(entries):
 
 
 def link(name):
-    """The entry of a symbolic link."""
+    """Zip entry of a symbolic link."""
     entry = zipfile.ZipInfo(name)
     entry.external_attr = 0o120777 << 16
     return entry
 
 
 def hostile(nifti):
-    """(name, bytes) of each upload, from the bytes of a good .nii."""
+    """Pairs (name, bytes) of uploads, made from the bytes of a valid .nii."""
     rng = np.random.default_rng(0)
     packed = gzip.compress(nifti, 1)
     for number in range(60):
@@ -51,13 +51,13 @@ def hostile(nifti):
 
 
 def encrypted(packed):
-    """The zip with the flag of encryption in its directory."""
+    """The zip with the encryption flag set in its central directory."""
     place = packed.rindex(b"PK\x01\x02") + 8
     return packed[:place] + struct.pack("<H", 1) + packed[place + 2 :]
 
 
 def changed_headers(nifti):
-    """The .nii with one field of its header made useless."""
+    """Pairs (name, bytes) of the .nii with one invalid header field."""
     for number, dim in enumerate(
         [(2, 9, 9, 1), (4, 9, 9, 9, 9), (3, 0, 9, 9), (3, 32767, 32767, 32767), (3, -1, 9, 9)]
     ):
@@ -72,5 +72,5 @@ def changed_headers(nifti):
 
 
 def patched(nifti, place, content):
-    """The bytes with others at a place."""
+    """The bytes with `content` at offset `place`."""
     return nifti[:place] + content + nifti[place + len(content) :]

@@ -1,10 +1,10 @@
-"""Reading the tables of a page, as a check on what readers of a report see."""
+"""Parser for the tables of an HTML page, to check the numbers of a report."""
 
 from html.parser import HTMLParser
 
 
 class Cells(HTMLParser):
-    """The rows of all tables of a page, cell by cell; and the tables, their rows as dicts with the metrics' names."""
+    """Cells of all table rows of a page (`rows`), and the tables with their rows as dicts by column name (`tables`)."""
 
     def __init__(self):
         super().__init__()

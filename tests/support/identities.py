@@ -1,4 +1,4 @@
-"""Marks of an identity, and where they are found."""
+"""Marks of an identity, and a search for them in files."""
 
 import gzip
 from pathlib import Path
@@ -16,7 +16,7 @@ MARKS = [mark.encode() for mark in (MARK, MARK.upper(), MARK_UID, MARK_DATE)]
 
 
 def contents(folder: Path):
-    """Name and plain bytes of every file below the folder."""
+    """Path and (uncompressed) bytes of every file below the folder."""
     for path in sorted(folder.rglob("*")):
         if path.is_file():
             data = path.read_bytes()
@@ -24,5 +24,5 @@ def contents(folder: Path):
 
 
 def found_in(folder: Path) -> list[str]:
-    """Where a mark stands, in a name or a content."""
+    """Paths of the files with a mark in their path or content."""
     return [str(path) for path, data in contents(folder) if any(mark in str(path).encode() + data for mark in MARKS)]

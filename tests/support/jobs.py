@@ -1,4 +1,4 @@
-"""What Snakemake hands to a script, as far as ctseg's scripts look at it."""
+"""Simulated `snakemake` object for scripts, with the attributes that the scripts of ctseg use."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,9 +12,9 @@ LOG = Path("results/study/logs/job.log")
 
 
 def handed_over(rule: str, settings: dict, inputs: dict[str, Any], outputs: dict[str, str]) -> SimpleNamespace:
-    """The job of a rule for the case `a` of a study in the current folder.
+    """`snakemake` object of a job of a rule for the case `a` of a study in the current folder.
 
-    Paths are strings or lists of strings by their names in the rule; those of results begin with `results/study/`.
+    Paths are strings or lists of strings, by their names in the rule; paths of results begin with `results/study/`.
     """
     LOG.parent.mkdir(parents=True, exist_ok=True)
     return SimpleNamespace(

@@ -1,4 +1,4 @@
-"""A study with a case of each kind, without files."""
+"""Study with a case of each kind, without files."""
 
 import yaml
 

@@ -1,4 +1,4 @@
-"""Rows of metrics of made-up cases."""
+"""Metrics table of simulated cases."""
 
 import pandas as pd
 import pytest
@@ -8,7 +8,7 @@ NAN = float("nan")
 
 @pytest.fixture
 def cases():
-    """Six measured cases, of which one is missed and one a false alarm."""
+    """Metrics of six cases: three found, one missed, one false alarm and one without target and prediction."""
     dice = {"a": 0.9, "b": 0.0, "c": 0.5, "d": NAN, "e": 0.0, "f": 0.7}
     states = {"b": "missed", "d": "both_empty", "e": "false_alarm"}
     rows = [

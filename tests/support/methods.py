@@ -1,4 +1,4 @@
-"""The methods text of a small study."""
+"""Methods text of a small study."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -29,7 +29,7 @@ CARD = replace(
 def methods_of(
     changes: dict[str, Any] | None = None, given: bool = False, trained_steps: Sequence[int] = ()
 ) -> tuple[str, list[str]]:
-    """Text and references of the study with some keys of the config changed, or of one with a given model."""
+    """Text and references of the study with some changed keys of the config, or, if `given`, with a given model."""
     config = merged(yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8")), changes or {})
     parts = {"plan": PLAN, "postprocessing": POSTPROCESSING, "inference": INFER}
     made = {

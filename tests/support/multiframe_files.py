@@ -21,7 +21,7 @@ MACROS = {
 
 
 def group(source: Dataset, macros: list[str]) -> Dataset:
-    """A functional group with some macros, whose elements are taken from a slice."""
+    """Functional group with some macros, filled with the elements of a slice."""
     made = Dataset()
     for macro in macros:
         item = Dataset()
@@ -32,7 +32,7 @@ def group(source: Dataset, macros: list[str]) -> Dataset:
 
 
 def multiframe(hu_zyx: np.ndarray, slopes: list[float] | None = None, **elements: object) -> Dataset:
-    """An enhanced CT whose frames lie in reverse order; with `slopes`, each frame has its own rescaling."""
+    """Enhanced CT of HU [z, y, x] with frames in reverse order; with `slopes`, each frame has its own RescaleSlope."""
     slices = []
     for index, hu in enumerate(hu_zyx):
         slope = slopes[index] if slopes else 1.0

@@ -1,8 +1,8 @@
-"""Damages scans and labels at random and reads them; run as a process of its own, since the worst ends in a crash.
+"""Damage scans and labels at random and read them; a separate process, because reading may end in a crash.
 
     python tests/support/mutations.py FOLDER KIND FIRST LAST
 
-prints one JSON line for each damaged file: what was done to it, and what reading it came to.
+prints two JSON lines for each damaged file: the damage before reading, and the damage and the outcome after it.
 """
 
 import json
@@ -44,7 +44,7 @@ BALL = [np.array([[x, y, 35.0] for x, y in [(-5, 7), (0, 6), (2, 10), (-3, 14)]]
 
 
 def flip_bytes(data: bytes, chance: random.Random, end: int | None = None) -> bytes:
-    """One to eight bytes replaced, before `end`."""
+    """The file with one to eight bytes replaced, before offset `end`."""
     changed = bytearray(data)
     for _ in range(chance.randint(1, 8)):
         changed[chance.randrange(end or len(changed))] = chance.randrange(256)
@@ -52,12 +52,12 @@ def flip_bytes(data: bytes, chance: random.Random, end: int | None = None) -> by
 
 
 def cut(data: bytes, chance: random.Random) -> bytes:
-    """The file up to some byte."""
+    """The file cut at a random byte."""
     return data[: chance.randrange(len(data))]
 
 
 def fuzz_fields(data: bytes, chance: random.Random) -> bytes:
-    """A DICOM file with one to three header fields that hold something odd, or are missing."""
+    """The DICOM file with odd values in one to three header elements, or without them."""
     dataset = pydicom.dcmread(pydicom.filebase.DicomBytesIO(data))
     for keyword in chance.sample(FIELDS, chance.randint(1, 3)):
         if keyword not in dataset or chance.random() < 0.2:
@@ -74,7 +74,7 @@ def fuzz_fields(data: bytes, chance: random.Random) -> bytes:
 
 
 def fuzz_nrrd(data: bytes, chance: random.Random) -> bytes:
-    """A NRRD file with one odd line in its header."""
+    """The NRRD file with one odd line in its header."""
     head, _, voxels = data.partition(b"\n\n")
     lines = head.split(b"\n")
     lines[chance.randrange(1, len(lines))] = chance.choice(NRRD_LINES).encode()
@@ -82,7 +82,7 @@ def fuzz_nrrd(data: bytes, chance: random.Random) -> bytes:
 
 
 def damage(data: bytes, kind: str, chance: random.Random) -> tuple[str, bytes]:
-    """What was done, and the damaged file."""
+    """Name of a random kind of damage, and the damaged file."""
     ways = {"flip": flip_bytes, "flip header": lambda d, c: flip_bytes(d, c, min(len(d), 352)), "cut": cut}
     if kind == "dicom":
         ways["fields"] = fuzz_fields
@@ -93,7 +93,7 @@ def damage(data: bytes, kind: str, chance: random.Random) -> tuple[str, bytes]:
 
 
 def original(kind: str, folder: Path) -> Path:
-    """The file that is damaged."""
+    """Path of the intact file of a kind, written into `folder`."""
     volume = Volume(body(GRID.shape_zyx), GRID)
     if kind == "dicom":
         return sorted(write_series(folder / "series", volume.voxels_zyx, GRID).iterdir())[2]
@@ -111,7 +111,7 @@ def original(kind: str, folder: Path) -> Path:
 
 
 def outcome(kind: str, path: Path) -> tuple[str, str]:
-    """`error` with its text, `right` for what another reader reads too, `wrong` for anything else."""
+    """`error` and its text, `right` if another reader agrees or fails, `wrong` and the grid if it differs."""
     try:
         if kind == "rtstruct":
             [roi] = read_rois(path, {"GTV": ["GTV"]})["GTV"]
@@ -121,13 +121,13 @@ def outcome(kind: str, path: Path) -> tuple[str, str]:
         return "error", str(error)
     try:
         same = same_elsewhere(kind, path, scan.volume)
-    except Exception:  # what the other reader cannot read cannot contradict
+    except Exception:  # another reader that fails does not contradict
         same = True
     return ("right", "") if same else ("wrong", str(scan.volume.grid))
 
 
 def same_elsewhere(kind: str, path: Path, volume: Volume) -> bool:
-    """Whether another reader finds the same values at the same places in the damaged file."""
+    """Whether another reader finds the same values at the same positions in the damaged file."""
     if kind == "dicom":
         slices = [pydicom.dcmread(file, force=True) for file in path.parent.iterdir()]
         return all(slice_in(volume, part) for part in slices if is_slice(part, volume))
@@ -150,14 +150,14 @@ def same_elsewhere(kind: str, path: Path, volume: Volume) -> bool:
 
 
 def is_slice(part: pydicom.Dataset, volume: Volume) -> bool:
-    """Whether a file belongs to the volume; one of another size or series, or of another kind, was left out."""
+    """Whether a file belongs to the volume; files of another size, series or image type are left out."""
     same_size = (part.get("Rows"), part.get("Columns")) == volume.grid.shape_zyx[1:]
     grey = part.get("SamplesPerPixel", 1) == 1 and "LOCALIZER" not in str(part.get("ImageType"))
     return part.get("Modality") == "CT" and part.get("SeriesInstanceUID") == "1.2.3" and same_size and grey
 
 
 def slice_in(volume: Volume, part: pydicom.Dataset) -> bool:
-    """Whether the pixels of a slice stand in the volume at the place that its header says."""
+    """Whether the volume has the pixels of a slice at the position in its header."""
     z, y, x = volume.grid.indices_zyx(np.array([part.ImagePositionPatient], dtype=float))[0]
     if not -0.5 < z < volume.grid.shape_zyx[0] - 0.5 or max(abs(y), abs(x)) > 0.1:
         return part.ImageOrientationPatient != [1, 0, 0, 0, 1, 0]  # another stack
@@ -173,7 +173,7 @@ def slice_in(volume: Volume, part: pydicom.Dataset) -> bool:
 
 
 def main() -> None:
-    """Damage and read the files FIRST … LAST − 1 of a kind."""
+    """Damage and read a file of a kind with the seeds FIRST … LAST − 1."""
     folder, kind, first, last = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
     warnings.simplefilter("ignore")
     path = original(kind, folder)
@@ -188,7 +188,7 @@ def main() -> None:
         start = time.monotonic()
         try:
             result, text = outcome(kind, path)
-        except Exception as error:  # a traceback is what must never come
+        except Exception as error:  # a traceback must never occur
             result, text = "traceback", "".join(traceback.format_exception(error)[-3:])
         seconds = time.monotonic() - start
         print(json.dumps({"file": seed, "way": way, "result": result, "text": text, "seconds": seconds}), flush=True)

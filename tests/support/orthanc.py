@@ -1,4 +1,4 @@
-"""A real DICOMweb server on this machine: Orthanc with its plugin, from the system's packages."""
+"""Real DICOMweb server on this machine: Orthanc with its DICOMweb plugin, from the packages of the system."""
 
 import json
 import os
@@ -16,12 +16,12 @@ from service import free_port
 
 
 def _found(name, *folders):
-    """A file below the first of these folders that has it."""
+    """First file that matches the pattern `name` in these folders; None if there is none."""
     return next((path for folder in folders for path in sorted(Path(folder).glob(name))), None)
 
 
 def orthanc_files():
-    """Its program and its plugin; the folder ORTHANC_ROOT may hold its unpacked packages. Skips where they are not."""
+    """Program, plugin and root folder (ORTHANC_ROOT may hold unpacked packages) of Orthanc; skips if it is missing."""
     root = Path(os.environ.get("ORTHANC_ROOT", "/"))
     program = _found("Orthanc", root / "usr/sbin") or shutil.which("Orthanc")
     plugin = _found("libOrthancDicomWeb.so*", root / "usr/share/orthanc/plugins", root / "usr/lib/orthanc")
@@ -32,7 +32,7 @@ def orthanc_files():
 
 @contextmanager
 def orthanc(folder):
-    """Start it, give the address of its DICOMweb, and end it."""
+    """Run Orthanc with its data in `folder`; yields the URL of its DICOMweb service."""
     program, plugin, root = orthanc_files()
     port = free_port()
     settings = {"HttpPort": port, "DicomServerEnabled": False, "Plugins": [str(plugin)], "DicomWeb": {"Enable": True}}
@@ -54,7 +54,7 @@ def orthanc(folder):
 
 
 def _wait(process, url, log, seconds=60):
-    """Until it answers."""
+    """Wait until Orthanc answers. Raises AssertionError with its log."""
     limit = time.monotonic() + seconds
     while time.monotonic() < limit and process.poll() is None:
         try:

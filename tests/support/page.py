@@ -1,4 +1,4 @@
-"""The page for browser tests: served with two models, and what people do with it."""
+"""Page for browser tests, served with two models, and the actions of users on it."""
 
 import subprocess
 import sys
@@ -14,7 +14,7 @@ from dicom_files import REFERABLE, write_series
 from places import ROOT, SCRIPTS
 from service import free_port
 
-# What Chromium says of the frames that Streamlit makes; it says it of the empty page, too.
+# Messages of Chromium about the frames of Streamlit, also on an empty page.
 OF_STREAMLIT = ("Unrecognized feature:", "An iframe which has both allow-scripts and allow-same-origin")
 OF_SOFTWARE_GL = ("[.WebGL-", "GL Driver Message")
 WIDTHS = {"desk": 1280, "phone": 390}
@@ -22,7 +22,7 @@ WIDTHS = {"desk": 1280, "phone": 390}
 
 @contextmanager
 def served(*models, folder):
-    """The address of the page, started with these models."""
+    """Run the page with these models; yields its URL."""
     port = free_port()
     command = [sys.executable, "-m", "streamlit", "run", ROOT / "serving" / "page" / "app.py", "--server.port", port]
     command += ["--server.address", "127.0.0.1", "--server.headless", "true", "--browser.gatherUsageStats", "false"]
@@ -46,11 +46,11 @@ def served(*models, folder):
 
 @pytest.fixture(scope="module")
 def address(model_folder, tmp_path_factory):
-    """The page, served with two models of the same weights."""
+    """URL of the page, served with two models of the same weights."""
     folder = tmp_path_factory.mktemp("page")
     other = folder / "other.onnx"
     other.write_bytes((model_folder / "model.onnx").read_bytes())
-    # Another hash, and the same network: the file's last field is a string that nothing reads.
+    # The same network with another hash: doc_string is a field that no program reads.
     import onnx
 
     network = onnx.load(other)
@@ -62,7 +62,7 @@ def address(model_folder, tmp_path_factory):
 
 @contextmanager
 def opened(chromium, address, width, query=""):
-    """The page; at the end nothing may have been said on the console or asked of another machine."""
+    """Open the page; at the end check for console messages and requests to other machines."""
     page = chromium.new_page(viewport={"width": width, "height": 900})
     page.set_default_timeout(120_000)
     told, asked = [], []
@@ -81,28 +81,28 @@ def opened(chromium, address, width, query=""):
 
 
 def give(page, *paths):
-    """Give the page files of one scan."""
+    """Upload the files of one scan and wait until it can be segmented."""
     page.get_by_text("My own scan").click()
     field = page.locator("input[type=file]").first
-    field.set_input_files([])  # a field that was given the same file before would tell nobody
+    field.set_input_files([])  # the same file a second time would cause no event
     field.set_input_files(list(paths))
     page.get_by_role("button", name="Segment").and_(page.locator(":enabled")).wait_for()
 
 
 def segment(page, name="Segment"):
-    """Start, as soon as that is possible."""
+    """Click the start button as soon as it is enabled."""
     page.get_by_role("button", name=name).and_(page.locator(":enabled")).click()
 
 
 def frame_of(page):
-    """The frame with the viewer, when it is drawn."""
+    """The frame of the viewer, after it is drawn."""
     frame = page.frame_locator("iframe")
     frame.locator("body[data-full]").wait_for()
     return frame
 
 
 def downloaded(page, name):
-    """The bytes behind a download button."""
+    """Bytes of the download with this file name."""
     with page.expect_download() as download:
         page.get_by_role("button", name=f"Download {name}").click()
     assert download.value.suggested_filename == name
@@ -110,7 +110,7 @@ def downloaded(page, name):
 
 
 def zipped(folder, path):
-    """A zip of a folder, in a folder of its own."""
+    """Write the files of a folder into a zip, in its folder `series`; return the path of the zip."""
     with zipfile.ZipFile(path, "w") as archive:
         for file in sorted(folder.iterdir()):
             archive.write(file, f"series/{file.name}")
@@ -119,6 +119,6 @@ def zipped(folder, path):
 
 @pytest.fixture
 def ball_zip(scan, tmp_path):
-    """A zip of a DICOM series in which the model finds balls."""
+    """Zip of a DICOM series with balls that the model finds."""
     write_series(tmp_path / "ct", scan[0].voxels_zyx, scan[0].grid, **REFERABLE)
     return zipped(tmp_path / "ct", tmp_path / "ct.zip")

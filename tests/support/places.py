@@ -1,4 +1,4 @@
-"""Where the project's files lie."""
+"""Folders of the project."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Plans for made-up fingerprints."""
+"""Plans for simulated fingerprints."""
 
 import numpy as np
 

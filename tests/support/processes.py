@@ -1,10 +1,10 @@
-"""Processes that a test starts and has to end."""
+"""End of processes that a test has started."""
 
 import subprocess
 
 
 def stop(process: subprocess.Popen, seconds: float = 20) -> None:
-    """End a process, by force where it does not end by itself."""
+    """Terminate a process; kill it if it does not end within `seconds`."""
     process.terminate()
     try:
         process.wait(seconds)

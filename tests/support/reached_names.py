@@ -1,4 +1,4 @@
-"""Which names of the library a script reaches: a plain second way to what the hash of its code covers."""
+"""Names of the library that a script reaches: a simple independent check of the code hash."""
 
 import ast
 from collections.abc import Iterator
@@ -8,26 +8,26 @@ from pathlib import Path
 
 from places import SCRIPTS
 
-BESIDE = frozenset({"job"})  # as in code_hash
-Name = tuple[str, str]  # a module and a name that it defines
+BESIDE = frozenset({"job"})  # excluded, as in code_hash
+Name = tuple[str, str]  # a module and a name defined in it
 
 
 @dataclass(frozen=True)
 class Module:
-    """What each top-level definition of a module refers to; statements that define nothing stand under ""."""
+    """Names that each top-level definition of a module refers to; the key "" has those of all other statements."""
 
     uses: dict[str, frozenset[Name]]
 
 
 @cache
 def file_of(module: str) -> Path | None:
-    """The file of a module below the scripts' folder, or None; packages have no names of their own."""
+    """File of a module in the folder of the scripts; None for other modules and for packages, which define no names."""
     path = SCRIPTS.joinpath(*module.split(".")).with_suffix(".py")
     return path if path.is_file() else None
 
 
 def imported(node: ast.Import | ast.ImportFrom) -> Iterator[tuple[str, Name]]:
-    """For each name that an import statement binds: the module and the name in it, "" for the module itself."""
+    """Each name that an import statement binds, with its module and name in the module ("" for the module itself)."""
     for alias in node.names:
         bound = alias.asname or alias.name
         if isinstance(node, ast.Import):
@@ -40,37 +40,37 @@ def imported(node: ast.Import | ast.ImportFrom) -> Iterator[tuple[str, Name]]:
 
 
 class References(ast.NodeVisitor):
-    """Names and attributes that code refers to when it runs; annotations do nothing then."""
+    """Visitor that collects the names and attributes that code uses at run time; annotations are ignored."""
 
     def __init__(self) -> None:
         self.found: set[tuple[str, str]] = set()
 
     def visit_Name(self, node: ast.Name) -> None:
-        """A name alone."""
+        """Collect a name."""
         self.found.add((node.id, ""))
 
     def visit_Attribute(self, node: ast.Attribute) -> None:
-        """A name with an attribute, as `module.function`."""
+        """Collect a name with an attribute, as `module.function`."""
         if isinstance(node.value, ast.Name):
             self.found.add((node.value.id, node.attr))
         self.generic_visit(node)
 
     def visit_arg(self, node: ast.arg) -> None:
-        """An argument, without its annotation."""
+        """Ignore the annotation of an argument."""
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
-        """A field or variable, without its annotation."""
+        """Visit only the value of a field or variable, without its annotation."""
         if node.value:
             self.visit(node.value)
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
-        """A function, without the annotation of what it returns."""
+        """Visit a function, without the annotation of its return value."""
         for part in (*node.decorator_list, node.args, *node.body):
             self.visit(part)
 
 
 def defined(node: ast.stmt) -> list[str]:
-    """The names that a top-level statement defines."""
+    """Names that a top-level statement defines."""
     if isinstance(node, ast.FunctionDef | ast.ClassDef):
         return [node.name]
     targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
@@ -110,7 +110,7 @@ def is_for_types(node: ast.stmt) -> bool:
 
 
 def reached(script: str) -> set[str]:
-    """The modules of which the script reaches a name, through all that it calls."""
+    """Modules with a name that the script uses, directly or through other names."""
     seen: set[Name] = set()
     waiting = [(script, name) for name in read(script).uses]
     while waiting:
@@ -121,5 +121,5 @@ def reached(script: str) -> set[str]:
         module, name = place
         if module not in BESIDE:
             waiting.extend(read(module).uses.get(name, ()))
-            waiting.append((module, ""))  # runs at the import
+            waiting.append((module, ""))  # runs when the module is imported
     return {module for module, name in seen if name and module not in {script, *BESIDE}}

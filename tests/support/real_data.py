@@ -1,4 +1,4 @@
-"""Where the real scans for tests lie, and the programs that write input as users reported it: beside the project."""
+"""Real scans for tests, and programs that write input from user reports, both outside of the project folder."""
 
 import importlib
 import sys
@@ -14,7 +14,7 @@ REPORTS = ROOT.parent / "shared" / "reports"
 
 
 def real_data(relative: str) -> Path:
-    """The path of a real file or folder; skips the test, by name, where it is missing."""
+    """Path of a real file or folder; skips the test with the name of the file if it is missing."""
     path = FOLDER / relative
     if not path.exists():
         pytest.skip(f"real scan {relative} is not here")
@@ -22,7 +22,7 @@ def real_data(relative: str) -> Path:
 
 
 def report(name: str) -> ModuleType:
-    """The program `caseNN_*` that writes reported input; skips the test, by name, where it is missing."""
+    """Module `caseNN_*` that writes reported input; skips the test with its name if it is missing."""
     if not (REPORTS / f"{name}.py").exists():
         pytest.skip(f"the reported case {name} is not here")
     if str(REPORTS) not in sys.path:

@@ -1,8 +1,8 @@
-"""The packages of the library, which floor each stands on, and what imports what.
+"""Packages ("rooms") of the library, their layers ("floors"), and the imports between them.
 
     python tests/support/rooms.py
 
-draws the picture in docs/ARCHITECTURE.md anew from the imports.
+redraws the diagram in docs/ARCHITECTURE.md from the imports.
 """
 
 import ast
@@ -25,7 +25,7 @@ GROUND = {
     "plurals",
     "version",
 }
-FLOORS = (  # from the ground up
+FLOORS = (  # from the lowest layer up
     GROUND,
     {"geometry"},
     {"masks", "dicom", "network", "provenance"},
@@ -43,17 +43,17 @@ FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 
 
 def modules() -> list[Path]:
-    """All files of the library but its own face."""
+    """All files of the library except ctseg/__init__.py."""
     return sorted(path for path in LIBRARY.rglob("*.py") if path != LIBRARY / "__init__.py")
 
 
 def room_of(path: Path) -> str:
-    """The package of a module, or the module itself where it stands on the ground."""
+    """Package of a module, or the name of a module outside of packages."""
     return path.relative_to(LIBRARY).parts[0].removesuffix(".py")
 
 
 def imported_rooms(path: Path) -> Iterator[str]:
-    """The rooms that a module imports, also inside functions."""
+    """Rooms that a module imports, also inside functions."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.module == "ctseg":
             yield from (alias.name for alias in node.names if alias.name in FLOOR_OF)
@@ -62,13 +62,13 @@ def imported_rooms(path: Path) -> Iterator[str]:
 
 
 def arrows() -> set[tuple[str, str]]:
-    """Which room imports which; the ground floor, which all import, is left out."""
+    """Pairs (importing room, imported room), without the lowest floor, which all rooms import."""
     found = {(room_of(path), room) for path in modules() for room in imported_rooms(path)}
     return {(room, other) for room, other in found if room != other and not {room, other} & GROUND}
 
 
 def direct(pairs: set[tuple[str, str]]) -> set[tuple[str, str]]:
-    """The arrows that no longer way replaces."""
+    """Pairs that are not implied by a longer path of other pairs."""
 
     def reached(room: str, without: tuple[str, str]) -> set[str]:
         seen, waiting = set(), [room]
@@ -83,7 +83,7 @@ def direct(pairs: set[tuple[str, str]]) -> set[tuple[str, str]]:
 
 
 def picture() -> str:
-    """The rooms as a flow chart in Mermaid's language, a floor a line."""
+    """Flow chart of the rooms in the syntax of Mermaid, one row per floor."""
     lines = ["```mermaid", "flowchart TB"]
     for floor, rooms in reversed(list(enumerate(FLOORS[1:], start=1))):
         lines.append(f"    subgraph floor{floor}[ ]")
@@ -94,7 +94,7 @@ def picture() -> str:
 
 
 def with_picture(text: str) -> str:
-    """The page with the picture of today."""
+    """Text of the page with the current diagram."""
     before, _, rest = text.partition("```mermaid\n")
     return before + picture() + rest.partition("```")[2]
 

@@ -1,4 +1,4 @@
-"""A service for tests: the real command on a free port, and what clients do with it."""
+"""Service for tests: the real command on a free port, and the actions of clients."""
 
 import re
 import socket
@@ -23,7 +23,7 @@ FINAL = ("done", "failed", "cancelled")
 
 @dataclass
 class Served:
-    """A running service, and a client of it."""
+    """A running service and its HTTP client."""
 
     process: subprocess.Popen
     client: httpx.Client
@@ -38,7 +38,7 @@ class Served:
         return self.client.post("/v1/segmentations", content=content, **more)
 
     def ended(self, job_id, seconds=60):
-        """The job once it has ended."""
+        """JSON of the job after its end. Raises TimeoutError."""
         limit = time.monotonic() + seconds
         while time.monotonic() < limit:
             job = self.client.get(f"/v1/segmentations/{job_id}", params={"wait_seconds": 10}).json()
@@ -47,7 +47,7 @@ class Served:
         raise TimeoutError(job)
 
     def segment(self, content):
-        """The mask's bytes and the JSON of a scan that can be segmented."""
+        """Segment a scan; return the bytes of the mask and the JSON of the result."""
         answer = self.post(content)
         assert answer.status_code == 202, answer.text
         job = self.ended(answer.json()["id"])
@@ -63,7 +63,7 @@ def free_port():
 
 @contextmanager
 def serving(model, folder, *flags, token="", port=None):
-    """Start the service, wait until it is ready, and end it."""
+    """Run the service; yields a `Served` when it is ready."""
     port = port or free_port()
     folder.mkdir(exist_ok=True)
     log = folder / f"{port}.log"
@@ -103,7 +103,7 @@ def wait_until_ready(served, seconds=60):
 
 
 def worker_pid(served):
-    """The process that segments: the child of the server that was spawned last and is no resource tracker."""
+    """Process id of the worker: the last spawned child of the server that is no resource tracker."""
     children = Path(f"/proc/{served.process.pid}/task/{served.process.pid}/children").read_text().split()
     for task in Path(f"/proc/{served.process.pid}/task").iterdir():
         children += (task / "children").read_text().split()
@@ -112,12 +112,12 @@ def worker_pid(served):
 
 
 def resident_mib(served):
-    """The memory that the server holds now."""
+    """Resident memory of the server in MiB."""
     return int(re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{served.process.pid}/status").read_text())[1]) / 1024
 
 
 def big_scan(path):
-    """A scan that takes a second or more."""
+    """Write a scan that takes at least a second to segment; return the bytes of the file."""
     shape = (200, 300, 300)
     hu = np.random.default_rng(0).normal(-400, 80, shape).astype(np.int16)
     hu[0, 0, :2] = -1000, 100

@@ -1,4 +1,4 @@
-"""Running the real snakemake on tiny studies."""
+"""Runs of the real snakemake on small studies."""
 
 import hashlib
 import re
@@ -28,7 +28,7 @@ TINY = {
 
 
 def merged(base, changes):
-    """A copy of a nested dict with some values replaced."""
+    """Copy of a nested dict with some values replaced."""
     result = dict(base)
     for key, value in changes.items():
         result[key] = merged(base[key], value) if isinstance(value, dict) and key in base else value
@@ -36,7 +36,7 @@ def merged(base, changes):
 
 
 def snakemake(folder: Path, study: dict, *arguments: str, checkout: Path | None = None) -> subprocess.CompletedProcess:
-    """Run the workflow of `checkout` in `folder` with the config `study`; standard output holds both streams."""
+    """Run the workflow of `checkout` in `folder` with the config `study`; `stdout` contains both output streams."""
     config = folder / "study.yaml"
     config.write_text(yaml.safe_dump(study))
     command = [
@@ -55,7 +55,7 @@ def snakemake(folder: Path, study: dict, *arguments: str, checkout: Path | None 
 
 
 def copy_checkout(folder: Path) -> Path:
-    """Copy all that a run of the workflow reads into a folder that is there, so that its code can be changed."""
+    """Copy all files that the workflow needs into an existing folder, so that a test can change them."""
     for name in CODE:
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         copy(ROOT / name, folder / name)
@@ -63,7 +63,7 @@ def copy_checkout(folder: Path) -> Path:
 
 
 def planned_jobs(folder: Path, study: dict, *arguments: str, checkout: Path | None = None) -> dict[str, int]:
-    """How many jobs of each rule a dry run wants to run."""
+    """Number of planned jobs of each rule in a dry run."""
     run = snakemake(folder, study, "--dry-run", *arguments, checkout=checkout)
     assert run.returncode == 0, run.stdout
     table = re.search(r"Job stats:\njob .*\n-+.*\n((?:.+\n)+)", run.stdout)
@@ -72,7 +72,7 @@ def planned_jobs(folder: Path, study: dict, *arguments: str, checkout: Path | No
 
 
 def planned(folder: Path, study: dict, *arguments: str) -> set[str]:
-    """The rules that a dry run wants to run."""
+    """Rules that a dry run plans to run."""
     return set(planned_jobs(folder, study, *arguments))
 
 
@@ -80,7 +80,7 @@ TIMED = ("logs", "benchmarks", "provenance", "report.html")
 
 
 def hashes(folder: Path) -> dict[str, str]:
-    """SHA-256 of each result file but for those that hold times."""
+    """SHA-256 of each result file, except the files with times (`TIMED`), by path."""
     results = folder / "results" / "tiny"
     files = [path for path in sorted(results.rglob("*")) if path.is_file()]
     return {

@@ -1,4 +1,4 @@
-"""Tiny cases for tests of sampling and training."""
+"""Small cases for tests of sampling and training."""
 
 import hashlib
 
@@ -17,7 +17,7 @@ from ctseg.training.trainer import Trainer
 
 
 def make_case(seed, size=20, radius=4, second_class=False):
-    """Noise around −500 HU with a ball of 100 HU (class 1), and a single voxel of class 2 if asked for."""
+    """Case with noise around −500 HU, a ball of 100 HU (class 1), and optionally a single voxel of class 2."""
     rng = np.random.default_rng(seed)
     image = (-500 + 30 * rng.standard_normal((size, size, size))).round().astype(np.int16)
     centre = size / 2 + rng.uniform(-size / 8, size / 8, 3)
@@ -60,17 +60,17 @@ SETTINGS = TrainSettings(
 
 
 def trainer(settings=SETTINGS, identity="a"):
-    """A trainer on two cases, validating on a third one."""
+    """Trainer with two training cases and one validation case."""
     return Trainer([make_case(0), make_case(1)], [make_case(2)], settings, identity)
 
 
 def digest(weights):
-    """Hash of all weights, in order."""
+    """SHA-256 of all weights, in order."""
     return hashlib.sha256(b"".join(value.numpy().tobytes() for value in weights.values())).hexdigest()
 
 
 def after(*dice):
-    """A history of these validation Dice values, a step each."""
+    """History with these validation Dice values at steps 1, 2, …"""
     history = History()
     for step, value in enumerate(dice, start=1):
         history.add(step, 0.5, 0.01, value, training_dice=0.9)
@@ -78,7 +78,7 @@ def after(*dice):
 
 
 def killed_and_resumed(make, checkpoint):
-    """A run that dies at step 7, between two validations, and is then resumed to its end; `make` gives a trainer."""
+    """Trainer of a run interrupted at step 7, between two validations, and resumed; `make` returns a new trainer."""
     killed = make()
     train_step = killed._train_step
 

@@ -1,4 +1,4 @@
-"""The viewer at full resolution in a browser: what it tells, and what people do with it."""
+"""Viewer at full resolution in a browser: its displayed values, and the actions of users."""
 
 import re
 
@@ -6,27 +6,27 @@ import numpy as np
 
 
 def told(page):
-    """Value in HU, place in mm, level and width that the viewer tells."""
+    """Displayed value in HU, position (x, y, z) in mm, and [level, width] of the HU window."""
     value, place, window = (page.locator(f"[data-told={name}]").inner_text() for name in ("value", "place", "window"))
     numbers = [float(number) for number in re.findall(r"-?\d+\.?\d*", place)]
     return int(value.removesuffix(" HU")), np.array(numbers), [int(n) for n in re.findall(r"-?\d+", window)]
 
 
 def at(page, across, down):
-    """A point of the viewer in pixels of the page, by its share of width and height."""
+    """Pixel coordinates (x, y) on the page of a point in the viewer, given as shares of its width and height."""
     box = page.locator("#full").bounding_box()
     return box["x"] + across * box["width"], box["y"] + down * box["height"]
 
 
 def place_at(page, across, down):
-    """The place in mm that the viewer tells of a point."""
+    """Position in mm that the viewer displays for a point."""
     page.mouse.move(*at(page, across, down), steps=2)
     page.evaluate("new Promise(requestAnimationFrame)")
     return told(page)[1]
 
 
 def show(page, view):
-    """Choose a view, and wait until the picture has its size."""
+    """Choose a view and wait until the picture has its final size."""
     page.locator("#view").select_option(view)
     page.wait_for_timeout(500)
 
@@ -46,7 +46,7 @@ def picture(page):
 
 
 def colours(page):
-    """How many pixels of the outlines are orange, sky blue, and white with hardly a colour."""
+    """Numbers of orange, sky blue and white pixels on the canvas of the outlines."""
     return page.evaluate(
         """() => { const canvas = document.querySelectorAll("#full canvas")[1];
         const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);

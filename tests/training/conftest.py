@@ -1,4 +1,4 @@
-"""A fold to train, with its cases on disk."""
+"""Fixtures for training: a fold with its cases on disk, and a finished run."""
 
 import json
 
@@ -26,7 +26,7 @@ PLAN = {
 
 @pytest.fixture
 def task(tmp_path):
-    """A fold with three prepared cases on disk."""
+    """Task of a fold with three prepared cases on disk."""
     for seed in range(3):
         case, folder = make_case(seed), tmp_path / "cases" / f"case-{seed}"
         grid = Grid(case.image_zyx.shape, (1.0, 1.0, 1.0), (0.0, 0.0, 0.0), IDENTITY)
@@ -66,13 +66,13 @@ def task(tmp_path):
 
 @pytest.fixture
 def plan():
-    """The plan of the fold, as it is stored."""
+    """Plan of the fold in the format of plan.json."""
     return {key: {"value": value} for key, value in PLAN.items()}
 
 
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory):
-    """A run from its first step to its last."""
+    """Trainer of a complete run without interruption."""
     run = trainer()
     run.run(tmp_path_factory.mktemp("train") / "checkpoint.pt", progress=False)
     return run

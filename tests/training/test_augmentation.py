@@ -13,7 +13,7 @@ RADIUS_MM = 5
 
 
 def ball(size, spacing):
-    """HU and label of a ball of soft tissue in lung, in the middle."""
+    """HU and label [z, y, x] of a ball of soft tissue in the centre of lung."""
     axes = [(torch.arange(n) - (n - 1) / 2) * mm for n, mm in zip(size, spacing[::-1], strict=True)]
     z, y, x = torch.meshgrid(*axes, indexing="ij")
     label = ((z**2 + y**2 + x**2).sqrt() < RADIUS_MM).to(torch.uint8)
@@ -21,7 +21,7 @@ def ball(size, spacing):
 
 
 def changed(hu, label, n_classes, settings, seed=0, patch=PATCH, spacing=CUBES):
-    """Image [z, y, x] and masks [class, z, y, x] of a patch that was changed."""
+    """Image [z, y, x] and masks [class, z, y, x] of an augmented patch."""
     image, masks = torch.empty(patch), torch.zeros(n_classes, *patch)
     augment(hu, label, spacing, WINDOW_HU, settings, np.random.default_rng(seed), image, masks)
     return image, masks
@@ -107,7 +107,7 @@ def test_flips_happen_only_along_the_axes_that_allow_them():
 
 
 def changes(**settings):
-    """What many seeds make of the ball's intensities, the geometry untouched."""
+    """Image of the ball, and its images augmented with 40 seeds, without deformation."""
     source, _ = ball(PATCH, CUBES)
     return source.float(), [run(AugmentSettings((), **settings), seed, deformed=False)[0] for seed in range(40)]
 

@@ -1,4 +1,4 @@
-"""Batches follow from their number alone, whoever makes them and when."""
+"""Batches depend only on their number, not on the process or time of their creation."""
 
 import threading
 from dataclasses import replace

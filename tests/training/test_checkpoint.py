@@ -1,4 +1,4 @@
-"""A killed run goes on as if nothing had happened; each choice of training does so in test_trainer."""
+"""Killed runs continue without any difference; test_trainer tests this for each training option."""
 
 from dataclasses import replace
 

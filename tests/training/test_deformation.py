@@ -1,4 +1,4 @@
-"""Deformed patches hold what SciPy interpolates at the same places."""
+"""Deformed patches equal the interpolation of SciPy at the same positions."""
 
 import numpy as np
 import pytest

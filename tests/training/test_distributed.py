@@ -1,4 +1,4 @@
-"""Several processes that share each batch train as one does."""
+"""Several processes that share each batch train like a single process."""
 
 from dataclasses import replace
 

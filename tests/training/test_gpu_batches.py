@@ -1,4 +1,4 @@
-"""Batches for a GPU, made on a processor: the twin of those that are made there patch by patch, and never read back."""
+"""Batches for a GPU, made on a CPU: equal to those made patch by patch, and without reading values back."""
 
 from dataclasses import replace
 
@@ -52,8 +52,8 @@ def test_a_batch_is_what_a_processor_makes_patch_by_patch(name, in_files):
     for index in range(6):
         (image, masks), (other, other_masks) = expected(index), found(index)
         assert image.shape == other.shape
-        # In units of what the network sees, −1…1. Where a deformation reaches the border of what was cut there may be a
-        # voxel that is interpolated to one side or the other.
+        # In units of the network input, −1…1. At the border of the source patch, rounding may change how a voxel is
+        # interpolated.
         off = (image - other).abs()
         assert (off > 2e-3).float().mean() < 2e-3, (index, off.max())
         assert (masks != other_masks).float().mean() < 1e-3
@@ -74,7 +74,7 @@ def test_batches_follow_from_their_number_and_shares_make_up_the_whole():
 
 @pytest.fixture
 def faked(monkeypatch):
-    """What has no values on meta: the stock of noise."""
+    """Replace the stock of noise, which needs values, by an empty tensor for the device meta."""
     monkeypatch.setattr(
         "ctseg.training.gpu_batches.stock_of_noise", lambda n_values, device: torch.empty(n_values, device=device)
     )
@@ -84,7 +84,7 @@ def faked(monkeypatch):
 def test_no_batch_waits_for_its_device(faked, name):
     settings = replace(SIX, augment=AUGMENTATIONS[name])
     make = device_batches(settings, META)
-    for index in range(5):  # on meta any operation that needs a value on the processor raises an error
+    for index in range(5):  # on meta, operations that need a value on the CPU raise an error
         images, targets = make(index)
         assert images.shape == (6, 1, 8, 12, 10)
         assert targets.shape == (6, 2, 8, 12, 10)
@@ -105,7 +105,7 @@ def test_no_step_waits_for_its_device(faked, monkeypatch, changes):
     fused = {"adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
 
     def plain(parameters, settings):
-        return fused[settings.optimiser](parameters, lr=0.1, foreach=True)  # no fused one exists for meta
+        return fused[settings.optimiser](parameters, lr=0.1, foreach=True)  # no fused version exists for meta
 
     monkeypatch.setattr("ctseg.training.trainer.build_optimiser", plain)
     monkeypatch.setattr("ctseg.training.batches.holds_volumes", lambda *arguments: True)

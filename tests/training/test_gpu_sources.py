@@ -1,4 +1,4 @@
-"""Patches are cut on a device as from the files."""
+"""Patches cut on a device equal those cut from files."""
 
 import numpy as np
 import pytest

@@ -28,7 +28,7 @@ def test_nothing_found_is_noticed_when_patience_has_run_out():
 
 
 def test_a_network_overfits_that_knows_its_training_cases_much_better():
-    assert after(0.2, 0.6, 0.5).overfit.validation_dice == 0.6  # the training cases have 0.9
+    assert after(0.2, 0.6, 0.5).overfit.validation_dice == 0.6  # training Dice is 0.9
     assert after(0.2, 0.75).overfit is None
     assert after().overfit is None
 

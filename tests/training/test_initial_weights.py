@@ -1,4 +1,4 @@
-"""A network starts from another study's weights, and what does not fit is named."""
+"""Initial weights from another study; layers that do not fit are reported."""
 
 from dataclasses import replace
 
@@ -17,7 +17,7 @@ SETTINGS = NetworkSettings((4, 8, 8), 1, "instance", 0.0, ((2, 2, 2),) * 2, ((3,
 
 @pytest.fixture(scope="module")
 def other(tmp_path_factory):
-    """Another study's network of one class, with its weights.pt and model.ts."""
+    """Network of another study with one class, and the folder of its weights.pt and model.ts."""
     folder = tmp_path_factory.mktemp("other")
     torch.manual_seed(1)
     network = build_network(SETTINGS, 1)

@@ -1,4 +1,4 @@
-"""Losses in closed form, beside MONAI's, and what tells them apart."""
+"""Losses against closed forms and MONAI, and their differences."""
 
 import math
 from dataclasses import replace
@@ -12,7 +12,7 @@ from ctseg.training.losses import LOSSES, LossSettings, SegmentationLoss
 
 SURE = 50.0
 TARGETS = (torch.rand(2, 2, 4, 4, 4, generator=torch.Generator().manual_seed(0)) < 0.3).float()
-TARGETS[:, 1] *= 1 - TARGETS[:, 0]  # so that they also fit classes that exclude each other
+TARGETS[:, 1] *= 1 - TARGETS[:, 0]  # no overlap, so that they are also valid for exclusive classes
 PERFECT = (TARGETS * 2 - 1) * SURE
 LOGITS = torch.randn(TARGETS.shape, generator=torch.Generator().manual_seed(1))
 SETTINGS = LossSettings("dice_bce", 0.5, batch_dice=True, class_weights=(), exclusive=False)

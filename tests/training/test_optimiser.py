@@ -1,4 +1,4 @@
-"""How weights are moved: the learning rate, the optimisers, and the moving average."""
+"""Learning rate, optimisers, and moving average of the weights."""
 
 from dataclasses import replace
 

@@ -7,7 +7,7 @@ from training_data import make_case
 
 
 def draw(cases, count, probability=1.0, volume_exponent=1.0):
-    """Images and labels [patch, z, y, x] of as many patches."""
+    """Images and labels [patch, z, y, x] of `count` patches of 8³ voxels."""
     sampler = PatchSampler(cases, probability, volume_exponent, -1000)
     patches = [sampler.patch(np.random.default_rng([3, number]), (8, 8, 8)) for number in range(count)]
     return tuple(map(np.stack, zip(*patches, strict=True)))

@@ -1,4 +1,4 @@
-"""The precision that a device trains in."""
+"""Training precision of a device."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Prepared cases as training reads them, and what a run depends on."""
+"""Prepared cases as read by training, and the identity of a run (data, settings, code)."""
 
 from dataclasses import replace
 

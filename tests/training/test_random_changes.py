@@ -1,4 +1,4 @@
-"""What is drawn at random for a patch: rotations, the size of what is cut, and ranges."""
+"""Random augmentation parameters of a patch: rotations, size of the source patch, and ranges."""
 
 import math
 
@@ -34,7 +34,7 @@ def test_what_is_cut_reaches_beyond_every_deformed_patch():
     assert all(cut >= patch for cut, patch in zip(size, PATCH, strict=True))
     for seed in range(50):
         matrix = affine_matrix(np.random.default_rng(seed), settings, size, PATCH, (1.0, 1.0, 3.0))
-        assert np.abs(matrix).sum(axis=1).max() <= 1  # where the corners come from
+        assert np.abs(matrix).sum(axis=1).max() <= 1  # source positions of the corners
 
 
 EVERYTHING = AugmentSettings(("x", "z"), 15, 10, 0.2, 1.5, 1, 0.7, 0.2, 0.3, 20, 15)
@@ -63,7 +63,7 @@ def test_all_draws_stay_within_their_limits():
     assert all(0 <= found.blur_mm <= 1 and abs(found.shift_hu) <= 20 and 0 <= found.noise_hu <= 15 for found in many)
     assert all(0.8 <= found.contrast <= 1.2 and 0.7 <= found.gamma <= 1.3 for found in many)
     assert all(found.noise_start + math.prod(PATCH) <= stock_size(PATCH) for found in many)
-    for value in ("contrast", "gamma"):  # stay as they are in three of four patches
+    for value in ("contrast", "gamma"):  # unchanged in three of four patches
         assert 0.6 < np.mean([getattr(found, value) == 1 for found in many]) < 0.9
     coarse = [found.coarse_zyx for found in many if found.coarse_zyx]
     assert 0.1 < len(coarse) / len(many) < 0.4
@@ -81,7 +81,7 @@ def test_a_mirrored_patch_has_a_mirrored_matrix():
 def test_points_that_move_are_spread_over_the_patch():
     rng = np.random.default_rng(0)
     moved = moved_points_mm(rng, AugmentSettings((), elastic_mm=2), (64, 32, 8), (1.0, 1.0, 1.0))
-    assert moved.shape == (3, 3, 2, 2)  # 32 mm apart, two at least
+    assert moved.shape == (3, 3, 2, 2)  # 32 mm apart, at least two per axis
 
 
 @given(st.tuples(*[st.floats(-180, 180)] * 3))

@@ -1,4 +1,4 @@
-"""Settings of training from the config and the plan, and what to change where the memory is too small."""
+"""Training settings from config and plan, and advice if the memory is too small."""
 
 import re
 from dataclasses import replace
@@ -11,7 +11,7 @@ from training_data import SETTINGS
 
 @pytest.fixture
 def settings(task, plan):
-    """The settings of a fold as its config and its plan say them."""
+    """Training settings of a fold from its config and plan."""
     return training_settings(task.params, plan)
 
 

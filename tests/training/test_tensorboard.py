@@ -1,4 +1,4 @@
-"""Learning curves for TensorBoard, where it is installed."""
+"""Learning curves for TensorBoard, if it is installed."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""One fold from its files to the file of its weights."""
+"""Training of one fold, from its input files to its weights."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +14,7 @@ from ctseg.training.train_fold import train_fold
 
 @pytest.fixture
 def task(task):
-    """The fold of all tests, in one thread."""
+    """Task of the shared fold, in one thread."""
     return replace(task, threads=1)
 
 

@@ -68,7 +68,7 @@ def test_validation_without_any_target_is_an_error_for_people(tmp_path):
             },
             marks=pytest.mark.slow,
         ),
-        pytest.param(  # a step of it takes six times as long
+        pytest.param(  # its step takes six times as long
             {"network": NetworkSettings((4, 8, 8), 0, "instance", 0.0, *DEEPER, "dynunet", deep_supervision=True)},
             marks=pytest.mark.slow,
         ),
@@ -94,7 +94,7 @@ def test_accumulated_batches_equal_one_large_batch():
     network = replace(SETTINGS.network, dropout=0.0)
     settings = replace(
         SETTINGS, network=network, loss=replace(SETTINGS.loss, dice_weight=0.0), optimiser="sgd"
-    )  # its step is the gradient
+    )  # a step of SGD is the gradient
     small, large = trainer(replace(settings, accumulate=2, batch_size=1)), trainer(settings)
     images, targets = large.batch(0)
     parts = [(images[:1], targets[:1]), (images[1:], targets[1:])]
@@ -126,7 +126,7 @@ def test_too_little_memory_is_told_with_what_to_change(changes, advice, tmp_path
 
 
 def short_of_memory(settings, voxels):
-    """A run on a device that takes no more than so many voxels a batch."""
+    """Trainer that raises OutOfMemoryError for batches of more than `voxels` voxels."""
     run = trainer(settings)
     backward = run._backward
 

@@ -1,4 +1,4 @@
-"""How weights are judged: the mean Dice over what has a reference, the same on a processor and on a GPU's way."""
+"""Validation Dice: mean over classes with a reference; equal for the CPU and GPU implementations."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ CASES = [make_case(seed, second_class=True) for seed in range(3)]
 
 
 class Bright(torch.nn.Module):
-    """Finds class 1 where HU are above 0, and class 2 nowhere."""
+    """Network that segments class 1 where HU are above 0, and never class 2."""
 
     def forward(self, hu):
         return torch.cat([(hu > 0).float(), torch.zeros_like(hu)], dim=1)
@@ -29,7 +29,7 @@ def test_dice_is_the_mean_over_classes_and_cases_that_have_a_reference():
         return np.where(case.label_zyx == 1, 1, 0)
 
     assert validation_dice(CASES, none_of_class_2, 2, ALONE) == pytest.approx(0.5)
-    assert validation_dice([make_case(0)], none_of_class_2, 2, ALONE) == 1  # has no class 2
+    assert validation_dice([make_case(0)], none_of_class_2, 2, ALONE) == 1  # the case has no class 2
     half = [make_case(0)]
 
     def twice(case):

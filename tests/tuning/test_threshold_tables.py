@@ -1,4 +1,4 @@
-"""Threshold and postprocessing, from a case's scores to the choice."""
+"""Threshold and postprocessing, from the scores of cases to the choice."""
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,7 @@ GRID = Grid((12, 12, 12), (1.0, 1.0, 1.0), (0.0, 0.0, 0.0), ((1.0, 0.0, 0.0), (0
 
 
 def rows(case, percent):
-    """The scores of a case whose target the network sees with that probability, and a rim of half of it."""
+    """Score rows of a case with a target of this probability and a rim of half the probability."""
     label, sure = np.zeros(GRID.shape_zyx, np.uint8), np.zeros(GRID.shape_zyx, np.uint8)
     sure[3:9, 3:9, 3:9] = round(percent * 2.55 / 2)
     sure[4:8, 4:8, 4:8] = round(percent * 2.55)

@@ -1,4 +1,4 @@
-"""Threshold and postprocessing are chosen for the best mean Dice, and what was given stays."""
+"""Threshold and postprocessing are chosen for the best mean Dice; given values are kept."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ GRID = Grid((20, 20, 20), (1.0, 1.0, 1.0), (0.0, 0.0, 0.0), ((1.0, 0.0, 0.0), (0
 
 
 def case():
-    """A cube of 64 voxels, seen with a rim that is too large at low thresholds, and a speck beside it."""
+    """Label map, probability map and reference: cube of 64 voxels with a rim at low thresholds, and a speck."""
     reference, probability = np.zeros(GRID.shape_zyx, np.uint8), np.zeros(GRID.shape_zyx, np.uint8)
     probability[4:10, 4:10, 4:10] = round(0.45 * 255)
     probability[5:9, 5:9, 5:9] = 250
@@ -58,7 +58,7 @@ def test_a_case_without_target_counts_where_something_is_found_in_it_alone():
     false_alarm = [row | {"threshold": 0.3, "dice": 0.0}, row | {"threshold": 0.5, "dice": float("nan")}]
     target = [row | {"threshold": 0.3, "dice": 0.8}, row | {"threshold": 0.5, "dice": 0.8}]
     assert choose(false_alarm + target, tried) == (tried[1], [0.4, 0.8])
-    chosen, _ = choose(false_alarm, tried)  # without any target Dice tells nothing
+    chosen, _ = choose(false_alarm, tried)  # without a target, Dice is not meaningful
     assert chosen == tried[0]
     assert "no case out of training" in postprocessing(AUTO, "body", chosen, float("nan"), 0)["threshold"]["reason"]
 
@@ -66,7 +66,7 @@ def test_a_case_without_target_counts_where_something_is_found_in_it_alone():
 def test_the_best_is_chosen_and_the_most_ordinary_of_equals():
     tried = trials(AUTO, 4.0)
     rows = list(scores(*case(), tried, 1, False, None))
-    nothing = [row | {"dice": 0.5} for row in rows]  # a case that is alike for all
+    nothing = [row | {"dice": 0.5} for row in rows]  # a case with equal Dice for all trials
     chosen, means = choose(rows + nothing, tried)
     assert chosen == Trial(0.5, 4.0, False)  # 2 mm³ leaves the speck of two voxels, keep_largest is as good
     assert len(means) == len(tried)

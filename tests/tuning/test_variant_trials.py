@@ -1,4 +1,4 @@
-"""Variants are run on cases, each engine being loaded once."""
+"""Trials of inference variants on cases; each engine is loaded once."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ PATCH, LARGE = InferSettings("patch", 0.5), InferSettings("large", 0.25)
 
 @pytest.fixture
 def trials(model_folder):
-    """Trials of the model that finds balls."""
+    """Trials of the ball model."""
     how = {"engine": "onnxruntime", "use_gpu": False, "threads": 1, "batch_size": 1}
     how |= {"memory_gib": 0.5, "gpu_memory_gib": None}
     postprocessing = {"threshold": 0.5, "min_volume_mm3": 0.0, "keep_largest": False, "restrict_to_region": False}

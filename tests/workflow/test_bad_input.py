@@ -1,4 +1,4 @@
-"""What cannot be used stops its own case with one sentence, through the real snakemake."""
+"""Unusable input stops only its own case, with one sentence, through the real snakemake."""
 
 import numpy as np
 import pytest
@@ -40,7 +40,7 @@ def label(grid=GRID):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Two good cases, and four that are broken each in its own way, with a case table."""
+    """Folder with two valid cases, broken cases of different kinds (`BAD`), and a case table."""
     folder = tmp_path_factory.mktemp("bad")
     rows = ["case\timage\tlabel\tpatient"]
     for name in ("good1", "good2", *BAD):
@@ -64,7 +64,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def converted(folder):
-    """The output of converting all cases."""
+    """Finished run that converts all cases."""
     targets = [f"results/bad/labels/{name}.nii.gz" for name in ("good1", "good2", *BAD)]
     return snakemake(folder, study(), "--keep-going", *targets)
 

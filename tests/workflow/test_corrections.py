@@ -1,4 +1,4 @@
-"""Masks that were corrected elsewhere are the labels of the next run, and only what depends on them runs again."""
+"""Corrected masks are the labels of the next run, and only jobs that depend on them run again."""
 
 import json
 
@@ -18,7 +18,7 @@ TARGETS = ["results/s/labels.tsv", "results/s/labels.txt"]
 
 @pytest.fixture
 def folder(tmp_path):
-    """A study whose labels are converted and tabulated, without a correction."""
+    """Folder of a study with converted and tabulated labels, without corrections."""
     run = snakemake(tmp_path, merged(STUDY, {"cases": {"corrections": None}}), "--", *TARGETS)
     assert run.returncode == 0, run.stdout
     (tmp_path / "fixed").mkdir()
@@ -26,7 +26,7 @@ def folder(tmp_path):
 
 
 def correct(folder):
-    """phantom-001 corrected as an editor writes it, in a grid of its own making; returns its voxels (z, y, x)."""
+    """Write a corrected label of phantom-001 as .nrrd, and corrections.tsv; return its voxels [z, y, x]."""
     converted = folder / "results/s/labels/phantom-001.nii.gz"
     more_zyx = read_nifti(converted).voxels_zyx.copy()
     more_zyx[:2] = 1

@@ -1,4 +1,4 @@
-"""Whatever ends a run, nothing is lost: what is there is whole, the message is clear, and the next run goes on."""
+"""After any end of a run, all files are complete, the message is clear, and the next run continues."""
 
 import os
 import random
@@ -21,7 +21,7 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="a disk of its own nee
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory):
-    """The hashes of the tiny study that ran in one go."""
+    """Hashes of the results of the small study without interruption."""
     folder = tmp_path_factory.mktemp("undisturbed")
     run = snakemake(folder, TINY)
     assert run.returncode == 0, run.stdout
@@ -29,7 +29,7 @@ def undisturbed(tmp_path_factory):
 
 
 def started(folder):
-    """A run of the tiny study in a process group of its own."""
+    """Start a run of the small study in a separate process group."""
     config = folder / "study.yaml"
     config.write_text(yaml.safe_dump(TINY))
     command = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", "--directory", folder]
@@ -39,7 +39,7 @@ def started(folder):
 
 
 def wait_for(path, seconds=300):
-    """Wait until a file is there."""
+    """Wait until a file exists."""
     deadline = time.monotonic() + seconds
     while not path.exists():
         assert time.monotonic() < deadline, path
@@ -47,7 +47,7 @@ def wait_for(path, seconds=300):
 
 
 def finish(folder):
-    """Run the study to its end, after a run that left its lock."""
+    """Unlock the study and run it to its end; return its hashes."""
     assert snakemake(folder, TINY, "--unlock").returncode == 0
     run = snakemake(folder, TINY)
     assert run.returncode == 0, run.stdout
@@ -93,7 +93,7 @@ def test_a_second_run_in_the_same_folder_is_refused_and_disturbs_nothing(undistu
 
 @pytest.fixture
 def disk(tmp_path):
-    """A small disk; gives its folder, and what changes its options."""
+    """Folder of a mounted file system of 6 MB, and a function that mounts it with other options."""
     folder = tmp_path / "disk"
     folder.mkdir()
 

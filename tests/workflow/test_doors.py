@@ -1,4 +1,4 @@
-"""The same scan gives the same grid and the same mask through every door, and no last digit decides on either."""
+"""The same scan has the same grid and mask through every interface, and rounding errors change neither."""
 
 import math
 
@@ -41,7 +41,7 @@ def axial(shape, spacing, jitter=(0, 0, 0)):
 
 
 def far_from_the_edge(voxels, leeway):
-    """Whether a number of voxels does not lie where, to a thousandth, the next whole one begins."""
+    """Whether a number of voxels, minus `leeway`, differs from every integer by more than 0.001."""
     return abs((voxels - leeway) - round(voxels - leeway)) > 1e-3
 
 
@@ -91,7 +91,7 @@ def test_whole_margins_and_half_voxels_are_no_matter_of_digits(spacing_mm, digit
     box = (slice(12, 13),) * 3
     assert grow_box(box, 12, exact) == grow_box(box, 12, off)
     assert exact.with_spacing((2 * spacing_mm,) * 3).shape_zyx == off.with_spacing((2 * spacing_mm,) * 3).shape_zyx
-    assert exact.with_spacing((2 * spacing_mm,) * 3).shape_zyx == (13, 13, 13)  # of 12.5: half a voxel is rounded up
+    assert exact.with_spacing((2 * spacing_mm,) * 3).shape_zyx == (13, 13, 13)  # from 12.5: half a voxel is rounded up
 
 
 @given(grids())
@@ -134,7 +134,7 @@ def test_a_shape_changes_with_the_spacing_where_it_should():
 
 
 def readable():
-    """Each folder of the real data that a scan can be read from, with that scan."""
+    """Pairs (folder, scan) of all readable folders in the real data."""
     for folder in sorted(path for path in FOLDER.rglob("*") if path.is_dir() and not path.name.startswith(".")):
         if any(path.is_file() and path.suffix not in (".gz", ".nii", ".md", ".xml") for path in folder.iterdir()):
             try:

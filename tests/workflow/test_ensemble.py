@@ -1,4 +1,4 @@
-"""Folds and repeats become one model, and its threshold is chosen on cases that its networks were not trained on."""
+"""Folds and repeats become one model; its threshold is chosen on cases that were not used for training."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""The conda environments say what requirements.txt says."""
+"""The conda environments have the versions of requirements.txt."""
 
 import ast
 import re
@@ -18,7 +18,7 @@ NOT_OF_A_RULE = {"job", "list_series"}
 
 
 def pins():
-    """Name to version of requirements.txt, in conda's names."""
+    """Versions in requirements.txt by conda name."""
     lines = (ROOT / "requirements.txt").read_text().splitlines()
     found = dict(re.fullmatch(r"([\w-]+)(?:\[.*\])?==(\S+)", line).groups() for line in lines if "==" in line)
     return {CONDA_NAMES.get(name, name).lower(): version for name, version in found.items()}
@@ -33,14 +33,14 @@ def test_pins_equal_those_of_requirements(path):
 
 
 def dependencies(path):
-    """Name to version of a conda environment, with what pip installs in it."""
+    """Versions in a conda environment by name, including pip packages."""
     lines = yaml.safe_load(path.read_text())["dependencies"]
     of_pip = [line for part in lines if isinstance(part, dict) for line in part["pip"]]
     return dict(line.replace("==", "=").partition("=")[::2] for line in [*lines, *of_pip] if isinstance(line, str))
 
 
 def third_party(path, seen):
-    """Top-level names of all packages that a script imports, itself or through the library."""
+    """Top-level names of all packages that a script imports, directly or through the library."""
     packages = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):

@@ -1,4 +1,4 @@
-"""The same scan gets the same quality flags through every door: workflow, command line, service and page."""
+"""The same scan has the same quality flags in workflow, command line, service and page."""
 
 import json
 from dataclasses import asdict, replace
@@ -33,13 +33,13 @@ KINDS = ("lung_field_not_plausible", "uncertain_lesions", "body")
 
 @pytest.fixture(scope="module", params=KINDS)
 def given(request, trained, scan, tmp_path_factory):
-    """A model and a scan with a reason to look twice, or a model that looks for no lungs."""
+    """Model and scan with a quality flag of one kind; for "body", a model that does not search for lungs."""
     folder, kind = tmp_path_factory.mktemp(request.param), request.param
     region = "lungs" if kind == "lung_field_not_plausible" else "body"
     card = replace(
         CARD,
         preparation=replace(CARD.preparation, region=region),
-        # Below any probability of noise, so that noise is found.
+        # Below the probabilities of noise, so that noise is segmented.
         threshold=0.1 if kind == "uncertain_lesions" else CARD.threshold,
     )
     export_onnx(trained, card, folder / "model.onnx")
@@ -53,7 +53,7 @@ def given(request, trained, scan, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def expected(given):
-    """The flags of the library."""
+    """Quality flags computed by the library."""
     scan, engine = read_scan(given.scan), load_engine(given.model, 1)
     found = predict(scan.volume, engine)
     assert found.entropy is None

@@ -16,7 +16,7 @@ from jobs import LOG, handed_over
 
 @pytest.fixture
 def snakemake(tmp_path, monkeypatch):
-    """What Snakemake hands to a script, as far as `job` looks at it; the script runs in the study's folder."""
+    """Simulated `snakemake` object with the attributes that `job` uses, in the folder of the study."""
     monkeypatch.chdir(tmp_path)
     scan = tmp_path / "Doe^John" / "1.2.840.113619.2.55.3"
     for path in (scan / "IM1", Path("results/study/y.nii")):

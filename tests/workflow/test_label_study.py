@@ -1,4 +1,4 @@
-"""What is unusual about labels reaches the terminal, the log, the file beside the label, and the study's tables."""
+"""Warnings about labels appear on the terminal, in the log, in the sidecar of the label, and in the tables."""
 
 import json
 
@@ -44,7 +44,7 @@ def test_what_is_unusual_about_labels_is_told_everywhere(folder):
     log = (folder / "results/s/logs/convert_label/foreign.log").read_text()
     assert "<label> was drawn for another frame of reference" in log
 
-    rows = (folder / "cases.tsv").read_text().replace("series/other_frame/seg.dcm", "")  # it is no label of this scan
+    rows = (folder / "cases.tsv").read_text().replace("series/other_frame/seg.dcm", "")  # label of another scan
     (folder / "cases.tsv").write_text(rows)
     run = snakemake(folder, STUDY, "--", "results/s/cohort.tsv")
     assert run.returncode == 0, run.stdout

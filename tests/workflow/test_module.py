@@ -1,4 +1,4 @@
-"""Another workflow uses this one as a module, with a config and rules of its own."""
+"""Use of this workflow as a module of another workflow with its own config and rules."""
 
 import subprocess
 import sys

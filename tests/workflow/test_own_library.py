@@ -1,4 +1,4 @@
-"""A study is computed by the library of the checkout that its Snakefile lies in, in whatever environment it runs."""
+"""A study uses the library of the checkout of its Snakefile, in any environment."""
 
 import hashlib
 import os
@@ -19,7 +19,7 @@ TARGET = "results/tiny/phantom/phantom-000/dicom"
 
 @pytest.fixture(scope="module")
 def other(tmp_path_factory):
-    """A second checkout, whose phantoms are noisier."""
+    """Second checkout with noisier phantoms."""
     folder = copy_checkout(tmp_path_factory.mktemp("other"))
     patient = folder / "workflow_scripts/ctseg/phantom/patient.py"
     code = patient.read_text()
@@ -29,7 +29,7 @@ def other(tmp_path_factory):
 
 
 def pixels(folder: Path) -> str:
-    """A hash of the first phantom's slices."""
+    """SHA-256 of the slices in the folder TARGET."""
     slices = sorted((folder / TARGET).iterdir())
     assert slices
     return hashlib.sha256(b"".join(path.read_bytes() for path in slices)).hexdigest()

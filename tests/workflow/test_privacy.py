@@ -1,10 +1,10 @@
-"""Nothing that identifies a patient leaves the DICOM: not to a result, not to a log, not to the report.
+"""No identifying data of a patient gets from DICOM files into a result, a log or the report.
 
-That holds for refused and for excluded cases, too.
+This also applies to rejected and excluded cases.
 
-Each standard element that can hold a text, a date or a UID and that ctseg does not need is filled with a mark, which is
-more than the elements that the basic confidentiality profile (PS3.15 table E.1-1) names. So are private elements,
-folder names and file names. Then a whole study runs on these files, and every byte that it left is searched.
+All standard elements that can contain a text, a date or a UID and that ctseg does not need get a mark; these are more
+elements than in the basic confidentiality profile (PS3.15 table E.1-1). Private elements, folder names and file names
+also get a mark. Then a whole study runs on these files, and all bytes that it has written are searched.
 """
 
 import re
@@ -36,12 +36,12 @@ VALUES = {
     **dict.fromkeys(["AE", "CS", "LO", "SH"], MARK.upper()),
     **dict.fromkeys(["LT", "ST", "UC", "UT"], f"text of {MARK}"),
 }
-# Parsers need these: how the file is coded, which object it is, and (in an RTSTRUCT) what belongs together.
+# Needed by parsers: encoding of the file, kind of the object, and references in an RTSTRUCT.
 NEEDED = {"SOPClassUID", "SpecificCharacterSet", "Modality", "PhotometricInterpretation", "ReferencedSOPClassUID"}
 
 
 def identifying_tags() -> list[int]:
-    """All standard elements of a data set that may hold a text, date or UID and that ctseg does not read."""
+    """Tags of all standard elements that may contain a text, date or UID and that ctseg does not read."""
     found = []
     for number, (vr, *_, keyword) in DicomDictionary.items():
         group = number >> 16
@@ -52,7 +52,7 @@ def identifying_tags() -> list[int]:
 
 
 def identity() -> pydicom.Dataset:
-    """Everything that could tell who the patient is."""
+    """Data set with marks in all identifying elements."""
     planted = pydicom.Dataset()
     for number in identifying_tags():
         planted.add_new(number, DicomDictionary[number][0], VALUES[DicomDictionary[number][0]])
@@ -60,7 +60,7 @@ def identity() -> pydicom.Dataset:
 
 
 def plant(path: Path, planted: pydicom.Dataset) -> None:
-    """Add an identity and private elements to a file, and keep everything else."""
+    """Add identifying elements, private elements and marks in preamble and series UID to a DICOM file."""
     dataset = pydicom.dcmread(path)
     dataset.update(planted)
     dataset.preamble = f"{MARK}".encode().ljust(128, b"\0")
@@ -73,7 +73,7 @@ def plant(path: Path, planted: pydicom.Dataset) -> None:
 
 
 def write_patient(folder: Path, index: int) -> None:
-    """A phantom patient in files and folders that are named after a person."""
+    """Write a phantom patient into files and folders named after a person."""
     spacing, distance, nodules = (tuple(TINY["cases"]["phantom"][key]) for key in list(TINY["cases"]["phantom"])[1:])
     phantom = make_phantom(PhantomSettings(1, spacing, distance, nodules), index)
     write_series(phantom, index, folder / "dicom", with_localizer=True, feet_first=False)
@@ -139,7 +139,7 @@ def test_no_mark_stands_in_the_log_of_a_broken_case(tmp_path):
     study["cases"] |= {"image": "data/{case}/dicom", "label": "data/{case}/label.nii"}
     run = snakemake(tmp_path, study)
     assert run.returncode != 0
-    assert broken.name in run.stdout  # who starts the workflow must know which file it is
+    assert broken.name in run.stdout  # the user who starts the workflow must know the file
     logs = [log.read_text() for log in (tmp_path / "results" / "tiny" / "logs" / "convert_image").iterdir()]
     assert all("<scan>/<uid> is cut" in text for text in logs)
     assert found_in(tmp_path / "results") == []

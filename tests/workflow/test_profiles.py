@@ -1,4 +1,4 @@
-"""The profiles for clusters agree with the workflow and with each other."""
+"""Consistency of the cluster profiles with the workflow and with each other."""
 
 import re
 
@@ -12,12 +12,12 @@ ALIKE = ("rerun-triggers", "scheduler", "keep-going", "rerun-incomplete", "print
 
 
 def profile(name):
-    """The entries of a profile."""
+    """Entries of a cluster profile."""
     return yaml.safe_load((ROOT / "profiles" / name / "config.yaml").read_text())
 
 
 def rules():
-    """The names of all rules of the workflow."""
+    """Names of all rules of the workflow."""
     texts = [path.read_text() for path in [ROOT / "Snakefile", *(ROOT / "rules").glob("*.smk")]]
     return set(re.findall(r"^ *rule (\w+):", "".join(texts), re.MULTILINE))
 

@@ -1,4 +1,4 @@
-"""Where results come from: the manifest tells it, `verify` holds the results against it, and no path leaks into it."""
+"""Provenance of results: the manifest, the check of the results by `verify`, and no paths of the user in it."""
 
 import hashlib
 import json
@@ -23,7 +23,7 @@ NUMBERLESS = ("adopt_model", "tabulate_cohort", "tabulate_refusals")  # rules th
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory, model_folder):
-    """A folder with two scans of which one is labelled, the study that segments them, and its results."""
+    """Folder with two scans (one labelled) and the results of a study that segments them, and its config."""
     folder = tmp_path_factory.mktemp("provenance")
     for seed in (100, 101):
         hu, mask = balls(seed)
@@ -48,7 +48,7 @@ def finished(tmp_path_factory, model_folder):
 
 
 def copied(finished, tmp_path):
-    """A copy of the finished study that a test may change."""
+    """Copy of the finished study that a test may change, and its config."""
     folder, config = finished
     shutil.copytree(folder, tmp_path / "copy", symlinks=True)
     return tmp_path / "copy", config

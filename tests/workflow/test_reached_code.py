@@ -1,4 +1,4 @@
-"""The hash of a rule's code covers all that its jobs run: every function that is called in a study, by name."""
+"""The code hash of a rule covers every function of the library that its jobs call in a study."""
 
 import ast
 import re
@@ -25,7 +25,7 @@ STUDY = merged(
 
 @pytest.fixture(scope="module")
 def called(tmp_path_factory):
-    """For each script of a study the top-level definitions of the library that its jobs called."""
+    """Top-level definitions of the library that the jobs of a study called, by script."""
     folder, notes = tmp_path_factory.mktemp("study"), tmp_path_factory.mktemp("notes")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(ROOT / "tests" / "support" / "tracing"))
@@ -35,7 +35,7 @@ def called(tmp_path_factory):
     assert run.returncode == 0, run.stdout
     found = defaultdict(set)
     for path in notes.iterdir():
-        # Snakemake runs a copy of the script, tmp….train.py; the workflow itself runs the library, too.
+        # Snakemake runs a copy of the script, tmp….train.py; the workflow itself also uses the library.
         if script := re.fullmatch(r"tmp\w+\.(\w+)\.py \d+", path.name):
             for line in path.read_text().splitlines():
                 file, first = line.split("\t")
@@ -46,7 +46,7 @@ def called(tmp_path_factory):
 
 @cache
 def definitions(file):
-    """The first and last lines of a file's top-level definitions, with the first name of each."""
+    """First line, last line and first name of each top-level definition of a file."""
     nodes = ast.parse((SCRIPTS / file).read_text(encoding="utf-8")).body
     decorated = [
         (min([node.lineno, *(one.lineno for one in getattr(node, "decorator_list", []))]), node) for node in nodes
@@ -55,13 +55,13 @@ def definitions(file):
 
 
 def definition(file, line):
-    """The module and name of the definition that a line stands in, or None for code that runs with the import."""
+    """Module and name of the definition that contains a line; None for code that runs at import."""
     module = file.removesuffix(".py").replace("/", ".")
     return next(((module, name) for first, last, name in definitions(file) if first <= line <= last), None)
 
 
 def covered(library, script):
-    """The names of the definitions that count for a script."""
+    """Definitions (module, name) that count for the hash of a script."""
     nodes = library.reached_from(SCRIPTS / f"{script}.py").digests
     return {(module, name) for module, place in nodes for name in library.source(module).statements[place].names}
 

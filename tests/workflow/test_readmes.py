@@ -1,4 +1,4 @@
-"""The Chinese README has the commands of the English one."""
+"""The Chinese README has the same commands as the English README."""
 
 import re
 
@@ -9,12 +9,12 @@ COMMANDS = ("make ", "snakemake", "ctseg ", "python ", "pip ")
 
 
 def blocks(text):
-    """The blocks of code, in their order, with their language."""
+    """Code blocks with their language, in order."""
     return re.findall(r"^```(.*?)^```", text, re.MULTILINE | re.DOTALL)
 
 
 def commands(text):
-    """The commands in running text, wherever their lines break."""
+    """Commands in running text, independent of line breaks."""
     text = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
     spans = [" ".join(span.split()) for span in re.findall(r"`([^`]+)`", text)]
     return {span for span in spans if span.startswith(COMMANDS)}

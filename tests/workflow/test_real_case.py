@@ -1,4 +1,4 @@
-"""One real patient from DICOM to a segmentation on the scan's own grid, in seconds."""
+"""Segmentation of one real patient, from DICOM to a label map on the grid of the scan, in seconds."""
 
 import numpy as np
 import pytest
@@ -24,7 +24,7 @@ PREPARATION = Preparation((3.0, 3.0, 5.0), (-160.0, 240.0), "body", 5.0)
 
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory):
-    """A model with random weights: what it finds means nothing, where it lies does."""
+    """Engine of a model with random weights; only the positions of its result are meaningful."""
     torch.manual_seed(0)
     network = build_network(NetworkSettings((4, 8), 1, "instance", 0.0, ((2, 2, 2),), ((3, 3, 3),) * 2), n_classes=1)
     card = ModelCard(

@@ -1,6 +1,6 @@
-"""A refused case takes nothing from the others: the study ends with their tables and report, and says what is missing.
+"""A rejected case does not affect the others: the study finishes with their tables and report, and names missing cases.
 
-Cases and files are named after a person here, and so are the refused and the excluded ones: none of it may show.
+All cases and files, also the rejected and excluded ones, are named after a person; no result may contain the name.
 """
 
 import json
@@ -53,7 +53,7 @@ def test_a_record_is_read_back_and_nothing_else_is_one(tmp_path):
 
 
 def write_case(folder, seed):
-    """A scan as a DICOM series, with a label."""
+    """Write a scan as DICOM series, with a label."""
     hu, mask = balls(seed)
     hu[:2] = -1000
     write_series(folder / "ct", hu, GRID)
@@ -68,7 +68,7 @@ def cut(path):
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory, model_folder):
-    """A finished study: two good cases, a cut slice, a label of another grid, and an excluded case."""
+    """Folder, config and run of a study: two valid cases, a cut slice, a label of another grid, an excluded case."""
     folder = tmp_path_factory.mktemp("refusals")
     for seed, letter in enumerate("ABCDE", start=100):
         write_case(folder / "data" / f"{MARK}_{letter}", seed)
@@ -93,7 +93,7 @@ def study(tmp_path_factory, model_folder):
 
 
 def named(folder):
-    """The pseudonym of each letter."""
+    """Pseudonym of each case, by its letter."""
     pairs = [line.split("\t") for line in (folder / "pseudonyms.tsv").read_text().splitlines()[1:]]
     return {name[-1]: case for case, name in pairs}
 
@@ -127,9 +127,9 @@ def test_what_was_refused_stands_in_a_table_and_in_the_report_and_on_the_termina
     assert "Refused cases" in page
     assert "is cut" in page
     assert f"Excluded in the config: {names['E']}." in page
-    assert f'id="case-{names["D"]}"' in page  # a refused label takes no segmentation away
+    assert f'id="case-{names["D"]}"' in page  # a rejected label does not remove the segmentation
     assert f'id="case-{names["C"]}"' not in page
-    assert f"ctseg: convert_image {names['C']}: data/{MARK}_C/ct/" in run.stdout  # who runs it must know the file
+    assert f"ctseg: convert_image {names['C']}: data/{MARK}_C/ct/" in run.stdout  # the user must know the file
     assert "2 of 4 cases refused; results/some/refused.tsv says why" in run.stdout
 
 

@@ -1,4 +1,4 @@
-"""The same inputs give the same bytes, also after a kill; whole studies, so these take minutes."""
+"""Equal inputs produce equal bytes, also after a kill; whole studies, so the tests take minutes."""
 
 import os
 import signal
@@ -14,13 +14,13 @@ from studies import TINY, hashes, merged, planned_jobs, snakemake
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
-# Patches as large as real ones: the sums over small ones are not split among threads.
+# Patches of realistic size, because sums over small patches are not split among threads.
 STUDY = merged(TINY, {"plan": {"patch_size": [48] * 3}, "train": {"steps": 60, "validate_every": 10, "patience": 1000}})
 
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory):
-    """The hashes of a study that ran in one go."""
+    """Hashes of the results of a study without interruption."""
     folder = tmp_path_factory.mktemp("undisturbed")
     run = snakemake(folder, STUDY)
     assert run.returncode == 0, run.stdout
@@ -72,7 +72,7 @@ def test_what_is_deleted_after_its_last_use_changes_no_result_and_is_not_missed(
     assert hashes(tmp_path) == {path: found for path, found in undisturbed.items() if not path.startswith(passing)}
     for keep in ("minimal", "all"):
         assert planned_jobs(tmp_path, merged(STUDY, {"keep": keep})) == {}
-    # What is needed again is made again, and nothing else.
+    # Only the deleted files that are needed are made again.
     jobs = planned_jobs(tmp_path, merged(study, {"measure": {"lesion_iou": 0.2}}))
     assert {"infer", "measure", "measure_probabilities"} <= jobs.keys()
     assert not {"preprocess", "train", "export_model"} & jobs.keys()

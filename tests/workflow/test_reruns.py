@@ -1,6 +1,6 @@
-"""docs/reruns.md is true: each change is made in a finished study, and what a dry run plans is what the table says.
+"""Check of docs/reruns.md: each change is made in a finished study, and a dry run must plan the rules in the table.
 
-A row names the rules that a change reaches first; with them run all rules that depend on them, and no other one.
+A row names the rules that a change affects first; all rules that depend on them also run, and no others.
 """
 
 import ast
@@ -24,13 +24,13 @@ from studies import TINY, copy_checkout, merged, planned, planned_jobs, snakemak
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 STUDY = merged(TINY, {"infer": {"compare_cases": 1}})
-# With these the study has other rules, or they depend on each other in another way.
+# These keys change the rules of the study or their dependencies.
 OTHER_GRAPH = {"infer.dicom", "infer.uncertainty", "measure.probabilities", "target.region"}
 DEFAULTS = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
 
 
 def table(heading):
-    """The rows of a table of the page: what changes, and the rules that it reaches first."""
+    """Rows of a table in docs/reruns.md: the change, and the rules that it affects first."""
     text = (
         (ROOT / "docs" / "reruns.md").read_text(encoding="utf-8").partition(f"## {heading}\n")[2].partition("\n## ")[0]
     )
@@ -46,7 +46,7 @@ def test_the_table_has_a_row_for_every_key_of_the_config():
     keys = {change.partition(":")[0] for change, _ in CONFIG}
     sources = {
         f"cases.{key}" for key in ("source", "table", "image", "label", "folder", "corrections")
-    }  # other cases altogether
+    }  # these keys select other cases
     beside_others = {
         "network.deep_supervision",
         "network.stem",
@@ -60,7 +60,7 @@ def test_the_table_has_a_row_for_every_key_of_the_config():
 
 
 def leaves(config, prefix=""):
-    """The names of all keys that hold values, and of the mappings of free names."""
+    """Names of all keys with values, and of the mappings with free names."""
     free = ("target.labels", "target.roi_names", "train.class_weights")
     for key, value in config.items():
         name = f"{prefix}{key}"
@@ -72,7 +72,7 @@ def leaves(config, prefix=""):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A folder with a copy of the workflow, so that its code can be changed, and the finished study."""
+    """Folder with a copy of the workflow, which tests can change, and the finished study."""
     folder = tmp_path_factory.mktemp("reruns")
     (folder / "code").mkdir()
     copy_checkout(folder / "code")
@@ -85,7 +85,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def below(folder):
-    """Gives a set of rules and all that depend on them, in a study."""
+    """Function that returns a set of rules and all rules that depend on them in a study."""
 
     @cache
     def edges(text):
@@ -135,14 +135,14 @@ def test_the_version_of_a_package(folder, below, package, reached):
 
 
 def all_defined_anew(text, only=""):
-    """The code of a module with one more definition of each of its names, or of one of them."""
+    """Code of a module with an additional definition of all of its names, or only of the name `only`."""
     names = [name for node in ast.parse(text).body for name in defined(node) if only in ("", name)]
     assert names
     return "\n".join([text, *(f"{name} = {name}" for name in names)])
 
 
 class changed:
-    """A text file with other content for a while; its times change for good."""
+    """Context manager that changes a text file and restores its content, but not its modification time."""
 
     def __init__(self, path, change):
         self.path, self.before = path, path.read_text(encoding="utf-8")
@@ -167,7 +167,7 @@ def test_what_changes_nothing(folder):
     with changed(segment, lambda text: text + "\n\nNEW = 1\n\n\ndef nobody_calls():\n    return NEW\n"):
         assert planned(folder, STUDY) == set()
     with changed(scripts / "ctseg" / "study" / "archives.py", all_defined_anew):
-        assert planned(folder, STUDY) == set()  # it finds cases; no job comes to it
+        assert planned(folder, STUDY) == set()  # it only finds cases; no job uses it
 
 
 def test_another_lung_network_reaches_the_lung_field_where_it_is_used(tmp_path, monkeypatch):
@@ -266,6 +266,6 @@ def test_files_that_all_have_new_but_equal_times_change_nothing(folder):
         for path in paths:
             os.utime(path, (2e9, 2e9))
         assert planned(folder, STUDY) == set()
-    finally:  # a file that another test changes must not be older than all others
+    finally:  # otherwise files changed by later tests would be older than all others
         for path, before in times.items():
             os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))

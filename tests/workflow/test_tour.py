@@ -1,4 +1,4 @@
-"""The tour runs in a finished study, from its first cell to its last."""
+"""The tour notebook runs completely in a finished study."""
 
 import nbformat
 import pytest

@@ -1,4 +1,4 @@
-"""The whole workflow on a tiny phantom, through the real snakemake."""
+"""Whole workflow on a small phantom study, through the real snakemake."""
 
 import hashlib
 import json
@@ -24,13 +24,13 @@ from studies import TINY, copy_checkout, hashes, merged, planned, planned_jobs, 
 
 pytestmark = pytest.mark.timeout(400)
 
-# The tiny study, with its ways to infer compared.
+# The small study, with a comparison of inference variants.
 STUDY = merged(TINY, {"infer": {"compare_cases": 1}})
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A folder in which the tiny study has run."""
+    """Folder with the finished small study."""
     folder = tmp_path_factory.mktemp("study")
     run = snakemake(folder, STUDY, "--resources", "gpu=0")
     assert run.returncode == 0, run.stdout
@@ -39,7 +39,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def results(folder):
-    """Where the tiny study's results are."""
+    """Results folder of the small study."""
     return folder / "results" / "tiny"
 
 
@@ -59,7 +59,7 @@ def test_touch_keeps_a_study_that_an_earlier_version_finished(folder, tmp_path):
 
 
 def segmented(results):
-    """The cases that were segmented."""
+    """Names of the segmented cases."""
     return sorted(path.name.removesuffix(".nii.gz") for path in (results / "segmentations").glob("*.nii.gz"))
 
 
@@ -153,7 +153,7 @@ def test_every_number_of_the_report_is_that_of_the_table(results):
 
 
 def matched(label, found, smallest_iou=0.1):
-    """Lesions, found ones and false ones of two masks, counted on their own: the best overlap first."""
+    """Numbers of lesions, found lesions and false lesions of two masks, by matching the best overlap first."""
     touching = np.ones((3, 3, 3))
     (lesions, n_lesions), (parts, n_parts) = (ndimage.label(mask, touching) for mask in (label, found))
     overlaps = {}
@@ -233,7 +233,7 @@ def test_the_calibration_of_a_case_is_that_of_its_maps(results):
     for case in segmented(results):
         probability = read_nifti(results / "predictions" / "probability" / f"{case}.nii.gz").voxels_zyx / 255
         truth = read_nifti(results / "labels" / f"{case}.nii.gz").voxels_zyx > 0
-        # Every voxel that is wrong lies in the box that counts, and no other one adds to the error.
+        # All wrong voxels are in the evaluated box, and no other voxel adds to the error.
         bins = pd.read_csv(results / "metrics" / "reliability" / f"{case}.tsv", sep="\t")
         error = ((probability - truth) ** 2).sum()
         assert error == pytest.approx(bins["sum_squared_error"].sum(), abs=0.01)
@@ -297,7 +297,7 @@ def test_no_identity_leaves_the_dicom(results):
     for path in results.rglob("*"):
         if path.is_file() and "phantom" not in path.relative_to(results).parts[0]:
             data = path.read_bytes()
-            # A case's own name is no identity here; names are compared in full.
+            # Case names are no identity here, so only complete names are compared.
             assert not [text for text in planted if text in data], path
 
 
@@ -314,7 +314,7 @@ MEASURED |= REPORTED
 AFTER_THE_MODEL = {"infer", "postprocess", "measure_stability", "tabulate_segmentations", "plot_case"} | MEASURED
 
 
-# A few of the rows of docs/reruns.md; a slow test makes every one of those changes.
+# Some rows of docs/reruns.md; a slow test checks all of them.
 @pytest.mark.parametrize(
     ("change", "expected"),
     [

@@ -1,1 +1,1 @@
-"""ctseg: CT segmentation from DICOM to a measured, deployable 3D U-Net. Knows nothing of Snakemake."""
+"""ctseg: CT segmentation from DICOM to a measured, deployable 3D U-Net. Does not import Snakemake."""

@@ -10,7 +10,7 @@ from ctseg.version import VERSION
 
 
 def parser() -> argparse.ArgumentParser:
-    """What can be given on the command line."""
+    """Argument parser of the `ctseg` command, with its subcommands."""
     whole = argparse.ArgumentParser(
         prog="ctseg",
         description="Segment CT scans with a model of ctseg.",
@@ -25,7 +25,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main() -> None:
-    """Run the command; what is wrong with its input is told in one line."""
+    """Run the command and exit with its code; report unusable input and machine errors in one line on stderr."""
     given = parser().parse_args()
     try:
         with printing():

@@ -1,4 +1,4 @@
-"""Decisions that stand in a file with their reasons: what `auto` in the config became."""
+"""Decisions with their reasons, as stored in files: the values chosen for `auto` in the config."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -19,17 +19,17 @@ class Decision:
 
 
 def stored(decisions: dict[str, Decision]) -> Stored:
-    """Decisions as they are written to a file."""
+    """Decisions in the form that is written to a file."""
     return {name: {"value": decision.value, "reason": decision.reason} for name, decision in decisions.items()}
 
 
 def decided(decisions: Stored, name: str) -> Any:
-    """The value of a decision from a file."""
+    """The value of the decision `name` from a file."""
     return decisions[name]["value"]
 
 
 def unless_auto(value: Any) -> Any:
-    """A value of the config, or None where it is auto and whoever takes it has to decide."""
+    """A value of the config, or None if it is auto, so that the caller decides."""
     return None if value == "auto" else value
 
 
@@ -39,5 +39,5 @@ def values_of(decisions: Stored) -> dict[str, Any]:
 
 
 def settings_from(values: Mapping[str, Any], kind: type[Settings]) -> Settings:
-    """The dataclass `kind` with the values of its fields; others are left out. Raises KeyError for one that lacks."""
+    """An instance of `kind` with the values of its fields; ignores others. Raises KeyError for a missing one."""
     return kind(**{field.name: values[field.name] for field in fields(kind)})  # type: ignore[arg-type]

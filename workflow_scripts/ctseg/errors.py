@@ -1,4 +1,4 @@
-"""What is told to people instead of a traceback: input that cannot be used, and what the machine refuses."""
+"""Errors that users see without a traceback: input that cannot be used, and requests the machine refuses."""
 
 import errno
 
@@ -11,45 +11,45 @@ _REFUSED = {
 
 
 class InputError(Exception):
-    """Something that the user gave cannot be used.
+    """Input from the user that cannot be used.
 
-    The message is one sentence or two: which file, what is wrong with it, what to do. It is shown without a traceback,
-    so it must stand on its own, and it never holds a patient's name, identifier or date.
+    The message is one or two sentences with the file, the problem and the remedy. It is shown without a traceback, so
+    it must be complete, and it never contains a patient's name, identifier or date.
     """
 
 
 class ConfigError(InputError):
-    """The config, the table of cases, or a plan that follows from them."""
+    """Error in the config, the table of cases, or a plan that follows from them."""
 
 
 class ScanError(InputError):
-    """A scan: its file, series or values."""
+    """Error in a scan: its file, series or values."""
 
 
 class LabelError(InputError):
-    """A label: its file, its names, or how it lies on its scan."""
+    """Error in a label: its file, its names, or its position on the scan."""
 
 
 class GridError(InputError):
-    """Volumes that do not share a grid."""
+    """Error for volumes that do not share a grid."""
 
 
 class ModelError(InputError):
-    """A model file, or weights."""
+    """Error in a model file or in weights."""
 
 
 class TrainingError(InputError):
-    """A training run that cannot go on with its settings."""
+    """Error of a training run that cannot continue with its settings."""
 
 
 class MachineError(InputError):
-    """What the machine lacks: disk, memory, a device."""
+    """Missing resource of the machine: disk, memory, a device."""
 
 
-NOT_OF_A_CASE = (ConfigError, ModelError, TrainingError, MachineError)  # they stop the study, not a case of it
+NOT_OF_A_CASE = (ConfigError, ModelError, TrainingError, MachineError)  # they stop the whole study, not one case
 
 
 def refusal(error: OSError) -> str:
-    """Which file the machine refuses to write or read, and what to do; empty where the error is none of these."""
+    """Message with the file that the machine refuses to write or read, and the remedy; empty for other errors."""
     text = _REFUSED.get(error.errno or 0, "")
     return f"{error.filename}: {text}" if text and error.filename else text

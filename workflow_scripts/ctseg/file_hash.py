@@ -1,4 +1,4 @@
-"""The hash by which a file is known."""
+"""The hash that identifies a file."""
 
 import hashlib
 from pathlib import Path

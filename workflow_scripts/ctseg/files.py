@@ -1,4 +1,4 @@
-"""Writing files so that they are either there and whole, or not there."""
+"""Reading files, and atomic writing: a file is either complete or missing."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -6,12 +6,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-Format = str | Callable[[Any], str]  # of the cells of a column: a format specification, or what makes the text
+Format = str | Callable[[Any], str]  # of a column's cells: a format specification, or a function that returns the text
 
 
 @contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
-    """Give a temporary path beside `path`, and move it to `path` when the block ends without an exception.
+    """Yield a temporary path in the folder of `path`; rename it to `path` if the block ends without an exception.
 
     The temporary name keeps the suffixes, since many writers choose the format by them. A killed process leaves at
     most a hidden `.partial-…` file, which the next write of the same output replaces.
@@ -33,7 +33,7 @@ def write_text(path: str | Path, text: str) -> None:
 
 
 def write_json(path: str | Path, content: Any) -> None:
-    """Write `content` as readable JSON, atomically. NaN is refused: JSON has none."""
+    """Write `content` as readable JSON, atomically. Raises ValueError for NaN and infinity, which JSON lacks."""
     write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
@@ -43,7 +43,7 @@ def read_json(path: str | Path) -> Any:
 
 
 def write_table(path: str | Path, formats: Mapping[str, Format], rows: Iterable[Mapping[str, Any]]) -> None:
-    """Write rows as a TSV with a header, atomically: a column for each of `formats`, None as an empty cell."""
+    """Write rows as a TSV with a header, atomically: one column for each of `formats`, None as an empty cell."""
     lines = ["\t".join(formats)]
     for row in rows:
         cells = (_cell(row[name], form) for name, form in formats.items())
@@ -52,7 +52,7 @@ def write_table(path: str | Path, formats: Mapping[str, Format], rows: Iterable[
 
 
 def _cell(value: Any, form: Format) -> str:
-    """The text of a cell."""
+    """The text of a cell; empty for None."""
     if value is None:
         return ""
     return format(value, form) if isinstance(form, str) else form(value)

@@ -1,5 +1,5 @@
-// Surfaces of classes, shaded, in a box with the patient's directions; turned by pointer and arrow keys. The triangles
-// are few enough to be sorted by depth and painted one after the other.
+// Shaded surfaces of the classes in a box labelled with the patient's directions, turned by pointer and arrow keys. The
+// number of triangles is small enough to sort them by depth and paint them one after the other.
 class Surface {
   constructor(canvas, shapeZyx, classes) {
     this.canvas = canvas;
@@ -25,7 +25,7 @@ class Surface {
     this.draw();
   }
 
-  // From voxels to [right, down, depth] on the screen: seen from the front, the patient's right is on the left.
+  // Voxel position to [right, down, depth] on the screen: view from the front, the patient's right is on the left.
   project(x, y, z) {
     const [a, b, c] = [x - this.size[0] / 2, y - this.size[1] / 2, z - this.size[2] / 2];
     const [sinYaw, cosYaw, sinPitch, cosPitch] = [Math.sin(this.yaw), Math.cos(this.yaw), Math.sin(this.pitch), Math.cos(this.pitch)];

@@ -1,6 +1,6 @@
 const { scene, texts, volumes, script, own_colour } = JSON.parse(document.getElementById("data").textContent);
 
-// The slices in HU, which a window turns into grey.
+// Slice viewer that stores HU and maps them to grey values with a HU window.
 class WindowedViewer extends Viewer {
   async greyValues(volume) {
     this.hu = new Int16Array((await unpack(volume.grey)).buffer);
@@ -23,7 +23,7 @@ class WindowedViewer extends Viewer {
 const byId = (id) => document.getElementById(id);
 const overlays = scene.classes.map((one, place) => ({ ...one, shown: true, has: (value) => value === place + 1 }));
 const viewer = new WindowedViewer(byId("planes"), overlays);
-let full = null; // the viewer at full resolution, once it is there
+let full = null; // the viewer at full resolution, once it is loaded
 for (const { plane, slider } of viewer.panes) {
   slider.nextSibling.textContent = texts[plane.name];
   slider.setAttribute("aria-label", texts[plane.name]);
@@ -88,7 +88,7 @@ function fillRows() {
   }
 }
 
-// Puts the viewer at full resolution into the place of the coarse slices, where the browser can draw it.
+// Replaces the coarse slices by the viewer at full resolution if the browser supports it.
 async function showFull() {
   if (!script || !hasWebGL2()) return false;
   const [root, hint] = [byId("full"), byId("hint")];

@@ -1,7 +1,7 @@
-"""Notes which functions of the library each job of a workflow calls; Python loads it where its folder is in PYTHONPATH.
+"""Record the functions of the library that each job calls; Python loads this file if its folder is in PYTHONPATH.
 
-TRACED_CODE is the folder of the library's files, TRACED_TO the folder for one file a process: lines of a file of the
-library and the first line of a function in it.
+TRACED_CODE is the folder of the library. TRACED_TO is the folder for the records, one file per process; each line has a
+file of the library and the first line number of a called function.
 """
 
 import atexit
@@ -16,7 +16,7 @@ called = set()
 
 
 def note(frame, event, _argument):
-    """Remember a function that begins to run, unless its module is just being imported."""
+    """Record a function that starts, unless a module of the library is being imported."""
     code = frame.f_code
     place = (code.co_filename, code.co_firstlineno)
     if event != "call" or place in called or not code.co_filename.startswith(CODE):
@@ -26,7 +26,7 @@ def note(frame, event, _argument):
 
 
 def is_imported(frame):
-    """Whether a module of the library is being imported below the frame."""
+    """Whether a caller of the frame is the import of a module of the library."""
     while frame := frame.f_back:
         if frame.f_code.co_name == "<module>" and frame.f_code.co_filename.startswith(CODE):
             return True
@@ -34,7 +34,7 @@ def is_imported(frame):
 
 
 def write():
-    """Leave what was called, under the name of the script that ran."""
+    """Write the called functions to a file with the name of the script and the process id."""
     if called:
         lines = [f"{file.removeprefix(CODE)}\t{line}\n" for file, line in sorted(called)]
         Path(FOLDER, f"{Path(sys.argv[0]).name} {os.getpid()}").write_text("".join(lines))

@@ -1,1 +1,1 @@
-"""A model as a MONAI bundle, and what runs in it."""
+"""Models as MONAI bundles, and the code that a bundle runs."""

@@ -1,7 +1,7 @@
-"""What a MONAI bundle of a ctseg model runs: the network, and an inferer that takes the path of `ctseg predict`.
+"""Code run by a MONAI bundle of a ctseg model: the network, and an inferer with the steps of `ctseg predict`.
 
-The configs of a bundle name both (see `write`), so the bundle gives the mask that ctseg gives, with the same cautions,
-in every program that runs bundles: `monai.bundle run`, MONAI Label, and 3D Slicer with it.
+The configs of a bundle name both (see `write`), so the bundle produces the same mask as ctseg, with the same cautions,
+in every program that runs bundles: `monai.bundle run`, MONAI Label, and 3D Slicer with MONAI Label.
 """
 
 import logging
@@ -30,13 +30,13 @@ NAME = "the scan"
 
 
 class BundleNetwork(nn.Module):
-    """The network of a model as bundles expect it: HU [batch, 1, z, y, x] in, probabilities with the background out.
+    """The network of a model as bundles expect it, from HU [batch, 1, z, y, x] to probabilities with background.
 
     The weights come from the bundle's models/model.pt. Channel 0 of [batch, 1 + class, z, y, x] is the background.
     """
 
     def __init__(self, card: ModelCard) -> None:
-        """Build it with random weights."""
+        """Build the network with random weights. Raises InputError if the card does not describe it."""
         super().__init__()
         if card.network is None or card.scaling is None:
             raise InputError("the card does not describe the network; export the model and its bundle anew")
@@ -44,7 +44,7 @@ class BundleNetwork(nn.Module):
         self.model = SegmentationModel(networks, card.scaling, card.network.exclusive)
 
     def forward(self, hu: torch.Tensor) -> torch.Tensor:
-        """Probabilities of the background and of each class for each voxel."""
+        """Probabilities [batch, 1 + class, z, y, x] of the background and of each class."""
         classes = self.model(hu)
         return torch.cat([1 - classes.amax(dim=1, keepdim=True), classes], dim=1)
 
@@ -55,7 +55,7 @@ class NetworkEngine(ProcessorEngine):
     name = "MONAI bundle"
 
     def __init__(self, card: ModelCard, network: Callable[[torch.Tensor], torch.Tensor], device: torch.device) -> None:
-        """Keep the network, which lies on the device."""
+        """Store the network, which must be on `device`."""
         self.card, self._network, self._device = card, network, device
 
     def __call__(self, patches: np.ndarray) -> np.ndarray:
@@ -66,19 +66,19 @@ class NetworkEngine(ProcessorEngine):
 
 
 class CtsegInferer(Inferer):
-    """Segments whole scans in HU on their own grid: resampling, lung field, windows and postprocessing are inside."""
+    """Segments whole scans in HU on their own grid, with resampling, lung field, windows and postprocessing."""
 
     def __init__(self, card: ModelCard, memory_gib: float = MEMORY_GIB) -> None:
-        """Keep the card and the memory for windows."""
+        """Store the card and the memory for windows in GiB."""
         super().__init__()
         self.card, self.memory_gib = card, memory_gib
 
     def __call__(
         self, inputs: torch.Tensor, network: Callable[..., torch.Tensor], *args: Any, **kwargs: Any
     ) -> torch.Tensor:
-        """The label map [1, 1, x, y, z] of one scan [1, 1, x, y, z], a tensor that knows its affine.
+        """The label map, uint8 [1, 1, x, y, z], of one scan [1, 1, x, y, z], a tensor with an affine.
 
-        What should make a user look twice is logged. Raises InputError for more than one scan, or none in HU.
+        Quality flags are logged as warnings. Raises InputError unless the batch is one scan with an affine, in HU.
         """
         scan = scan_of(inputs)
         engine = NetworkEngine(self.card, network, inputs.device)
@@ -90,7 +90,7 @@ class CtsegInferer(Inferer):
 
 
 def scan_of(inputs: torch.Tensor) -> Scan:
-    """The scan in a batch of one: float or integer HU [1, 1, x, y, z] whose affine leads to RAS millimetres."""
+    """The scan in a batch of one: float or integer HU [1, 1, x, y, z] with an affine to RAS millimetres."""
     affine = getattr(inputs, "affine", None)
     if inputs.ndim != 5 or tuple(inputs.shape[:2]) != (1, 1) or affine is None:
         raise InputError(f"the inferer takes one scan [1, 1, x, y, z] with its affine, not a batch of {inputs.shape}")

@@ -1,1 +1,1 @@
-"""What can be chosen, in plain words: networks, losses, optimisers, metrics, label formats, archives; and citations."""
+"""Catalogues of choices in plain words: networks, losses, optimisers, metrics, label formats, archives; references."""

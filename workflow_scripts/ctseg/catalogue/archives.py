@@ -1,4 +1,4 @@
-"""The public archives and the layout of nnU-Net, whose folders can be read, by their names in `cases.source`."""
+"""Public archives and nnU-Net's folder layout, by their names in `cases.source`."""
 
 from dataclasses import dataclass
 
@@ -7,11 +7,11 @@ from ctseg.catalogue.entry import Entry
 
 @dataclass(frozen=True)
 class Archive(Entry):
-    """An archive.
+    """An archive or folder layout.
 
-    `layout` says where it comes from and how its folder looks, `label_format` is one of `LABEL_FORMATS`, and
-    `lung_values` are the values of the two lungs in its lung masks, where it has some. One that is not `public` holds
-    the user's own cases, whose names may be those of patients.
+    `layout` describes its source and the content of its folder, `label_format` is a key of `LABEL_FORMATS`, and
+    `lung_values` are the values of the two lungs in its lung masks, empty if it has none. If it is not `public`, it
+    holds the user's own cases, and their names may be names of patients.
     """
 
     layout: str = ""

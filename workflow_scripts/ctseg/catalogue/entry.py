@@ -1,11 +1,11 @@
-"""What catalogues say of a choice."""
+"""Entry of a catalogue: the common fields of all choices."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A choice in plain words, as a methods text names it, and the keys of `references.REFERENCES` to cite for it."""
+    """A choice: its description for the methods text, and the keys of `references.REFERENCES` to cite for it."""
 
     description: str
     cite: tuple[str, ...] = ()

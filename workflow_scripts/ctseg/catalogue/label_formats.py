@@ -1,4 +1,4 @@
-"""The formats in which labels are read, by the names of their readers in `labels.read_label`."""
+"""Formats of labels, by the names of their readers in `labels.formats.READERS`."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from ctseg.catalogue.entry import Entry
 
 @dataclass(frozen=True)
 class LabelFormat(Entry):
-    """A format; `settings` are the keys of the config that apply to it and not to all, `one_label` that it has one."""
+    """A format; `settings` are config keys that not all formats have, `one_label` is true if it has only one label."""
 
     settings: tuple[str, ...] = ()
     one_label: bool = False

@@ -1,4 +1,4 @@
-"""The losses, by their names in the config; `train.dice_weight`, `batch_dice` and `class_weights` apply to all."""
+"""Losses, by their names in the config; `train.dice_weight`, `batch_dice` and `class_weights` apply to all."""
 
 from ctseg.catalogue.entry import Entry
 

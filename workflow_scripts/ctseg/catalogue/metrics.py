@@ -1,4 +1,4 @@
-"""The metrics of a case, by their columns in the tables, with what the report and a comparison say of them."""
+"""Metrics of a case, by their columns in the tables, with description, references, unit and bounds."""
 
 import math
 from collections.abc import Iterator
@@ -6,15 +6,16 @@ from dataclasses import dataclass
 
 from ctseg.catalogue.entry import Entry
 
-SHARE, COUNT = "share", ""  # of what a metric is measured in, beside mm, cm³ and %
+SHARE, COUNT = "share", ""  # units of metrics, in addition to mm, cm³ and %
 
 
 @dataclass(frozen=True)
 class Metric(Entry):
-    """A metric; `description` stands in the methods text.
+    """A metric; `description` is used in the methods text.
 
-    `unit` is "share" for numbers between 0 and 1, and empty for numbers of things; `title` heads the front page of the
-    report, where the metric is shown there; `family` tells what it is computed from; `signed` that it may be negative.
+    `unit` is "share" for numbers between 0 and 1, and empty for counts; `title` is the title on the front page of the
+    report, empty if the metric is not shown there; `family` groups the metrics in the methods text; `signed` is true if
+    the metric may be negative.
     """
 
     unit: str = SHARE
@@ -28,7 +29,7 @@ class Metric(Entry):
         return (-math.inf if self.signed else 0.0), (1.0 if self.unit == SHARE else math.inf)
 
 
-# A surface Dice has a column for each tolerance, whose name begins with its own.
+# The surface Dice has one column per tolerance, named `surface_dice_…`.
 METRICS = {
     "dice": Metric("Dice", title="Dice"),
     "iou": Metric("intersection over union"),
@@ -59,7 +60,7 @@ METRICS = {
 
 
 def metric_of(column: str) -> Metric:
-    """The metric of a table's column. Raises KeyError for one that is not known."""
+    """Metric of a column of the tables. Raises KeyError for an unknown column."""
     return METRICS["surface_dice" if column.startswith("surface_dice_") else column]
 
 

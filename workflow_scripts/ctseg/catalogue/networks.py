@@ -1,4 +1,4 @@
-"""The networks, by their names in the config. What each can do stands in `network.kinds`, for the plan's sake."""
+"""Networks in words, by their names in the config. Their abilities are in `network.kinds`, which the plan reads."""
 
 from ctseg.catalogue.entry import Entry
 

@@ -1,4 +1,4 @@
-"""The optimisers, by their names in the config."""
+"""Optimisers, by their names in the config."""
 
 from ctseg.catalogue.entry import Entry
 

@@ -1,4 +1,4 @@
-"""What methods texts cite, by first author and year."""
+"""References of the methods text, by first author and year."""
 
 REFERENCES = {
     "Antonelli 2022": "Antonelli M, et al. The Medical Segmentation Decathlon. Nature Communications 2022; 13: 4128.",

@@ -1,4 +1,4 @@
-"""How a command ends: exit codes, its table on the terminal, and what is told where memory runs out."""
+"""End of a command: exit codes, tables for the terminal, and the message for too little memory."""
 
 import os
 import sys
@@ -20,17 +20,17 @@ NO_MEMORY = "the machine has too little free memory for this scan; lower --memor
 
 @contextmanager
 def printing() -> Iterator[None]:
-    """End the program without a word where its output is closed while it prints."""
+    """End the program without a message, with code `UNREAD`, if its output is closed while it prints."""
     try:
         yield
         sys.stdout.flush()
     except BrokenPipeError:
-        # What is left in the buffer would be tried again, and fail, when Python ends.
+        # Without this, Python tries to write the rest of the buffer again when it ends, and fails.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(UNREAD)
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Rows of a table as lines whose columns stand below each other."""
+    """Rows of a table as lines with aligned columns."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

@@ -1,4 +1,4 @@
-"""Which scans are meant by the paths on a command line, and what their results are called."""
+"""Scans that are given by paths on a command line, and the names of their results."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -8,10 +8,10 @@ from ctseg.file_types import NIFTI_SUFFIXES, SITK_SUFFIXES, is_volume_file
 
 
 def scans_in(path: Path) -> list[Path]:
-    """The scans that a path stands for: itself, or those in a folder of scans.
+    """The scans given by a path: the path itself, or the scans in a folder of scans.
 
-    A folder with DICOM files is one scan. Any other folder has its volume files and those of its subfolders as scans,
-    and each subfolder without one as a folder of DICOM files.
+    A folder with DICOM files is one scan. In any other folder each volume file is a scan, also in its subfolders, and
+    each subfolder without volume files is taken for a folder of DICOM files.
     """
     if not path.is_dir() or any(map(_is_dicom, _visible(path))):
         return [path]
@@ -19,7 +19,7 @@ def scans_in(path: Path) -> list[Path]:
 
 
 def _below(folder: Path) -> Iterator[Path]:
-    """The scans in a folder that is none itself."""
+    """The scans in a folder that is not a scan itself."""
     for child in _visible(folder):
         if child.is_dir():
             yield from [file for file in _files_below(child) if is_volume_file(file)] or [child]
@@ -28,7 +28,7 @@ def _below(folder: Path) -> Iterator[Path]:
 
 
 def _visible(folder: Path) -> list[Path]:
-    """What lies in a folder, without hidden files."""
+    """Files and folders in a folder, sorted, without hidden ones."""
     return sorted(child for child in folder.iterdir() if not child.name.startswith("."))
 
 
@@ -51,15 +51,15 @@ def _is_dicom(path: Path) -> bool:
 
 
 def names_of(scans: Sequence[Path]) -> list[str]:
-    """A name for the results of each scan: its own, with as many of the folders above as tell all scans apart.
+    """Name of the results of each scan: its own name, with as many parent folders in front as make all names unique.
 
-    Raises InputError where a scan is given twice.
+    Raises InputError if a scan is given twice, or if the names cannot be made unique.
     """
     places = [path.resolve() for path in scans]
     twice = next((scan for scan, place in zip(scans, places, strict=True) if places.count(place) > 1), None)
     if twice is not None:
         raise InputError(f"the scan {twice} is given twice")
-    for own_name in (without_volume_suffix, str):  # with the suffix where a scan is there in two formats
+    for own_name in (without_volume_suffix, str):  # with the suffix if a scan exists in two formats
         parts = [(*place.parts[1:-1], own_name(place.name)) for place in places]
         for length in range(1, max(map(len, parts)) + 1):
             names = ["_".join(part[-length:]) for part in parts]
@@ -69,7 +69,7 @@ def names_of(scans: Sequence[Path]) -> list[str]:
 
 
 def without_volume_suffix(name: str) -> str:
-    """The name of a file without what says its format; that of a folder as it is."""
+    """The name of a file without the suffix of a volume format; any other name is unchanged."""
     for suffix in sorted(NIFTI_SUFFIXES + SITK_SUFFIXES, key=len, reverse=True):
         if name.lower().endswith(suffix):
             return name[: -len(suffix)]

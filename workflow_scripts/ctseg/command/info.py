@@ -1,4 +1,4 @@
-"""`ctseg info`: what a model is, from its own card."""
+"""`ctseg info`: the description of a model from its own card."""
 
 import argparse
 import json
@@ -14,7 +14,7 @@ if TYPE_CHECKING:  # numpy, which the help does not need
     from ctseg.inference.model_card import ModelCard
 
 RESEARCH = "research software: no medical device, not for diagnosis"
-MEASURES = {  # of the training scans, by their names in the card
+MEASURES = {  # texts for ranges of measures of the training scans, by their names in the card
     "pixel_spacing_mm": "pixels of {} mm",
     "slice_spacing_mm": "slices {} mm apart",
     "length_mm": "a length of {} mm",
@@ -26,7 +26,7 @@ REGIONS = {
 
 
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", epilog: str) -> None:
-    """Add the command and what can be given to it."""
+    """Add the command and its arguments."""
     one = commands.add_parser(
         "info",
         help="say what a model is",
@@ -57,7 +57,7 @@ def run(given: argparse.Namespace) -> int:
 
 
 def lines(card: "ModelCard") -> Iterator[tuple[str, str]]:
-    """What the card of a model says, each with its heading."""
+    """Heading and text of each line of a model's description."""
     prepared, infer = card.preparation, card.infer
     yield "segments", ", ".join(card.labels)
     yield "works in", REGIONS[prepared.region]
@@ -75,19 +75,19 @@ def lines(card: "ModelCard") -> Iterator[tuple[str, str]]:
 
 
 def trained_on(card: "ModelCard") -> str:
-    """How many scans of how many patients, and the range of their measures."""
+    """Numbers of scans and patients, and the ranges of the measures of the scans."""
     ranges = {name: text for name, text in MEASURES.items() if name in card.trained_on}
     return ", ".join([card.training_data, *(text.format(span(card.trained_on[name])) for name, text in ranges.items())])
 
 
 def span(ends: list[float]) -> str:
-    """A range of millimetres."""
+    """A range of values in mm as text, with three significant digits."""
     low, high = (f"{value:.3g}" for value in ends)
     return low if low == high else f"{low} to {high}"
 
 
 def network(card: "ModelCard") -> str:
-    """The network, and how many of them give their mean."""
+    """Architecture and features of the network, and the number of networks in the ensemble."""
     if card.network is None:
         one = "a network that the card does not describe"
     else:
@@ -97,7 +97,7 @@ def network(card: "ModelCard") -> str:
 
 
 def postprocessing(card: "ModelCard") -> str:
-    """What is removed from a segmentation."""
+    """Steps of the postprocessing, in words."""
     done = card.postprocess
     steps = [
         *([f"components below {done.min_volume_mm3:g} mm³ are removed"] if done.min_volume_mm3 else []),
@@ -108,5 +108,5 @@ def postprocessing(card: "ModelCard") -> str:
 
 
 def sizes(values: tuple[float, ...]) -> str:
-    """Sizes along the axes."""
+    """Sizes along the axes as text, such as 1 × 1 × 2."""
     return " × ".join(f"{value:g}" for value in values)

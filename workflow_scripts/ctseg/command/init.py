@@ -1,4 +1,4 @@
-"""`ctseg init`: a study file from a look at a folder of data."""
+"""`ctseg init`: a study file for a folder of data."""
 
 import argparse
 from pathlib import Path
@@ -10,7 +10,7 @@ FEWEST = 2  # cases with a label that a training needs: one trains, one validate
 
 
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", epilog: str) -> None:
-    """Add the command and what can be given to it."""
+    """Add the command and its arguments."""
     one = commands.add_parser(
         "init",
         help="write a study file for a folder of data",
@@ -54,6 +54,6 @@ def run(given: argparse.Namespace) -> int:
 
 
 def refuse_existing(path: Path) -> None:
-    """Raise InputError where a file is there already."""
+    """Raise InputError if a file exists already."""
     if path.exists():
         raise InputError(f"{path} exists; give another file with --output, or remove it")

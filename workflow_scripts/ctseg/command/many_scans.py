@@ -1,4 +1,4 @@
-"""Several scans with one model, one after the other: what is wrong with one of them stops no other."""
+"""Segmentation of several scans with one model, one after the other; an error in one scan does not stop the others."""
 
 import sys
 import textwrap
@@ -17,12 +17,12 @@ from ctseg.errors import InputError
 from ctseg.files import Format, write_table
 from ctseg.inference.engines import Engine
 
-WIDTH = 80  # of the longest column on a terminal
+WIDTH = 80  # characters of the longest column on a terminal
 
 
 @dataclass(frozen=True)
 class Result:
-    """What became of a scan: what was found in it, or why nothing was."""
+    """Result of a scan: the findings, or the reason of its refusal."""
 
     name: str
     scan: Path
@@ -34,7 +34,7 @@ class Result:
 def segment_scans(
     scans: Mapping[str, tuple[Path, Outputs]], engine: Engine, wanted: Wanted, progress: Progress
 ) -> list[Result]:
-    """Segment scans, by the names of their results."""
+    """Segment scans; `scans` has path and outputs of each scan by the name of its results."""
     results = []
     for number, (name, (scan, outputs)) in enumerate(scans.items(), start=1):
         progress.step(f"scan {number} of {len(scans)}: {name}")
@@ -47,7 +47,7 @@ def segment_scans(
 
 
 def _result(name: str, scan: Path, outputs: Outputs, engine: Engine, wanted: Wanted, progress: Progress) -> Result:
-    """What becomes of one scan."""
+    """Segment one scan; an error becomes the reason of its refusal."""
     try:
         refuse_overwriting(scan, outputs.paths)
         return Result(name, scan, outputs, segment_scan(scan, engine, wanted, outputs, progress))
@@ -55,14 +55,14 @@ def _result(name: str, scan: Path, outputs: Outputs, engine: Engine, wanted: Wan
         reason = str(error)
     except MemoryError:
         reason = NO_MEMORY
-    except Exception as error:  # an odd scan must not cost the others; the table holds no value of its header
+    except Exception as error:  # an unusual scan must not stop the others; the table has no value of its header
         traceback.print_exc(file=sys.stderr)
         reason = f"the scan could not be processed ({type(error).__name__}); please report this"
     return Result(name, scan, outputs, reason=reason)
 
 
 def write_results(results: Sequence[Result], labels: Sequence[str], path: Path) -> None:
-    """Write a row for each scan: its lesions, the volume of each label in cm³, its flags, or why it was refused."""
+    """Write a row for each scan: lesions, volume of each label in cm³ and flags, or the reason of its refusal."""
     volumes = dict.fromkeys((f"{label}_cm3" for label in labels), four_decimals)
     formats: dict[str, Format] = {"name": "", "result": "", "lesions": "", **volumes}
     formats |= dict.fromkeys(("flags", "reason", "mask", "scan"), "")
@@ -70,7 +70,7 @@ def write_results(results: Sequence[Result], labels: Sequence[str], path: Path) 
 
 
 def _row(result: Result) -> dict[str, Any]:
-    """The cells of a scan."""
+    """The table row of a scan."""
     row: dict[str, Any] = {"name": result.name, "scan": str(result.scan)}
     if not result.found:
         return row | {"result": "refused", "reason": one_line(result.reason)}
@@ -80,17 +80,17 @@ def _row(result: Result) -> dict[str, Any]:
 
 
 def one_line(text: str) -> str:
-    """A text without what would end a cell or a line."""
+    """A text with a single space for each run of white space, so that it fits into one cell."""
     return " ".join(text.split())
 
 
 def _short(text: str) -> str:
-    """A text that fits into a line of a terminal; the whole of it stands in the file, and was told before."""
+    """A text cut to `WIDTH` characters for the terminal; the full text is in the file and was printed before."""
     return textwrap.shorten(text, WIDTH, placeholder=" …")
 
 
 def lines(results: Sequence[Result], labels: Sequence[str]) -> list[str]:
-    """The same as a table for a terminal."""
+    """The results as lines of a table for the terminal."""
     cells = [["scan", "lesions", *(f"{label}, cm³" for label in labels), "look twice"]]
     for result in results:
         if found := result.found:

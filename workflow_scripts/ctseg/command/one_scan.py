@@ -1,4 +1,4 @@
-"""One scan with a model: read, segmented, and its results written."""
+"""Segmentation of one scan with a model: reading, inference, and writing of the results."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,19 +30,19 @@ STEPS = {
 
 @dataclass(frozen=True)
 class Wanted:
-    """How scans are read and segmented, as the command line has it; None is what is usual."""
+    """Settings of the command line for reading and segmenting scans; None is the default."""
 
     series_uid: str | None
     irregular: str
     rescale: list[float] | None
     memory_gib: float
     gpu_memory_gib: float | None
-    model_hash: str  # SHA-256, where DICOM objects are wanted
+    model_hash: str  # SHA-256 if DICOM objects are written, else empty
 
 
 @dataclass(frozen=True)
 class Found:
-    """What was found in a scan: lesions and volume of each label, the flags in words, and the files that tell it."""
+    """Findings in a scan: number of lesions and volume (cm³) of each label, flags in words, and the written files."""
 
     lesions: dict[str, int]
     volumes_cm3: dict[str, float]
@@ -51,11 +51,11 @@ class Found:
 
     @property
     def in_all(self) -> int:
-        """Lesions of all labels."""
+        """Number of lesions of all labels."""
         return sum(self.lesions.values())
 
     def in_words(self) -> str:
-        """Lesions and volume of each label."""
+        """Number of lesions and volume of each label, as text."""
         return "; ".join(
             f"{label}: {counted(count, 'lesion')}, {two_decimals(self.volumes_cm3[label])} cm³"
             for label, count in self.lesions.items()
@@ -98,7 +98,7 @@ def segment_scan(scan: Path, engine: Engine, wanted: Wanted, outputs: Outputs, p
 
 
 def written(outputs: Outputs) -> list[Path]:
-    """The files of a scan."""
+    """The files that are written for a scan."""
     from ctseg.dicom_export.write import NAMES
 
     objects = [outputs.dicom / name for name in NAMES] if outputs.dicom else []
@@ -114,7 +114,7 @@ def _write_dicom(scan: Path, series_uid: str | None, folder: Path, findings: Fin
 
 
 def _write_stability(image: Volume, segmentation: Volume, engine: Engine, how: dict[str, Any], path: Path) -> None:
-    """Write and print how far the segmentation of an image moves when the network's grid does."""
+    """Write and print the changes of an image's segmentation when the network's grid is shifted."""
     from ctseg.evaluation.stability import COLUMNS, stability, told
     from ctseg.lungs.segment import segment_lungs
 

@@ -1,4 +1,4 @@
-"""Where the results of a prediction are written, and what they must not be written over."""
+"""Output paths of a prediction, and checks that they do not overwrite a scan or each other."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ TABLE_OF_ALL = "scans.tsv"
 
 @dataclass(frozen=True)
 class Outputs:
-    """The files that are written of a scan, None for what is not wanted; of DICOM objects, their folder."""
+    """Paths of the files written for a scan, None for files not requested; `dicom` is the folder of DICOM objects."""
 
     mask: Path
     table: Path
@@ -22,12 +22,12 @@ class Outputs:
 
     @property
     def paths(self) -> list[Path]:
-        """All that is wanted."""
+        """All requested outputs."""
         return [path for path in (self.mask, self.table, self.uncertainty, self.stability, self.dicom) if path]
 
 
 def outputs_of(mask: Path, uncertainty: bool, stability: bool, dicom: Path | None) -> Outputs:
-    """The outputs whose label map is `mask`. Raises InputError for a name that says no format."""
+    """The outputs with the label map `mask`. Raises InputError unless its name ends in .nii.gz or .nii."""
     stem = without_suffix(mask)
     return Outputs(
         mask,
@@ -39,7 +39,7 @@ def outputs_of(mask: Path, uncertainty: bool, stability: bool, dicom: Path | Non
 
 
 def is_folder(output: str) -> bool:
-    """Whether an output is a folder for the results of several scans: it is there, or its name has no suffix."""
+    """Whether an output is a folder for several scans: it ends in /, exists as a folder, or has no suffix."""
     return output.endswith("/") or Path(output).is_dir() or not Path(output).suffix
 
 
@@ -52,7 +52,7 @@ def without_suffix(output: Path) -> Path:
 
 
 def refuse_overwriting(scan: Path, paths: Iterable[Path]) -> None:
-    """Raise InputError if anything would be written over the scan or among its slices."""
+    """Raise InputError if an output would overwrite the scan or be written into its folder."""
     place = scan.resolve()
     for path in paths:
         if place in (path.resolve(), *path.resolve().parents):
@@ -60,7 +60,7 @@ def refuse_overwriting(scan: Path, paths: Iterable[Path]) -> None:
 
 
 def refuse_same(outputs: Iterable[Outputs], table_of_all: Path) -> None:
-    """Raise InputError if two results would have one name."""
+    """Raise InputError if two results would have the same path."""
     seen = {table_of_all}
     for path in (path for each in outputs for path in each.paths):
         if path in seen:

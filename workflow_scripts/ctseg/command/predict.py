@@ -1,4 +1,4 @@
-"""`ctseg predict`: scans in, segmentations out."""
+"""`ctseg predict`: segmentation of one scan or several."""
 
 import argparse
 import os
@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # numpy and all that comes with it are not needed to show the
 
 
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", epilog: str) -> None:
-    """Add the command and what can be given to it."""
+    """Add the command and its arguments."""
     one = commands.add_parser(
         "predict",
         help="segment scans",
@@ -96,7 +96,7 @@ def run(given: argparse.Namespace) -> int:
 
 
 def _run_many(given: argparse.Namespace) -> int:
-    """The same of several scans, into a folder, with a table of all."""
+    """Segment several scans into a folder, with a table of all scans."""
     folder = Path(given.output)
     if given.series_uid:
         raise InputError("--series-uid names a series of one scan; give this scan alone, with a file as --output")
@@ -127,7 +127,7 @@ def _outputs_in(folder: Path, name: str, given: argparse.Namespace) -> Outputs:
 
 
 def _prepared(given: argparse.Namespace) -> "tuple[Engine, Wanted]":
-    """The engine, and how scans are read and segmented."""
+    """The loaded engine, and the settings for reading and segmenting scans."""
     from ctseg.command.one_scan import Wanted
     from ctseg.file_hash import sha256_of
     from ctseg.inference.engines import load_engine

@@ -1,4 +1,4 @@
-"""What a command is doing, on stderr."""
+"""Progress messages of a command, on stderr."""
 
 import sys
 from collections.abc import Iterable
@@ -7,31 +7,31 @@ from typing import Any
 
 
 class Progress:
-    """Says each step in a line, and on a terminal shows how much of a long one is done."""
+    """Progress messages: a line for each step, and on a terminal a progress bar for a long step."""
 
     def __init__(self, quiet: bool = False) -> None:
-        """A quiet one says only what a user should know of a scan or a result."""
+        """With `quiet`, only the lines given to `tell` are shown."""
         self._quiet = quiet
         self._bar: Any = None
 
     def __enter__(self) -> "Progress":
-        """Nothing is shown yet."""
+        """Return this object; nothing is shown yet."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Nothing is left half-drawn."""
+        """Remove an unfinished progress bar."""
         self._end_bar()
 
     def step(self, text: str) -> None:
-        """A step begins."""
+        """Show that a step begins."""
         self._end_bar()
         if not self._quiet:
             print(f"ctseg: {text} …", file=sys.stderr, flush=True)
 
     def rows(self, done: int, rows: int) -> None:
-        """So many rows of the step are done."""
+        """Show that `done` of `rows` rows of the step are complete."""
         if self._quiet:
             return
         if self._bar is None:
@@ -42,7 +42,7 @@ class Progress:
         self._bar.update(done - self._bar.n)
 
     def tell(self, lines: Iterable[object]) -> None:
-        """What a user should know of the scan or of what was found."""
+        """Show lines on the scan or the findings, also with `quiet`."""
         self._end_bar()
         for line in lines:
             print(f"ctseg: {line}", file=sys.stderr, flush=True)

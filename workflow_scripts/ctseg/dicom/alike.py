@@ -1,4 +1,4 @@
-"""Which slices of a series have one size and one orientation."""
+"""Grouping the slices of a series by size and orientation."""
 
 from dataclasses import replace
 
@@ -6,25 +6,25 @@ import numpy as np
 
 from ctseg.dicom.slice import Slice
 
-SAME_AXES_VOXELS = 0.75  # by which the far corner of a slice may lie elsewhere; rounding to 0.001 moves it by less
-SAME_AXES_COSINE = 0.01  # at most, however small the image
-ON_AXIS, STRAIGHT_SHARE = 1e-9, 0.25  # of slices that run along the patient's axes, by how much cosines may be off
+SAME_AXES_VOXELS = 0.75  # largest shift of a slice's corner, in pixels; cosines rounded to 0.001 shift it by less
+SAME_AXES_COSINE = 0.01  # largest difference of a cosine, also in a small image
+ON_AXIS, STRAIGHT_SHARE = 1e-9, 0.25  # tolerance of cosines on the patient's axes; least share of slices on them
 
 
 def turned_deg(first: Slice, second: Slice) -> float:
-    """The angle by which one slice is turned against another."""
+    """Rotation angle between the orientations of two slices, in degrees."""
     frames = [np.vstack([item.rows_columns, item.normal]) for item in (first, second)]
     return float(np.degrees(np.arccos(np.clip((np.trace(frames[0] @ frames[1].T) - 1) / 2, -1, 1))))
 
 
 def same_size(first: Slice, second: Slice) -> bool:
-    """Whether two slices have the same pixels and pixel spacing."""
+    """Whether two slices have the same number of rows and columns and the same pixel spacing."""
     alike = np.allclose(first.spacing_xy_mm, second.spacing_xy_mm, rtol=1e-4)
     return first.shape_yx == second.shape_yx and bool(alike)
 
 
 def same_axes(first: Slice, second: Slice) -> bool:
-    """Whether two slices of one size run along the same axes, to a fraction of a voxel at their far corner."""
+    """Whether two slices of one size have the same axes, to a fraction of a pixel at their corners."""
     moved = first.rows_columns - second.rows_columns
     rows, columns = first.shape_yx
     sides_mm = moved * np.array([[columns * first.spacing_xy_mm[0]], [rows * first.spacing_xy_mm[1]]])
@@ -34,7 +34,7 @@ def same_axes(first: Slice, second: Slice) -> bool:
 
 
 def by_size(slices: list[Slice]) -> list[list[Slice]]:
-    """Slices of the same pixels and pixel spacing, the largest group first."""
+    """Groups of slices with equal size and pixel spacing, the largest group first."""
     groups: list[list[Slice]] = []
     for item in slices:
         group = next((group for group in groups if same_size(group[0], item)), None)
@@ -46,9 +46,10 @@ def by_size(slices: list[Slice]) -> list[list[Slice]]:
 
 
 def by_orientation(slices: list[Slice]) -> list[list[Slice]]:
-    """Slices of one size by their axes, the largest group first; the slices of a group all get its `_common_axes`.
+    """Groups of slices of one size with equal axes, the largest first; all slices of a group get its `_common_axes`.
 
-    Axes differ by rounding, or since the slices went through other programs, and the same ones must become one volume.
+    Axes differ slightly by rounding, or because the slices went through other programs; slices with slightly different
+    axes must still become one volume.
     """
     groups, left = [], slices
     while left:
@@ -61,15 +62,15 @@ def by_orientation(slices: list[Slice]) -> list[list[Slice]]:
 
 
 def _middle(slices: list[Slice]) -> Slice:
-    """The slice whose axes are nearest to the median."""
+    """The slice with the axes nearest to the element-wise median."""
     axes = np.array([item.rows_columns for item in slices])
     return slices[int(np.abs(axes - np.median(axes, axis=0)).sum(axis=(1, 2)).argmin())]
 
 
 def _common_axes(slices: list[Slice]) -> np.ndarray:
-    """The axes for slices that differ little: the patient's own if many have just these, else those of the middle one.
+    """Axes for slices that differ little: the patient's own if many slices have these, else those of the middle one.
 
-    Nothing turns a slice onto the patient's axes by chance, but off them.
+    Chance turns a slice off the patient's axes, but never exactly onto them.
     """
     axes = np.array([item.rows_columns for item in slices])
     straight = np.flatnonzero((np.abs(axes - np.rint(axes)) < ON_AXIS).all(axis=(1, 2)))

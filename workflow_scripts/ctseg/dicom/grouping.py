@@ -1,7 +1,7 @@
-"""The stacks of slices that a folder holds.
+"""Stacks of slices in a folder.
 
-A stack is what may become one volume: slices of one series, of one size and orientation and, where a series holds
-several, of one acquisition or time point.
+A stack is a candidate for one volume: slices of one series, one size and one orientation and, if the series has several
+acquisitions or time points, of one of them.
 """
 
 from collections import defaultdict
@@ -18,9 +18,9 @@ from ctseg.dicom.slice import Slice, optional_number, parse_slice
 from ctseg.dicom.slice_spacing import gaps, near_mm, places_mm
 from ctseg.errors import InputError
 
-WHOLE_ENOUGH = 0.9  # of a series' positions or range that one acquisition must have to be a scan of its own
-ODD_SHARE = 0.1  # of the slices that are left: more images that do not fit are no oddity
-# What may tell the acquisitions or time points of one series apart, in this order.
+WHOLE_ENOUGH = 0.9  # least share of a series' positions or range that makes an acquisition a scan of its own
+ODD_SHARE = 0.1  # of the fitting slices; up to this share, images that do not fit may be left out
+# Elements that may separate the acquisitions or time points of one series, in the order of use.
 PARTS = {
     "AcquisitionNumber": "acquisition",
     "TemporalPositionIdentifier": "time point",
@@ -34,10 +34,11 @@ DAMAGED = "a damaged or incomplete header"
 
 @dataclass(frozen=True)
 class Stack:
-    """Images of one series, sorted along their normal if they are slices; `problem` says why they can be no volume.
+    """Images of one series, sorted along their normal if they are slices; `problem` says why they are no volume.
 
-    `part` tells a stack from the others of its series, and is empty when there is no other. `fault` is the problem with
-    the file that has it, for a message to whom the file belongs. All slices have the same `rows_columns`.
+    `part` distinguishes the stacks of slices of one series, and is empty if the series has only one. `fault` describes
+    the problem with the name of the affected file, and is only for messages to the owner of the file. All slices of a
+    stack without a problem have the same `rows_columns`.
     """
 
     series_uid: str
@@ -49,26 +50,26 @@ class Stack:
 
     @property
     def depths_mm(self) -> np.ndarray:
-        """The distance of each slice from the origin along the slices' normal."""
+        """Signed distance of each slice from the origin along the slices' normal, in mm."""
         return _depths_mm(self.slices)
 
     @property
     def length_mm(self) -> float:
-        """From the first slice to the last."""
+        """Distance from the first slice to the last, in mm; 0 without slices."""
         return float(np.ptp(self.depths_mm)) if self.slices else 0.0
 
     @property
     def image_type(self) -> list[str]:
-        """Where the images come from: ORIGINAL or DERIVED, PRIMARY or SECONDARY, AXIAL …"""
+        """The values of ImageType: ORIGINAL or DERIVED, PRIMARY or SECONDARY, AXIAL …"""
         return self.headers[0].texts("ImageType")
 
     @property
     def patient(self) -> str:
-        """What stands for the patient as long as this process runs; empty where the images name none."""
+        """Stand-in for the patient, valid while this process runs; empty if the images name no patient."""
         return self.headers[0].patient
 
     def facts(self) -> dict[str, Any]:
-        """What tells stacks apart and identifies nobody, in plain JSON types."""
+        """Facts that distinguish stacks and identify no person, in plain JSON types."""
         first = self.headers[0]
         positions = len(places_mm(self.depths_mm)) if self.slices else 0
         return {
@@ -84,7 +85,7 @@ class Stack:
 
 
 def find_stacks(folder: str | Path) -> list[Stack]:
-    """All stacks of images in and below a folder, also those that are no scan; raises InputError for damaged files."""
+    """All stacks of images in and below a folder, also unusable ones; raises ScanError for damaged files."""
     groups: dict[tuple[str, str, str], list[Header]] = defaultdict(list)
     for header in (frame for file in list_headers(folder) for frame in frames_of(file)):
         groups[header.text("SeriesInstanceUID"), header.text("Modality"), header.not_a_slice].append(header)
@@ -95,7 +96,7 @@ def find_stacks(folder: str | Path) -> list[Stack]:
 
 
 def _stacks_of_series(uid: str, headers: list[Header]) -> list[Stack]:
-    """The slices of one series by size, orientation and, where some lie at one place, acquisition or time point."""
+    """Stacks of one series by size, orientation and, if a range is covered repeatedly, acquisition or time point."""
     slices, odd, fault = _parsed(headers)
     if len(odd) > ODD_SHARE * len(slices):
         return [Stack(uid, headers, [], problem=DAMAGED, fault=fault)]
@@ -115,7 +116,7 @@ def _stacks_of_series(uid: str, headers: list[Header]) -> list[Stack]:
 
 
 def _parsed(headers: list[Header]) -> tuple[list[Slice], list[Header], str]:
-    """The slices among some images, the images that are none, and what is wrong with the first of these."""
+    """The slices among some images, the images that are no slices, and the error message of the first of these."""
     slices, odd, fault = [], [], ""
     for header in headers:
         try:
@@ -131,7 +132,7 @@ def _one_of(number: int, groups: list[list[Slice]], what: str) -> str:
 
 
 def _stack(uid: str, slices: list[Slice], part: str, problem: str = "", fault: str = "") -> Stack:
-    """A sorted stack; one image is no volume."""
+    """A sorted stack; a single image, or slices at only one position, are a problem."""
     normal = slices[0].normal
     slices = sorted(slices, key=lambda item: (float(item.position_xyz_mm @ normal), item.path, item.header.frame or 0))
     if len(slices) == 1:
@@ -142,10 +143,10 @@ def _stack(uid: str, slices: list[Slice], part: str, problem: str = "", fault: s
 
 
 def _parts(slices: list[Slice]) -> list[tuple[str, list[Slice]]]:
-    """The acquisitions or time points of a series with a name each, if they cover one range repeatedly.
+    """The acquisitions or time points of a series, each with a name, if they cover one range repeatedly.
 
-    The first element of `PARTS` counts that tells them apart. Otherwise the series stays whole: its repeated slices may
-    be copies of each other.
+    The first element of `PARTS` that separates them is used. Otherwise the series stays whole, with an empty name: its
+    repeated slices may be copies of each other.
     """
     apart_mm = near_mm(_depths_mm(slices))
     for keyword, name in PARTS.items():
@@ -159,9 +160,10 @@ def _parts(slices: list[Slice]) -> list[tuple[str, list[Slice]]]:
 
 
 def _told_apart(slices: list[Slice], groups: list[list[Slice]], apart_mm: float) -> bool:
-    """Whether groups are acquisitions of one range: evenly spaced, and each of them covers it.
+    """Whether groups are acquisitions of one range: each group is evenly spaced and covers the range.
 
-    Where slices lie at one place, it is enough that no group has two of these, and one has nearly all places.
+    If several slices are at one place, a weaker condition suffices: no group has two slices at one place, and one group
+    has nearly all places.
     """
     depths_mm = _depths_mm(slices)
     ranges = [np.sort(_depths_mm(group)) for group in groups]

@@ -1,8 +1,8 @@
 """Finding the DICOM files of a folder and reading their headers.
 
-Of a header only the elements in `TAGS` are kept: a patient's name, number or dates are not loaded. More is asked of it,
-whether two objects name one patient, frame of reference or instance, and answered by keyed hashes that mean nothing to
-anybody else.
+`read_header` keeps only the elements in `TAGS`: not the patient's name, number or birth date, nor the study date. Keyed
+hashes show whether two objects name the same patient, frame of reference or instance; they have no meaning outside this
+process.
 """
 
 import hashlib
@@ -62,22 +62,22 @@ TAGS = [
     "TemporalPositionIdentifier",
     "TriggerTime",
 ]
-TAG_NUMBERS = [Tag(keyword) for keyword in TAGS]  # looked up once, not once a file
+TAG_NUMBERS = [Tag(keyword) for keyword in TAGS]  # looked up once, not for each file
 PATIENT_ID, FRAME_OF_REFERENCE, INSTANCE = (
     Tag(name) for name in ("PatientID", "FrameOfReferenceUID", "SOPInstanceUID")
 )
 FORGOTTEN = [PATIENT_ID, FRAME_OF_REFERENCE, INSTANCE]
-PATIENT_KEY = os.urandom(32)  # gone with this process, and with it every way back to a patient
+PATIENT_KEY = os.urandom(32)  # exists only in this process, so hashes cannot be traced to a patient later
 
 
 @dataclass(frozen=True)
 class Header:
-    """One image without its pixels; `dataset` holds the elements named in `TAGS`.
+    """One image without its pixels; `dataset` has the elements in `TAGS`, or all from `open_dicom` without `tags`.
 
-    `is_directory` tells a DICOMDIR; `pixels_at` is the byte at which the element of the pixels begins, if the file has
-    it and is not deflated. `frame` counts the images of a multi-frame file from 0; it is None for a file that holds one
-    image. `patient`, `frame_of_reference` and `instance` stand for what the file names as long as this process runs;
-    they are empty where it names none.
+    `is_directory` is true for a DICOMDIR; `pixels_at` is the byte at which the pixel element begins, if the file has
+    this element and is not deflated. `frame` is the index of an image in a multi-frame file, from 0; it is None for a
+    file that is not split into frames. `patient`, `frame_of_reference` and `instance` are stand-ins for the file's
+    identifiers, valid while this process runs; they are empty if the file has none.
     """
 
     path: Path
@@ -93,7 +93,7 @@ class Header:
     instance: str = ""
 
     def value(self, keyword: str) -> Any:
-        """The value of an element, None when it is missing, empty or damaged: values are only parsed when asked for."""
+        """The value of an element, None if it is missing, empty or damaged; a value is parsed only on request."""
         try:
             value = self.dataset.get(keyword)
             return None if value == "" else value
@@ -114,12 +114,12 @@ class Header:
 
     @property
     def is_localizer(self) -> bool:
-        """Whether the image is an overview (scout), which lies in no stack of slices."""
+        """Whether the image is an overview (localizer, scout), which belongs to no stack of slices."""
         return "LOCALIZER" in self.text("ImageType").upper()
 
     @property
     def not_a_slice(self) -> str:
-        """Why the image can be no slice of a CT, empty if it may be one."""
+        """The reason why the image cannot be a slice of a CT, empty if it may be one."""
         if self.text("Modality") != "CT":
             return "not CT"
         if self.is_localizer:
@@ -135,10 +135,10 @@ class Header:
 
 
 def open_dicom(path: Path, tags: list[BaseTag] | None = None) -> Header | None:
-    """Read the header of a DICOM file, or only the elements in `tags`; None when it is not a DICOM file.
+    """Read the header of a DICOM file, or only the elements in `tags`; None if it is not a DICOM file.
 
-    A file without the 128-byte preamble is read when it begins like one. Raises ScanError when the file is DICOM but
-    cannot be parsed, or cannot be read at all.
+    A file without the 128-byte preamble is read if its first element is of group 0002 or 0008. Raises ScanError if the
+    file is missing, cannot be read, or is DICOM but cannot be parsed.
     """
     try:
         with path.open("rb") as stream:
@@ -164,10 +164,10 @@ def open_dicom(path: Path, tags: list[BaseTag] | None = None) -> Header | None:
 
 
 def read_header(path: Path) -> Header | None:
-    """Read the header of a file, or None when it is not a DICOM object that belongs to a patient's study.
+    """Read the header of a file; None if the file is not a DICOM object of a patient's study.
 
-    Raises ScanError for a file that should be DICOM and is damaged: it might be a slice, so it cannot be ignored. An
-    empty file is none; see `empty_files`.
+    Raises ScanError for a damaged file that should be DICOM: it might be a slice, so it cannot be ignored. An empty
+    file returns None; see `empty_files`.
     """
     header = open_dicom(path, [*TAG_NUMBERS, *FORGOTTEN])
     if header is None:
@@ -185,23 +185,23 @@ def read_header(path: Path) -> Header | None:
 
 
 def _forget(dataset: pydicom.Dataset, tag: BaseTag) -> str:
-    """Take an identifying element out of a header, and give what stands for it in this process."""
+    """Remove an identifying element from a header and return its stand-in in this process."""
     element = dataset.pop(tag, None)
     return stand_in(getattr(element, "value", None))
 
 
 def stand_in(identifier: object) -> str:
-    """What stands for a number or UID as long as this process runs: the same for equal ones, empty for none."""
+    """Keyed hash of a number or UID, valid while this process runs: equal for equal ones, empty for none."""
     number = identifier if isinstance(identifier, bytes) else str(identifier or "").encode()
     number = number.strip(b" \0")
     return hashlib.blake2b(number, key=PATIENT_KEY).hexdigest() if number else ""
 
 
 def list_headers(folder: str | Path) -> list[Header]:
-    """The headers of all DICOM files in and below `folder`, in the order of their paths.
+    """The headers of all DICOM files in and below `folder`, sorted by their paths.
 
-    Names need no extension; hidden files, DICOMDIR and other formats are passed over. Raises ScanError when the folder
-    is missing or a file is damaged.
+    Names need no extension; hidden files, DICOMDIR and other formats are skipped. Raises ScanError if the folder is
+    missing or a file is damaged.
     """
     root = Path(folder)
     if not root.is_dir():
@@ -212,7 +212,7 @@ def list_headers(folder: str | Path) -> list[Header]:
 
 
 def empty_files(folders: Iterable[Path]) -> list[Path]:
-    """The files of 0 bytes in folders (not below them) that may be slices whose copying failed, by their names."""
+    """Files of 0 bytes in folders (not below them) with names of slices: their copying may have failed."""
     found = _files(path for folder in folders for path in folder.iterdir())
     return [path for path in found if _may_be_slice(path) and not path.stat().st_size]
 
@@ -223,6 +223,6 @@ def _files(paths: Iterable[Path]) -> list[Path]:
 
 
 def _may_be_slice(path: Path) -> bool:
-    """Whether a name ends as those of slices do: as DICOM files, or in a number or nothing at all."""
+    """Whether a file name has the suffix of a DICOM file, a suffix without letters, or none."""
     suffix = path.suffix.lower()
     return suffix in DICOM_SUFFIXES or not any(letter.isalpha() for letter in suffix)

@@ -1,7 +1,7 @@
-"""What a label says that it was drawn on: a patient, frames of reference, series and slices.
+"""References of a label: the patient, frames of reference, series and slices that it was drawn on.
 
-RTSTRUCT and DICOM SEG name them, the XML of LIDC-IDRI names the series; other labels name nothing. All of it is kept as
-stand-ins (`header.stand_in`), so that nothing here can tell who the patient is.
+RTSTRUCT and DICOM SEG name all of these, the XML of LIDC-IDRI names the series; other labels name nothing. Identifiers
+are kept only as stand-ins (`header.stand_in`) and in a digest, so that they do not show who the patient is.
 """
 
 import hashlib
@@ -20,15 +20,15 @@ KINDS = ("RTSTRUCT", "SEG")
 
 
 class Images(Protocol):
-    """What is asked of a stack of images."""
+    """A stack of images, with the properties that a reference needs."""
 
     @property
     def series_uid(self) -> str:
-        """The UID of their series."""
+        """The UID of the images' series."""
 
     @property
     def headers(self) -> list[Header]:
-        """Their headers, at least one."""
+        """The headers of the images, at least one."""
 
 
 AnyImages = TypeVar("AnyImages", bound=Images)
@@ -36,10 +36,11 @@ AnyImages = TypeVar("AnyImages", bound=Images)
 
 @dataclass(frozen=True)
 class Reference:
-    """Stand-ins for what a label names; empty for what it does not name.
+    """Stand-ins for the objects that a label names; empty for those that it does not name.
 
-    `frames` are those that an RTSTRUCT lists, in the order of their UIDs, or that of a SEG; `own_frame` stands at the
-    top of the file. `digest` tells whether another process read the same names, and nothing else.
+    `frames` are the frames of reference that an RTSTRUCT lists, in the order of their UIDs, or that of a SEG;
+    `own_frame` is the frame of reference at the top level of the file. `digest` is a hash of the UIDs of `frames` and
+    `series`, equal in all processes, that shows only whether another process read the same UIDs.
     """
 
     patient: str = ""
@@ -50,7 +51,7 @@ class Reference:
     digest: str = ""
 
     def narrowed(self, stacks: Sequence[AnyImages]) -> tuple[list[AnyImages], str]:
-        """Those of the stacks that the label means, all where it names none of them; and what the label names."""
+        """The stacks that the label names, and the kind of name ("series" …); all stacks and "" if none selects any."""
         ways = {
             "series": lambda images: self._names_series(images),
             "frame of reference": lambda images: _frame(images) in {*self.frames, self.own_frame} - {""},
@@ -63,10 +64,10 @@ class Reference:
         return list(stacks), ""
 
     def relation(self, images: Images) -> dict[str, Any]:
-        """How the label relates to the images that were taken, in plain JSON types.
+        """Relation of the label to the images that were taken, in plain JSON types.
 
-        `patient`, `frame_of_reference` and `series` are same, another or not named; `frames` has the places of the
-        images' frame of reference among those that the label lists.
+        `patient`, `frame_of_reference` and `series` are "same", "another" or "not named"; `frames` has the indices of
+        the images' frame of reference in the label's `frames`; `digest` is that of the label.
         """
         frame, patient = _frame(images), images.headers[0].patient
         named = {*self.frames, self.own_frame} - {""}
@@ -89,14 +90,14 @@ def _frame(images: Images) -> str:
 
 
 def _compared(value: str, named: set[str]) -> str:
-    """How a stand-in of the images compares with those that the label names."""
+    """SAME, ANOTHER or NOT_NAMED for a stand-in of the images, compared with those that the label names."""
     return NOT_NAMED if not value or not named else SAME if value in named else ANOTHER
 
 
 def read_reference(path: str | Path) -> Reference | None:
-    """What the label at `path` was drawn on; None for a format that names nothing.
+    """The reference of the label at `path`; None for a format that names nothing.
 
-    None for a damaged label, too: whoever reads the label itself tells what is wrong with it.
+    Also None for a damaged label: the code that reads the label itself reports the damage.
     """
     source = Path(path)
     if is_volume_file(source) or source.suffix.lower() == ".csv":
@@ -113,9 +114,9 @@ def read_reference(path: str | Path) -> Reference | None:
 
 
 def dicom_label(path: Path) -> tuple[Path, str]:
-    """The RTSTRUCT or SEG file at `path`, itself or the only one in the folder, and which of both it is.
+    """The RTSTRUCT or SEG file at `path`, itself or the only one in the folder, and its kind, "RTSTRUCT" or "SEG".
 
-    Raises LabelError where there is none, or several.
+    Raises LabelError if none or several exist, and ScanError if a file is damaged.
     """
     if not path.is_dir():
         header = open_dicom(path)
@@ -137,10 +138,11 @@ def dicom_label(path: Path) -> tuple[Path, str]:
 def require_relation(
     relation: Mapping[str, Any], digest: str, allowed: bool, label_name: str, image_name: str
 ) -> list[str]:
-    """Sentences on what a label does not share with its image, from `Reference.relation` when the image was read.
+    """Sentences on the differences between a label and its image, from the stored `Reference.relation`.
 
-    Raises LabelError for another patient or frame of reference unless that is `allowed`, and where the label named
-    something else when the image was read: its `digest` is another one.
+    `relation` was stored when the image was read; `digest` is that of the label now. Raises LabelError for another
+    patient or frame of reference unless `allowed`, and if the label has changed since the image was read: the digests
+    differ.
     """
     if relation["digest"] != digest:
         raise LabelError(
@@ -169,7 +171,7 @@ def require_relation(
 
 
 def _of_dicom(dataset: Any, kind: str) -> Reference:
-    """What an RTSTRUCT (PS3.3 C.8.8.5) or a SEG (C.8.20, C.7.4.1) names; slices only where it names no series."""
+    """Reference of an RTSTRUCT (PS3.3 C.8.8.5) or SEG (C.8.20, C.7.4.1); slices only if it names no series."""
     if kind == "SEG":
         frames = [str(dataset.get("FrameOfReferenceUID") or "")]
         series = [str(item.get("SeriesInstanceUID") or "") for item in dataset.get("ReferencedSeriesSequence") or []]
@@ -195,7 +197,7 @@ def _reference(
     series: Iterable[str] = (),
     slices: Iterable[str] = (),
 ) -> Reference:
-    """Stand-ins for frames, series and slices that are given as UIDs."""
+    """A reference from stand-ins for `patient` and `own_frame`, and UIDs of frames, series and slices."""
     listed = sorted(set(frames) - {""})
     named = sorted(set(series) - {""})
     digest = hashlib.sha256("\n".join(["frames", *listed, "series", *named]).encode()).hexdigest()[:16]

@@ -13,10 +13,11 @@ GROUPS = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
 
 
 def frames_of(header: Header) -> list[Header]:
-    """One header a frame of an enhanced CT; any other image is returned as it is.
+    """One header per frame of an enhanced CT; any other image is returned unchanged, as the only header.
 
-    What the functional groups say of a frame is laid flat, so that a frame reads like a file of its own. A multi-frame
-    file without such groups (a screen capture, a film) does not say where its frames lie: it stays whole.
+    The functional groups of a frame are flattened, so that a frame reads like a file of its own. A multi-frame file
+    without functional groups (a screen capture, a film) has no positions of its frames and stays whole. Raises
+    ScanError for damaged groups.
     """
     frames = header.value("PerFrameFunctionalGroupsSequence")
     if header.text("Modality") != "CT" or not header.is_multiframe or not frames:
@@ -38,7 +39,7 @@ def _laid_flat(header: Header, frames: pydicom.Sequence) -> list[Header]:
 
 
 def _frame(common: pydicom.Dataset, group: pydicom.Dataset) -> pydicom.Dataset:
-    """What all frames share, with what the group of one of them says."""
+    """The elements common to all frames, updated with those of one frame's group."""
     frame = pydicom.Dataset()
     frame.update(common)
     frame.update(_elements(group))

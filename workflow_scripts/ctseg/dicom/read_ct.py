@@ -1,4 +1,4 @@
-"""A folder of DICOM files as one volume in Hounsfield units, with the facts of its acquisition."""
+"""Reading a folder of DICOM files as one volume in Hounsfield units, with facts on its acquisition."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -15,8 +15,8 @@ from ctseg.errors import ScanError
 from ctseg.geometry.volume import Volume
 
 HEAD = ("HEAD", "BRAIN", "SKULL", "FACE", "ORBIT", "SINUS", "JAW")
-NO_CONTRAST = ("NO", "NONE", "N", "0", "WITHOUT", "OHNE", "NATIV", "NATIVE", "SANS", "NON")  # as an agent's name
-NOT_HU = ("OD", "MGML", "Z_EFF", "ED", "EDW", "PCT")  # PS3.3 C.11.1.1.2: values other than HU that CT may hold
+NO_CONTRAST = ("NO", "NONE", "N", "0", "WITHOUT", "OHNE", "NATIV", "NATIVE", "SANS", "NON")  # entries for no agent
+NOT_HU = ("OD", "MGML", "Z_EFF", "ED", "EDW", "PCT")  # PS3.3 C.11.1.1.2: rescale types of CT other than HU
 
 
 def read_dicom(
@@ -27,16 +27,17 @@ def read_dicom(
     rescale: Sequence[float] | None = None,
     label: str | Path | None = None,
 ) -> tuple[Volume, dict[str, Any]]:
-    """Read the CT of a folder: int16 HU `[z, y, x]` and facts that JSON can hold and that identify nobody.
+    """Read the CT of a folder: int16 HU `[z, y, x]` and facts in plain JSON types that identify no person.
 
-    The series with `series_uid` is taken, or the one that the file `label` was drawn on, or the best; `kernels` are
-    those to prefer. How the label relates to it stands in the facts' `label_reference`. Slices are sorted along
-    their normal; a tilted gantry is sheared back to an orthogonal grid. Values below −1024 and pixel padding become
-    −1024 (air). `rescale` is the slope and intercept of slices that lack theirs. Raises ScanError, naming the file,
-    for anything that is no regular stack: no CT, damaged files, missing slices (unless `irregular` is "resample"),
-    different slices at one position, slices without the RescaleIntercept that others have.
+    The series with `series_uid` is taken, or the series of the stack that the file `label` names, or the best;
+    `kernels` are the preferred kernels. The facts' `label_reference` is the relation of the label to this stack. Slices
+    are sorted along their normal; a tilted gantry is sheared back to an orthogonal grid. Values below −1024 and pixel
+    padding become −1024 (air). `rescale` is the slope and intercept for slices without a RescaleIntercept. Raises
+    ScanError, with the file or folder in its message, if no regular stack is found: no CT, damaged files, missing
+    slices (unless `irregular` is "resample"), different slices at one position, or slices without the RescaleIntercept
+    that others have.
     """
-    # Of a label that cannot be read now it must be known that it named nothing.
+    # For a label that cannot be read now, an empty reference records that it named nothing.
     reference = read_reference(label) or Reference() if label else None
     choice = choose_stack(folder, series_uid, kernels, reference)
     first = choice.stack.slices[0]
@@ -54,9 +55,10 @@ def read_dicom(
 
 
 def _with_rescaling(choice: Choice, rescale: Sequence[float] | None) -> tuple[Choice, dict[str, Any]]:
-    """The choice with `rescale` for slices without a RescaleIntercept, and how many these are.
+    """The choice with `rescale` for slices without a RescaleIntercept, and facts on these slices.
 
-    Without one their values are taken as stored if no slice says otherwise, else InputError is raised.
+    Without `rescale` these slices get the intercept 0; raises ScanError if any other slice has values that are not HU
+    as stored (slope 1, intercept 0).
     """
     slices = choice.stack.slices
     bare = [part for part in slices if not part.says_rescaling]
@@ -78,7 +80,7 @@ def _with_rescaling(choice: Choice, rescale: Sequence[float] | None) -> tuple[Ch
 
 
 def _series_facts(choice: Choice) -> dict[str, Any]:
-    """The chosen stack, the others with the reason against each, and images of its series that are not in it."""
+    """Facts on the chosen stack, on the others with the reason against each, and on images left out of its series."""
     others = [stack.facts() | {"reason": reason} for stack, reason in choice.others]
     left_out = [{"images": lost.images, "reason": lost.reason} for lost in choice.left_out]
     chosen = choice.stack.facts()
@@ -88,7 +90,7 @@ def _series_facts(choice: Choice) -> dict[str, Any]:
 
 
 def _acquisition_facts(part: Slice) -> dict[str, Any]:
-    """What the header says about scanner and protocol, by name: nothing else is passed on."""
+    """Facts on scanner and protocol from a fixed list of elements; no other element is passed on."""
     header = part.header
     return {
         "source_format": "DICOM",
@@ -110,5 +112,5 @@ def _acquisition_facts(part: Slice) -> dict[str, Any]:
 
 
 def _contrast(agent: str) -> bool | None:
-    """Whether a contrast agent was given; None where the header does not say. The agent's name is not passed on."""
+    """Whether a contrast agent was given; None if the header does not say. The agent's name is not passed on."""
     return agent.upper() not in NO_CONTRAST if agent else None

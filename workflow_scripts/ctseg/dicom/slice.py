@@ -1,8 +1,8 @@
-"""One DICOM slice: where it lies, what its stored values mean, and its pixels in Hounsfield units.
+"""One DICOM slice: its geometry, the meaning of its stored values, and its pixels in Hounsfield units.
 
 Geometry follows PS3.3 C.7.6.2.1.1 (Image Plane), values C.11.1.1.2 (Modality LUT) and C.7.5.1.1.2 (pixel padding).
 
-Uncompressed pixels are read by own code, since pydicom's `pixel_array`, the plain way, refuses deflated files and files
+Uncompressed pixels are read by own code. The plain way, pydicom's `pixel_array`, refuses deflated files and files
 without a transfer syntax, and does not know HighBit. It also parses each header again: 3 times as long for the pixels,
 1.2 times for the whole series (50 slices of 512 × 512, 1 core; `docs/own_code.md`).
 """
@@ -27,10 +27,11 @@ PIXELS_BIG_ENDIAN = b"\x7f\xe0\x00\x10"
 
 @dataclass(frozen=True)
 class Slice:
-    """Where one slice lies and what its stored values mean.
+    """Geometry of one slice and the meaning of its stored values.
 
-    `rows_columns` is a 2 × 3 array of the unit vectors along which the column index (x) and the row index (y) grow;
-    `padding_hu` is the closed range of values that mean "no measurement".
+    `position_xyz_mm` is the centre of the first pixel (LPS); `rows_columns` is a 2 × 3 array of the unit vectors (LPS)
+    along which the column index (x) and the row index (y) grow; `padding_hu` is the closed range of HU that mean "no
+    measurement".
     """
 
     header: Header
@@ -49,7 +50,7 @@ class Slice:
 
     @property
     def normal(self) -> np.ndarray:
-        """The unit vector across the slice, right-handed with its two axes."""
+        """The unit vector perpendicular to the slice, right-handed with its two axes."""
         return np.cross(self.rows_columns[0], self.rows_columns[1])
 
     @property
@@ -59,7 +60,7 @@ class Slice:
 
 
 def parse_slice(header: Header) -> Slice:
-    """Read the geometry and the meaning of the values from a header; raises InputError when they are missing or odd."""
+    """Read geometry, rescaling and padding from a header; raises ScanError for missing geometry or unusable values."""
     axes = np.array(_numbers(header, "ImageOrientationPatient", 6)).reshape(2, 3)
     lengths = np.linalg.norm(axes, axis=1, keepdims=True)
     if np.abs(lengths - 1).max() > 0.01 or abs(float(axes[0] @ axes[1])) > 0.01:
@@ -89,15 +90,15 @@ def parse_slice(header: Header) -> Slice:
 
 
 def rescaled(part: Slice, slope: float, intercept: float) -> Slice:
-    """A slice whose stored values have another slope and intercept."""
+    """The slice with another slope and intercept for its stored values."""
     padding_hu = _padding_hu(part.header, slope, intercept)
     return replace(part, slope=float(slope), intercept=float(intercept), padding_hu=padding_hu)
 
 
 def read_hu(part: Slice) -> np.ndarray:
-    """Read the pixels of one slice as int16 HU `[y, x]`, padding and all below −1024 as −1024, fractions rounded.
+    """Read the pixels of one slice as int16 HU `[y, x]`, rounded; padding and values below −1024 become −1024.
 
-    Raises ScanError when pixels are missing, cut or compressed in a way that cannot be decoded.
+    Raises ScanError if pixels are missing, cut, or stored or compressed in a way that cannot be decoded.
     """
     hu: np.ndarray = _rescaled(_stored_values(part), part) if _is_native(part.header) else _decoded_hu(part)
     if part.padding_hu is not None and part.padding_hu[1] > AIR_HU:
@@ -109,7 +110,7 @@ def read_hu(part: Slice) -> np.ndarray:
 
 
 def optional_number(header: Header, keyword: str) -> float | None:
-    """A number of the header, or None when it is missing or unreadable."""
+    """A number of the header, or None if it is missing or unreadable."""
     try:
         return _numbers(header, keyword, 1)[0]
     except InputError:
@@ -117,7 +118,7 @@ def optional_number(header: Header, keyword: str) -> float | None:
 
 
 def _numbers(header: Header, keyword: str, count: int, default: list[float] | None = None) -> list[float]:
-    """The finite numbers of an element; the default, or InputError, when they are not there."""
+    """The finite numbers of an element, or `default` if it is missing; raises ScanError if they are unusable."""
     value = header.value(keyword)
     if default is not None and value is None:
         return default
@@ -131,7 +132,7 @@ def _numbers(header: Header, keyword: str, count: int, default: list[float] | No
 
 
 def _padding_hu(header: Header, slope: float, intercept: float) -> tuple[float, float] | None:
-    """The range of padding in HU, or None. Some writers store a negative padding value as unsigned: it is wrapped."""
+    """The closed range of padding in HU, or None. A negative value that a writer stored as unsigned is wrapped."""
     first = optional_number(header, "PixelPaddingValue")
     if first is None:
         return None
@@ -144,13 +145,13 @@ def _padding_hu(header: Header, slope: float, intercept: float) -> tuple[float, 
 
 
 def _is_native(header: Header) -> bool:
-    """Whether the pixels are stored as plain numbers (files without a transfer syntax are)."""
+    """Whether pixels are plain numbers; true also for deflated files and files without a transfer syntax."""
     syntax = header.syntax
     return not syntax or not syntax.is_transfer_syntax or not syntax.is_compressed or syntax.is_deflated
 
 
 def _stored_values(part: Slice) -> np.ndarray:
-    """The stored integers `[y, x]` of an uncompressed slice, free of what may lie in the unused bits."""
+    """The stored integers `[y, x]` of an uncompressed slice, without the content of unused bits."""
     header = part.header
     bits, used = (int(_numbers(header, name, 1)[0]) for name in ("BitsAllocated", "BitsStored"))
     high_bit = int(_numbers(header, "HighBit", 1, [used - 1.0])[0])
@@ -160,13 +161,13 @@ def _stored_values(part: Slice) -> np.ndarray:
     kind = np.dtype(f"{'<' if header.little_endian else '>'}{'i' if signed else 'u'}{bits // 8}")
     stored = _plain_pixels(part, kind)
     if used < bits:
-        # The shift up drops what lies above the stored bits; the shift down drops what lies below and keeps the sign.
+        # The shift up drops the bits above the stored ones; the shift down drops those below and keeps the sign.
         stored = (stored << (bits - 1 - high_bit)) >> (bits - used)
     return stored
 
 
 def _plain_pixels(part: Slice, kind: np.dtype) -> np.ndarray:
-    """The numbers `[y, x]` of an uncompressed slice as they lie in the file."""
+    """The numbers `[y, x]` of an uncompressed slice as stored in the file."""
     header, count = part.header, part.shape_yx[0] * part.shape_yx[1]
     first = (header.frame or 0) * count
     with part.path.open("rb") as stream:
@@ -186,7 +187,7 @@ def _plain_pixels(part: Slice, kind: np.dtype) -> np.ndarray:
 
 @lru_cache(maxsize=1)  # the frames of one file follow each other
 def _parsed_pixels(path: Path) -> bytes:
-    """The bytes of a file's pixels, found by parsing it: it may be deflated."""
+    """The bytes of a file's pixels, found by parsing the file, which may be deflated."""
     try:
         data = pydicom.dcmread(path, specific_tags=["PixelData"], force=True).get("PixelData")
     except Exception:  # a damaged file can make the parser fail in any way
@@ -197,7 +198,7 @@ def _parsed_pixels(path: Path) -> bytes:
 
 
 def _rescaled(stored: np.ndarray, part: Slice) -> np.ndarray:
-    """Stored values times slope plus intercept: exact integers where both are whole, else float64."""
+    """Stored values times slope plus intercept: exact integers if both are whole numbers, else float64."""
     if part.slope.is_integer() and part.intercept.is_integer():
         wide = np.int32 if stored.itemsize <= 2 and abs(part.slope) <= 2**14 else np.int64
         hu = stored.astype(wide)
@@ -207,20 +208,20 @@ def _rescaled(stored: np.ndarray, part: Slice) -> np.ndarray:
 
 
 def _decoded_hu(part: Slice) -> np.ndarray:
-    """The HU `[y, x]` of a compressed slice, decoded and rescaled by GDCM, which SimpleITK brings along."""
+    """The HU `[y, x]` of a compressed slice, decoded and rescaled by GDCM, which is part of SimpleITK."""
     hu = _decoded_file(part.path, part.header.syntax.name if part.header.syntax else "")
     frame, size = part.header.frame or 0, part.shape_yx[0] * part.shape_yx[1]
     if hu.size < (frame + 1) * size or (part.header.frame is None and hu.size != size):
         raise ScanError(f"{part.path} holds an image of another size than its header says: it is damaged")
     hu = hu.reshape(-1)[frame * size : (frame + 1) * size].reshape(part.shape_yx)
-    # GDCM takes the narrowest type that holds the values, which need not hold −1024.
+    # GDCM uses the narrowest type for the values, and −1024 may not fit into this type.
     hu = hu.astype(np.float64 if hu.dtype.kind == "f" else np.int64)
     return hu if part.says_rescaling else _rescaled(hu, part)
 
 
 @lru_cache(maxsize=1)  # the frames of one file follow each other
 def _decoded_file(path: Path, syntax: str) -> np.ndarray:
-    """All that a compressed file holds, in HU."""
+    """The pixels of all frames of a compressed file, in HU."""
     import SimpleITK as sitk  # 0.3 s, and most scans are not compressed
 
     try:

@@ -1,19 +1,19 @@
-"""How slices lie along their normal: the usual distance, gaps, and slices that stand for one place.
+"""Distances of slices along their normal: the usual distance, gaps, and slices at one place.
 
-Depths and distances are in mm; depths are sorted unless said otherwise.
+Depths and distances are in mm; depths are sorted unless the docstring says otherwise.
 """
 
 import numpy as np
 
 SAME_POSITION_MM = 0.01
 POSITION_TOLERANCE_MM = 0.06  # positions that were rounded to 0.1 mm are up to 0.05 mm off
-USUAL_SHARE = 0.25  # of all distances that must be (nearly) equal to count as a usual one
-NEAR_SHARE = 0.4  # of a wide distance, below which a repeated distance is no slice distance
-TOUCHING_SHARE = 0.15  # of a wide distance, below which a single distance is no slice distance
-MOST_NEAR_MM = 2.5  # slices that lie farther apart show other anatomy
-ALIKE_SHARE = 0.96  # of the widest distance, from which on distances differ by rounding and drift alone
-MOST_ACQUISITIONS = 4  # whose slices lie between each other
-MOST_AT_ONE_PLACE = 3  # slices; finer distances than those elsewhere come in longer runs
+USUAL_SHARE = 0.25  # of all distances that must be (nearly) equal to be a usual distance
+NEAR_SHARE = 0.4  # of a wide distance; a smaller distance that is repeated is no slice distance
+TOUCHING_SHARE = 0.15  # of a wide distance; a smaller distance is no slice distance, even if it is the only one
+MOST_NEAR_MM = 2.5  # slices farther apart show other anatomy
+ALIKE_SHARE = 0.96  # of the widest distance; larger distances differ from it only by rounding and drift
+MOST_ACQUISITIONS = 4  # largest number of interleaved acquisitions
+MOST_AT_ONE_PLACE = 3  # slices; the finer part of a scan has longer runs of small distances
 
 
 def usual_step_mm(steps_mm: np.ndarray) -> float:
@@ -26,7 +26,7 @@ def usual_step_mm(steps_mm: np.ndarray) -> float:
 
 
 def off_even_mm(steps_mm: np.ndarray) -> tuple[float, float]:
-    """How far slices lie from evenly spaced places at most, and how far they may."""
+    """Largest deviation of slices from evenly spaced places, and the largest deviation allowed, both in mm."""
     depths_mm = np.concatenate([[0.0], np.cumsum(steps_mm)])
     index = np.arange(len(depths_mm)) - (len(depths_mm) - 1) / 2
     step = index @ depths_mm / (index @ index)
@@ -35,22 +35,23 @@ def off_even_mm(steps_mm: np.ndarray) -> tuple[float, float]:
 
 
 def gaps(steps_mm: np.ndarray) -> list[tuple[int, float]]:
-    """Index and size of each distance that differs from the usual one, none if all lie on a line to 1 % or 0.06 mm."""
+    """Index and size of each distance that is not the usual one; none if all places are even to 1 % or 0.06 mm."""
     off_mm, allowed_mm = off_even_mm(steps_mm)
     if off_mm <= allowed_mm:
         return []
     usual = usual_step_mm(steps_mm)
     unusual = np.flatnonzero(np.abs(steps_mm - usual) > max(2 * POSITION_TOLERANCE_MM, 0.02 * usual))
-    if not unusual.size:  # each distance is a little off, and together they are too much
+    if not unusual.size:  # each distance is a little off, and the deviations add up
         unusual = np.array([np.argmax(np.abs(steps_mm - usual))])
     return [(int(place), float(steps_mm[place])) for place in unusual]
 
 
 def near_mm(depths_mm: np.ndarray) -> float:
-    """Up to which distance neighbours stand for one place, so that nothing may be interpolated between them.
+    """The largest distance at which neighbours count as one place, without interpolation between them.
 
-    Two acquisitions of one range, a little apart, give small distances between large ones, again and again. A finer
-    part of a scan gives a run of small distances, and the end of a block a single one; both are slice distances.
+    Depths are in any order. Two acquisitions of one range, slightly shifted, cause small distances between large ones,
+    again and again. A finer part of a scan causes a run of small distances, and the end of a block a single one; both
+    are slice distances.
     """
     steps_mm = np.diff(np.sort(depths_mm))
     wide = steps_mm[steps_mm > SAME_POSITION_MM]
@@ -68,9 +69,9 @@ def near_mm(depths_mm: np.ndarray) -> float:
 
 
 def _repeated_mm(steps_mm: np.ndarray) -> float:
-    """The largest distance within a group of slices where uneven distances repeat exactly, else 0.
+    """The largest distance within a group of slices if uneven distances repeat regularly, else 0.
 
-    So they do where two to four evenly spaced acquisitions lie between each other.
+    Two to four interleaved, evenly spaced acquisitions cause this pattern; a group has one slice of each.
     """
     depths_mm = np.concatenate([[0.0], np.cumsum(steps_mm)])
     if not gaps(steps_mm):
@@ -86,6 +87,6 @@ def _repeated_mm(steps_mm: np.ndarray) -> float:
 
 
 def places_mm(depths_mm: np.ndarray, apart_mm: float = SAME_POSITION_MM) -> np.ndarray:
-    """The first of each run of depths that differ by no more than `apart_mm`; depths in any order."""
+    """The first of each run of depths with neighbours at most `apart_mm` apart; depths in any order."""
     ordered = np.sort(depths_mm)
     return ordered[np.concatenate([[True], np.diff(ordered) > apart_mm])]

@@ -1,7 +1,7 @@
-"""From the slices of one stack to voxels on a regular grid.
+"""Voxels on a regular grid from the slices of one stack.
 
-Where slices already lie on one, voxels are copied. A tilted gantry shifts each slice against the one below, and slices
-may be missing or unevenly spaced: then, and only then, values are interpolated linearly between neighbours.
+Voxels are copied if the slices are already on a regular grid. A tilted gantry shifts each slice against the one below,
+and slices may be missing or unevenly spaced: only then are values interpolated linearly between neighbours.
 """
 
 from dataclasses import dataclass
@@ -16,38 +16,42 @@ from ctseg.errors import ScanError
 from ctseg.geometry import mapped_arrays
 from ctseg.geometry.volume import AIR_HU, Grid, Volume
 
-STRAIGHT_VOXELS = 0.5  # a stack that drifts less than this from end to end is no tilted one
-WOBBLE_VOXELS = 0.2  # by which a slice of a straight stack may lie off the line; rounded positions do
+STRAIGHT_VOXELS = 0.5  # a stack that drifts less from end to end is not tilted
+WOBBLE_VOXELS = 0.2  # largest deviation of a slice of a straight stack from the line, due to rounded positions
 
 
 @dataclass(frozen=True)
 class Placement:
-    """Where slices lie: depth along their normal in mm, rising, and the shift of each in its own plane in voxels."""
+    """Positions of slices along their normal and in their own plane.
+
+    `depths_mm` are the rising depths along the normal; `shifts_xy` [slice, x or y] are the shifts in the plane, in
+    voxels.
+    """
 
     depths_mm: np.ndarray
     shifts_xy: np.ndarray
 
     @property
     def steps_mm(self) -> np.ndarray:
-        """Distances of neighbours."""
+        """Distances between neighbours in mm."""
         return np.diff(self.depths_mm)
 
     @property
     def straight(self) -> bool:
-        """Whether the slices lie above each other, to what rounding explains and no image shows."""
+        """Whether the slices are directly above each other, except for small shifts that rounding explains."""
         drift = np.outer(self.depths_mm - self.depths_mm[0], self.shifts_xy[-1]) / np.ptp(self.depths_mm)
         wobble = np.abs(self.shifts_xy - drift).max()
         return bool(np.ptp(self.shifts_xy, axis=0).max() <= STRAIGHT_VOXELS and wobble <= WOBBLE_VOXELS)
 
 
 def stack_volume(choice: Choice, irregular: str) -> tuple[Volume, dict[str, Any]]:
-    """The slices of a chosen stack as int16 HU `[z, y, x]` on a regular orthogonal grid, and what had to be done.
+    """The slices of a chosen stack as int16 HU `[z, y, x]` on a regular orthogonal grid, and facts on the changes made.
 
-    Of equal slices at one place one is kept. Slices that are missing or unevenly spaced are refused, or with
-    `irregular` = "resample" brought to an even distance. A gantry tilt is sheared back. Facts: `duplicates_dropped`,
-    `gaps` (slice from 1 on, and the distance to the next in mm, where it is not the usual one), `tilt_deg`.
-    Raises ScanError for different slices at (nearly) one place, uneven stacks, and gaps in a series of which images
-    cannot be used: these may be what is missing.
+    Of equal slices at one place one is kept. Missing or unevenly spaced slices are refused, or with `irregular` =
+    "resample" interpolated to an even distance. A gantry tilt is sheared back. Facts: `duplicates_dropped`, `gaps`
+    (number of the slice from 1 on, and distance to the next slice in mm, for each unusual distance), `tilt_deg`. Raises
+    ScanError for different slices at (nearly) one place, for uneven stacks unless they are resampled, and for gaps in a
+    series with unusable images: these may be the missing slices.
     """
     _refuse_unusable(choice)
     kept = distinct_slices(choice)
@@ -66,14 +70,14 @@ def stack_volume(choice: Choice, irregular: str) -> tuple[Volume, dict[str, Any]
 
 
 def placement(slices: list[Slice]) -> Placement:
-    """Where sorted slices of one orientation lie, relative to the first of them in their own plane."""
+    """Positions of sorted slices of one orientation; shifts are relative to the first slice."""
     offsets_mm = np.array([part.position_xyz_mm - slices[0].position_xyz_mm for part in slices])
     depths_mm = np.array([part.position_xyz_mm for part in slices]) @ slices[0].normal
     return Placement(depths_mm, offsets_mm @ slices[0].rows_columns.T / slices[0].spacing_xy_mm)
 
 
 def distinct_slices(choice: Choice) -> list[Slice]:
-    """Keep one of several slices at (nearly) one place if their pixels are equal, raise InputError if they are not."""
+    """Keep one of several slices at (nearly) one place if their pixels are equal; raises ScanError if they differ."""
     slices = choice.stack.slices
     apart_mm = near_mm(choice.stack.depths_mm)
     kept = slices[:1]
@@ -92,7 +96,7 @@ def distinct_slices(choice: Choice) -> list[Slice]:
 
 
 def _refuse_unusable(choice: Choice) -> None:
-    """Raise InputError for an uneven stack of a series of which images were left out: these may be what is missing."""
+    """Raise ScanError for an uneven stack with unusable images in its series: these may be the missing slices."""
     steps_mm = np.diff(places_mm(choice.stack.depths_mm))
     unusable = [lost for lost in choice.left_out if not lost.alternative]
     if unusable and gaps(steps_mm):
@@ -105,7 +109,7 @@ def _refuse_unusable(choice: Choice) -> None:
 
 
 def _uneven_message(choice: Choice, slices: list[Slice], steps_mm: np.ndarray) -> str:
-    """What is wrong with an uneven stack: slices that are missing, or distances that differ."""
+    """The error message for an uneven stack: missing slices, or unequal distances."""
     advice = (
         "complete the series, or interpolate between its slices with convert.irregular: resample (--interpolate on the "
         "command line)"
@@ -130,15 +134,15 @@ def _uneven_message(choice: Choice, slices: list[Slice], steps_mm: np.ndarray) -
 
 
 def _tilt_deg(slices: list[Slice], places: Placement) -> float:
-    """The angle between the slices' normal and the line along which they are stacked."""
+    """The angle in degrees between the slices' normal and the line along which they are stacked."""
     sideways_mm = (places.shifts_xy[-1] - places.shifts_xy[0]) * slices[0].spacing_xy_mm
     return round(float(np.degrees(np.arctan2(np.linalg.norm(sideways_mm), np.ptp(places.depths_mm)))), 2)
 
 
 def _read_in_place(slices: list[Slice]) -> Volume:
-    """The voxels of evenly spaced slices as they are."""
+    """The volume of evenly spaced slices, with unchanged voxels."""
     positions = np.array([part.position_xyz_mm for part in slices])
-    # The line through all positions, not through the first and the last: they are often rounded to 0.1 mm.
+    # A line fitted to all positions, not only to the first and last: positions are often rounded to 0.1 mm.
     index = np.arange(len(slices)) - (len(slices) - 1) / 2
     step = index @ positions / (index @ index)
     origin = positions.mean(axis=0) + index[0] * step
@@ -150,14 +154,14 @@ def _read_in_place(slices: list[Slice]) -> Volume:
 
 
 def _read_resampled(slices: list[Slice], places: Placement) -> Volume:
-    """The voxels on an even orthogonal grid over all slices, with rows and columns added where slices are shifted."""
+    """The volume on an even orthogonal grid over all slices, with rows and columns added for shifted slices."""
     n_planes = round(float(np.ptp(places.depths_mm)) / usual_step_mm(places.steps_mm)) + 1
     planes_mm = np.linspace(places.depths_mm[0], places.depths_mm[-1], max(2, n_planes))
     low_xy = np.floor(places.shifts_xy.min(axis=0) + 1e-6)
     more_xy = np.ceil(places.shifts_xy.max(axis=0) - low_xy - 1e-6).astype(int)
     shape_yx = slices[0].shape_yx[0] + int(more_xy[1]), slices[0].shape_yx[1] + int(more_xy[0])
     voxels = mapped_arrays.zeros((len(planes_mm), *shape_yx), np.int16)
-    shifted: dict[int, np.ndarray] = {}  # the two slices around a plane, in place
+    shifted: dict[int, np.ndarray] = {}  # the two slices around a plane, shifted into place, by index
     for place, depth_mm in enumerate(planes_mm):
         upper = int(np.clip(np.searchsorted(places.depths_mm, depth_mm - 1e-6), 1, len(slices) - 1))
         shifted = {
@@ -176,7 +180,7 @@ def _read_resampled(slices: list[Slice], places: Placement) -> Volume:
 
 
 def shift(plane_yx: np.ndarray, shift_xy: np.ndarray, shape_yx: tuple[int, int]) -> np.ndarray:
-    """A plane moved by at least 0 voxels along x and y into a larger one, interpolated linearly; around it is air."""
+    """A plane [y, x] moved by at least 0 voxels along x and y into a larger one of air, by linear interpolation."""
     moved = plane_yx.astype(np.float32)
     for axis, distance in ((0, shift_xy[1]), (1, shift_xy[0])):
         whole = int(np.floor(distance + 1e-6))
@@ -192,7 +196,7 @@ def shift(plane_yx: np.ndarray, shift_xy: np.ndarray, shape_yx: tuple[int, int])
 
 
 def _grid(first: Slice, step_xyz_mm: np.ndarray, origin_xyz_mm: np.ndarray, shape_zyx: tuple[int, ...]) -> Grid:
-    """The grid of planes like the first slice that lie `step_xyz_mm` apart."""
+    """The grid of planes like the first slice that are `step_xyz_mm` apart."""
     affine = np.eye(4)
     affine[:3, 0], affine[:3, 1] = first.rows_columns * np.array(first.spacing_xy_mm)[:, None]
     affine[:3, 2], affine[:3, 3] = step_xyz_mm, origin_xyz_mm

@@ -1,4 +1,4 @@
-"""The coded terms for what a class is: SNOMED CT, as DICOM uses it (PS3.16 CID 7150 and 7151)."""
+"""The coded terms for classes of a segmentation: SNOMED CT, as DICOM uses it (PS3.16 CID 7150 and 7151)."""
 
 import re
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 
 STRUCTURE, ABNORMAL = codes.SCT.AnatomicalStructure, codes.SCT.MorphologicallyAbnormalStructure
-# What a word of a class's name means. The first that fits counts, so that a liver tumour is a tumour.
+# Terms by the pattern of a word in a class's name. The first match counts, so that a liver tumour is a tumour.
 TERMS = {
     "nodule": (ABNORMAL, codes.SCT.Nodule),
     "tumou?r|neoplasm|cancer|carcinoma|metastas[ei]s|gtv.*": (ABNORMAL, codes.SCT.Neoplasm),
@@ -43,14 +43,14 @@ UNKNOWN = (codes.SCT.Tissue, codes.SCT.Tissue)
 
 @dataclass(frozen=True)
 class Term:
-    """The category of a thing and the thing itself, as codes."""
+    """The codes of a class: its category and its kind."""
 
     category: Code
     kind: Code
 
 
 def term_of(name: str) -> Term:
-    """The term for a class by the words of its name, in the singular or plural; `Tissue` where none is known."""
+    """The term for a class by the words of its name, in the singular or plural; `Tissue` if no word is known."""
     words = re.split(r"[\W_]+", name.casefold())
     for pattern, term in TERMS.items():
         if any(re.fullmatch(f"(?:{pattern})(?:s|es)?", word) for word in words):

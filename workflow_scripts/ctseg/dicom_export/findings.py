@@ -1,4 +1,4 @@
-"""What a model found in a scan, as it is told to others."""
+"""The findings of a model in a scan, for export."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,7 +8,7 @@ from ctseg.geometry.volume import Volume
 
 @dataclass(frozen=True)
 class Findings:
-    """A segmentation (uint8, classes 1…n) on its scan's grid, the names of the classes, and who made it.
+    """A segmentation (uint8 `[z, y, x]`, classes 1…n) on its scan's grid, the names of classes 1…n, and the model.
 
     `components` are the rows of `components.measure_components`; `model_hash` is the SHA-256 of the model file.
     """

@@ -1,7 +1,7 @@
 """A segmentation as an RTSTRUCT: closed contours of each class on the source's slices (PS3.3 A.19, C.8.8.5, C.8.8.6).
 
 Contours run halfway between the voxels inside and outside, so `labels.rtstruct` reads the same voxels from them. Holes
-are joined to the outline around them. Planes of a resampled volume that no slice lies in (gaps) are left out.
+are joined to the outline around them. Planes of a resampled volume without a slice (gaps) are left out.
 """
 
 from datetime import datetime
@@ -18,11 +18,11 @@ from ctseg.dicom_export.source_series import Source
 from ctseg.version import VERSION
 
 SERIES_NUMBER = 9002
-STUDY_COMPONENT = "1.2.840.10008.3.1.2.3.1"  # the retired class by which PS3.3 C.8.8.5 still refers to a study
+STUDY_COMPONENT = "1.2.840.10008.3.1.2.3.1"  # the retired class with which PS3.3 C.8.8.5 still refers to a study
 
 
 def make_rtstruct(source: Source, findings: Findings) -> Dataset:
-    """The object, on the source's frame of reference, but without patient and study."""
+    """The RTSTRUCT in the source's study and frame of reference, without the identity that `claim` adds."""
     now, first = datetime.now(), source.images[0]
     dataset = items(
         SOPClassUID=RTStructureSetStorage,
@@ -47,7 +47,7 @@ def make_rtstruct(source: Source, findings: Findings) -> Dataset:
         ApprovalStatus="UNAPPROVED",
         ReferencedFrameOfReferenceSequence=[_frame_of_reference(source)],
     )
-    # Implicit: with an explicit VR no contour could be longer than 64 kB of text.
+    # Implicit VR: an explicit VR would limit the text of a contour to 64 kB.
     dataset.file_meta = FileMetaDataset()
     dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian
     _add_rois(dataset, source, findings)
@@ -55,7 +55,7 @@ def make_rtstruct(source: Source, findings: Findings) -> Dataset:
 
 
 def _add_rois(dataset: Dataset, source: Source, findings: Findings) -> None:
-    """Add an ROI for each class, in place; one without a voxel has no contours."""
+    """Add an ROI for each class, in place; an ROI without voxels has no contours."""
     dataset.StructureSetROISequence, dataset.ROIContourSequence, dataset.RTROIObservationsSequence = [], [], []
     contours = _contours(source, findings)
     for number, name in enumerate(findings.names, start=1):
@@ -88,7 +88,7 @@ def _observation(number: int, name: str) -> Dataset:
 
 
 def _contours(source: Source, findings: Findings) -> dict[int, list[Dataset]]:
-    """The contours of each class, slice by slice."""
+    """The contours of each class, by the class number, slice by slice."""
     volume = findings.segmentation
     contours: dict[int, list[Dataset]] = {number: [] for number in range(1, len(findings.names) + 1)}
     for number, place, points in outlines_on_slices(volume.voxels_zyx, volume.grid, source):
@@ -111,7 +111,7 @@ def _reference(source: Source, place: int) -> Dataset:
 
 
 def _frame_of_reference(source: Source) -> Dataset:
-    """The study, series and images that contours are drawn on."""
+    """The reference to the frame of reference, study, series and images of the contours."""
     first = source.images[0]
     series = items(
         SeriesInstanceUID=first.SeriesInstanceUID,

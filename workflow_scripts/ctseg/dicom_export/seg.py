@@ -1,7 +1,7 @@
 """A segmentation as a DICOM SEG object: a segment for each class, on the pixels of the source's slices (PS3.3 A.51).
 
-Viewers lay a SEG over the images that it refers to, so its frames lie on the very slices of the source; of a scan that
-was resampled when it was read, classes are brought back to them by the nearest voxel.
+Viewers lay a SEG over the images that it refers to, so its frames are exactly on the slices of the source. If the scan
+was resampled when it was read, each pixel of a slice takes the class of the nearest voxel.
 """
 
 import highdicom as hd
@@ -19,7 +19,7 @@ SERIES_NUMBER = 9001
 
 
 def make_seg(source: Source, findings: Findings) -> Dataset:
-    """The object, with the source's series and frame of reference, but without patient and study."""
+    """The SEG in the source's study and frame of reference, without the identity that `claim` adds."""
     frames = _frames(source, findings)
     return hd.seg.Segmentation(
         source_images=source.images,
@@ -42,7 +42,7 @@ def make_seg(source: Source, findings: Findings) -> Dataset:
 
 
 def _frames(source: Source, findings: Findings) -> np.ndarray:
-    """The classes `[frame, row, column]` in the order of the images; of a multi-frame file in that of its frames."""
+    """The classes, uint8 `[frame, row, column]`, in the order of the images or of the frames of a multi-frame file."""
     labels = labels_on_slices(findings.segmentation, source)
     if not source.is_multiframe:
         return labels

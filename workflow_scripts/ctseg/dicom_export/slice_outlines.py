@@ -1,4 +1,4 @@
-"""Outlines of what was segmented, on the slices of the series that it belongs to."""
+"""Outlines of segmented regions on the slices of the source series."""
 
 from collections.abc import Iterator
 
@@ -11,11 +11,11 @@ from ctseg.masks.mask_outlines import corners, keyholed, slice_contours
 
 
 def outlines_on_slices(numbers_zyx: np.ndarray, grid: Grid, source: Source) -> Iterator[tuple[int, int, np.ndarray]]:
-    """The outlines of all regions of equal number: the number, the slice's place, and (n, 3) points in millimetres.
+    """Outlines of all regions of equal number: the number, the slice's index, and (n, 3) points in mm (LPS).
 
-    Zero is the background. Outlines run halfway between the voxels inside and outside, holes are joined to what is
-    around them. Points lie in the very plane of the slice; planes of a resampled grid that no slice lies in (gaps) have
-    no outlines.
+    Zero is the background. Outlines run halfway between the voxels inside and outside; holes are joined to the outline
+    around them. Points are exactly in the plane of the slice; planes of a resampled grid without a slice (gaps) have no
+    outlines.
     """
     for place, plane in enumerate(planes_of(grid, source)):
         numbers_yx = numbers_zyx[plane]
@@ -28,7 +28,7 @@ def outlines_on_slices(numbers_zyx: np.ndarray, grid: Grid, source: Source) -> I
 
 
 def pixels_xy(points_xyz_mm: np.ndarray, part: Slice) -> np.ndarray:
-    """Columns and rows of points of a slice as DICOM counts them: the centre of the first pixel is 0.5, 0.5.
+    """Columns and rows (n, 2) of points (n, 3) of a slice as DICOM counts: the centre of the first pixel is 0.5, 0.5.
 
     PS3.3 C.10.5.1.2.
     """

@@ -1,4 +1,4 @@
-"""What was measured as a DICOM structured report: TID 1500, with a group for each class and each component (PS3.16).
+"""Measurements as a DICOM structured report: TID 1500, with a group for each class and each component (PS3.16).
 
 A class refers to its segment of the SEG object, a component to its outlines on the source's images.
 """
@@ -20,7 +20,7 @@ from ctseg.masks.components import label_components, volumes_cm3
 from ctseg.version import VERSION
 
 SERIES_NUMBER = 9003
-# What is measured of a component, by its name in the table: what it is, how it was derived, in which unit.
+# Measurements of a component, by their names in the table: quantity, derivation and unit.
 MEASURES: dict[str, tuple[Code, Code | None, Code]] = {
     "volume_cm3": (codes.SCT.Volume, None, codes.UCUM.CubicCentimeter),
     "longest_diameter_mm": (codes.SCT.Diameter, codes.SCT.Maximum, codes.UCUM.Millimeter),
@@ -31,7 +31,7 @@ Group = hd.sr.VolumetricROIMeasurementsAndQualitativeEvaluations
 
 
 def make_report(source: Source, findings: Findings, seg: Dataset) -> Dataset:
-    """The report, which refers to the source and to its SEG object, but without patient and study."""
+    """The report, with references to the source and its SEG object, without the identity that `claim` adds."""
     context = hd.sr.ObservationContext(
         observer_device_context=hd.sr.ObserverContext(
             observer_type=codes.DCM.Device,
@@ -60,7 +60,7 @@ def make_report(source: Source, findings: Findings, seg: Dataset) -> Dataset:
 
 
 def _classes(source: Source, findings: Findings, seg: Dataset) -> list[Group]:
-    """The volume of each class as a whole; 0 where nothing was found."""
+    """A group for each class with its total volume; 0 if nothing was found."""
     series = hd.sr.SourceSeriesForSegmentation(source.images[0].SeriesInstanceUID)
     groups, volumes = [], volumes_cm3(findings.components, findings.names)
     for number, (name, described) in enumerate(zip(findings.names, seg.SegmentSequence, strict=True), start=1):
@@ -71,7 +71,7 @@ def _classes(source: Source, findings: Findings, seg: Dataset) -> list[Group]:
 
 
 def _components(source: Source, findings: Findings) -> list[Group]:
-    """What was measured of each component."""
+    """A group for each component with its measurements."""
     groups = []
     for number, name in enumerate(findings.names, start=1):
         rows = [row for row in findings.components if row["label"] == number]
@@ -81,7 +81,7 @@ def _components(source: Source, findings: Findings) -> list[Group]:
         regions = _regions(source, numbers_zyx, findings.segmentation.grid)
         for row in rows:
             (voxel,) = np.rint(findings.segmentation.grid.indices_zyx(np.array([row["voxel_xyz_mm"]]))).astype(int)
-            # A component between two slices, in a gap, has no outline on any image to refer to.
+            # A component in a gap between two slices has no outline on an image.
             if outlines := regions.get(int(numbers_zyx[tuple(voxel)])):
                 identifier = f"{name} {row['component']}"
                 groups.append(_group(identifier, name, hd.UID(), row, referenced_regions=outlines))
@@ -89,7 +89,7 @@ def _components(source: Source, findings: Findings) -> list[Group]:
 
 
 def _group(identifier: str, name: str, uid: str, measured: dict[str, Any], **reference: Any) -> Group:
-    """One group of measurements: what of, who by, where, and how much."""
+    """One group of measurements: tracking identifier, finding, algorithm, values, and reference to the images."""
     term = term_of(name)
     return Group(
         tracking_identifier=hd.sr.TrackingIdentifier(uid=uid, identifier=identifier),
@@ -106,7 +106,7 @@ def _group(identifier: str, name: str, uid: str, measured: dict[str, Any], **ref
 
 
 def _regions(source: Source, numbers_zyx: np.ndarray, grid: Grid) -> dict[int, list[hd.sr.ImageRegion]]:
-    """The outlines on the images of all that has one number, by the number."""
+    """The outlines of each number on the images, by the number."""
     regions: dict[int, list[hd.sr.ImageRegion]] = {}
     for number, place, points in outlines_on_slices(numbers_zyx, grid, source):
         regions.setdefault(number, []).append(_region(source, place, points))
@@ -114,7 +114,7 @@ def _regions(source: Source, numbers_zyx: np.ndarray, grid: Grid) -> dict[int, l
 
 
 def _region(source: Source, place: int, points_xyz_mm: np.ndarray) -> hd.sr.ImageRegion:
-    """A closed outline in the pixels of an image."""
+    """A closed outline in the pixels of an image, from points in mm (LPS)."""
     image, part = source.image_of(place), source.slices[place]
     closed = np.concatenate([points_xyz_mm, points_xyz_mm[:1]])
     frames = [(part.header.frame or 0) + 1] if source.is_multiframe else None

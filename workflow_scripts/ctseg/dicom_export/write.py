@@ -1,7 +1,7 @@
-"""Results as DICOM objects that belong to the scan's series: a SEG, an RTSTRUCT and a measurement report.
+"""Results as DICOM objects in the study of the scan: a SEG, an RTSTRUCT and a measurement report.
 
-They name the patient and the study, as an archive needs it: of all that ctseg writes they alone do, and only where
-they are asked for.
+They name the patient and the study, because an archive needs these names. No other output of ctseg names them, and
+these objects are written only on request.
 """
 
 from pathlib import Path
@@ -21,9 +21,9 @@ NAMES = (SEG, RTSTRUCT, REPORT)
 
 
 def write_objects(folder: str | Path, choice: Choice, findings: Findings) -> None:
-    """Write the objects into `folder` as `NAMES` has them; `choice` is the stack that the scan was read from.
+    """Write the objects into `folder` under the names in `NAMES`; `choice` is the stack that the scan was read from.
 
-    Raises InputError when the slices cannot be referred to or the segmentation does not lie on them.
+    Raises ScanError if the slices cannot be referred to or the segmentation is not on their grid.
     """
     source = read_source(choice)
     with quiet():

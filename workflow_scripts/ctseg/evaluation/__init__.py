@@ -1,1 +1,1 @@
-"""How good segmentations are: metrics of cases and lesions, calibration, stability, comparison of studies."""
+"""Quality of segmentations: metrics of cases and lesions, calibration, stability, comparison of studies."""

@@ -1,4 +1,4 @@
-"""Whether what the network calls 70 % probable is right seven times in ten."""
+"""Calibration of the network's probabilities: sums per bin, Brier score and expected calibration error."""
 
 from typing import Any
 
@@ -8,21 +8,21 @@ from ctseg.evaluation.lesion_detection import ratio
 from ctseg.geometry.resample import bounding_box, grow_box
 from ctseg.geometry.volume import Grid
 
-BINS = 10  # of equal width (Guo et al., On calibration of modern neural networks, ICML 2017)
-MARGIN_MM = 10.0  # around the target: farther away everything is background, and sure, and would hide the rest
+BINS = 10  # bins of equal width (Guo et al., On calibration of modern neural networks, ICML 2017)
+MARGIN_MM = 10.0  # around the target: voxels farther away are certain background and would dominate the result
 # Order and format of the columns of the metrics table.
 COLUMNS = {"brier": ".5f", "ece": ".5f"}
-# Sums over the voxels of a bin, which add up over cases, with the format in their table.
+# Sums over the voxels of a bin, additive over cases, with their formats in the table.
 SUMS = {"voxels": ".0f", "positives": ".0f", "sum_probability": ".3f", "sum_squared_error": ".3f"}
 
 
 def reliability(reference: np.ndarray, low_threshold: np.ndarray, probability: np.ndarray, grid: Grid) -> np.ndarray:
-    """The sums of `SUMS`, a row for each of the `BINS` bins of probability.
+    """The sums in `SUMS` for each of the `BINS` bins of probability, float64 [bin, sum].
 
-    `reference` and `low_threshold` are boolean masks [z, y, x] of one class, `probability` its probability in 255ths;
-    it counts as 0 outside of `low_threshold`. Only voxels in the box of both masks with a margin of 10 mm count, as
-    Mehrtash et al. (IEEE TMI 2020) do, since the rest of a scan is background and sure. All sums are 0 where both are
-    empty.
+    `reference` and `low_threshold` are boolean masks [z, y, x] of one class; `probability` [z, y, x] is the probability
+    of this class in 255ths, and counts as 0 outside `low_threshold`. Only voxels in the joint bounding box of both
+    masks with a margin of 10 mm count, as in Mehrtash et al. (IEEE TMI 2020), because the rest of a scan is certain
+    background. All sums are 0 if both masks are empty.
     """
     box = bounding_box(reference | low_threshold)
     if box is None:
@@ -38,7 +38,7 @@ def reliability(reference: np.ndarray, low_threshold: np.ndarray, probability: n
 def calibration_metrics(sums: np.ndarray) -> dict[str, Any]:
     """Brier score (1950) and expected calibration error (Naeini et al., AAAI 2015) from the sums of `reliability`.
 
-    Both are 0 at best; NaN without any voxel.
+    `sums` is [bin, sum]. The best value of both is 0; both are NaN if no voxel was counted.
     """
     voxels, positives, probability, squared_error = sums.T
     return {

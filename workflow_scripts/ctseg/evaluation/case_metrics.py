@@ -1,4 +1,4 @@
-"""How well a segmentation agrees with its reference, on the scan's own grid."""
+"""Metrics of agreement between a segmentation and its reference, on the scan's own grid."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -28,7 +28,7 @@ COLUMNS: dict[str, Format] = {
 
 
 def columns(tolerances_mm: Sequence[float]) -> dict[str, Format]:
-    """Name and format of all numbers that `case_metrics` gives, in the order of the table."""
+    """Names and formats of all numbers of `case_metrics`, in the order of the table."""
     surfaces: dict[str, Format] = {
         **{surface_dice_name(tolerance): ".4f" for tolerance in tolerances_mm},
         "hd95_mm": ".3f",
@@ -38,17 +38,17 @@ def columns(tolerances_mm: Sequence[float]) -> dict[str, Format]:
 
 
 def surface_dice_name(tolerance_mm: float) -> str:
-    """The column of the surface Dice at a tolerance."""
+    """Column name of the surface Dice at a tolerance in mm."""
     return f"surface_dice_{tolerance_mm:g}mm"
 
 
 def case_metrics(
     reference: np.ndarray, prediction: np.ndarray, grid: Grid, tolerances_mm: Sequence[float], lesion_iou: float
 ) -> dict[str, Any]:
-    """All metrics of two boolean masks on `grid`: `overlap_metrics`, those of surfaces, and `lesion_metrics`.
+    """All metrics of two boolean masks [z, y, x] on `grid`: `overlap_metrics`, surface metrics, and `lesion_metrics`.
 
-    Surface Dice is 0 where one mask is empty and NaN where both are; HD95 and ASSD are NaN in either case, since there
-    is no surface to be far from: how many cases were missed stands in `state`.
+    Surface Dice is 0 if one mask is empty and NaN if both are. HD95 and ASSD are NaN if a mask is empty, because a
+    surface is missing; `state` reports missed cases.
     """
     distances = surface_distances(reference, prediction, grid.spacing_zyx_mm)
     return {
@@ -61,17 +61,19 @@ def case_metrics(
 
 
 def overlap_metrics(reference: np.ndarray, prediction: np.ndarray, voxel_volume_mm3: float) -> dict[str, Any]:
-    """Dice, IoU, precision, recall and volumes of two boolean masks of one shape, as fractions and cm³.
+    """Dice, IoU, precision and recall (fractions) and volumes (cm³) of two boolean masks of one shape.
 
-    What is undefined is NaN, as Metrics Reloaded advises (Maier-Hein, Reinke et al., Nature Methods 2024): a score of 1
-    for two empty masks would reward studies with many empty cases. `state` tells the cases apart:
+    Undefined values are NaN, as Metrics Reloaded advises (Maier-Hein, Reinke et al., Nature Methods 2024): a score of 1
+    for two empty masks would reward studies with many empty cases. `state` is one of:
 
-    * `both`: each has voxels;
-    * `missed`: only the reference has, so Dice, IoU and recall are 0 and precision is NaN;
-    * `false_alarm`: only the prediction has, so Dice, IoU and precision are 0, recall and the error in per cent NaN;
-    * `both_empty`: neither has; Dice, IoU, precision and recall are NaN and the volume error is 0 cm³.
+    * `both`: both masks have voxels;
+    * `missed`: only the reference has voxels; Dice, IoU and recall are 0, precision is NaN;
+    * `false_alarm`: only the prediction has voxels; Dice, IoU and precision are 0, recall and the volume error in per
+      cent are NaN;
+    * `both_empty`: no mask has voxels; Dice, IoU, precision, recall and the volume error in per cent are NaN, the
+      volume error is 0 cm³.
 
-    Raises ValueError when the shapes differ.
+    Raises ValueError if the shapes differ.
     """
     if reference.shape != prediction.shape:
         raise ValueError(f"masks of different shape: {reference.shape} and {prediction.shape}")
@@ -94,7 +96,7 @@ def overlap_metrics(reference: np.ndarray, prediction: np.ndarray, voxel_volume_
 
 
 def _state(wanted: int, found: int) -> str:
-    """Which of the two masks has voxels, in a word."""
+    """State of a case in one word, from the voxel counts of reference and prediction."""
     if wanted:
         return "both" if found else "missed"
     return "false_alarm" if found else "both_empty"

@@ -1,4 +1,4 @@
-"""The rows of a case in the table of metrics, and in that of what a threshold alone would reach."""
+"""Rows of a case in the table of metrics and in the table of the threshold baseline."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -8,20 +8,20 @@ from ctseg.evaluation.threshold_baseline import threshold_baseline
 from ctseg.files import Format
 from ctseg.geometry.volume import Volume
 
-WHERE = dict.fromkeys(["case", "split", "fold", "label"], "")  # the columns that say what a row is about
+WHERE = dict.fromkeys(["case", "split", "fold", "label"], "")  # columns that identify a row
 BASELINE_COLUMNS = WHERE | {"threshold_hu": "g", "dice": ".4f"}
 
 
 def metric_columns(tolerances_mm: Sequence[float]) -> dict[str, Format]:
-    """Name and format of the columns of the table of metrics."""
+    """Names and formats of the columns of the table of metrics."""
     return WHERE | {"state": ""} | columns(tolerances_mm)
 
 
 def metric_rows(label: Volume, segmentation: Volume, params: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """A row for each target of two label maps on one grid.
+    """One row of metrics per target, from two label maps on one grid.
 
     `params` has `case`, `split`, `fold`, the names of the `labels` in the order of their values, `tolerances_mm` of the
-    surface Dice and the `lesion_iou` from which on a lesion counts as found.
+    surface Dice, and `lesion_iou`, the smallest IoU of a found lesion.
     """
     for value, name in enumerate(params["labels"], start=1):
         reference, found = (volume.voxels_zyx == value for volume in (label, segmentation))
@@ -32,10 +32,10 @@ def metric_rows(label: Volume, segmentation: Volume, params: Mapping[str, Any]) 
 def baseline_rows(
     image: Volume, label: Volume, lungs: Volume | None, params: Mapping[str, Any], min_volume_mm3: float
 ) -> Iterator[dict[str, Any]]:
-    """A row for each target and each of `baseline_thresholds_hu`; `params` as in `metric_rows`.
+    """One row per target and threshold of `params["baseline_thresholds_hu"]`; other `params` as in `metric_rows`.
 
-    `image` holds HU; with `lungs`, a mask, what lies outside of them is left out, and so are components below
-    `min_volume_mm3`.
+    `image` holds HU. Voxels outside the mask `lungs` (None for the whole scan) and components below `min_volume_mm3`
+    are left out.
     """
     for value, name in enumerate(params["labels"], start=1):
         reference = label.voxels_zyx == value

@@ -1,4 +1,4 @@
-"""How many lesions are found at the price of how many false ones, the most probable ones first (FROC)."""
+"""FROC analysis: numbers of found and false lesions at falling thresholds of the probability."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ COUNTS = ("reference_lesions", "found_lesions", "false_lesions")
 
 @dataclass(frozen=True)
 class Scored:
-    """A component that the network found: its class, its mean probability, and whether it matches a lesion."""
+    """A component that the network found: class, score (see `scored_components`), and whether it matches a lesion."""
 
     label: int
     score: float
@@ -38,9 +38,9 @@ def lesion_counts(
 ) -> Iterator[dict[str, Any]]:
     """Class, threshold and the counts of `COUNTS` at each of `THRESHOLDS` and at the study's own `threshold`.
 
-    Reference and `low_threshold` are label maps, `probability` is the probability of the class in 255ths, and `lungs`
-    is the lung field where there is a plausible one. Components are scored as in `scored_components`, and those with a
-    lower score than the threshold are left out: a higher threshold never finds more, nor makes more false ones. At the
+    `reference` and `low_threshold` are label maps, `probability` is the probability of the class in 255ths, and `lungs`
+    is the lung field if it is plausible. Components are scored as in `scored_components`, and components with a lower
+    score than the threshold are left out, so a higher threshold never finds more lesions or more false ones. At the
     study's own threshold the counts are those of its segmentations.
     """
     volumes = around_targets(low_threshold, probability, reference, lungs)
@@ -65,11 +65,12 @@ def scored_components(
     smallest_iou: float,
     n_classes: int,
 ) -> list[Scored]:
-    """What is found at falling `levels` of probability: at each of them the components that hold no earlier one.
+    """Components found at falling `levels` of probability; a component that holds an earlier one is left out.
 
-    What reaches a level is postprocessed as the study's segmentations are; components match the lesions that are left
-    as in `match_lesions`. A score is a mean probability, between the component's level and the one before. Where a
-    class keeps its largest component alone, only the first level with one counts.
+    The voxels that reach a level are postprocessed like the study's segmentations. Components are matched, as in
+    `match_lesions`, with the lesions that no earlier component matches. A score is the mean probability of a component,
+    limited to the range from its level to the previous level. If only the largest component of a class is kept, only
+    the first level with a component counts.
     """
     taken, found = np.zeros(reference.grid.shape_zyx, np.uint8), []
     lesions = {value: label_components(reference.voxels_zyx == value) for value in range(1, n_classes + 1)}
@@ -93,6 +94,6 @@ def scored_components(
 
 
 def _without(components: np.ndarray, taken: np.ndarray) -> np.ndarray:
-    """The numbered components that hold no taken voxel; the numbers of the others are left without a voxel."""
+    """The array of component numbers without the components that hold a voxel of `taken`; they become 0."""
     held = np.unique(components[taken])
     return np.where(np.isin(components, held[held > 0]), 0, components)

@@ -1,28 +1,31 @@
-"""95 % intervals that hold with few patients: of a mean, of a share of lesions, and of a number in each scan.
+"""95 % intervals for few patients: of a mean, a share of lesions, a number per scan, and a further value.
 
-All of them treat what belongs to one patient as dependent, and are NaN for fewer than two patients: one patient tells
-nothing of others.
+`mean_interval`, `share_interval` and `rate_interval` treat values of one patient as dependent. They are NaN for fewer
+than two patients, because one patient says nothing about others.
 """
 
 import numpy as np
 import pandas as pd
 from scipy.special import betaincinv, expit, gammaincinv, logit, ndtri, stdtrit
 
-UNLIKELY = 0.025  # on each side of an interval
+UNLIKELY = 0.025  # probability beyond each end of an interval
 Interval = tuple[float, float]
 UNKNOWN: Interval = (float("nan"), float("nan"))
 UNBOUNDED: Interval = (-np.inf, np.inf)
-EQUAL = 1e-9  # standard errors below this share of the mean are rounding
+EQUAL = 1e-9  # standard errors below this share of the mean are rounding errors
 
 
 def mean_interval(values: np.ndarray, patients: np.ndarray, bounds: Interval = UNBOUNDED) -> Interval:
-    """The 95 % interval of the mean of `values` (n,), of which each belongs to one of `patients` (n,).
+    """95 % interval of the mean of `values` (n,); `patients` (n,) names the patient of each value.
 
-    Student's t with the standard error over patients, which with one value a patient is the usual one. `bounds` are
-    the least and the largest possible value: (0, 1) for shares, (0, ∞) for what has no sign. Such values are skewed;
-    t alone is too short on the side of their tail; the interval on the scale without bounds (logit, logarithm) extends
-    it there, at most to twice the distance. Equal shares of all patients have no standard error; what the other values
-    may do is then limited by how rare they must be: for 0 or 1 the interval is that of Clopper and Pearson.
+    Student's t with the standard error over patients; with one value per patient this is the usual standard error.
+    `bounds` are the least and the largest possible value: (0, 1) for shares, (0, ∞) for values without a sign. Bounded
+    values are skewed, and t alone is too short on the side of the tail. The interval on a scale without bounds extends
+    it: on the logit scale for (0, 1); on the logarithmic scale for a least value of 0, at the upper end only and at
+    most to twice the distance from the mean. If the means of all patients are equal, the standard error is 0. The
+    interval is then the mean itself if a bound is infinite. With two finite bounds it allows for other values in the
+    largest share of patients that a sample of this size can miss; for a mean of 0 or 1 this is the interval of Clopper
+    and Pearson.
     """
     sums, counts = _by_patient(values, patients)
     n_patients = counts.size
@@ -47,10 +50,11 @@ def mean_interval(values: np.ndarray, patients: np.ndarray, bounds: Interval = U
 
 
 def share_interval(hits: np.ndarray, totals: np.ndarray, patients: np.ndarray) -> Interval:
-    """The 95 % interval of the share Σ hits / Σ totals, both (n,) and counted in scans of `patients` (n,).
+    """95 % interval of the share Σ hits / Σ totals; both arrays (n,) count lesions in scans of `patients` (n,).
 
-    Clopper and Pearson's exact interval with as many lesions as independent ones would be worth (Korn and Graubard,
-    Survey Methodology 1998), never more than there are: lesions of one patient are found or missed together.
+    Clopper and Pearson's exact interval with the effective number of lesions (Korn and Graubard, Survey Methodology
+    1998), at most the real number, because lesions of one patient are often found or missed together. Patients with a
+    total of 0 are left out.
     """
     found, _ = _by_patient(hits, patients)
     counts, _ = _by_patient(totals, patients)
@@ -65,7 +69,7 @@ def share_interval(hits: np.ndarray, totals: np.ndarray, patients: np.ndarray) -
 
 
 def exact_interval(share: float, total: float) -> Interval:
-    """Clopper and Pearson's 95 % interval (1934) of a share of `total` things, which need not be a whole number."""
+    """Clopper and Pearson's 95 % interval (1934) of a share of `total` trials; `total` need not be a whole number."""
     hits, misses = share * total, (1 - share) * total
     low = float(betaincinv(hits, misses + 1, UNLIKELY)) if share > 0 else 0.0
     high = float(betaincinv(hits + 1, misses, 1 - UNLIKELY)) if share < 1 else 1.0
@@ -73,10 +77,10 @@ def exact_interval(share: float, total: float) -> Interval:
 
 
 def rate_interval(counts: np.ndarray, patients: np.ndarray) -> Interval:
-    """The 95 % interval of the mean of `counts` (n,) of scans of `patients` (n,).
+    """95 % interval of the mean of `counts` (n,), one count per scan; `patients` (n,) names the patient of each scan.
 
-    Garwood's exact interval of a Poisson mean (1936) with as many events as independent ones would be worth, as in
-    `share_interval`: false lesions come in some scans rather than in others.
+    Garwood's exact interval of a Poisson mean (1936) with the effective number of events, as in `share_interval`,
+    because false lesions accumulate in some scans.
     """
     sums, scans = _by_patient(counts, patients)
     n_patients = scans.size
@@ -93,10 +97,11 @@ def rate_interval(counts: np.ndarray, patients: np.ndarray) -> Interval:
 
 
 def further_value_interval(values: np.ndarray) -> tuple[float, float, float]:
-    """The mean of `values` (n,) between the limits that hold a further value with 95 %, if values are normal.
+    """Lower limit, mean, and upper limit of the 95 % prediction interval of a further value, for normal `values` (n,).
 
-    With many values these are Bland and Altman's limits of agreement (Lancet 1986), mean ± 1.96 standard deviations;
-    with few the mean and the deviation are uncertain themselves. The limits are NaN for fewer than two values.
+    With many values the limits are Bland and Altman's limits of agreement (Lancet 1986), mean ± 1.96 standard
+    deviations. With few values they are wider, because mean and deviation are uncertain. The limits are NaN for fewer
+    than two values, and the mean is NaN for none.
     """
     if values.size < 2:
         return UNKNOWN[0], float(values.mean()) if values.size else UNKNOWN[0], UNKNOWN[1]
@@ -105,15 +110,16 @@ def further_value_interval(values: np.ndarray) -> tuple[float, float, float]:
 
 
 def _by_patient(values: np.ndarray, patients: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Sum and number of the values of each patient."""
+    """Sum and number of the values of each patient, two arrays (patients,)."""
     owner = pd.factorize(np.asarray(patients))[0]
     return np.bincount(owner, weights=values), np.bincount(owner)
 
 
 def _standard_error(sums: np.ndarray, counts: np.ndarray) -> float:
-    """The standard error of Σ sums / Σ counts over the patients, by leaving out each patient (jackknife).
+    """Standard error of Σ sums / Σ counts over patients, by the jackknife (one patient left out at a time).
 
-    With equal counts this is the usual one; with unequal ones and few patients the usual one is too small.
+    With equal counts it equals the usual standard error; with unequal counts and few patients the usual one is too
+    small.
     """
     deviations = sums - sums.sum() / counts.sum() * counts
     n_patients, others = sums.size, counts.sum() - counts

@@ -1,4 +1,4 @@
-"""How many of the lesions were found: components of the reference against components of the prediction."""
+"""Detection of lesions: components of the reference are matched with components of the prediction."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +9,7 @@ from ctseg.geometry.resample import bounding_box
 from ctseg.masks.components import label_components
 from ctseg.masks.overlap import dice
 
-PANOPTIC_IOU = 0.5  # above which a pair can only be one-to-one (Kirillov et al., CVPR 2019)
+PANOPTIC_IOU = 0.5  # IoU above which a pair is always one-to-one (Kirillov et al., CVPR 2019)
 # Order and format of the columns of the metrics table.
 COLUMNS = {
     "reference_lesions": "d",
@@ -26,9 +26,11 @@ COLUMNS = {
 
 @dataclass(frozen=True)
 class Matching:
-    """Numbered components of a reference against those of a prediction, by their numbers less one.
+    """Overlaps and matched pairs of the components of a reference and a prediction; indices are numbers − 1.
 
-    `shared` has the voxels that each two of them share [reference, prediction], `pairs` those that match one to one.
+    `shared` counts the voxels that each two components share [reference, prediction], `reference_voxels` (n,) and
+    `predicted_voxels` (m,) count the voxels of each component, and `pairs` lists the pairs matched one to one, as
+    (reference, prediction).
     """
 
     shared: np.ndarray
@@ -38,12 +40,12 @@ class Matching:
 
     @property
     def ious(self) -> np.ndarray:
-        """Intersection over union of each two components."""
+        """Intersection over union of each two components [reference, prediction]."""
         return _ious(self.shared, self.reference_voxels, self.predicted_voxels)
 
     @property
     def dices(self) -> list[float]:
-        """The Dice of each pair."""
+        """Dice of each matched pair, in the order of `pairs`."""
         return [
             dice(self.shared[row, column], self.reference_voxels[row], self.predicted_voxels[column])
             for row, column in self.pairs
@@ -54,9 +56,10 @@ NONE_THERE = Matching(np.zeros((0, 0)), np.zeros(0), np.zeros(0), [])
 
 
 def match_lesions(reference: np.ndarray, prediction: np.ndarray, smallest_iou: float) -> Matching:
-    """Match the components of two arrays of one shape, whose voxels hold their numbers from 1.
+    """Match the components of two integer arrays of one shape; voxels hold component numbers from 1, or 0.
 
-    Pairs are matched one to one, the best IoU first, down to `smallest_iou`. A number without a voxel matches nothing.
+    Pairs are matched one to one, the highest IoU first, down to `smallest_iou`. A number without a voxel is not
+    matched.
     """
     shared, reference_voxels, predicted_voxels = _overlaps(reference, prediction)
     pairs = _matched(_ious(shared, reference_voxels, predicted_voxels), smallest_iou)
@@ -64,13 +67,13 @@ def match_lesions(reference: np.ndarray, prediction: np.ndarray, smallest_iou: f
 
 
 def lesion_metrics(reference: np.ndarray, prediction: np.ndarray, smallest_iou: float) -> dict[str, Any]:
-    """Detection of the connected components of `reference` by those of `prediction`, boolean masks of one shape.
+    """Detection metrics of the connected components of two boolean masks [z, y, x] of one shape.
 
-    Components are matched as in `match_lesions`. `found_lesions` are matched ones, `false_lesions` those of the
-    prediction that are not; sensitivity, precision and F1 follow. `lesion_dice` is the mean Dice over the lesions of
-    the reference, 0 for those that were missed. Panoptic quality (Kirillov et al., CVPR 2019) counts pairs with an IoU
-    above 0.5. What has nothing to divide by is NaN: sensitivity and `lesion_dice` without a lesion, precision without a
-    prediction, F1 and panoptic quality without either.
+    Components are matched as in `match_lesions`. `found_lesions` counts the matched lesions, `false_lesions` the
+    unmatched components of the prediction; sensitivity, precision and F1 follow from them. `lesion_dice` is the mean
+    Dice over the lesions of the reference, with 0 for a missed lesion. Panoptic quality (Kirillov et al., CVPR 2019)
+    counts pairs with an IoU above 0.5. A quotient with denominator 0 is NaN: sensitivity and `lesion_dice` without a
+    lesion in the reference, precision without a component in the prediction, F1 and panoptic quality without either.
     """
     box = bounding_box(reference | prediction)
     matching = NONE_THERE
@@ -94,7 +97,7 @@ def lesion_metrics(reference: np.ndarray, prediction: np.ndarray, smallest_iou: 
 
 
 def _overlaps(reference: np.ndarray, prediction: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Voxels that each two components share [reference, prediction], and the sizes of both sides' components."""
+    """Shared voxels of each two components [reference, prediction], and voxels of each component of both arrays."""
     n_reference, n_predicted = int(reference.max()), int(prediction.max())
     joint = reference.astype(np.int64) * (n_predicted + 1) + prediction
     counts = np.bincount(joint.ravel(), minlength=(n_reference + 1) * (n_predicted + 1))
@@ -103,12 +106,12 @@ def _overlaps(reference: np.ndarray, prediction: np.ndarray) -> tuple[np.ndarray
 
 
 def _ious(shared: np.ndarray, reference_voxels: np.ndarray, predicted_voxels: np.ndarray) -> np.ndarray:
-    """Intersection over union [reference, prediction]; 0 where neither has a voxel."""
+    """Intersection over union [reference, prediction]; 0 if neither component has a voxel."""
     return shared / np.maximum(reference_voxels[:, None] + predicted_voxels - shared, 1)
 
 
 def _matched(ious: np.ndarray, smallest_iou: float) -> list[tuple[int, int]]:
-    """Pairs of components, the best first, each component in one pair at most."""
+    """Pairs (reference, prediction) with the highest IoU first, each component in at most one pair."""
     free, pairs = ious.copy(), []
     while free.size and free.max() > 0 and free.max() >= smallest_iou:
         row, column = np.unravel_index(int(free.argmax()), free.shape)
@@ -118,5 +121,5 @@ def _matched(ious: np.ndarray, smallest_iou: float) -> list[tuple[int, int]]:
 
 
 def ratio(part: float, whole: float) -> float:
-    """The quotient; NaN where there is nothing to divide by."""
+    """Quotient of `part` and `whole`; NaN if `whole` is 0."""
     return float(part / whole) if whole else float("nan")

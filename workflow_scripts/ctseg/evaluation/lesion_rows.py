@@ -1,4 +1,4 @@
-"""The rows of a case in the table of lesions: each one of the label, found or missed, and each false one."""
+"""Rows of a case in the table of lesions: the lesions of the label, found or missed, and the false lesions."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -27,11 +27,12 @@ LESION_COLUMNS = dict.fromkeys(["case", "split", "fold", "label"], "") | {
 def lesion_rows(
     label: Volume, segmentation: Volume, image: Volume, params: Mapping[str, Any]
 ) -> Iterator[dict[str, Any]]:
-    """A row for each lesion of each target: the label's by falling volume, then the false ones of the segmentation.
+    """One row per lesion of each target: lesions of the label, then false ones, both by falling volume.
 
-    All volumes lie on one grid; `params` as in `case_rows.metric_rows`. Lesions are matched as in
-    `lesion_detection.match_lesions`. Volume, longest diameter and centre (LPS) are those of the lesion in the label, or
-    of a false one in the segmentation; Dice is that of a pair, 0 for a missed lesion, and None for a false one.
+    All volumes have one grid: label maps (0 background, 1…n) and `image` in HU; `params` as in `case_rows.metric_rows`.
+    Lesions are matched as in `lesion_detection.match_lesions`. Volume, longest diameter and centre (LPS) are measured
+    on the lesion in the label, or on a false lesion in the segmentation. Dice is the Dice of a matched pair, 0 for a
+    missed lesion, and None for a false one.
     """
     for value, name in enumerate(params["labels"], start=1):
         wanted, found = (label_components(volume.voxels_zyx == value) for volume in (label, segmentation))
@@ -53,7 +54,7 @@ def lesion_rows(
 
 
 def _measured(numbers_zyx: np.ndarray, image: Volume) -> Iterator[dict[str, float]]:
-    """Volume, longest diameter and centre of each component of an array [z, y, x] that holds their numbers from 1."""
+    """Volume, longest diameter and centre of each component; `numbers_zyx` holds component numbers from 1, or 0."""
     for number, box in enumerate(find_objects(numbers_zyx), start=1):
         part = image.cropped(box)
         (found,) = measure_components(part.with_voxels((numbers_zyx[box] == number).astype(np.uint8)), part)
@@ -62,5 +63,5 @@ def _measured(numbers_zyx: np.ndarray, image: Volume) -> Iterator[dict[str, floa
 
 
 def _largest_first(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The rows by falling volume, and equal ones by their place."""
+    """The rows by falling volume, and rows of equal volume by z, y and x."""
     return sorted(rows, key=lambda row: (-row["volume_cm3"], row["z_mm"], row["y_mm"], row["x_mm"]))

@@ -1,4 +1,4 @@
-"""All lesions of a study together: how many are found and how many false, by their diameter, with intervals."""
+"""Summary of all lesions of a study: found and false lesions by diameter, with intervals."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,11 +11,11 @@ from ctseg.evaluation.lesion_detection import ratio
 from ctseg.evaluation.lesion_rows import FALSE, FOUND, MISSED
 from ctseg.evaluation.summary import ALL, KEYS
 
-EDGES_MM = (6.0, 10.0, 20.0, 30.0, 50.0)  # between the classes of diameters
+EDGES_MM = (6.0, 10.0, 20.0, 30.0, 50.0)  # limits between the classes of diameter
 
 
 def diameter_class(diameter_mm: float) -> str:
-    """The class of a longest diameter in words; an edge belongs to the class above it."""
+    """Class of a longest diameter in words; a diameter at a limit belongs to the class above."""
     place = int(np.searchsorted(EDGES_MM, diameter_mm, side="right"))
     if place == 0:
         return f"below {EDGES_MM[0]:g} mm"
@@ -27,12 +27,13 @@ def diameter_class(diameter_mm: float) -> str:
 def lesion_summary(
     lesions: pd.DataFrame, cases: pd.DataFrame, patients: Mapping[str, Any] | None = None
 ) -> pd.DataFrame:
-    """Lesions, found and false ones by split and label: all of them, and then by classes of their diameter.
+    """Found and false lesions by split and label: first all lesions, then each class of diameter.
 
-    `lesions` are the rows of `lesion_rows` of all cases, `cases` those of the metrics, which have cases without a
-    lesion, too. Sensitivity and precision are shares of all lesions together, with their intervals over `patients`, as
-    is the number of false lesions in each scan. A false lesion is of the class of its own diameter; what is false among
-    the found ones of a class is not defined, so precision is that of all classes alone.
+    `lesions` are the rows of `lesion_rows` of all cases; `cases` are the rows of metrics, which also have cases without
+    a lesion. Sensitivity and precision are shares over all lesions pooled. They and the number of false lesions per
+    scan have intervals over patients; `patients` maps each case to its patient (without it each case is a patient). A
+    false lesion belongs to the class of its own diameter. Precision is not defined within a class, so only the row of
+    all lesions has it.
     """
     rows = []
     classes = lesions["diameter_mm"].map(diameter_class)
@@ -52,7 +53,7 @@ def lesion_summary(
 
 
 def pooled(lesions: pd.DataFrame, scans: pd.Series, patients: np.ndarray) -> dict[str, Any]:
-    """Counts and shares of lesions over all `scans`, whose `patients` are in the same order, with their intervals."""
+    """Counts and shares of lesions pooled over the cases `scans`, with intervals; `patients` has the same order."""
     found, missed, false = (
         lesions.loc[lesions["state"] == state, "case"].value_counts().reindex(scans, fill_value=0).to_numpy(float)
         for state in (FOUND, MISSED, FALSE)

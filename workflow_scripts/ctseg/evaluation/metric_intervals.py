@@ -1,4 +1,4 @@
-"""The 95 % interval of the mean of a metric over cases, by what the metric counts or measures."""
+"""95 % interval of the mean of a metric over cases, by the kind of metric: count, share of lesions, or other value."""
 
 import numpy as np
 import pandas as pd
@@ -6,7 +6,7 @@ import pandas as pd
 from ctseg.catalogue.metrics import COUNT, metric_of
 from ctseg.evaluation.intervals import Interval, mean_interval, rate_interval, share_interval
 
-# Metrics that are a share of lesions: found ones, and those that these are a share of.
+# Metrics that are shares of lesions: column of the numerator, and columns that add up to the denominator.
 LESION_SHARES = {
     "lesion_sensitivity": ("found_lesions", ("reference_lesions",)),
     "lesion_precision": ("found_lesions", ("predicted_lesions",)),
@@ -15,11 +15,12 @@ LESION_SHARES = {
 
 
 def metric_interval(metric: str, rows: pd.DataFrame, patients: pd.Series) -> Interval:
-    """The interval of the mean of the column `metric` over those of `rows` where it is defined.
+    """95 % interval of the mean of the column `metric` over the rows with a value.
 
-    `patients` has that of each row. Numbers of things have the interval of a rate. A share of lesions has that of its
-    mean over cases, and reaches at least as far from it as the exact interval of all lesions together from their share:
-    few cases may agree by chance.
+    `patients` has the patient of each row, with the index of `rows`. Counts have the interval of a rate
+    (`rate_interval`), all other metrics `mean_interval`. For a share of lesions, the distance of each end from the mean
+    is at least the distance between the exact interval of all lesions pooled and their share, because few cases may
+    agree by chance.
     """
     there = rows[rows[metric].notna()]
     owners = patients[there.index].to_numpy()
@@ -35,7 +36,7 @@ def metric_interval(metric: str, rows: pd.DataFrame, patients: pd.Series) -> Int
 
 
 def _pooled(metric: str, rows: pd.DataFrame, patients: np.ndarray) -> tuple[float, Interval]:
-    """A share of all lesions together with its interval; F1 rises with the share of found among all there are."""
+    """Share over all lesions pooled, and its interval; F1 is 2s / (1 + s) of the share s of its two columns."""
     column, wholes = LESION_SHARES[metric]
     hits, totals = rows[column].to_numpy(float), rows[list(wholes)].sum(axis=1).to_numpy(float)
     found = [hits.sum() / totals.sum(), *share_interval(hits, totals, patients)]

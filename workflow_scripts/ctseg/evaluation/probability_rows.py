@@ -1,4 +1,4 @@
-"""The rows of a case in the tables of lesions over all thresholds and of the calibration of probabilities."""
+"""Rows of a case in the tables of FROC counts and of calibration."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -8,7 +8,7 @@ from ctseg.evaluation.froc import COUNTS, lesion_counts
 from ctseg.geometry.volume import Volume
 from ctseg.masks.postprocessing import PostprocessSettings
 
-WHERE = dict.fromkeys(["case", "split", "fold", "label"], "")  # the columns that say what a row is about
+WHERE = dict.fromkeys(["case", "split", "fold", "label"], "")  # columns that identify a row
 FROC_COLUMNS = WHERE | {"threshold": "g"} | dict.fromkeys(COUNTS, "d")
 RELIABILITY_COLUMNS = WHERE | {"bin": ""} | SUMS
 
@@ -22,10 +22,10 @@ def froc_rows(
     lungs: Volume | None,
     params: Mapping[str, Any],
 ) -> Iterator[dict[str, Any]]:
-    """A row for each threshold and target; volumes and the study's own `threshold` as in `froc.lesion_counts`.
+    """One row per threshold and target; volumes and the study's own `threshold` as in `froc.lesion_counts`.
 
-    `params` has `case`, `split`, `fold`, the names of the `labels` in the order of their values, and the `lesion_iou`
-    from which on a lesion counts as found.
+    `params` has `case`, `split`, `fold`, the names of the `labels` in the order of their values, and `lesion_iou`, the
+    smallest IoU of a found lesion.
     """
     names = params["labels"]
     iou = params["lesion_iou"]
@@ -36,7 +36,7 @@ def froc_rows(
 def reliability_rows(
     label: Volume, low_threshold: Volume, probability: Volume, params: Mapping[str, Any]
 ) -> Iterator[dict[str, Any]]:
-    """A row for each target and bin of probability, named by its lower end; `params` as in `froc_rows`."""
+    """One row per target and bin of probability, named by the bin's lower end; `params` as in `froc_rows`."""
     for value, name in enumerate(params["labels"], start=1):
         reference, found = (volume.voxels_zyx == value for volume in (label, low_threshold))
         for number, sums in enumerate(reliability(reference, found, probability.voxels_zyx, label.grid)):

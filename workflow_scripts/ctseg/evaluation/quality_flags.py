@@ -1,4 +1,4 @@
-"""Reasons to look at a segmentation twice: what is unusual about its scan, its lung field, and what was found."""
+"""Flags for a second look at a segmentation: unusual properties of the scan, the lung field, or the findings."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -10,18 +10,18 @@ from ctseg.scans.flag import Flag
 from ctseg.scans.scan_warnings import KINDS as SCAN_KINDS
 from ctseg.scans.scan_warnings import scan_flags
 
-LEEWAY = 0.2  # by which share a scan may lie outside of what the model was trained on
-COARSE = 2.5  # times the model's voxels, from which on slices or pixels are called coarse
-CUT_LUNGS = 0.02  # share of the scan's first or last slice that is lung, from which on lungs are called cut
-AGREEMENT = 0.9  # Dice of the lung fields of both methods, below which they are called different
-FIELD_USED = {  # by the method that the lung field's facts name
+LEEWAY = 0.2  # share by which a scan may exceed the range of the training scans
+COARSE = 2.5  # voxel size, in voxels of the model, above which slices or pixels are called coarse
+CUT_LUNGS = 0.02  # lung share of the scan's first or last slice above which the lungs are called cut
+AGREEMENT = 0.9  # Dice between the lung fields of both methods below which they are called different
+FIELD_USED = {  # by the `method` in the facts of the lung field
     "threshold": "the threshold's is used",
     "network": "the network's is used",
     "both": "the threshold's is used with the sick parts of the network's",
 }
-UNCERTAIN_BITS = 0.6  # mean entropy of a component; a probability of 0.15 or 0.85 everywhere
-BITS_DIGITS = 3  # behind the point, as in the table of components, so that a table leads to the same flags
-MOST_NUMBERS = 10  # of uncertain lesions that are named
+UNCERTAIN_BITS = 0.6  # mean entropy of a component, as of a probability of 0.15 or 0.85 in all voxels
+BITS_DIGITS = 3  # decimals, as in the table of components, so that the table leads to the same flags
+MOST_NUMBERS = 10  # largest number of uncertain lesions listed in a flag
 MEASURES = {
     "pixel_spacing_mm": "pixels of {:g} mm",
     "slice_spacing_mm": "slices {:g} mm apart",
@@ -51,7 +51,7 @@ def measures_of(facts: Mapping[str, Any]) -> dict[str, float]:
 
 
 def ranges(scans: Iterable[Mapping[str, Any]]) -> dict[str, list[float]]:
-    """The smallest and largest of each of `measures_of` over some scans."""
+    """Smallest and largest value of each of `measures_of` over some scans: {name: [smallest, largest]}."""
     measured = [measures_of(facts) for facts in scans]
     return {name: [min(each[name] for each in measured), max(each[name] for each in measured)] for name in MEASURES}
 
@@ -59,10 +59,10 @@ def ranges(scans: Iterable[Mapping[str, Any]]) -> dict[str, list[float]]:
 def quality_flags(
     facts: Mapping[str, Any], card: ModelCard, lungs: Mapping[str, Any] | None, components: Sequence[Mapping[str, Any]]
 ) -> list[Flag]:
-    """What is unusual about a scan and its segmentation, each of one of `KINDS`; nothing for most.
+    """Flags of a scan and its segmentation, each of one of `KINDS`; an empty list for most scans.
 
-    `facts` are those of the conversion, `lungs` those of the lung field where the model works inside the lungs, and
-    `components` the rows of the components' table, with the number or the name of the class as `label`.
+    `facts` are the facts of the scan's conversion, `lungs` the facts of the lung field if the model works inside the
+    lungs, and `components` the rows of the table of components, with the number or the name of the class as `label`.
     """
     return [
         *_of_scan(facts),
@@ -74,13 +74,13 @@ def quality_flags(
 
 
 def _of_scan(facts: Mapping[str, Any]) -> list[Flag]:
-    """The warnings of the conversion; one of another version, whose kind is not known, counts too."""
+    """Flags for the warnings of the conversion; a warning of an unknown kind, from another version, has kind "scan"."""
     known = {flag.text: flag for flag in scan_flags(facts)}
     return [known.get(text, Flag("scan", {}, text)) for text in facts.get("warnings", [])]
 
 
 def _unlike_training(facts: Mapping[str, Any], card: ModelCard) -> list[Flag]:
-    """Measures that lie outside of those of the training scans."""
+    """Flags for measures outside the range of the training scans by more than `LEEWAY`."""
     found = []
     for name, value in measures_of(facts).items():
         if name in card.trained_on:
@@ -94,7 +94,7 @@ def _unlike_training(facts: Mapping[str, Any], card: ModelCard) -> list[Flag]:
 
 
 def _coarse(facts: Mapping[str, Any], card: ModelCard) -> list[Flag]:
-    """Voxels that are much larger than those that the network sees."""
+    """Flag for voxels that are more than `COARSE` times as large as the model's along an axis."""
     pairs = zip("xyz", facts["spacing_xyz_mm"], card.preparation.spacing_xyz_mm, strict=True)
     axes = [axis for axis, scan_mm, model_mm in pairs if scan_mm > COARSE * model_mm + LEEWAY_MM]
     text = f"voxels are much coarser than the model's along {', '.join(axes)}"
@@ -102,7 +102,7 @@ def _coarse(facts: Mapping[str, Any], card: ModelCard) -> list[Flag]:
 
 
 def _lungs(lungs: Mapping[str, Any]) -> list[Flag]:
-    """A lung field that cannot be used, or that the scan cuts."""
+    """Flags for a lung field that is not plausible, is cut by the scan, or differs between both methods."""
     if not lungs["plausible"]:
         text = f"the lung field is not plausible ({lungs['reason']}), so the whole scan was searched"
         values = {name: lungs.get(name) for name in ("volume_cm3", "mean_hu", "reason")}
@@ -118,7 +118,7 @@ def _lungs(lungs: Mapping[str, Any]) -> list[Flag]:
 
 
 def _findings(components: Sequence[Mapping[str, Any]], labels: Sequence[str]) -> list[Flag]:
-    """Nothing found, or found with doubt."""
+    """Flag if no component was found, else a flag for each class with uncertain components."""
     if not components:
         return [Flag("nothing_found", {"labels": list(labels)}, "nothing was found")]
     found = []
@@ -134,13 +134,13 @@ def _findings(components: Sequence[Mapping[str, Any]], labels: Sequence[str]) ->
 
 
 def _unsure(row: Mapping[str, Any]) -> bool:
-    """Whether a component is uncertain, to the digits of its table."""
+    """Whether the mean entropy of a component, rounded as in its table, exceeds `UNCERTAIN_BITS`."""
     bits = row.get("mean_entropy_bits")
     return bits is not None and round(bits, BITS_DIGITS) > UNCERTAIN_BITS
 
 
 def _numbers(numbers: Sequence[int]) -> str:
-    """The first numbers of lesions in words."""
+    """Numbers of the first `MOST_NUMBERS` lesions, in words."""
     more = len(numbers) - MOST_NUMBERS
     first = [str(number) for number in numbers[:MOST_NUMBERS]]
     return f"number {', '.join(first)} and {more} more" if more > 0 else f"number {listed(first)}"

@@ -1,4 +1,4 @@
-"""What was found in all scans, and what is unusual about each."""
+"""Tables of all segmented scans with their flags, and of the components found in them."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,16 +13,16 @@ from ctseg.scans.flag import Flag
 
 
 def scan_row(case: str, found: pd.DataFrame, volumes_cm3: Mapping[str, float], flags: Sequence[Flag]) -> dict[str, Any]:
-    """The row of a scan: how many components, the volume of each target in cm³, and its flags."""
+    """Row of a scan: number of components, volume of each target in cm³, and flags."""
     volumes = {f"{label}_cm3": volume for label, volume in volumes_cm3.items()}
     return {"case": case, "components": len(found), **volumes, "flags": "; ".join(flag.text for flag in flags)}
 
 
 def segmentation_tables(files: Mapping[str, Mapping[str, str]], card: ModelCard) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """A row for each scan, and a row for each component with its case in front.
+    """Table with one row per scan, and table with one row per component and the case in its first column.
 
-    `files` has for each case the paths of its `components`, of the `facts` of its scan and of what was `postprocessed`,
-    and of its `lungs_facts` where it has a lung field.
+    `files` has for each case the paths of its `components`, of the `facts` of its scan, of the facts of its
+    postprocessing (`postprocessed`), and of its `lungs_facts` if it has a lung field.
     """
     rows, tables = [], []
     for case, paths in files.items():

@@ -1,4 +1,4 @@
-"""How far a segmentation moves when the network's grid does: what of it is chance of where voxels fall."""
+"""Stability of a segmentation: its change when the network's grid is shifted by a fraction of a voxel."""
 
 import math
 from collections.abc import Sequence
@@ -18,8 +18,8 @@ from ctseg.masks.postprocessing import postprocess
 from ctseg.preprocessing.preparation import Preparation
 
 HALF = 0.5
-# Of the network's grid, in its voxels along x, y and z: half a voxel along each axis, and along all, which is the
-# farthest that a place can lie from all voxel centres of the first grid.
+# Shifts of the network's grid in its own voxels along x, y, z: half a voxel along each axis, and along all three, the
+# largest possible distance from all voxel centres of the first grid.
 SHIFTS: tuple[Triple, ...] = ((HALF, 0.0, 0.0), (0.0, HALF, 0.0), (0.0, 0.0, HALF), (HALF, HALF, HALF))
 # Order and format of the columns of a table.
 COLUMNS: dict[str, Format] = {
@@ -34,9 +34,9 @@ COLUMNS: dict[str, Format] = {
 
 @dataclass(frozen=True)
 class Shifted(Preparation):
-    """The preparation of a model with the network's grid shifted by `shift_xyz` of its voxels, along its axes.
+    """Preparation of a model with a shifted network grid; `shift_xyz` is in voxels along the grid's own axes x, y, z.
 
-    The grid has a voxel more where it is shifted, so that all of the part is covered as before.
+    The grid has one more voxel along each shifted axis, so that it still covers the whole part.
     """
 
     shift_xyz: Triple = (0.0, 0.0, 0.0)
@@ -51,17 +51,17 @@ class Shifted(Preparation):
 
 
 class ShiftedEngine:
-    """An engine with the same network, whose card has the grid shifted."""
+    """Wrapper of an engine: the same network, and a card with a shifted network grid."""
 
     def __init__(self, engine: Engine, shift_xyz: Triple) -> None:
-        """Take the place of `engine`; the shift is in voxels of the network's grid."""
+        """Wrap `engine`; `shift_xyz` is in voxels of the network's grid."""
         card: ModelCard = engine.card
         given = card.preparation
         prepared = Shifted(given.spacing_xyz_mm, given.window_hu, given.region, given.margin_mm, shift_xyz)
         self.card, self.name, self._engine = replace(card, preparation=prepared), engine.name, engine
 
     def __getattr__(self, name: str) -> Any:
-        """What else the engine has."""
+        """All other attributes of the wrapped engine."""
         return getattr(self._engine, name)
 
     def __call__(self, patches: np.ndarray) -> np.ndarray:
@@ -72,12 +72,13 @@ class ShiftedEngine:
 def stability(
     segmentation: Volume, image: Volume, lungs: Volume | None, plausible: bool, engine: Engine, **how: Any
 ) -> list[dict[str, Any]]:
-    """One row a label of how far a segmentation (uint8, classes 1…n) moves over `SHIFTS`, with the keys of `COLUMNS`.
+    """One row per label with volumes and Dice of a segmentation over `SHIFTS`, with the keys of `COLUMNS`.
 
-    `segmentation` is that of `image` (HU, the same grid) by the engine, after its postprocessing; `lungs` is the lung
-    field where the model works inside the lungs, and `how` are further arguments of `predict.infer`. The range of the
-    volume is that over all grids, the first one too, in percent of the first one's volume; `smallest_dice` is the
-    lowest Dice of a shifted one with the first. The former is NaN where the first is empty, the latter where all are.
+    `segmentation` (uint8, classes 1…n) is the engine's result for `image` (HU, the same grid) after postprocessing.
+    `lungs` is the lung field if the model works inside the lungs; it is used only if it is `plausible`. `how` are
+    further arguments of `predict.infer`. `volume_range_percent` is the range of the volume over all grids, the first
+    one included, in percent of the first volume; it is NaN if the first segmentation is empty. `smallest_dice` is the
+    lowest Dice of a shifted segmentation with the first one; it is NaN if all are empty.
     """
     moved = []
     for shift in SHIFTS:
@@ -89,7 +90,7 @@ def stability(
 
 
 def _row(value: int, name: str, segmentation: Volume, moved: Sequence[Volume]) -> dict[str, Any]:
-    """The row of a label."""
+    """Row of the class `value`; `moved` are the segmentations of the shifted grids."""
     first = segmentation.voxels_zyx == value
     own, counts, dices = int(np.count_nonzero(first)), [], []
     for other in (volume.voxels_zyx == value for volume in moved):
@@ -108,7 +109,7 @@ def _row(value: int, name: str, segmentation: Volume, moved: Sequence[Volume]) -
 
 
 def told(row: dict[str, Any]) -> str:
-    """A row in words, for a terminal."""
+    """A row of `stability` as a sentence for the terminal."""
     if not row["largest_volume_cm3"]:
         return f"{row['label']}: nothing is found with the grid of the network shifted by half a voxel, either"
     low, high = (two_decimals(row[f"{which}_volume_cm3"]) for which in ("smallest", "largest"))

@@ -1,4 +1,4 @@
-"""Results by how scans were acquired: Dice and lesions found of each vendor, kind of kernel, and with contrast."""
+"""Results by acquisition: Dice and found lesions by vendor, kind of kernel, and use of contrast."""
 
 import numpy as np
 import pandas as pd
@@ -13,9 +13,9 @@ COLUMNS = [*KEYS, "stratum", "value", "cases", "patients", "dice", "dice_low", "
 
 
 def strata(cases: pd.DataFrame, lesions: pd.DataFrame, cohort: pd.DataFrame) -> pd.DataFrame:
-    """A row for each split, label and value of each of `acquisition_groups`, with intervals over patients.
+    """One row per split, label and value of each of `acquisition_groups`, with intervals over patients.
 
-    `cases` are the metrics, `lesions` the rows of `lesion_rows`, and `cohort` is the table of scans.
+    `cases` is the table of metrics, `lesions` has the rows of `lesion_rows`, and `cohort` is the table of scans.
     """
     patients = dict(zip(cohort["case"], cohort["patient"], strict=True))
     rows = []

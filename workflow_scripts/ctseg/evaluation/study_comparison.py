@@ -1,4 +1,4 @@
-"""Two studies on the same cases: which one is better, by how much, and whether that may be chance."""
+"""Paired comparison of two studies on the same cases: mean differences, intervals, and Wilcoxon's test."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -18,13 +18,14 @@ PAIRED = ["case", *KEYS]
 def compare(
     ours: pd.DataFrame, theirs: pd.DataFrame, patients: Mapping[str, Any] | None = None
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The paired difference of each metric, ours − theirs, by split and label; and the pairs themselves.
+    """Table of the paired differences (ours − theirs) of each metric by split and label; and table of the pairs.
 
-    Both are tables of `measure`. Only cases that stand in the same split of both are compared: what one study trained
-    on says nothing. Of each metric the table has the pairs with a value in both, both means, the mean difference with
-    its 95 % interval over patients (`mean_interval`), the median difference, how many cases rose and fell, and the p
-    value of Wilcoxon's signed-rank test (1945), which is 1 where nothing differs; it is not corrected for the number of
-    metrics. Raises InputError where no case is in both.
+    Both arguments are tables of the metrics of all cases; `patients` maps each case to its patient (without it each
+    case is a patient). Only cases in the same split of both studies are compared, because a result on a training case
+    says nothing. For each metric the first table has the number of pairs with a value in both, both means, the mean
+    difference with its 95 % interval over patients (`mean_interval`), the median difference, the numbers of cases that
+    rose and fell, and the p value of Wilcoxon's signed-rank test (1945). The p value is 1 if no pair differs, and it is
+    not corrected for the number of metrics. Raises InputError if no case is in the same split of both studies.
     """
     metrics = [column for column in ours if column not in TEXT and column in theirs]
     both = ours.merge(theirs, on=PAIRED, suffixes=("_ours", "_theirs"))
@@ -53,7 +54,7 @@ def compare(
 
 
 def _difference(group: pd.DataFrame, owners: pd.Series) -> dict[str, Any]:
-    """What `compare` tells of the pairs of one metric."""
+    """Statistics of `compare` for the pairs of one metric; `owners` are the patients of all pairs, by index."""
     difference = group["difference"].to_numpy()
     low, high = mean_interval(difference, owners[group.index].to_numpy())
     return {

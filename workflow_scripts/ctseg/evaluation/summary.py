@@ -1,4 +1,4 @@
-"""The metrics of all cases in one table, its summary, and a few sentences about them."""
+"""Summaries of the metrics of all cases: tables, FROC and reliability curves, and a short text."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -11,22 +11,22 @@ from ctseg.evaluation.froc import COUNTS
 from ctseg.evaluation.metric_intervals import metric_interval
 
 KEYS = ["split", "label"]
-TEXT = ["case", "split", "fold", "label", "state", "group", "metric"]  # even where it looks like a number, or like `NA`
-# How far a segmentation moves when the network's grid does: columns of `stability.stability`, and of the metrics.
+TEXT = ["case", "split", "fold", "label", "state", "group", "metric"]  # even if a cell looks like a number or `NA`
+# Stability under shifts of the network's grid: columns of `stability.stability`, and their names in the metrics.
 STABILITY = {"smallest_dice": "stability_dice", "volume_range_percent": "stability_volume_percent"}
 ALL = "all"  # the group of all cases
 
 
 def read_tables(paths: Iterable[str | Path]) -> pd.DataFrame:
-    """The rows of all files, which have the same columns, in the order of the files.
+    """Rows of all files as one table, in the order of the files; all files have the same columns.
 
-    The columns in `TEXT` stay as they are written (a case may be called `001`), all others are numbers. Without any
-    row, as from files that hold only their header, all columns are there.
+    Columns in `TEXT` are read as text (a case may be called `001`), all others as numbers. If all files hold only a
+    header, the table has no row but all columns.
     """
     rows = pd.concat(
         [pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False) for path in paths], ignore_index=True
     )
-    # Empty cells, as spreadsheets write them, are no numbers either.
+    # Empty cells, as spreadsheets write them, become NaN.
     numbers = {column: rows[column].replace("", "nan").astype(float) for column in rows if column not in TEXT}
     return rows.assign(**numbers) if len(rows) else rows.astype(dict.fromkeys(numbers, float))
 
@@ -38,11 +38,11 @@ def summarise(
 ) -> pd.DataFrame:
     """Count, mean, median, standard deviation, quartiles and range of each metric, by split and label.
 
-    `groups` are further columns of the cases, as {"site": {case: site}}: for each site follow rows of their own, whose
-    column `group` says so; it is `all` where every case of the split counts. `mean_low` and `mean_high` are the 95 %
-    interval of the mean over patients (`metric_interval`); `patients` names that of each case, where a patient may have
-    several. Undefined values are left out of them; `n_cases` counts all cases, `n` those with a value, and the last
-    columns how many were missed, false alarms, or empty on both sides.
+    `groups` are further columns of the cases, as {"site": {case: site}}: each site has rows of its own, with
+    "site: name" in the column `group`; rows over all cases of a split have `all` there. `mean_low` and `mean_high` are
+    the 95 % interval of the mean over patients (`metric_interval`). `patients` maps each case to its patient; without
+    it each case is a patient. Statistics leave out undefined values. `n_cases` counts all cases, `n` the cases with a
+    value, and the last columns count missed cases, false alarms, and cases that are empty on both sides.
     """
     rows = []
     metrics = [column for column in cases if column not in TEXT]
@@ -80,7 +80,7 @@ def summarise(
 def _groups(
     cases: pd.DataFrame, groups: Mapping[str, Mapping[str, str]]
 ) -> Iterator[tuple[tuple[str, str, str], pd.DataFrame]]:
-    """Split, label, group, and the cases in it: all of them first, then by each column of `groups`."""
+    """Split, label, name of a group, and its cases: first all cases, then each value of each column of `groups`."""
     for (split, label), whole in cases.groupby(KEYS, sort=True):
         yield (split, label, ALL), whole
         for column, values in groups.items():
@@ -89,9 +89,9 @@ def _groups(
 
 
 def froc_curve(counts: pd.DataFrame) -> pd.DataFrame:
-    """Sensitivity over all lesions, and false lesions a scan, by split, label and threshold.
+    """Sensitivity over all lesions, and false lesions per scan, by split, label and threshold.
 
-    `counts` are the rows of `froc.lesion_counts` of all cases. Sensitivity is NaN where no case has a lesion.
+    `counts` are the rows of `probability_rows.froc_rows` of all cases. Sensitivity is NaN if no case has a lesion.
     """
     groups = counts.groupby([*KEYS, "threshold"], sort=True)
     sums, scans = groups[list(COUNTS)].sum(), groups["case"].nunique()
@@ -109,7 +109,7 @@ def froc_curve(counts: pd.DataFrame) -> pd.DataFrame:
 def reliability_curve(sums: pd.DataFrame) -> pd.DataFrame:
     """Mean probability and share of target voxels in each bin of probability, by split and label, over all cases.
 
-    `sums` are the rows of `calibration.reliability`. NaN where a bin has no voxel.
+    `sums` are the rows of `probability_rows.reliability_rows` of all cases. Both values are NaN if a bin has no voxel.
     """
     found = sums.groupby([*KEYS, "bin"], sort=True)[list(SUMS)].sum()
     curve = found[["voxels", "positives"]].astype(int)
@@ -119,7 +119,7 @@ def reliability_curve(sums: pd.DataFrame) -> pd.DataFrame:
 
 
 def with_calibration(cases: pd.DataFrame, sums: pd.DataFrame) -> pd.DataFrame:
-    """The cases with the columns of `calibration_metrics`."""
+    """The table of cases with the columns of `calibration_metrics` added; `sums` as in `reliability_curve`."""
     groups = sums.groupby(["case", "label"])
     rows = [
         {"case": key[0], "label": key[1], **calibration_metrics(bins[list(SUMS)].to_numpy())} for key, bins in groups
@@ -128,7 +128,7 @@ def with_calibration(cases: pd.DataFrame, sums: pd.DataFrame) -> pd.DataFrame:
 
 
 def with_stability(cases: pd.DataFrame, moved: pd.DataFrame) -> pd.DataFrame:
-    """The cases with the columns of `STABILITY`; `moved` are the rows of `stability.stability` with their case."""
+    """The table of cases with the columns of `STABILITY` added; `moved` are rows of `stability.stability` with case."""
     return cases.merge(moved[["case", "label", *STABILITY]].rename(columns=STABILITY), how="left", on=["case", "label"])
 
 
@@ -139,7 +139,7 @@ def best_threshold(baseline: pd.DataFrame) -> pd.DataFrame:
 
 
 def _dice_text(row: Any) -> str:
-    """The mean with its spread, as far as there are enough values, up to an open bracket."""
+    """Mean Dice in words, with spread and interval if it has two values or more, up to an open bracket."""
     if row.n == 0:
         return "no Dice ("
     if row.n == 1:
@@ -149,7 +149,7 @@ def _dice_text(row: Any) -> str:
 
 
 def note(summary: pd.DataFrame, baseline: pd.DataFrame) -> str:
-    """The Dice of each split and label in words, beside what the best single threshold reaches."""
+    """Text with the Dice of each split and label, and the Dice of the best single threshold."""
     lines = []
     best = best_threshold(baseline).set_index(KEYS)
     for row in summary[(summary["metric"] == "dice") & (summary["group"] == ALL)].itertuples():
@@ -168,10 +168,10 @@ def note(summary: pd.DataFrame, baseline: pd.DataFrame) -> str:
 
 
 def member_table(histories: dict[str, pd.DataFrame], members: dict[str, tuple[int, int]]) -> pd.DataFrame:
-    """One row a network: its fold and repeat, step and Dice of the validation whose weights were kept, the Dice of
-    training cases by then, and for how many steps it was trained.
+    """One row per network: fold, repeat, step and Dice of the kept validation, Dice of training cases, trained steps.
 
-    Two rows follow where there are several networks, `mean` and `sd`, the sample's standard deviation.
+    The Dice of training cases is that at the kept validation. With several networks two rows follow, `mean` and `sd`
+    (standard deviation of the sample) of the validation Dice.
     """
     rows = []
     for name, history in histories.items():

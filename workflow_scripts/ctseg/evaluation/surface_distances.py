@@ -1,12 +1,12 @@
-"""How far the surfaces of two masks lie apart, in mm.
+"""Surface distances between two masks, in mm.
 
 The convention is that of Nikolov et al. (Clinically applicable segmentation of head and neck anatomy, JMIR 2021) and
-their package surface-distance: a surface passes through every corner at which eight voxels meet that are not all in or
-all out of the mask, and counts there with the area of its piece as marching cubes cuts it.
+their package surface-distance: a surface passes through every corner at which eight voxels meet that are neither all
+inside nor all outside the mask. Each corner counts with the area of its surface piece, as cut by marching cubes.
 
-Own code, since that package measures distances in every voxel of the box around both masks: it takes 18 times as long
-for 120 × 256 × 256 voxels with 3 lesions, and so does MONAI, whose distances are those of border voxels (2 cores). The
-plain way is `surface_distance.compute_surface_distances`; see `docs/own_code.md`.
+Own code, because that package measures distances in every voxel of the box around both masks: it takes 18 times as long
+for 120 × 256 × 256 voxels with 3 lesions (2 cores). MONAI takes 18 times as long too, and measures distances of border
+voxels. The library's alternative is `surface_distance.compute_surface_distances`; see `docs/own_code.md`.
 """
 
 from dataclasses import dataclass
@@ -20,15 +20,16 @@ from skimage.measure import marching_cubes, mesh_surface_area
 from ctseg.geometry.resample import bounding_box
 from ctseg.geometry.volume import LEEWAY_MM, Triple
 
-CODES = 256  # of the eight voxels around a corner, in or out
-TILE = 64  # corners along an edge of what is looked at at once
+CODES = 256  # combinations of the eight voxels around a corner, each inside or outside
+TILE = 64  # corners along an edge of the block that is searched at once
 
 
 @dataclass(frozen=True)
 class SurfaceDistances:
-    """Distances in mm from the pieces of each surface to the other surface, with the pieces' areas in mm².
+    """Distances in mm from the pieces of each surface to the other surface, and areas of the pieces in mm², each (n,).
 
-    Both are sorted by distance; they are infinite where the other mask is empty, and none where the own one is.
+    Both are sorted by distance. Distances are infinite if the other mask is empty; the arrays are empty if the own mask
+    is empty.
     """
 
     from_reference_mm: np.ndarray
@@ -37,20 +38,20 @@ class SurfaceDistances:
     prediction_areas_mm2: np.ndarray
 
     def surface_dice(self, tolerance_mm: float) -> float:
-        """Share of both surfaces that lies within the tolerance of the other one; NaN if both masks are empty.
+        """Share of both surfaces within the tolerance of the other surface; NaN if both masks are empty.
 
         Normalised surface Dice, NSD (Nikolov et al., JMIR 2021).
         """
-        near_mm = tolerance_mm + LEEWAY_MM  # distances are multiples of the spacing, and often the tolerance itself
+        near_mm = tolerance_mm + LEEWAY_MM  # distances are multiples of the spacing, and often equal the tolerance
         near = self.reference_areas_mm2[self.from_reference_mm <= near_mm].sum()
         near += self.prediction_areas_mm2[self.from_prediction_mm <= near_mm].sum()
         whole = self.reference_areas_mm2.sum() + self.prediction_areas_mm2.sum()
         return float(near / whole) if whole else float("nan")
 
     def hausdorff_mm(self, percent: float = 95) -> float:
-        """The distance that `percent` of each surface do not exceed, of the two the larger; HD95 by default.
+        """Hausdorff distance in mm at a percentile of each surface's area, the larger of the two; HD95 by default.
 
-        NaN unless both masks have voxels.
+        NaN if a mask is empty.
         """
         sides = (
             (self.from_reference_mm, self.reference_areas_mm2),
@@ -60,9 +61,9 @@ class SurfaceDistances:
         return max(found) if np.isfinite(found).all() else float("nan")
 
     def mean_mm(self) -> float:
-        """The mean distance over both surfaces, by area: average symmetric surface distance, ASSD.
+        """Average symmetric surface distance (ASSD) in mm: mean over both surfaces, weighted by area.
 
-        NaN unless both masks have voxels.
+        NaN if a mask is empty.
         """
         distances = np.concatenate([self.from_reference_mm, self.from_prediction_mm])
         areas = np.concatenate([self.reference_areas_mm2, self.prediction_areas_mm2])
@@ -72,9 +73,9 @@ class SurfaceDistances:
 
 
 def surface_distances(reference: np.ndarray, prediction: np.ndarray, spacing_zyx_mm: Triple) -> SurfaceDistances:
-    """Compare the surfaces of two boolean masks [z, y, x] of one shape; voxels beyond the array's border are out.
+    """Surface distances of two boolean masks [z, y, x] of one shape; voxels beyond the border count as outside.
 
-    Raises ValueError when the shapes differ.
+    Raises ValueError if the shapes differ.
     """
     if reference.shape != prediction.shape:
         raise ValueError(f"masks of different shape: {reference.shape} and {prediction.shape}")
@@ -88,7 +89,7 @@ def surface_distances(reference: np.ndarray, prediction: np.ndarray, spacing_zyx
 
 
 def _surface(mask: np.ndarray, spacing_zyx_mm: Triple) -> tuple[np.ndarray, np.ndarray]:
-    """Corners (n, 3) in mm at which the surface of a mask lies, and the area of its piece at each, in mm²."""
+    """Corners (n, 3) on the surface of a mask, z, y, x in mm, and the area (n,) of the piece at each, in mm²."""
     padded = np.pad(mask, 1).view(np.uint8)
     corners, codes = [np.zeros((0, 3), int)], [np.zeros(0, np.uint8)]
     for first in product(*(range(0, size - 1, TILE) for size in padded.shape)):
@@ -102,7 +103,7 @@ def _surface(mask: np.ndarray, spacing_zyx_mm: Triple) -> tuple[np.ndarray, np.n
 
 
 def _codes(voxels: np.ndarray) -> np.ndarray:
-    """For each corner between the voxels (uint8, 0 or 1) which of the eight around it are in, a bit each."""
+    """Code (uint8) of each corner between voxels (uint8, 0 or 1): one bit for each of the eight voxels around it."""
     codes = np.zeros([size - 1 for size in voxels.shape], dtype=np.uint8)
     for place, (z, y, x) in enumerate(np.ndindex(2, 2, 2)):
         codes |= voxels[z : z + codes.shape[0], y : y + codes.shape[1], x : x + codes.shape[2]] << (7 - place)
@@ -111,9 +112,9 @@ def _codes(voxels: np.ndarray) -> np.ndarray:
 
 @lru_cache(maxsize=8)
 def _areas_mm2(spacing_zyx_mm: Triple) -> np.ndarray:
-    """The area of the surface's piece for each code, in mm² (Lorensen and Cline, SIGGRAPH 1987).
+    """Area of the surface piece for each code (256,), in mm² (Lorensen and Cline, SIGGRAPH 1987).
 
-    A mask and its complement have the same surface, so that the smaller of the two is cut.
+    A mask and its complement have the same surface; the one with fewer voxels is cut.
     """
     areas = np.zeros(CODES)
     for code in range(1, CODES - 1):
@@ -125,7 +126,7 @@ def _areas_mm2(spacing_zyx_mm: Triple) -> np.ndarray:
 
 
 def _sorted(points: np.ndarray, areas: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Distances from points to the nearest of the others, in rising order, and the areas in the same order."""
+    """Rising distances from `points` (n, 3) to the nearest of `others` (m, 3), and the areas in the same order."""
     if not len(others):
         return np.full(len(points), np.inf), areas
     distances = cKDTree(others).query(points, workers=-1)[0] if len(points) else np.zeros(0)
@@ -134,7 +135,7 @@ def _sorted(points: np.ndarray, areas: np.ndarray, others: np.ndarray) -> tuple[
 
 
 def _percentile(distances_mm: np.ndarray, areas_mm2: np.ndarray, percent: float) -> float:
-    """The distance that pieces with `percent` of the area do not exceed; infinite where there are none."""
+    """Percentile of the distances weighted by area, in mm; infinite if there is no piece."""
     if not len(distances_mm):
         return float("inf")
     share = np.cumsum(areas_mm2) / areas_mm2.sum()

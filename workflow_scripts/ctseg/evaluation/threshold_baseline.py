@@ -1,4 +1,4 @@
-"""What a threshold alone would reach: the bar that a network has to clear."""
+"""Dice of plain HU thresholds in the lung field: the baseline that a network must exceed."""
 
 import numpy as np
 
@@ -11,13 +11,14 @@ from ctseg.masks.overlap import dice
 def threshold_baseline(
     image: Volume, reference_zyx: np.ndarray, lungs: Volume | None, thresholds_hu: list[float], min_volume_mm3: float
 ) -> dict[float, float]:
-    """Dice of taking everything denser than each threshold in the lung field, without components that are too small.
+    """Dice of all voxels above each HU threshold in the lung field, without too small components.
 
-    `image` holds HU, `reference_zyx` is a boolean mask on its grid and `lungs` a mask, or None for the whole scan.
-    Returns Dice by threshold in HU; NaN where both masks are empty.
+    `image` holds HU [z, y, x], `reference_zyx` is a boolean mask on its grid, and `lungs` is a mask on this grid, or
+    None for the whole scan. Reference voxels outside the lung field count as missed. Returns {threshold in HU: Dice};
+    the Dice is NaN if both masks are empty.
     """
     inside = np.ones(image.grid.shape_zyx, bool) if lungs is None else lungs.voxels_zyx > 0
-    box = bounding_box(inside) or (slice(0, 1), slice(0, 1), slice(0, 1))  # any box will do where nothing is inside
+    box = bounding_box(inside) or (slice(0, 1), slice(0, 1), slice(0, 1))  # any box serves for an empty lung field
     hu, inside, reference = image.voxels_zyx[box], inside[box], reference_zyx[box]
     smallest_voxels = voxels_in(min_volume_mm3, image.grid)
     wanted = np.count_nonzero(reference_zyx)

@@ -1,1 +1,1 @@
-"""The model files that are shipped: made, checked, quantized, or taken from elsewhere."""
+"""Model files to ship: export, checks, quantisation, and models from elsewhere."""

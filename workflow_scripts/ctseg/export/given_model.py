@@ -1,4 +1,4 @@
-"""Using a model that was trained elsewhere: what it says of itself stands for what this study would have chosen."""
+"""Use of a model that was trained elsewhere: the settings in its card replace the choices of this study."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -11,7 +11,7 @@ REASON = "as the model says"
 
 
 def require_labels(card: ModelCard, labels: Sequence[str]) -> None:
-    """Raise InputError when cases are labelled with other targets than the model's."""
+    """Raise ModelError if cases are labelled with other targets than the model's."""
     if list(card.labels) != list(labels):
         raise ModelError(
             f"the model segments {', '.join(card.labels)}, but target.labels are {', '.join(labels)}; name the model's "
@@ -20,11 +20,11 @@ def require_labels(card: ModelCard, labels: Sequence[str]) -> None:
 
 
 def postprocessing_of(card: ModelCard) -> Stored:
-    """Threshold and postprocessing as they stand in postprocess.json."""
+    """Threshold and postprocessing of the model, in the form of postprocess.json."""
     values = {"threshold": card.threshold, **asdict(card.postprocess), "region": card.preparation.region}
     return stored({name: Decision(value, REASON) for name, value in values.items()})
 
 
 def inference_of(card: ModelCard) -> Stored:
-    """Windows and precision as they stand in inference.json."""
+    """Windows and precision of the model, in the form of inference.json."""
     return stored({name: Decision(value, REASON) for name, value in asdict(card.infer).items()})

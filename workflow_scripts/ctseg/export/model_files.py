@@ -1,4 +1,4 @@
-"""From trained weights to the files that are shipped."""
+"""Export of trained weights to model files."""
 
 import hashlib
 import io
@@ -28,15 +28,15 @@ from ctseg.training.settings import network_settings, scaling_of
 
 OPSET = 18
 PACKAGES = ("torch", "monai", "onnx", "numpy", "SimpleITK")
-MOST_SIZE = 2**20  # of a batch, and of a window in multiples of the network's
-WORKSPACE = 1.5  # what an engine takes by what it computes; 1.3 were seen with OpenVINO
+MOST_SIZE = 2**20  # of a batch, and of a window in units of the network's multiple
+WORKSPACE = 1.5  # memory of an engine relative to the values computed; 1.3 was measured with OpenVINO
 
 
-Weights = dict[str, Any]  # what training stores: network, training_hash and patch_zyx
+Weights = dict[str, Any]  # content of a weight file: network, training_hash and patch_zyx
 
 
 def read_weights(paths: Sequence[str | Path]) -> list[Weights]:
-    """The weight files of all members of a model."""
+    """Contents of the weight files of all members of a model."""
     return [torch.load(path, map_location="cpu", weights_only=True) for path in paths]
 
 
@@ -53,10 +53,10 @@ def build_model(
 
 
 def window_bytes(model: SegmentationModel, patch_zyx: Shape) -> float:
-    """Bytes that each voxel of a window needs while the model runs, at most.
+    """Largest memory in bytes for each voxel of a window while the model runs.
 
-    Counted over the steps of the computation: all values that a later step still reads, and something for what engines
-    hold beside them.
+    Counted over the steps of the computation: all values that a later step still reads, times `WORKSPACE` for other
+    memory of engines.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter's remarks on its own internals
@@ -72,7 +72,7 @@ def window_bytes(model: SegmentationModel, patch_zyx: Shape) -> float:
 
 
 def _bytes(node: torch.fx.Node) -> int:
-    """Size of what a step computes; weights are no windows' business."""
+    """Bytes of the tensor that a step computes; 0 for inputs of the graph without five axes, such as biases."""
     value = node.meta.get("val")
     if not isinstance(value, torch.Tensor) or (node.op == "placeholder" and value.ndim != 5):
         return 0
@@ -89,8 +89,8 @@ def model_card(
     trained_on: dict[str, list[float]] | None = None,
     provenance: str = "",
 ) -> ModelCard:
-    """The card of a model from the rule's params, the plan's decisions, postprocessing, and how to infer with it."""
-    # Where one member's memory ran out and its patch was made smaller, that is the largest that all have seen.
+    """The card of a model from the rule's params, the plan's decisions, postprocessing, and inference settings."""
+    # A member has a smaller patch if its memory ran out; the smallest is the largest that all members have seen.
     patch_zyx = tuple(min(sizes) for sizes in zip(*(stored["patch_zyx"] for stored in weights), strict=True))
     network = network_settings(params["network"], decisions)
     trained = trainable(list(params["patients"]), decisions, "that was trained on")
@@ -118,7 +118,7 @@ def model_card(
 
 
 def training_hash(weights: Sequence[Weights]) -> str:
-    """One hash for the training data of all members, from the hashes that their weights carry."""
+    """One hash for the training data of all members, from the hashes stored with their weights."""
     hashes = [stored["training_hash"] for stored in weights]
     return hashes[0] if len(hashes) == 1 else hashlib.sha256(" ".join(hashes).encode()).hexdigest()
 
@@ -127,9 +127,9 @@ def export_onnx(model: SegmentationModel, card: ModelCard, path: str | Path) -> 
     """Write the model as ONNX with free batch and window sizes and the card in its metadata, atomically.
 
     Input `hu`: float32 [batch, 1, z, y, x]; output `probabilities`: float32 [batch, class, z, y, x]. Sizes along z, y
-    and x are multiples of the card's `multiple_zyx`, and the shapes in the graph say so, as `8*z`.
+    and x are multiples of the card's `multiple_zyx`, which the shapes in the graph state, as `8*z`.
     """
-    # A size that is one block alone would be taken for fixed.
+    # The exporter would treat a size of one block as fixed.
     example = torch.zeros(
         2, 1, *(max(size, 2 * block) for size, block in zip(card.patch_zyx, card.multiple_zyx, strict=True))
     )
@@ -166,8 +166,8 @@ def export_onnx(model: SegmentationModel, card: ModelCard, path: str | Path) -> 
 def export_torchscript(model: SegmentationModel, card: ModelCard, path: str | Path) -> None:
     """Write the model as TorchScript for libtorch, with the card as its extra file `ctseg.json`, atomically.
 
-    The graph runs on any device: none of its tensors is bound to one, or comes from the arithmetic of shapes, which a
-    trace turns into tensors on the CPU.
+    The graph runs on any device: none of its tensors is bound to a device, or computed from shapes, which a trace turns
+    into tensors on the CPU.
     """
     with warnings.catch_warnings(), torch.inference_mode():
         warnings.simplefilter("ignore")  # TorchScript announces its successor
@@ -179,7 +179,7 @@ def export_torchscript(model: SegmentationModel, card: ModelCard, path: str | Pa
 
 
 def write_without_traces(archive: io.BytesIO, path: Path) -> None:
-    """Copy a TorchScript archive without what differs from run to run or tells of the exporting machine.
+    """Copy a TorchScript archive without records that differ between runs or describe the exporting machine.
 
     The `.debug_pkl` records hold source paths, `.data/serialization_id` their checksum; loading needs neither.
     """

@@ -1,4 +1,4 @@
-"""The card of an ONNX model, without loading it into an engine."""
+"""The card of an ONNX model, read without an engine."""
 
 from pathlib import Path
 
@@ -7,11 +7,11 @@ from ctseg.inference.model_card import ModelCard, read_card
 
 
 def card_of(path: str | Path) -> ModelCard:
-    """The card of an ONNX model. Raises ModelError when the file is not an ONNX model, or none of ctseg."""
-    import onnx  # 0.4 s
+    """The card of an ONNX model. Raises ModelError if the file is not an ONNX model, or not of ctseg."""
+    import onnx  # import takes 0.4 s
 
     try:
         model = onnx.load(str(path))
-    except Exception:  # protobuf raises what it likes
+    except Exception:  # protobuf raises various types
         raise ModelError(f"{path} is not an ONNX model: give the model.onnx of a study") from None
     return read_card(path, {prop.key: prop.value for prop in model.metadata_props})

@@ -1,4 +1,4 @@
-"""The proof that the files of a model compute what was trained: in each engine, and on a GPU in each precision."""
+"""Check that a model's files compute the same as the trained model, in each engine, on a GPU in each precision."""
 
 import logging
 import warnings
@@ -18,13 +18,13 @@ from ctseg.inference.engines import ENGINES, load_engine, lower_precisions
 logger = logging.getLogger(__name__)
 
 DIFFERENCE = "_max_difference"
-LIBTORCH = "libtorch"  # the graph of model.ts, as a program without ctseg runs it
+LIBTORCH = "libtorch"  # the graph of model.ts, as run by programs without ctseg
 
 Run = Callable[[np.ndarray], np.ndarray]
 
 
 def parity_sizes(patch_zyx: Shape, multiple_zyx: Shape) -> list[tuple[int, int, int, int]]:
-    """Three input sizes (batch, z, y, x) to compare at: the patch, a smaller and a longer one, of several batches."""
+    """Three input sizes (batch, z, y, x) to compare: the patch, a smaller and a longer one, with 1 to 3 in a batch."""
     depth, height, width = patch_zyx
     small = [2 * multiple for multiple in multiple_zyx]  # instance norm needs more than one voxel at the coarsest level
     return [
@@ -35,10 +35,10 @@ def parity_sizes(patch_zyx: Shape, multiple_zyx: Shape) -> list[tuple[int, int, 
 
 
 def compare(model: nn.Module, onnx_path: Path, multiple_zyx: Shape, seed: int) -> tuple[str, list[dict[str, Any]]]:
-    """What torch computes on here, and the largest difference of a probability from the model's for each way to run it.
+    """Name of the engine torch here, and the largest difference of a probability from the model's in each run.
 
-    Runs the .onnx and the .ts beside it on random HU of three sizes; one row a size. Each engine that is installed is
-    asked for float32; on a GPU the engine torch for its other precisions, too. The model runs on the processor.
+    Runs the .onnx file and the .ts file of the same name on random HU of three sizes; one row per size. Each installed
+    engine runs in float32; on a GPU the engine torch runs in its other precisions, too. `model` runs on the processor.
     """
     engines = {name: load_engine(onnx_path, 2, name, "float32") for name in ENGINES if find_spec(name)}
     on_torch = engines["torch"]
@@ -59,7 +59,7 @@ def compare(model: nn.Module, onnx_path: Path, multiple_zyx: Shape, seed: int) -
 
 
 def _traced(path: Path) -> Run:
-    """The graph of a TorchScript file, on the processor."""
+    """Function that runs the graph of a TorchScript file on the processor."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # TorchScript announces its successor
         graph = torch.jit.load(str(path), map_location="cpu").eval()
@@ -72,15 +72,15 @@ def _traced(path: Path) -> Run:
 
 
 def precision_of(run: str) -> str:
-    """The precision that a way to run the model was asked for, by its name in the rows of `compare`."""
+    """The requested precision of a run, by its name in the rows of `compare`."""
     return run.removeprefix("torch_") if run.startswith("torch_") else "float32"
 
 
 def require_parity(rows: list[dict[str, Any]], tolerances: Mapping[str, float], shipped: str) -> None:
-    """Raise InputError when a way to run the model differs from the trained one by more than its tolerance.
+    """Raise ModelError if a run of the exported model differs from the trained one by more than its tolerance.
 
-    A lower precision than float32 stops the export only if it is the one that the model is shipped to infer in; others
-    are logged.
+    A lower precision than float32 stops the export only if it is `shipped`, the precision that the model infers in;
+    other differences are logged.
     """
     for row in rows:
         for name, difference in row.items():

@@ -1,7 +1,7 @@
-"""A model of 8-bit integers, made from an exported one: faster on processors, and a little less exact.
+"""Quantisation of an exported model to 8-bit integers: faster on processors, and slightly less exact.
 
 Static quantisation after training (Jacob et al., CVPR 2018): the range of each layer's values is measured on patches of
-training cases. Only convolutions are quantised; what is between them stays float32.
+training cases. Only convolutions are quantised; the operations between them stay float32.
 """
 
 import logging
@@ -21,13 +21,13 @@ from ctseg.inference.model_card import METADATA_KEY, ModelCard
 from ctseg.training.patch_sampling import PatchSampler, TrainingCase
 
 PATCHES = 24
-FOREGROUND = 0.5  # share of the patches that hold a target: rare values have to fit the range, too
+FOREGROUND = 0.5  # share of the patches with a target: the range must include rare values, too
 
 
 def calibration_patches(
     cases: Sequence[TrainingCase], card: ModelCard, seed: int, count: int = PATCHES
 ) -> Iterator[np.ndarray]:
-    """Patches of training cases as the network sees them: float32 HU [1, 1, z, y, x], the same for the same seed."""
+    """Patches of training cases as input of the network: float32 HU [1, 1, z, y, x], the same for the same seed."""
     found = any(one.indices.size for case in cases for one in case.foreground)
     sampler = PatchSampler(cases, FOREGROUND if found else 0.0, 1.0, card.preparation.window_hu[0])
     rng = np.random.default_rng(seed)
@@ -36,7 +36,7 @@ def calibration_patches(
 
 
 def quantize(model: str | Path, patches: Iterable[np.ndarray], output: str | Path) -> None:
-    """Write the model at `model` with 8-bit convolutions to `output`, atomically; its card says so."""
+    """Write the model at `model` with 8-bit convolutions to `output`, atomically, with precision int8 in its card."""
     card = card_of(model)
     with _quiet(), tempfile.TemporaryDirectory(dir=Path(output).parent) as folder, atomic_path(output) as partial:
         made = Path(folder) / "model.onnx"
@@ -58,7 +58,7 @@ def quantize(model: str | Path, patches: Iterable[np.ndarray], output: str | Pat
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without ONNX Runtime's advice on steps that do not fit a graph of free sizes."""
+    """Disable log messages up to WARNING: ONNX Runtime advises steps that do not fit a graph of free sizes."""
     logging.disable(logging.WARNING)
     try:
         yield
@@ -67,7 +67,7 @@ def _quiet() -> Iterator[None]:
 
 
 class _Reader(CalibrationDataReader):
-    """What ONNX Runtime reads patches from."""
+    """Source of calibration patches for ONNX Runtime."""
 
     def __init__(self, patches: Iterable[np.ndarray]) -> None:
         self._patches = iter(patches)

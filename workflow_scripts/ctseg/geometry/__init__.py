@@ -1,1 +1,1 @@
-"""Voxels with their place in space: volumes, resampling, memory-mapped arrays, Hounsfield windows."""
+"""Volumes and their grids in the patient's space, resampling, memory-mapped arrays, Hounsfield windows."""

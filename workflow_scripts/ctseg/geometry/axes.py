@@ -1,4 +1,4 @@
-"""The axes of a volume in the order and direction of those of another one."""
+"""Reorder and flip the axes of a volume to the axes of another grid."""
 
 import numpy as np
 
@@ -6,16 +6,16 @@ from ctseg.geometry.volume import Grid, Volume
 
 
 def aligned(volume: Volume, grid: Grid) -> Volume:
-    """Permute and flip the axes of `volume` to run along those of `grid`; no value is interpolated (a view).
+    """Permute and flip the axes of `volume` to run along the axes of `grid`; a view, without interpolation.
 
-    A volume whose axes are not parallel to those of `grid` is returned as it is.
+    A volume with axes that are not parallel to the axes of `grid` is returned unchanged.
     """
     turn = np.linalg.solve(grid.affine[:3, :3] / grid.spacing_xyz_mm, volume.grid.affine[:3, :3])
     turn = turn / volume.grid.spacing_xyz_mm
     signed = np.rint(turn)
     if np.abs(turn - signed).max() > 0.01 or (np.abs(signed).sum(axis=0) != 1).any():
         return volume
-    order_xyz = np.abs(signed).argmax(axis=1)  # for each axis of the grid, the one of the volume that runs along it
+    order_xyz = np.abs(signed).argmax(axis=1)  # for each axis of the grid, the parallel axis of the volume
     if len(set(order_xyz.tolist())) < 3:
         return volume
     affine, voxels_xyz = volume.grid.affine, volume.voxels_zyx.T

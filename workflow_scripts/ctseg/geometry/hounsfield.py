@@ -1,4 +1,4 @@
-"""Hounsfield windows: which CT numbers the network sees."""
+"""HU windows: the range of CT numbers that the network receives."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from ctseg.errors import ConfigError
 
-# Lower and upper end in HU. "wide" keeps emphysema and bone apart too; the others are a reader's usual windows, given
+# Lower and upper limit in HU. "wide" also distinguishes emphysema and bone; the others are the usual reading windows,
 # as level ± width / 2 (lung −300 ± 700, soft tissue +40 ± 200, bone 400 ± 900).
 WINDOWS_HU: dict[str, tuple[float, float]] = {
     "lung": (-1000.0, 400.0),
@@ -17,7 +17,7 @@ WINDOWS_HU: dict[str, tuple[float, float]] = {
 
 
 def window_limits_hu(window: str | list[float] | tuple[float, float]) -> tuple[float, float]:
-    """The lower and upper end of a window given by name or as two numbers in HU.
+    """Lower and upper limit in HU of a window that is given by name or as two numbers.
 
     Raises ConfigError for an unknown name or limits that do not increase.
     """
@@ -34,7 +34,7 @@ def window_limits_hu(window: str | list[float] | tuple[float, float]) -> tuple[f
 
 
 def clip_hu(voxels_zyx: np.ndarray, window_hu: tuple[float, float]) -> np.ndarray:
-    """Clip to the window and round to int16 HU. Takes any shape and gives the same shape."""
+    """HU rounded and clipped to the window: int16, in the shape of the input (any shape)."""
     low, high = int(np.ceil(window_hu[0])), int(np.floor(window_hu[1]))
     rounded = voxels_zyx if np.issubdtype(voxels_zyx.dtype, np.integer) else np.rint(voxels_zyx)
     return np.clip(rounded, low, high).astype(np.int16)
@@ -42,7 +42,7 @@ def clip_hu(voxels_zyx: np.ndarray, window_hu: tuple[float, float]) -> np.ndarra
 
 @dataclass(frozen=True)
 class Scaling:
-    """How HU become what a network sees: clipped to low…high, less the centre, divided by the spread."""
+    """Scaling of HU to network input: clip to low…high, subtract the centre, divide by the spread (all in HU)."""
 
     low_hu: float
     high_hu: float
@@ -51,5 +51,5 @@ class Scaling:
 
     @classmethod
     def of_window(cls, low_hu: float, high_hu: float) -> "Scaling":
-        """The window becomes −1…1."""
+        """The scaling that maps a window to −1…1."""
         return cls(low_hu, high_hu, (low_hu + high_hu) / 2, (high_hu - low_hu) / 2)

@@ -1,7 +1,7 @@
-"""Large volumes in a file instead of in memory, so that a long scan takes no more memory than a short one.
+"""Large volumes in a memory-mapped file, so that a long scan takes no more memory than a short one.
 
-Such a volume is mapped like an uncompressed NIfTI file: what is touched is read, and what was let go of is read again
-when it is needed. The system keeps the file in what memory is free, and gives that up for anything that needs it.
+A volume is mapped like an uncompressed NIfTI file: pages are read on access, and released pages are read again on the
+next access. The system caches the file in free memory, and frees the cache when another program needs the memory.
 """
 
 import mmap
@@ -17,21 +17,21 @@ import numpy as np
 
 from ctseg.errors import InputError
 
-LARGE_BYTES = 2**26  # from which a volume lies in a file: 128 slices of 512 × 512 HU
-SLAB_BYTES = 2**25  # of a volume that is touched between letting go of it
+LARGE_BYTES = 2**26  # least size of a volume in a file: 128 slices of 512 × 512 HU
+SLAB_BYTES = 2**25  # part of a volume that is read or written between two calls of `let_go`
 
 
 def zeros(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
-    """An array of zeros; a large one lies in a temporary file without a name, which is gone with the array.
+    """Array of zeros; from `LARGE_BYTES` on in a temporary file without a name, which is deleted with the array.
 
-    The file is in the folder that TMPDIR names. Where it has no room, and on systems that cannot promise room, the
-    array is in memory. Raises InputError where that has no room, either: it is asked before memory is taken.
+    The file is in the folder of TMPDIR. If the folder has too little space, or the system cannot reserve space, the
+    array is in memory. Raises InputError if memory is too small as well; free memory is checked before allocation.
     """
     n_bytes = prod(shape) * np.dtype(dtype).itemsize
     if n_bytes >= LARGE_BYTES and hasattr(os, "posix_fallocate"):
         try:
             with tempfile.TemporaryFile() as file:
-                # Room that is missing must be told now: a mapped file would end the process when it is written to.
+                # Reserve the space now: without it, writing to the mapped file would kill the process.
                 os.posix_fallocate(file.fileno(), 0, n_bytes)
                 return np.memmap(file, dtype, "r+", shape=shape)
         except OSError:
@@ -43,7 +43,7 @@ def zeros(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
 
 
 def _require_memory(n_bytes: int) -> None:
-    """Raise InputError where the system says that it has less memory than `n_bytes`."""
+    """Raise InputError if the system reports less free memory than `n_bytes`."""
     known = Path("/proc/meminfo")
     found = re.search(r"^MemAvailable:\s*(\d+) kB$", known.read_text(), re.MULTILINE) if known.exists() else None
     if found and n_bytes > int(found[1]) * 1024:
@@ -51,7 +51,7 @@ def _require_memory(n_bytes: int) -> None:
 
 
 def _too_large(n_bytes: int, free_bytes: int | None) -> str:
-    """That a volume is too large for this machine, and what to do."""
+    """Error message for a volume that is too large for this machine, with advice."""
     free = f" of which {free_bytes / 2**30:.1f} GiB are free," if free_bytes is not None else ""
     return (
         f"a volume of {n_bytes / 2**30:.1f} GiB does not fit into memory,{free} nor into the folder of TMPDIR "
@@ -60,19 +60,19 @@ def _too_large(n_bytes: int, free_bytes: int | None) -> str:
 
 
 def let_go(volume: np.ndarray) -> None:
-    """Give back the memory in which parts of a mapped file stand; of any other array nothing happens."""
+    """Release the memory of a mapped file or of a view of one; no effect on other arrays."""
     array: Any = volume
     while isinstance(array, np.ndarray) and not isinstance(array, np.memmap):
-        array = array.base  # what a view shows
-    # A private copy of a file ("c") would lose what was written to it.
+        array = array.base  # the array under a view
+    # Mode "c" (copy on write) would lose the values that were written.
     if isinstance(array, np.memmap) and array.mode in ("r", "r+") and hasattr(mmap, "MADV_DONTNEED"):
         array._mmap.madvise(mmap.MADV_DONTNEED)  # type: ignore[attr-defined]
 
 
 def by_slab(*volumes: np.ndarray) -> Iterator[slice]:
-    """Slices along the first axis that together are the whole of volumes of one length.
+    """Slices along the first axis that together cover volumes of equal length.
 
-    Each is small enough to be worked on at once, and the volumes are let go of after it.
+    A slab has at most `SLAB_BYTES` of each volume, but at least one index. Memory is released after each slab.
     """
     length = len(volumes[0])
     row_bytes = max(volume.nbytes // max(1, length) for volume in volumes)

@@ -1,19 +1,19 @@
-"""Sizes that a CT can have: a unit that was not read, or a damaged header, gives others."""
+"""Limits of voxel size and extent of a CT, to detect a wrong unit or a damaged header."""
 
 from ctseg.errors import ScanError
 from ctseg.geometry.volume import Grid
 
-SPACING_MM = 0.01, 50.0  # of voxels, from micro-CT to the distance of overview slices
-LONGEST_MM, WIDEST_MM = 4000.0, 2000.0  # along the longest axis and the second: no table moves, no gantry is wide, more
+SPACING_MM = 0.01, 50.0  # voxel spacing, from micro-CT to the slice distance of overviews
+LONGEST_MM, WIDEST_MM = 4000.0, 2000.0  # longest and second longest axis: limits of table travel and gantry width
 
 
 def possible_spacing(*spacing_mm: float) -> bool:
-    """Whether all these voxel sizes are possible."""
+    """Whether all spacings are within `SPACING_MM`."""
     return all(SPACING_MM[0] <= value <= SPACING_MM[1] for value in spacing_mm)
 
 
 def require_possible(grid: Grid, name: str) -> None:
-    """Raise InputError for voxels or an extent that no CT has."""
+    """Raise ScanError for a voxel size or an extent that no CT has; `name` is the file in the message."""
     size = " x ".join(f"{value:.3g}" for value in grid.spacing_xyz_mm)
     if not possible_spacing(*grid.spacing_xyz_mm):
         raise ScanError(

@@ -1,4 +1,4 @@
-"""Moving voxels from one grid to another without losing where they are."""
+"""Resampling, reorienting and cropping of volumes with their grid."""
 
 import nibabel as nib
 import numpy as np
@@ -11,7 +11,7 @@ Box = tuple[slice, slice, slice]
 
 
 def to_sitk(volume: Volume) -> sitk.Image:
-    """The volume as a SimpleITK image with the same geometry (SimpleITK's world is LPS too)."""
+    """SimpleITK image of a volume, with the same geometry in LPS mm; bool becomes uint8."""
     voxels = volume.voxels_zyx
     image = sitk.GetImageFromArray(voxels.astype(np.uint8) if voxels.dtype == bool else voxels)
     image.SetSpacing(volume.grid.spacing_xyz_mm)
@@ -21,14 +21,14 @@ def to_sitk(volume: Volume) -> sitk.Image:
 
 
 def resample(volume: Volume, grid: Grid, fill: float = AIR_HU, interpolator: int = sitk.sitkLinear) -> Volume:
-    """Interpolate, linearly if not told otherwise, at the voxel centres of `grid`; outside of `volume` it is `fill`.
+    """The volume interpolated (linearly by default) at the voxel centres of `grid`; `fill` outside of `volume`.
 
-    The type of the voxels stays: integers are rounded, bool becomes uint8.
+    The dtype is kept and integers are rounded; only bool becomes uint8, unless the grids match (volume unchanged).
     """
     if volume.grid.matches(grid, tolerance_mm=1e-6):
         return volume
     kind = volume.voxels_zyx.dtype
-    # SimpleITK cuts interpolated integers off towards zero, so it gives them as floats and they are rounded here.
+    # SimpleITK truncates interpolated integers towards zero, so it returns floats, which are rounded here.
     rounded = interpolator != sitk.sitkNearestNeighbor and np.issubdtype(kind, np.integer)
     image = to_sitk(volume)
     moved = sitk.Resample(
@@ -48,12 +48,11 @@ def resample(volume: Volume, grid: Grid, fill: float = AIR_HU, interpolator: int
 
 
 def resample_labels(labels: Volume, grid: Grid, n_classes: int) -> Volume:
-    """Move a uint8 label map (0 background, 1…n_classes) to `grid`.
+    """Label map `[z, y, x]` (uint8, 0 background, 1…n_classes) resampled to `grid`; background outside of `labels`.
 
-    Each class is interpolated linearly as a mask; a voxel takes the class that covers more than half of it. This keeps
-    volumes better than taking the nearest voxel does. Where a class covers exactly half, as is common when the spacing
-    doubles, the nearest voxel decides: always in or always out would thicken or thin every target. Outside of `labels`
-    is background.
+    Each class is interpolated linearly as a mask; a voxel gets the class that covers more than half of it. This
+    preserves volumes better than nearest-neighbour interpolation. If a class covers exactly half, which is common when
+    the spacing doubles, the nearest voxel decides: a fixed choice would thicken or thin every target.
     """
     if labels.grid.matches(grid, tolerance_mm=1e-6):
         return labels
@@ -69,10 +68,10 @@ def resample_labels(labels: Volume, grid: Grid, n_classes: int) -> Volume:
 def orient(volume: Volume) -> Volume:
     """Permute and flip the axes so that x, y, z run as nearly as possible to left, back and head.
 
-    Only the order of the voxels changes: every voxel keeps its place in the world, no value is interpolated, and the
-    voxels are a view. An oblique scan stays oblique.
+    Only the order of the voxels changes: every voxel keeps its position in the patient's space, and no value is
+    interpolated. The voxels are a view. An oblique scan stays oblique.
     """
-    # nibabel thinks in array axes (here x, y, z) and in the axes of the affine's world, whichever those are.
+    # nibabel works with array axes (here x, y, z) and the axes of the affine's space, LPS here.
     orientation = nib.orientations.io_orientation(volume.grid.affine)
     voxels_xyz = nib.orientations.apply_orientation(volume.voxels_zyx.T, orientation)
     affine = volume.grid.affine @ nib.orientations.inv_ornt_aff(orientation, volume.voxels_zyx.T.shape)
@@ -80,7 +79,7 @@ def orient(volume: Volume) -> Volume:
 
 
 def bounding_box(voxels_zyx: np.ndarray, above: float = 0) -> Box | None:
-    """The smallest box that holds every voxel above a value, or None when there is none; of a mask, every true one."""
+    """Smallest box around all voxels with a value greater than `above` (of a mask: true voxels); None without any."""
     hits = [np.zeros(size, dtype=bool) for size in voxels_zyx.shape]
     for part in by_slab(voxels_zyx):
         mask = np.greater(voxels_zyx[part], above)
@@ -95,7 +94,7 @@ def bounding_box(voxels_zyx: np.ndarray, above: float = 0) -> Box | None:
 
 
 def grow_box(box_zyx: Box, margin_mm: float, grid: Grid) -> Box:
-    """The box with at least `margin_mm` more on each side, to `LEEWAY_VOXELS`, cut at the grid's border."""
+    """The box grown on each side by `margin_mm`, rounded up to whole voxels (to `LEEWAY_VOXELS`), cut at the grid."""
     margins = [whole_up(margin_mm / spacing) for spacing in grid.spacing_zyx_mm]
     grown = [
         slice(max(0, axis.start - margin), min(size, axis.stop + margin))

@@ -1,6 +1,6 @@
-"""Voxels and where they are: the floor that everything else stands on.
+"""Grids and volumes: voxels with their position in the patient's space.
 
-Two conventions hold throughout ctseg:
+Two conventions apply in all of ctseg:
 
 * arrays are indexed `[z, y, x]`, the order in which NIfTI and DICOM store them, so that a slice is contiguous memory;
   names end in `_zyx`;
@@ -17,8 +17,8 @@ import numpy as np
 from ctseg.errors import GridError
 
 AIR_HU = -1024
-# By how much a size or a length may differ without changing a decision: more than what formats round to, and no
-# fraction that spacings and margins have with each other, so that none of these lies on the edge.
+# Tolerance of a size or a length in decisions: more than the rounding of file formats. The odd values are no usual
+# fraction of spacings and margins, so that no usual size is exactly at the limit.
 LEEWAY_VOXELS = 0.00731592
 LEEWAY_MM = 0.0000314159
 
@@ -30,9 +30,9 @@ Shape = tuple[int, int, int]
 class Grid:
     """A regular lattice in the patient's space.
 
-    `shape_zyx` counts voxels, `spacing_xyz_mm` is the distance of neighbours along each array axis, `origin_xyz_mm` the
-    centre of voxel [0, 0, 0], and column i of the 3 × 3 `direction` the unit vector along which index i (x, y, z)
-    grows. The columns need not be orthogonal (a gantry tilt) nor right-handed.
+    `shape_zyx` is the number of voxels, `spacing_xyz_mm` the distance of neighbours along each array axis,
+    `origin_xyz_mm` the centre of voxel [0, 0, 0]. Column i of the 3 × 3 `direction` is the unit vector along which
+    index i (x, y, z) grows. The columns need not be orthogonal (gantry tilt) or right-handed.
     """
 
     shape_zyx: Shape
@@ -44,7 +44,7 @@ class Grid:
     def from_affine(cls, affine: np.ndarray, shape_zyx: Shape) -> "Grid":
         """Build a grid from the 4 × 4 matrix that maps (x, y, z, 1) indices to LPS millimetres.
 
-        Raises GridError when the matrix has NaN, is singular or gives an axis no length.
+        Raises GridError if the matrix is not finite, is singular or has an axis of length zero.
         """
         columns = np.asarray(affine, dtype=float)[:3, :3]
         spacing = np.linalg.norm(columns, axis=0)
@@ -67,17 +67,17 @@ class Grid:
         return matrix
 
     def rounded(self) -> "Grid":
-        """The grid with its matrix rounded to float32, as a NIfTI header holds it: where geometry enters.
+        """The grid with its matrix rounded to float32, the precision of a NIfTI header; used when a scan is read.
 
-        So a DICOM series and the NIfTI file that is made of it have the same numbers, to the last digit.
+        A DICOM series and the NIfTI file converted from it then have identical geometry, to the last digit.
         """
-        with np.errstate(over="ignore"):  # what float32 does not reach becomes infinite, which is refused
-            affine = self.affine.astype(np.float32) + np.float32(0)  # no zero keeps a sign
+        with np.errstate(over="ignore"):  # too large for float32: infinite, which `from_affine` rejects
+            affine = self.affine.astype(np.float32) + np.float32(0)  # −0 becomes 0
         return self.from_affine(affine, self.shape_zyx)
 
     @property
     def voxel_volume_mm3(self) -> float:
-        """Volume of one voxel in mm³; right for sheared grids too."""
+        """Volume of one voxel in mm³; also correct for sheared grids."""
         return float(abs(np.linalg.det(self.affine[:3, :3])))
 
     @property
@@ -87,34 +87,34 @@ class Grid:
         return z, y, x
 
     def points_xyz_mm(self, indices_zyx: np.ndarray) -> np.ndarray:
-        """Map an (n, 3) array of z, y, x indices (fractions allowed) to (n, 3) LPS points in mm."""
+        """LPS points in mm (n, 3) of an (n, 3) array of z, y, x indices (fractions allowed)."""
         indices_xyz = np.atleast_2d(np.asarray(indices_zyx, dtype=float))[:, ::-1]
         return indices_xyz @ self.affine[:3, :3].T + self.affine[:3, 3]
 
     def indices_zyx(self, points_xyz_mm: np.ndarray) -> np.ndarray:
-        """Map an (n, 3) array of LPS points in mm to (n, 3) fractional z, y, x indices."""
+        """Fractional z, y, x indices (n, 3) of an (n, 3) array of LPS points in mm."""
         offsets = np.atleast_2d(np.asarray(points_xyz_mm, dtype=float)) - self.affine[:3, 3]
         return np.linalg.solve(self.affine[:3, :3], offsets.T).T[:, ::-1]
 
     def corners_xyz_mm(self) -> np.ndarray:
-        """The centres of the eight corner voxels: (8, 3) LPS points in mm."""
+        """Centres of the eight corner voxels: (8, 3) LPS points in mm."""
         last = np.asarray(self.shape_zyx) - 1
         return self.points_xyz_mm(np.array(list(np.ndindex(2, 2, 2))) * last)
 
     def box_text(self) -> str:
-        """The extent of the grid for a message: `x −120…118, y …, z … mm`."""
+        """Extent of the grid for a message, between corner voxel centres: `x −120.0…118.0, y …, z … mm`."""
         return box_text(self.corners_xyz_mm())
 
     def matches(self, other: "Grid", tolerance_mm: float = 1e-3) -> bool:
-        """Whether both have the same shape and every voxel lies at the same place, to `tolerance_mm`."""
+        """Whether both grids have the same shape and the same voxel positions, to `tolerance_mm` along each axis."""
         if self.shape_zyx != other.shape_zyx:
             return False
         return bool(np.abs(self.corners_xyz_mm() - other.corners_xyz_mm()).max() <= tolerance_mm)
 
     def with_spacing(self, spacing_xyz_mm: Triple) -> "Grid":
-        """A grid of another spacing over the same extent: the outer faces' centre stays where it is.
+        """The grid with another spacing over the same extent; the centre stays in place.
 
-        The number of voxels is the nearest to the extent; half a voxel is rounded up, to `LEEWAY_VOXELS`.
+        The number of voxels along each axis is rounded to the nearest; half a voxel is rounded up, to `LEEWAY_VOXELS`.
         """
         spacing = np.asarray(spacing_xyz_mm, dtype=float)
         extent_voxels = np.asarray(self.shape_zyx[::-1]) * self.spacing_xyz_mm / spacing
@@ -147,34 +147,34 @@ def whole_down(voxels: float) -> int:
 
 
 def box_text(points_xyz_mm: np.ndarray) -> str:
-    """The extent of (n, 3) points in mm for a message: `x −120.0…118.0, y …, z … mm`."""
+    """Extent of (n, 3) LPS points in mm for a message: `x −120.0…118.0, y …, z … mm`."""
     spans = zip("xyz", points_xyz_mm.min(axis=0), points_xyz_mm.max(axis=0), strict=True)
     return ", ".join(f"{axis} {low:.1f}…{high:.1f}" for axis, low, high in spans) + " mm"
 
 
 @dataclass(frozen=True)
 class Volume:
-    """Voxels `[z, y, x]` with their grid. Raises ValueError when the shapes differ."""
+    """Voxels `[z, y, x]` with their grid. Raises ValueError if the shapes differ."""
 
     voxels_zyx: np.ndarray
     grid: Grid
 
     def __post_init__(self) -> None:
-        """Refuse voxels that do not fit the grid."""
+        """Raise ValueError if voxels and grid differ in shape."""
         if self.voxels_zyx.shape != self.grid.shape_zyx:
             raise ValueError(f"voxels of shape {self.voxels_zyx.shape} on a grid of shape {self.grid.shape_zyx}")
 
     def with_voxels(self, voxels_zyx: np.ndarray) -> "Volume":
-        """Other voxels on the same grid."""
+        """A volume of other voxels on the same grid."""
         return Volume(voxels_zyx, self.grid)
 
     def cropped(self, box_zyx: tuple[slice, slice, slice]) -> "Volume":
-        """The part inside `box_zyx` (a view, not a copy) with its own origin."""
+        """The part inside `box_zyx` (a view, not a copy), with its own origin."""
         return Volume(self.voxels_zyx[box_zyx], self.grid.cropped(box_zyx))
 
 
 def require_same_grid(first: Grid, second: Grid, first_name: str, second_name: str, tolerance_mm: float = 1e-3) -> None:
-    """Raise InputError, naming both, unless the two grids match to `tolerance_mm`."""
+    """Raise GridError with both names unless the two grids match to `tolerance_mm`."""
     if first.matches(second, tolerance_mm):
         return
     boxes = [f"{grid.shape_zyx} voxels (z, y, x) over {grid.box_text()}" for grid in (first, second)]

@@ -1,1 +1,1 @@
-"""From a scan and a model file to a segmentation on the grid of the scan."""
+"""Inference: from a scan and a model file to a segmentation on the scan's grid."""

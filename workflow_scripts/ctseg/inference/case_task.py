@@ -1,4 +1,4 @@
-"""One case from file to file: what the rule infer does, in the job's own process or in one that jobs share."""
+"""Inference of one case from files to files, in the job's own process or in a process shared by jobs."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,12 +14,12 @@ from ctseg.scans.nifti import read_nifti, write_nifti
 
 @dataclass(frozen=True)
 class CaseTask:
-    """What to segment and how, as plain values that another process can be told.
+    """Files and settings of one case's inference, as plain values that can be sent to another process.
 
-    An empty path stands for what is not there. `inference` is the file of the choices how to infer, where they are not
-    the model's own, and `int8` the model of 8-bit integers; each map is written where it has a path, the
-    entropy of all voxels or, as `uncertainty_of_found`, of those in the prediction. With `use_gpu` the engine may be
-    one on a GPU; `batch_size` and `gpu_memory_gib` are as of `predict.infer`.
+    An empty path means no file. If the decisions in the file `inference` choose the precision int8, the model of 8-bit
+    integers in `int8`, if given, replaces `model`. A map is written if it has a path, `probability` only together with
+    `low_threshold`. `uncertainty` is the entropy of all voxels, `uncertainty_of_found` that of the voxels in the
+    prediction. With `use_gpu` the engine may run on a GPU; `batch_size` and `gpu_memory_gib` are as in `predict.infer`.
     """
 
     image: str
@@ -42,7 +42,7 @@ class CaseTask:
 
 
 def segment_case(task: CaseTask, progress: Progress | None = None) -> str:
-    """Segment the case, write its maps, and tell which engine found how much. Raises InputError for bad input."""
+    """Segment the case, write its maps, and return the engine and voxel count as text. Raises InputError."""
     engine = engine_for(task)
     maps = infer(
         read_nifti(task.image),
@@ -69,14 +69,14 @@ def segment_case(task: CaseTask, progress: Progress | None = None) -> str:
 
 
 def engine_for(task: CaseTask) -> Engine:
-    """The engine with the model that the choices ask for."""
+    """The engine with the task's model, or with its int8 model if the inference decisions choose int8."""
     int8 = bool(task.inference) and decided(read_json(task.inference), "precision") == "int8"
-    # A model that was trained elsewhere may be one of 8-bit integers itself.
+    # A model that was trained elsewhere may itself consist of 8-bit integers.
     path = Path(task.int8 if int8 and task.int8 else task.model)
     return _loaded(path, path.stat().st_mtime_ns, task.threads, task.engine, task.use_gpu)
 
 
 @lru_cache(maxsize=1)
 def _loaded(path: Path, changed_ns: int, threads: int, choice: str, use_gpu: bool) -> Engine:
-    """The engine, which stays for the next case with the same model."""
+    """The engine, cached for the next case with the same model; a changed file is loaded again."""
     return load_engine(path, threads, choice, use_gpu=use_gpu)

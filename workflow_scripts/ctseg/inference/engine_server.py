@@ -1,14 +1,14 @@
-"""Jobs that share a process: the first starts it, and those that come soon after find engine and model loaded.
+"""Process shared by inference jobs: the first job starts it, and the next ones use its loaded engine and model.
 
-Each job stays a job of its own, with its own outputs, log and record. It hands its case to the process over a socket in
-a folder that only the user can enter, and waits. The process ends after so many cases, or when none came for some
-seconds; where it cannot be reached, or dies, a job does its work itself.
+Each job remains a separate job, with its own outputs, log and record. It sends its case to the process over a socket in
+a folder that only the user can enter, and waits. The process ends after a given number of cases, or if none came for
+some seconds. If it cannot be reached, or dies, a job does its work itself.
 
-Own code, since no library shares a process between jobs of Snakemake: those of one of its groups have a process each,
+Own code, since no library shares a process between jobs of Snakemake: jobs of one Snakemake group have a process each,
 and `multiprocessing` shares among the children of one process. With 30 scans of 64³ voxels a case takes a sixth of the
-time of a job for itself (2 cores; `benchmarks/many_scans.py`), as a process from its start half of it
-(`docs/own_code.md`). `multiprocessing.connection` in place of the socket saves no line: it has no time limit for who
-does not come. The plain way is `cases_per_job: 1`.
+time of a separate job (2 cores; `benchmarks/many_scans.py`), or half of it if the job's own start is counted
+(`docs/own_code.md`). `multiprocessing.connection` in place of the socket saves no line: it has no time limit for a
+peer that does not connect. `cases_per_job: 1` avoids the shared process.
 """
 
 import hashlib
@@ -32,9 +32,9 @@ from ctseg.provenance.versions import add_software, software
 
 logger = logging.getLogger(__name__)
 
-IDLE_S = 10.0  # after which a process without work ends
-START_S = 60.0  # that its start may take, on a slow file system
-SLOTS = 64  # processes of one kind at a time: as many jobs may run side by side
+IDLE_S = 10.0  # idle time after which the process ends
+START_S = 60.0  # limit for its start, on a slow file system
+SLOTS = 64  # processes of one kind at a time, hence jobs that may run in parallel
 READ_BYTES = 2**16
 
 
@@ -43,24 +43,24 @@ class NotReached(Exception):
 
 
 def segment(task: dict[str, Any], cases: int, kind: str) -> str:
-    """Segment a case in a process that so many jobs share, or in this one, and tell what was found.
+    """Segment a case in a process shared by up to `cases` jobs, or in this process; return a text on the result.
 
     `task` has the fields of `case_task.CaseTask`. Jobs share a process if they run in the same folder with the
-    same Python on the same GPU and have the same `kind`. Raises InputError for bad input.
+    same Python on the same GPU and have the same `kind`. Raises InputError for unusable input.
     """
     if cases > 1:
         try:
             return _shared(task, cases, kind)
         except NotReached as error:
             logger.warning("%s; the case is segmented without a shared process", error)
-    from ctseg.inference.case_task import CaseTask, segment_case  # takes half a second, which sharing saves
+    from ctseg.inference.case_task import CaseTask, segment_case  # import takes 0.5 s, which sharing saves
 
     return segment_case(CaseTask(**task))
 
 
 def _shared(task: dict[str, Any], cases: int, kind: str) -> str:
-    """The same by a shared process; raises NotReached without one."""
-    # A cluster tells by this variable which of a machine's GPUs is a job's own.
+    """Segment a case in a shared process, as `segment`. Raises NotReached without such a process."""
+    # A cluster sets this variable to the job's own GPUs of a machine.
     alike = [kind, str(Path.cwd()), sys.executable, os.environ.get("CUDA_VISIBLE_DEVICES", "")]
     name = hashlib.sha256("\n".join(alike).encode()).hexdigest()[:16]
     with _free_slot(_own_folder(), name) as path:
@@ -80,7 +80,7 @@ def _shared(task: dict[str, Any], cases: int, kind: str) -> str:
 
 
 def _own_folder() -> Path:
-    """The folder of the sockets, which belongs to the user alone."""
+    """The folder of the sockets, accessible only to the user. Raises NotReached if this is impossible."""
     if not hasattr(socket, "AF_UNIX"):
         raise NotReached("this system has no sockets between processes")
     folder = Path(tempfile.gettempdir()) / f"ctseg-{os.getuid()}"
@@ -96,8 +96,8 @@ def _own_folder() -> Path:
 
 @contextmanager
 def _free_slot(folder: Path, name: str) -> Iterator[Path]:
-    """The socket of a process that no other job talks to, until the block ends."""
-    import fcntl  # Windows has none, and no job shares a process there
+    """Yield the socket path of a process that no other job uses until the block ends. Raises NotReached."""
+    import fcntl  # missing on Windows, where jobs share no process
 
     for slot in range(SLOTS):
         with (folder / f"{name}-{slot}.lock").open("w") as lock:
@@ -111,7 +111,7 @@ def _free_slot(folder: Path, name: str) -> Iterator[Path]:
 
 
 def _ask(path: Path, task: dict[str, Any]) -> dict[str, Any]:
-    """Send a task and wait for the answer."""
+    """Send a task, wait, and return the answer. Raises NotReached without an answer."""
     with socket.socket(socket.AF_UNIX) as line:
         try:
             line.connect(str(path))
@@ -125,7 +125,7 @@ def _ask(path: Path, task: dict[str, Any]) -> dict[str, Any]:
 
 
 def _start(path: Path, cases: int) -> None:
-    """Start a process that listens at `path`, and wait until it does."""
+    """Start a process that listens at `path`, and wait until it listens. Raises NotReached if it does not."""
     path.unlink(missing_ok=True)
     search = os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])
     process = subprocess.Popen(
@@ -133,7 +133,7 @@ def _start(path: Path, cases: int) -> None:
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        start_new_session=True,  # what ends this job must not end the next one's work
+        start_new_session=True,  # a signal to this job must not end the work of the next one
         env={**os.environ, "PYTHONPATH": search},
     )
     begun = time.monotonic()
@@ -144,9 +144,9 @@ def _start(path: Path, cases: int) -> None:
 
 
 def serve(path: Path, cases: int) -> None:
-    """Segment so many cases, one after the other, or end when none comes."""
+    """Segment up to `cases` cases, one after the other; end if none comes within `IDLE_S`."""
     with socket.socket(socket.AF_UNIX) as door:
-        # Bound under another name first: a socket that can be seen can be connected to.
+        # Bound under another name first, so that a visible socket already accepts connections.
         hidden = path.with_suffix(".new")
         hidden.unlink(missing_ok=True)
         door.bind(str(hidden))
@@ -159,18 +159,18 @@ def serve(path: Path, cases: int) -> None:
                 with line:
                     line.settimeout(None)
                     line.sendall(json.dumps(_answer(line)).encode())
-        except (TimeoutError, ConnectionError):  # nobody came, or nobody waits any more
+        except (TimeoutError, ConnectionError):  # no job came, or the job no longer waits
             pass
         finally:
             path.unlink(missing_ok=True)
 
 
 def _answer(line: socket.socket) -> dict[str, Any]:
-    """Do the task that comes over the line, and say how it went."""
+    """Do the task received over the connection, and return its result or error."""
     from ctseg.inference.case_task import CaseTask, segment_case
 
     def still_wanted(done: int, rows: int) -> None:
-        if select.select([line], [], [], 0)[0]:  # there is nothing to read but the end
+        if select.select([line], [], [], 0)[0]:  # only the end of the connection can be read
             raise ConnectionAbortedError
 
     try:

@@ -1,6 +1,6 @@
-"""Who executes a model. One small interface: `engine(patches) -> probabilities`, see `sliding_window.Network`.
+"""Engines that execute a model, with one interface: `engine(patches) -> probabilities`, see `sliding_window.Network`.
 
-Another engine is one more class with a name in `ENGINES` and in the config's schema.
+A new engine needs a class and a name in `ENGINES` and in the config's schema.
 """
 
 import json
@@ -23,45 +23,45 @@ ONNX, TORCHSCRIPT = ".onnx", ".ts"
 
 
 class Engine(Protocol):
-    """A loaded model: what stands in its card, who runs it, and the network itself."""
+    """A loaded model: its card, the name of the engine, and the network itself."""
 
     card: ModelCard
     name: str
-    on_gpu: bool  # whether scans are segmented on the GPU as a whole; see `gpu_inference`
+    on_gpu: bool  # whether all steps for a scan run on the GPU; see `gpu_inference`
 
     def release_memory(self) -> None:
-        """Give back what is held for the next scan alone."""
+        """Release the memory that is kept only for the next scan."""
 
     def __call__(self, patches: np.ndarray) -> np.ndarray:
         """Probabilities [batch, class, z, y, x] of float32 HU patches [batch, 1, z, y, x]."""
 
 
 class ProcessorEngine:
-    """What engines have in common that take and give arrays in the processor's memory."""
+    """Base class of engines with input and output arrays in the processor's memory."""
 
     on_gpu = False
 
     def release_memory(self) -> None:
-        """Nothing is held."""
+        """Do nothing: no memory is kept."""
 
 
 class OpenVinoEngine(ProcessorEngine):
-    """The fastest on processors: compiled once for each shape of a batch."""
+    """OpenVINO, the fastest engine on processors; compiles the model once for each shape of a batch."""
 
     def __init__(self, path: Path, threads: int, precision: str | None = None, use_gpu: bool = False) -> None:
-        """Read `path`; `threads` cores are used. Raises ModelError when it is not a ctseg model."""
-        import openvino as ov  # takes 0.2 s that other engines need not spend
+        """Read `path`; `threads` cores are used. Raises ModelError if it is not a ctseg model."""
+        import openvino as ov  # import takes 0.2 s, which other engines save
 
         self._core = ov.Core()
         try:
             self._model = self._core.read_model(str(path))
         except RuntimeError as error:
             raise _not_loadable(path, error) from None
-        # OpenVINO keeps what an ONNX file says of itself under "framework".
+        # OpenVINO stores the metadata of an ONNX file under "framework".
         place = ["framework", METADATA_KEY]
         said = {METADATA_KEY: self._model.get_rt_info(place).value} if self._model.has_rt_info(place) else {}
         self.card = read_card(path, said)
-        # bfloat16 saves time where the processor computes in it; elsewhere it would be emulated, slowly.
+        # bfloat16 saves time if the processor supports it; otherwise it would be emulated, slowly.
         wanted = precision or self.card.infer.precision
         able = ["int8", *["bfloat16"] * has_bfloat16()]
         precision = wanted if wanted in able else "float32"
@@ -84,18 +84,18 @@ class OpenVinoEngine(ProcessorEngine):
 
 
 class OnnxRuntimeEngine(ProcessorEngine):
-    """Runs everywhere; on a GPU when the installed build has TensorRT or CUDA."""
+    """ONNX Runtime; runs on every machine, and on a GPU if the installed build has TensorRT or CUDA."""
 
     def __init__(self, path: Path, threads: int, precision: str | None = None, use_gpu: bool = True) -> None:
-        """Load `path`; the CPU uses `threads` cores. Raises ModelError when it is not a ctseg model.
+        """Load `path`; the CPU uses `threads` cores. Raises ModelError if it is not a ctseg model.
 
-        On a processor the file alone decides the precision: float32, or int8.
+        On a processor the file alone determines the precision: float32 or int8.
         """
         import onnxruntime as ort
 
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
-        # Without spinning, idle threads leave the cores to the job beside this one.
+        # Without spinning, idle threads leave the cores to other jobs.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         providers = onnxruntime_providers(ort.get_available_providers() if use_gpu else [], precision)
         try:
@@ -113,7 +113,7 @@ class OnnxRuntimeEngine(ProcessorEngine):
 def torch_engine(path: Path, threads: int, precision: str | None = None, use_gpu: bool = True) -> Engine:
     """The engine torch; see `torch_engine.TorchEngine`."""
     from ctseg.inference.torch_engine import (
-        TorchEngine,  # torch and MONAI take seconds, which other engines need not spend
+        TorchEngine,  # import of torch and MONAI takes seconds, which other engines save
     )
 
     return TorchEngine(path, threads, precision, None if use_gpu else "cpu")
@@ -129,11 +129,11 @@ ENGINES: dict[str, Callable[[Path, int, str | None, bool], Engine]] = {
 def load_engine(
     path: str | Path, threads: int, choice: str = "auto", precision: str | None = None, use_gpu: bool = True
 ) -> Engine:
-    """Load a model file for the engine that is asked for, or the fastest that is there.
+    """Load a model file for the engine `choice`; "auto" is the fastest one available.
 
-    The engine torch takes the weights of the .ts file that is exported beside each .onnx. The precision is the model's
-    own if no other is given. Without `use_gpu` the processor computes, whatever else is there. Raises ModelError when a
-    file is missing or no ctseg model, or the engine is not installed.
+    The engine torch uses the weights of the .ts file that is exported together with each .onnx file. The precision is
+    the model's own if no other is given. Without `use_gpu` the model runs on the processor in any case. Raises
+    ModelError if a file is missing or not a ctseg model, or if the engine is not installed.
     """
     path = Path(path)
     if not path.is_file():
@@ -147,7 +147,7 @@ def load_engine(
 
 
 def read_model_card(path: str | Path) -> ModelCard:
-    """The card in a model file, .onnx or .ts. Raises ModelError when it is missing or no ctseg model."""
+    """The card in a model file, .onnx or .ts. Raises ModelError if the file is missing or not a ctseg model."""
     path = Path(path)
     if path.suffix != TORCHSCRIPT or not path.is_file():
         return load_engine(path, 1, use_gpu=False).card
@@ -156,7 +156,11 @@ def read_model_card(path: str | Path) -> ModelCard:
 
 
 def fastest_engine(path: Path, use_gpu: bool = True) -> str:
-    """The engine that `auto` stands for: on a GPU torch, else ONNX Runtime if its build can; else OpenVINO."""
+    """The engine for `auto`: torch for a .ts file; with a GPU torch, or else ONNX Runtime if built for GPUs.
+
+    On a GPU torch needs a build for GPUs and a .ts file that describes its network. Without these engines: OpenVINO if
+    installed, else ONNX Runtime.
+    """
     if path.suffix == TORCHSCRIPT:
         return "torch"
     if use_gpu and gpu_memory_mib():
@@ -168,9 +172,10 @@ def fastest_engine(path: Path, use_gpu: bool = True) -> str:
 
 
 def onnxruntime_providers(available: Sequence[str], precision: str | None) -> list[Any]:
-    """What ONNX Runtime is to compute with, the fastest first, each with its options.
+    """Execution providers for ONNX Runtime, the fastest first, with their options.
 
-    On CUDA it rounds factors to TF32 unless told otherwise; TensorRT does so always.
+    On CUDA, ONNX Runtime rounds factors to TF32 by default, which is disabled here for other precisions; TensorRT
+    always rounds them.
     """
     options = {"CUDAExecutionProvider": {"use_tf32": str(int(precision == "tf32"))}}
     wanted = [name for name in GPU_PROVIDERS if name in available] + ["CPUExecutionProvider"]
@@ -178,13 +183,13 @@ def onnxruntime_providers(available: Sequence[str], precision: str | None) -> li
 
 
 def describes_network(path: Path) -> bool:
-    """Whether a TorchScript file is there and says how its network is built; those of an older ctseg do not."""
+    """Whether a TorchScript file exists and its card describes the network; cards of an older ctseg do not."""
     card = torchscript_card(path)
     return bool(card and json.loads(card).get("network"))
 
 
 def torchscript_card(path: Path) -> str:
-    """The text of the card in a TorchScript file; empty where there is none."""
+    """The text of the card in a TorchScript file; empty if the file or the card is missing."""
     try:
         with zipfile.ZipFile(path) as archive:
             card = next(name for name in archive.namelist() if name.endswith(f"/extra/{METADATA_KEY}.json"))
@@ -203,14 +208,14 @@ def onnxruntime_has_gpu() -> bool:
 
 
 def lower_precisions(engine: str, use_gpu: bool = True) -> list[str]:
-    """The precisions below float32 that an engine has on this machine."""
+    """The precisions below float32 that an engine supports on this machine."""
     if engine == "torch":
         return ["tf32", "float16", "bfloat16"] if use_gpu and gpu_memory_mib() else []
     return ["int8", *(["bfloat16"] if engine == "openvino" and has_bfloat16() else [])]
 
 
 def mirrored(network: Callable[[np.ndarray], np.ndarray], axes: str) -> Callable[[np.ndarray], np.ndarray]:
-    """The mean of a network's answers to a patch and to its mirror images along each combination of `axes`, as "xy".
+    """Network that averages its output over a patch and its mirror images along each combination of `axes` ("xy").
 
     Test-time augmentation as in nnU-Net (Isensee et al., Nature Methods 2021): 2ⁿ passes for n axes.
     """

@@ -1,7 +1,7 @@
-"""Moving voxels between the scan's grid and the network's on the device that the network runs on.
+"""Resampling between the scan's grid and the network's grid, on the device that the network runs on.
 
-Both grids have parallel axes, so that linear interpolation is done along one axis after the other. The twins on the CPU
-are `preparation.prepare_rows` and `native_grid.to_native_grid`.
+Both grids have parallel axes, so linear interpolation is done along one axis after the other. The counterparts on the
+CPU are `preparation.prepare_rows` and `native_grid.to_native_grid`.
 """
 
 import math
@@ -15,14 +15,14 @@ from ctseg.geometry.resample import Box
 from ctseg.geometry.volume import Grid, Shape, Volume
 from ctseg.inference.native_grid import places_along, reached
 
-WORK_BYTES = 24  # that resampling takes for each voxel of the slices that it reads at once
+WORK_BYTES = 24  # memory of resampling for each voxel of the slices read at once
 
 
 @dataclass(frozen=True)
 class Neighbours:
-    """The voxels on both sides of each place along an axis, and the share of the second: tensors [place].
+    """Indices of both neighbours of each place along an axis, and the weight of the second: tensors [place].
 
-    `inside` tells which places lie in the volume, up to half a voxel beyond its first and last one; None is all.
+    `inside` is true for places in the volume, or up to half a voxel beyond its first and last voxel; None means all.
     """
 
     before: torch.Tensor
@@ -41,14 +41,14 @@ class Neighbours:
         return cls(first, second, share, None if inside.all() else torch.from_numpy(inside).to(device))
 
     def cut(self, first: int, stop: int, offset: int = 0) -> "Neighbours":
-        """Those of a range of places, in a volume that begins `offset` voxels later."""
+        """The neighbours of a range of places, in a volume that begins `offset` voxels later."""
         part = slice(first, stop)
         inside = None if self.inside is None else self.inside[part]
         return Neighbours(self.before[part] - offset, self.after[part] - offset, self.share[part], inside)
 
 
 def interpolated(volume: torch.Tensor, axis: int, neighbours: Neighbours, fill: float = 0.0) -> torch.Tensor:
-    """Float32 values at the places along an axis of a volume of any type; `fill` outside."""
+    """Float32 values of a volume of any type, interpolated at the places along an axis; `fill` outside."""
     before = volume.index_select(axis, neighbours.before).float()
     after = volume.index_select(axis, neighbours.after).float()
     shape = [1] * volume.ndim
@@ -60,14 +60,14 @@ def interpolated(volume: torch.Tensor, axis: int, neighbours: Neighbours, fill: 
 class RowsOnDevice:
     """Rows of the network's grid, resampled from a scan and clipped to the HU window: int16 HU [z, y, x].
 
-    The scan is copied to the device once where it takes no more than `most_bytes`, else slice by slice as its rows are
-    asked for.
+    The scan is copied to the device once if it takes at most `most_bytes`, else slice by slice when its rows are
+    requested.
     """
 
     def __init__(
         self, part: Volume, grid: Grid, window_hu: tuple[float, float], device: torch.device, most_bytes: float
     ) -> None:
-        """Part and grid are those of `preparation.network_input`; memory for resampling is bounded by `most_bytes`."""
+        """`part` and `grid` are those of `preparation.network_input`; `most_bytes` bounds the memory of resampling."""
         self._voxels, self._device = part.voxels_zyx, device
         self._low, self._high = math.ceil(window_hu[0]), math.floor(window_hu[1])
         self._fill = window_hu[0]
@@ -81,13 +81,13 @@ class RowsOnDevice:
         self._whole = self._copied(0, len(self._voxels)) if part.voxels_zyx.nbytes <= most_bytes else None
 
     def _copied(self, first: int, stop: int) -> torch.Tensor:
-        """Slices of the scan on the device, as they are stored."""
+        """Slices [z, y, x] of the scan on the device, in the stored type."""
         slices = np.ascontiguousarray(self._voxels[first:stop])
-        # torch warns of an array that it could write to by mistake, as one that is mapped for reading.
+        # torch warns of a read-only array, such as one mapped for reading, since a tensor could write to it.
         return torch.from_numpy(slices if slices.flags.writeable else slices.copy()).to(self._device)
 
     def __call__(self, first: int, stop: int) -> torch.Tensor:
-        """The rows from `first` to before `stop`."""
+        """The rows from `first` to before `stop`, int16 HU [z, y, x]."""
         parts = [self._resampled(row, min(row + self._rows_at_once, stop)) for row in self._starts(first, stop)]
         return torch.cat(parts) if len(parts) > 1 else parts[0]
 
@@ -95,7 +95,7 @@ class RowsOnDevice:
         return range(first, stop, self._rows_at_once)
 
     def _resampled(self, first: int, stop: int) -> torch.Tensor:
-        """Rows that are resampled at once."""
+        """The rows from `first` to before `stop`, resampled at once."""
         around = np.clip(self._places_z[first:stop], 0, len(self._voxels) - 1)
         low, high = int(np.floor(around.min())), min(int(np.floor(around.max())) + 2, len(self._voxels))
         slices = self._copied(low, high) if self._whole is None else self._whole[low:high]
@@ -105,7 +105,7 @@ class RowsOnDevice:
 
 
 def parallel_places(target: Grid, grid: Grid) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Where the voxels of `target` lie along z, y and x of a grid with parallel axes, as fractional indices."""
+    """Fractional indices of the voxels of `target` along z, y and x of a grid with parallel axes."""
     z, y, x = (slice(0, size) for size in target.shape_zyx)
     along = [places_along(axis, target, grid, (z, y, x)).ravel() for axis in range(3)]
     a, b, c = (np.broadcast_to(found, size) for found, size in zip(along, target.shape_zyx, strict=True))
@@ -113,7 +113,7 @@ def parallel_places(target: Grid, grid: Grid) -> tuple[np.ndarray, np.ndarray, n
 
 
 def reached_box(places_zyx: tuple[np.ndarray, np.ndarray, np.ndarray], shape_zyx: Shape) -> Box:
-    """The voxels whose places lie in a grid of this shape, up to half a voxel beyond its border."""
+    """The box of voxels with places in a grid of this shape, or up to half a voxel beyond its border."""
     slices = []
     for places, size in zip(places_zyx, shape_zyx, strict=True):
         inside = np.flatnonzero(reached(places, size))
@@ -122,25 +122,25 @@ def reached_box(places_zyx: tuple[np.ndarray, np.ndarray, np.ndarray], shape_zyx
 
 
 class NativeRows:
-    """Brings slabs of probabilities to the rows of a scan's grid, as soon as both neighbours of a row are there."""
+    """Interpolates slabs of probabilities at the rows of a scan's grid, when both neighbours of a row are known."""
 
     def __init__(
         self, places_zyx: tuple[np.ndarray, np.ndarray, np.ndarray], shape_zyx: Shape, device: torch.device
     ) -> None:
-        """`places_zyx` are those of the scan's voxels in the network's grid of `shape_zyx`; none lies outside."""
+        """`places_zyx` are those of the scan's voxels in the network's grid of `shape_zyx`; none may be outside."""
         self._z, self._y, self._x = (
             Neighbours.of(places, size, device) for places, size in zip(places_zyx, shape_zyx, strict=True)
         )
-        # Of both neighbours the later one; places run in the order of the grid, whose axes point the same way.
+        # The later of both neighbours; places are ascending, since the axes of both grids point the same way.
         self._needed = np.minimum(np.floor(np.clip(places_zyx[0], 0, shape_zyx[0] - 1)) + 1, shape_zyx[0] - 1)
         self._plane = len(places_zyx[1]) * len(places_zyx[2])
         self._before: torch.Tensor | None = None
         self._done = 0
 
     def __call__(self, first: int, slab: torch.Tensor, most_bytes: float) -> Iterator[tuple[int, torch.Tensor]]:
-        """First row and probabilities [class, z, y, x] of each block of rows that can be interpolated now.
+        """Yield first row and probabilities [class, z, y, x] of each block of rows that can be interpolated now.
 
-        `slab` [class, z, y, x] begins at row `first` of the network's grid, after the slab of the last call.
+        `slab` [class, z, y, x] begins at row `first` of the network's grid, directly after the slab of the last call.
         """
         known = slab if self._before is None else torch.cat([self._before, slab], dim=1)
         begin = first if self._before is None else first - 1

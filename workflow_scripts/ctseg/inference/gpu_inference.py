@@ -1,7 +1,7 @@
-"""A scan segmented on the device that the network runs on, from its HU to its label map.
+"""Segmentation of a scan on the device that the network runs on, from HU to the label map.
 
-The scan is copied there as int16 and comes back as uint8 maps; all between happens on the device, in the same steps as
-on a processor (see `predict.infer`), slab by slab within the memory that is given.
+The scan is copied to the device as int16, and the uint8 maps are copied back. All steps in between run on the device,
+the same as on a processor (see `predict.infer`), slab by slab within the given memory.
 """
 
 import math
@@ -28,11 +28,11 @@ from ctseg.preprocessing.preparation import BODY_HU
 if TYPE_CHECKING:
     from ctseg.inference.torch_engine import TorchEngine
 
-MOST_WINDOWS = 16  # at once; more keep no GPU busier
-SHARE = 8  # part of the memory given for each: the scan, resampling, and the way back
+MOST_WINDOWS = 16  # at once; more do not increase the load of a GPU
+SHARE = 8  # divisor of the given memory, for each of: scan, resampling, resampling back
 
-Progress = Callable[[int, int], None]  # is told the rows that are done, and all there are
-DEFAULT_GIB = 8.0  # of a GPU's memory, and no more than this share of it
+Progress = Callable[[int, int], None]  # called with the number of rows done, and of all rows
+DEFAULT_GIB = 8.0  # default limit of a GPU's memory, and largest share of it
 DEFAULT_SHARE = 0.6
 
 Block = tuple[int, dict[str, torch.Tensor]]  # first row on the scan's grid, and the maps of the rows from there on
@@ -40,7 +40,7 @@ Block = tuple[int, dict[str, torch.Tensor]]  # first row on the scan's grid, and
 
 @dataclass(frozen=True)
 class MapsWanted:
-    """Which maps to make, see `native_grid.Maps`, with labels from a probability of `threshold` on."""
+    """The maps to compute, see `native_grid.Maps`; labels need a probability of at least `threshold`."""
 
     threshold: float
     probability: bool = False
@@ -49,27 +49,27 @@ class MapsWanted:
 
     @property
     def names(self) -> list[str]:
-        """The names of the maps."""
+        """The names of the maps, as of the fields of `native_grid.Maps`."""
         entropy = self.entropy or self.entropy_of_found
         return ["labels", *(["low_threshold", "probability"] if self.probability else []), *["entropy"] * entropy]
 
 
 @dataclass(frozen=True)
 class DeviceSettings:
-    """How much of the device may be used: its memory in GiB, and windows at once; None is what fits."""
+    """Limits for the use of the device: memory in GiB, and windows at once; None selects the default."""
 
     memory_gib: float | None = None
     batch_size: int | None = None
 
     def memory_on(self, device: torch.device) -> float:
-        """The memory in GiB; it follows from the device alone, since windows may depend on it, and so results."""
+        """Memory limit in GiB; the default depends on the device alone, since windows, thus results, follow from it."""
         if self.memory_gib is not None or device.type != "cuda":
             return self.memory_gib or DEFAULT_GIB
         whole_gib = torch.cuda.get_device_properties(device).total_memory / 2**30
         return min(DEFAULT_GIB, DEFAULT_SHARE * whole_gib)
 
     def windows_at_once(self, card: ModelCard, tiles: Tiling, device: torch.device) -> int:
-        """How many windows half of the memory holds, from 1 to `MOST_WINDOWS`, if no number is given."""
+        """The given number of windows, or as many as half of the memory holds, from 1 to `MOST_WINDOWS`."""
         window_bytes = card.window_bytes * math.prod(tiles.window_zyx)
         fitting = int(self.memory_on(device) * 2**30 / 2 // window_bytes)
         return self.batch_size or max(1, min(MOST_WINDOWS, fitting))
@@ -86,10 +86,10 @@ def infer_on_device(
     settings: DeviceSettings,
     progress: Progress | None = None,
 ) -> Maps:
-    """The maps of a scan.
+    """The maps of a scan on its own grid.
 
     `part` and `grid` are those of `preparation.network_input`, `tiles` the windows over the grid. Raises MachineError
-    when the memory runs out, for windows with a single one at once.
+    if the memory runs out; in the network only if it runs out with a single window at once.
     """
     device, card = engine.device, engine.card
     part_bytes = settings.memory_on(device) * 2**30 / SHARE
@@ -103,13 +103,13 @@ def infer_on_device(
     z, y, x = (places[along] for places, along in zip(places_zyx, box, strict=True))
     native = NativeRows((z, y, x), grid.shape_zyx, device)
     maps = {name: mapped_arrays.zeros(image.grid.shape_zyx, np.uint8) for name in wanted.names}
-    # Views of the maps in the order of the network's axes.
+    # Views of the maps with the axes of the network's grid.
     turned = {name: orient(Volume(voxels, image.grid)).voxels_zyx[box] for name, voxels in maps.items()}
     waiting: Downloads | None = None
     with told_in_words(tiles):
         for first, slab in windows.slabs(read_rows, max(BODY_HU, window_hu[0]), window_hu[0]):
             made = Downloads([(row, decided(block, wanted)) for row, block in native(first, slab, part_bytes)], device)
-            # The device works on while the maps of the slab before are written.
+            # The device continues while the maps of the previous slab are written.
             if waiting:
                 waiting.write(turned)
             waiting = made
@@ -122,7 +122,7 @@ def infer_on_device(
 
 @contextmanager
 def told_in_words(tiles: Tiling) -> Iterator[None]:
-    """Make an InputError of memory that runs out elsewhere than in the network, which takes fewer windows by itself."""
+    """Raise MachineError if memory runs out outside the network, which by itself continues with fewer windows."""
     try:
         yield
     except torch.OutOfMemoryError:
@@ -145,7 +145,7 @@ def decided(probabilities: torch.Tensor, wanted: MapsWanted) -> dict[str, torch.
 
 
 class Downloads:
-    """Blocks of maps that are being copied from the device."""
+    """Blocks of maps while they are copied from the device."""
 
     def __init__(self, blocks: list[Block], device: torch.device) -> None:
         on_gpu = device.type == "cuda"
@@ -158,7 +158,7 @@ class Downloads:
             self._copied.record()
 
     def write(self, maps: dict[str, np.ndarray]) -> None:
-        """Wait for the copies, and write them into the maps."""
+        """Wait for the copies, and write them into the uint8 maps [z, y, x]."""
         if self._copied:
             self._copied.synchronize()
         for row, found in self._blocks:
@@ -168,6 +168,6 @@ class Downloads:
 
 
 def _begun(values: torch.Tensor) -> torch.Tensor:
-    """The copy of a GPU's tensor in the processor's memory, while it is being made."""
+    """Start the copy of a GPU's tensor to the processor's memory, and return the tensor there."""
     host = torch.empty(values.shape, dtype=values.dtype, pin_memory=True)
     return host.copy_(values, non_blocking=True)

@@ -1,4 +1,4 @@
-"""Sliding windows on the device that the network runs on; the twin of `sliding_window.slabs`, with the same windows."""
+"""Sliding windows on the device of the network; the counterpart of `sliding_window.slabs`, with the same windows."""
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
@@ -13,36 +13,36 @@ from ctseg.inference.sliding_window import Tiling
 
 logger = logging.getLogger(__name__)
 
-# Takes float32 HU [batch, 1, z, y, x], gives float32 probabilities [batch, class, z, y, x], both on the device.
+# Takes float32 HU [batch, 1, z, y, x], returns float32 probabilities [batch, class, z, y, x], both on the device.
 DeviceNetwork = Callable[[torch.Tensor], torch.Tensor]
-# Takes the first row and the one after the last, gives the int16 HU [z, y, x] of these rows of a volume.
+# Takes the first row and the row after the last, returns the int16 HU [z, y, x] of these rows of a volume.
 ReadDeviceRows = Callable[[int, int], torch.Tensor]
 
 
 class DeviceWindows:
-    """A network that is applied to the windows of a volume, several at once."""
+    """A network applied to the windows of a volume, several at once."""
 
     def __init__(self, tiles: Tiling, network: DeviceNetwork, n_classes: int, batch_size: int, device: torch.device):
-        """`batch_size` windows are computed at once; fewer where the memory runs out."""
+        """`batch_size` windows are computed at once; fewer after the memory ran out."""
         self.tiles, self.network, self.n_classes, self.batch_size = tiles, network, n_classes, batch_size
         self.device = device
         starts_y, starts_x = tiles.starts_zyx[1:]
         self._columns = list(product(starts_y, starts_x))
         self._weights_z, weights_y, weights_x = (self._weights(axis) for axis in range(3))
-        # What each voxel of a column of windows counts in the plane: [column, y, x].
+        # Weights of the voxels of each column of windows (same y and x) in the plane: [column, y, x].
         self._planes = (weights_y[:, None, :, None] * weights_x[None, :, None, :]).flatten(0, 1)
 
     def _weights(self, axis: int) -> torch.Tensor:
-        """What the voxels of each window along an axis count: float32 [window, voxel]."""
+        """Weights of the voxels of each window along an axis: float32 [window, voxel]."""
         size = self.tiles.window_zyx[axis]
         ones = np.ones(size, dtype=np.float32)
         rows = [ones if weights is None else weights for weights in self.tiles.weights(axis)]
         return torch.from_numpy(np.stack(rows)).to(self.device)
 
     def slabs(self, read_rows: ReadDeviceRows, air_hu: float, fill: float) -> Iterator[tuple[int, torch.Tensor]]:
-        """First row and float32 probabilities [class, z, y, x] of each slab; see `sliding_window.slabs`.
+        """Yield first row and float32 probabilities [class, z, y, x] of each slab; see `sliding_window.slabs`.
 
-        The tensor is used again for the next slab.
+        The tensor is reused for the next slab.
         """
         depth, *_ = self.tiles.window_zyx
         rows, *size = self.tiles.shape_zyx
@@ -50,7 +50,7 @@ class DeviceWindows:
         image = torch.full((depth, *plane), int(fill), dtype=torch.int16, device=self.device)
         total = torch.zeros((self.n_classes, depth, *plane), device=self.device)
         starts_z = self.tiles.starts_zyx[0]
-        row = 0  # the one after the last that was read
+        row = 0  # the row after the last one read
         for number, (first, end) in enumerate(zip(starts_z, [*starts_z[1:], rows], strict=True)):
             last = min(first + depth, rows)
             image[row - first : last - first, : size[0], : size[1]] = read_rows(row, last)
@@ -71,12 +71,12 @@ class DeviceWindows:
             total[:, depth - done :] = 0
 
     def _box(self, column: int) -> tuple[slice, slice]:
-        """Where a column of windows lies in the plane."""
+        """Slices along y and x of a column of windows in the plane."""
         (y, x), (_, height, width) = self._columns[column], self.tiles.window_zyx
         return slice(y, y + height), slice(x, x + width)
 
     def _solid(self, image: torch.Tensor, air_hu: float) -> list[int]:
-        """The columns whose windows hold anything but air; asked of the device once for all."""
+        """The columns of windows with a voxel above `air_hu`; one copy from the device for all of them."""
         if air_hu == -np.inf:
             return list(range(len(self._columns)))
         highest = image.amax(dim=0)
@@ -84,21 +84,21 @@ class DeviceWindows:
         return np.flatnonzero((found > air_hu).cpu().numpy()).tolist()
 
     def _computed(self, image: torch.Tensor, columns: Sequence[int]) -> torch.Tensor | None:
-        """The network's probabilities for windows at once, or None where the memory ran out."""
+        """The network's probabilities for several windows at once, or None if the memory ran out."""
         windows = torch.stack([image[:, *self._box(column)] for column in columns])[:, None]
         try:
             return self.network(windows.float())
         except torch.OutOfMemoryError:
-            return None  # the next try is not made here: the error holds on to what the network had computed
+            return None  # no retry here: the exception keeps references to the network's intermediate tensors
 
     def _add(self, found: torch.Tensor, columns: Sequence[int], weights_z: torch.Tensor, total: torch.Tensor) -> None:
-        """Add the weighted probabilities of windows."""
+        """Add the weighted probabilities of windows to `total` [class, z, y, x]."""
         found = found * (weights_z[:, None, None] * self._planes[list(columns)][:, None])[:, None]
         for column, weighted in zip(columns, found, strict=True):
             total[:, :, *self._box(column)] += weighted
 
     def _take_fewer(self) -> None:
-        """Halve the number of windows at once after the memory ran out. Raises MachineError for a single one."""
+        """Halve the number of windows at once after the memory ran out. Raises MachineError if it is 1."""
         if self.batch_size == 1:
             raise MachineError(memory_advice(self.tiles.window_zyx))
         self.batch_size = max(1, self.batch_size // 2)
@@ -107,7 +107,7 @@ class DeviceWindows:
 
 
 def memory_advice(window_zyx: Shape) -> str:
-    """What to change when not even one window fits the GPU."""
+    """Advice for settings if not even one window fits the GPU."""
     size = " × ".join(str(size) for size in reversed(window_zyx))
     return (
         f"the GPU has too little free memory for a window of {size} voxels; end other programs on it, set infer.window "
@@ -117,7 +117,7 @@ def memory_advice(window_zyx: Shape) -> str:
 
 
 def mirrored(network: DeviceNetwork, axes: str) -> DeviceNetwork:
-    """The mean of the answers to a batch and its mirror images; see `engines.mirrored`."""
+    """Network that averages its output over a batch and its mirror images; see `engines.mirrored`."""
     dimensions = ["zyx".index(axis) + 2 for axis in axes]
     chosen = product((False, True), repeat=len(dimensions))
     flips = [tuple(d for d, flip in zip(dimensions, flipped, strict=True) if flip) for flipped in chosen]

@@ -1,4 +1,4 @@
-"""From probabilities on the network's grid to maps on the scan's own, a slab at a time."""
+"""Maps on the scan's grid from probabilities on the network's grid, one slab at a time."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -11,18 +11,18 @@ from ctseg.geometry.resample import Box, resample
 from ctseg.geometry.volume import LEEWAY_VOXELS, Grid, Volume
 from ctseg.masks.label_map import label_map
 
-MATTERS_FROM = 0.05  # probability below which a voxel is surely none of a target
-TILE = 64  # voxels of the network's grid along an edge of what is interpolated at once
+MATTERS_FROM = 0.05  # a voxel with a lower probability is treated as certain background
+TILE = 64  # edge of the cube interpolated at once, in voxels of the network's grid
 
 
 @dataclass(frozen=True)
 class Maps:
-    """What a network says on the scan's grid, all uint8.
+    """Results of a network on the scan's grid, all uint8 [z, y, x].
 
-    `labels` has classes from 1 on, 0 is background. Where wanted, `low_threshold` has the labels at a threshold of
-    `MATTERS_FROM`, `probability` is the probability in 255ths of their class, and `entropy` is how unsure the network
-    is: the binary entropy of the highest probability in 255ths of a bit, 0 where `low_threshold` is 0, or, where it was
-    wanted of what was found alone, where `labels` is.
+    `labels` has classes from 1 on, 0 is background. The other maps are optional. `low_threshold` has the labels at a
+    threshold of `MATTERS_FROM`, and `probability` the probability of their class in 255ths. `entropy` is the network's
+    uncertainty, the binary entropy of the highest probability in 255ths of a bit. It is 0 at voxels with a highest
+    probability below `MATTERS_FROM`; if requested for found voxels only, it is 0 at voxels without a label.
     """
 
     labels: Volume
@@ -41,13 +41,13 @@ def to_native_grid(
     tile: int = TILE,
     entropy_of_found: bool = False,
 ) -> Maps:
-    """Interpolate probabilities linearly from `grid` to `target`, and decide there.
+    """Interpolate probabilities linearly from `grid` to `target`, and compute the maps there.
 
     `slabs` are the first row of each slab and its probabilities [class, z, y, x], from the first row of `grid` to its
-    last. A voxel of `target` is decided when the rows on both sides of it are there, and only in tiles, with `tile`
-    voxels along an edge, in which any probability matters. The result is the same as for the whole: between values
-    below the threshold, linear interpolation stays below it. `entropy_of_found` asks for the entropy of the voxels in
-    `labels` alone, which takes next to no time.
+    last. A voxel of `target` is computed when the rows on both sides of it are known, and only in tiles, with `tile`
+    voxels along an edge, in which a probability reaches the lowest threshold. The result is the same as without tiles:
+    between values below the threshold, linear interpolation stays below it. `entropy_of_found` requests the entropy of
+    the voxels in `labels` only, which takes next to no time.
     """
     wanted = {"low_threshold": probability, "probability": probability, "entropy": entropy or entropy_of_found}
     names = ["labels", *(name for name, asked in wanted.items() if asked)]
@@ -55,11 +55,11 @@ def to_native_grid(
     lowest = min(threshold, MATTERS_FROM) if probability or entropy else threshold
     before: np.ndarray | None = None
     for first, slab in slabs:
-        # From the row before on, so that what lies between the slabs is decided, too.
+        # From the previous row on, so that voxels between the slabs are computed, too.
         start = first if before is None else first - 1
         stop = first + slab.shape[1]
         for own in _tiles((start, stop), grid, tile):
-            # What lies in a tile is interpolated between its voxels and the first ones of the next.
+            # Places in a tile are interpolated between its voxels and the first ones of the next tile.
             z, y, x = (
                 slice(a, min(b + 1, size)) for (a, b), size in zip(own, (stop, *grid.shape_zyx[1:]), strict=True)
             )
@@ -77,9 +77,9 @@ Span = tuple[int, int]
 
 
 def _tiles(rows: Span, grid: Grid, tile: int) -> Iterator[tuple[Span, Span, Span]]:
-    """First and stop of each tile along z, y and x that can be decided where the voxels of `rows` are known.
+    """First and stop along z, y and x of each tile that can be computed if the voxels of `rows` are known.
 
-    What lies beyond the last known row waits for the next one, unless the grid ends there.
+    Places beyond the last known row wait for the next slab, unless the grid ends there.
     """
     ends = (rows[1] if rows[1] == grid.shape_zyx[0] else rows[1] - 1, *grid.shape_zyx[1:])
     cuts = [[*range(start, end, tile), end] for start, end in zip((rows[0], 0, 0), ends, strict=True)]
@@ -96,12 +96,12 @@ def _decide(
     maps: dict[str, np.ndarray],
     entropy_everywhere: bool,
 ) -> None:
-    """Fill the maps at the voxels of `target` that lie in the tile `own` of `grid`.
+    """Fill the maps at the voxels of `target` in the tile `own` of `grid`.
 
-    `block` holds the probabilities of the voxels `known` of `grid`. An entropy that is not wanted everywhere is
-    computed where there are labels.
+    `block` holds the probabilities [class, z, y, x] of the voxels `known` of `grid`. Without `entropy_everywhere` the
+    entropy is computed at voxels with a label only.
     """
-    # At the border of the grid a tile reaches half a voxel beyond it, where nothing else lies.
+    # At the border of the grid a tile extends half a voxel beyond it, since no other tile covers that margin.
     low = [start if start else -0.5 for start, _ in own]
     high = [stop if stop < size else size - 0.5 for (_, stop), size in zip(own, grid.shape_zyx, strict=True)]
     corners = np.array(list(product(*zip(low, high, strict=True))))
@@ -133,10 +133,10 @@ def _decide(
 
 
 def interpolated(block: np.ndarray, places: list[np.ndarray], window: Grid) -> np.ndarray | None:
-    """Values [class, z, y, x] of a block at the voxels of a grid, linearly, 0 outside; None if its axes are turned.
+    """Values [class, z, y, x] of a block, interpolated linearly at a grid's voxels, 0 outside; None for turned axes.
 
-    `places` are their fractional indices in the block, as of `places_along`. Along parallel axes interpolation is a
-    product with a matrix for each, which takes a third of the time of SimpleITK's.
+    `places` are their fractional indices in the block, as of `places_along`. Along parallel axes interpolation is one
+    matrix product for each axis, which takes a third of the time of SimpleITK's interpolation.
     """
     axes = []
     for axis, (size, along) in enumerate(zip(block.shape[1:], places, strict=True)):
@@ -149,14 +149,14 @@ def interpolated(block: np.ndarray, places: list[np.ndarray], window: Grid) -> n
 
 
 def reached(places: np.ndarray, size: int) -> np.ndarray:
-    """Which fractional indices lie in `size` voxels or up to half a voxel beyond them, to `LEEWAY_VOXELS`."""
+    """Mask of fractional indices in `size` voxels or up to half a voxel beyond them, to `LEEWAY_VOXELS`."""
     return (places >= -0.5 - LEEWAY_VOXELS) & (places <= size - 0.5 + LEEWAY_VOXELS)
 
 
 def _shares(places: np.ndarray, size: int) -> np.ndarray:
-    """What each of `size` voxels along an axis counts at each place: float32 [place, voxel], two of them in a row.
+    """Interpolation weights, float32 [place, voxel], for `size` voxels along an axis; at most two in a row are not 0.
 
-    Up to half a voxel beyond the first and the last one their values hold; farther away all are 0.
+    Up to half a voxel beyond the first and the last voxel their values continue; farther away all weights are 0.
     """
     inside = reached(places, size)
     clipped = np.clip(places, 0, size - 1)
@@ -169,10 +169,10 @@ def _shares(places: np.ndarray, size: int) -> np.ndarray:
 
 
 def places_along(axis: int, target: Grid, grid: Grid, box_zyx: Box) -> np.ndarray:
-    """Where the voxels of `target` in a box lie along an axis of `grid` (0 is z), as fractional indices.
+    """Fractional indices along an axis of `grid` (0 is z) of the voxels of `target` in a box.
 
-    The shape is that of the box, or 1 along axes that do not matter. A voxel has the same place in any box, to the last
-    bit, so that neighbouring tiles agree to which one it belongs.
+    The shape [z, y, x] is that of the box, or 1 along axes without influence. A voxel has the same place in any box, to
+    the last bit, so that neighbouring tiles agree on the tile that it belongs to.
     """
     *steps_xyz, offset = (np.linalg.inv(grid.affine) @ target.affine)[2 - axis]
     places = np.full((1, 1, 1), offset)
@@ -184,7 +184,7 @@ def places_along(axis: int, target: Grid, grid: Grid, box_zyx: Box) -> np.ndarra
 
 
 def _entropy(probability: np.ndarray, where: np.ndarray | None) -> np.ndarray:
-    """The binary entropy in 255ths of a bit, rounded; 0 where a mask is false."""
+    """Binary entropy in 255ths of a bit, rounded; 0 outside the mask `where`, if given."""
     if where is None:
         return np.rint(binary_entropy(probability) * 255)
     entropy = np.zeros(probability.shape, np.uint8)
@@ -193,7 +193,7 @@ def _entropy(probability: np.ndarray, where: np.ndarray | None) -> np.ndarray:
 
 
 def binary_entropy(probability: np.ndarray) -> np.ndarray:
-    """−p log₂ p − (1 − p) log₂ (1 − p) in bits (Shannon 1948), and 0 below `MATTERS_FROM`."""
+    """Binary entropy −p log₂ p − (1 − p) log₂ (1 − p) in bits (Shannon 1948); 0 below `MATTERS_FROM`."""
     p = np.clip(probability, 1e-7, 1 - 1e-7)
     bits = -(p * np.log2(p) + (1 - p) * np.log2(1 - p))
     return np.where(probability < MATTERS_FROM, 0, bits)

@@ -1,4 +1,4 @@
-"""A scan and a model in, a segmentation on the scan's own grid out: the one path that all predictions take."""
+"""Segmentation of a scan with a model, on the scan's own grid: the common path of all predictions."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -18,19 +18,19 @@ from ctseg.preprocessing.preparation import BODY_HU, network_input, prepare_rows
 if TYPE_CHECKING:  # torch
     from ctseg.inference.torch_engine import TorchEngine
 
-MEMORY_GIB = 1.5  # that windows may take where nothing else is said
+MEMORY_GIB = 1.5  # default limit for windows
 
-Progress = Callable[[int, int], None]  # is told the rows that are done, and all there are
-Step = Callable[[str], None]  # is told what begins: lungs, network, components
+Progress = Callable[[int, int], None]  # called with the number of rows done, and of all rows
+Step = Callable[[str], None]  # called with the step that begins: lungs, network, components
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """A segmentation (uint8, classes 1…n) on the scan's grid, its components, and what postprocessing did.
+    """A segmentation (uint8, classes 1…n) on the scan's grid, its components, and the facts of postprocessing.
 
-    `lungs` are the facts of the lung field where the model works inside the lungs, as of the workflow's
-    `lungs/<case>.json`. `entropy` is a map of how unsure the network is, as of `native_grid.Maps`, where it was asked
-    for; the mean of each component stands in its row in any case.
+    `lungs` are the facts of the lung field if the model works inside the lungs, as of the workflow's
+    `lungs/<case>.json`. `entropy` is the map of the network's uncertainty, as of `native_grid.Maps`, if requested; the
+    mean of each component is in its row in any case.
     """
 
     segmentation: Volume
@@ -43,7 +43,7 @@ class Prediction:
 def tiles_for(
     shape_zyx: Shape, engine: Engine, settings: InferSettings, memory_gib: float, gpu_memory_gib: float | None
 ) -> Tiling:
-    """How an engine's windows are laid over a volume on the network's grid; those of a GPU take half of its memory."""
+    """The windows of an engine over a volume on the network's grid; on a GPU within half of its memory limit."""
     if engine.on_gpu:
         from ctseg.inference.gpu_inference import DeviceSettings  # torch
 
@@ -52,7 +52,7 @@ def tiles_for(
 
 
 def windows_for(shape_zyx: Shape, card: ModelCard, settings: InferSettings, memory_gib: float) -> Tiling:
-    """How windows are laid over a volume on the network's grid."""
+    """The windows of a model over a volume on the network's grid."""
     if settings.window == "patch":
         return tiling(shape_zyx, card.patch_zyx, card.patch_zyx, settings.overlap)
     return large_windows(
@@ -80,13 +80,13 @@ def infer(
     gpu_memory_gib: float | None = None,
     entropy_of_found: bool = False,
 ) -> Maps:
-    """The network's label map on the image's grid, before postprocessing, with other maps if asked for.
+    """The network's label map on the image's grid, before postprocessing, with other maps if requested.
 
     `image` holds HU; `lungs` is its lung field if the model works inside the lungs and the field is plausible. Settings
-    and threshold are those of the model if no others are given. A slab at a time is prepared, computed and brought back
-    to the image's grid, so that beside the image and the maps memory is bounded by `memory_gib`, and that of a GPU by
-    `gpu_memory_gib`. `batch_size` windows are computed at once: 1, and on a GPU what fits, if it is not given. The maps
-    that are asked for are those of `native_grid.to_native_grid`.
+    and threshold are those of the model if no others are given. One slab at a time is prepared, computed and resampled
+    to the image's grid. So `memory_gib` bounds the memory in addition to image and maps, and `gpu_memory_gib` that of a
+    GPU. `batch_size` windows are computed at once; the default is 1, or on a GPU the number that fits. The other maps
+    are those of `native_grid.to_native_grid`.
     """
     card = engine.card
     settings = settings or card.infer
@@ -121,7 +121,7 @@ def infer(
 def _telling(
     found: Iterable[tuple[int, np.ndarray]], rows: int, progress: Progress
 ) -> Iterable[tuple[int, np.ndarray]]:
-    """The same slabs, each announced."""
+    """Yield the same slabs, and report the progress after each."""
     for first, slab in found:
         yield first, slab
         progress(first + slab.shape[1], rows)
@@ -136,9 +136,9 @@ def predict(
     gpu_memory_gib: float | None = None,
     step: Step = lambda name: None,
 ) -> Prediction:
-    """Segment a scan: lung field if the model wants one, network, postprocessing, components.
+    """Segment a scan: lung field if the model needs one, network, postprocessing, components.
 
-    `image` holds int16 HU on any grid. Nothing but the scan and the model file is needed.
+    `image` holds int16 HU on any grid. Only the scan and the model file are needed.
     """
     card = engine.card
     lungs, lungs_facts, plausible = None, None, False

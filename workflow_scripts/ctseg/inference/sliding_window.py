@@ -1,4 +1,4 @@
-"""Sliding windows: a network that sees a window, applied to a volume of any size, a slab at a time."""
+"""Sliding windows: a network for windows of one size, applied to a volume of any size, one slab at a time."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -9,20 +9,20 @@ import numpy as np
 
 from ctseg.geometry.volume import Shape
 
-# Takes float32 HU [batch, 1, z, y, x], gives float32 probabilities [batch, class, z, y, x].
+# Takes float32 HU [batch, 1, z, y, x], returns float32 probabilities [batch, class, z, y, x].
 Network = Callable[[np.ndarray], np.ndarray]
-# Takes the first row and the one after the last, gives the int16 HU [z, y, x] of these rows of a volume.
+# Takes the first row and the row after the last, returns the int16 HU [z, y, x] of these rows of a volume.
 ReadRows = Callable[[int, int], np.ndarray]
 
-MOST_SPLITS = 64  # of an axis into large windows
-SLAB_BYTES = 8  # for each class of a voxel of a slab: the sum, and its mean
+MOST_SPLITS = 64  # largest number of windows along an axis that is tried for large windows
+SLAB_BYTES = 8  # for each class of a voxel of a slab; the float32 sum takes 4 of them
 
 
 @dataclass(frozen=True)
 class Tiling:
-    """Where windows of one size lie along the three axes of a volume, and how much each voxel of a window counts.
+    """Positions of windows of one size along the three axes of a volume, and the weights of a window's voxels.
 
-    A volume that is smaller than the window is thought of as padded at its ends.
+    A volume smaller than the window is treated as padded at its ends.
     """
 
     shape_zyx: Shape
@@ -38,18 +38,18 @@ class Tiling:
 
     @property
     def n_windows(self) -> int:
-        """How many windows there are."""
+        """Number of windows."""
         return math.prod(map(len, self.starts_zyx))
 
     @property
     def computed_voxels(self) -> int:
-        """Voxels of all windows together: what the network has to compute."""
+        """Number of voxels of all windows together, which the network has to compute."""
         return self.n_windows * math.prod(self.window_zyx)
 
     def weights(self, axis: int) -> list[np.ndarray | None]:
-        """For each window along an axis (0 is z) what its voxels count, so that all that cover a place add up to 1.
+        """Weights of the voxels of each window along an axis (0 is z); all weights at one place add up to 1.
 
-        None stands for 1 everywhere: nothing else covers any of its voxels.
+        None means 1 everywhere: no other window covers any of its voxels.
         """
         profile, size = self.profiles_zyx[axis], self.window_zyx[axis]
         if len(self.starts_zyx[axis]) == 1:
@@ -72,11 +72,11 @@ def window_starts(size: int, window: int, shared: int) -> list[int]:
 
 
 def profile(window: int, patch: int) -> np.ndarray:
-    """How much each voxel along an axis of a window counts when windows are merged.
+    """Weight of each voxel along an axis of a window when windows are merged: float32, 1 at the centre.
 
     A network sees less context towards the border of its window. A window of the training patch's size has the Gaussian
-    of nnU-Net (σ an eighth of the window; Isensee et al., Nature Methods 2021); a larger one has its flanks and is flat
-    between them. Never 0, since at the corner of a volume only one window counts. Float32, 1 at the centre.
+    of nnU-Net (σ an eighth of the window; Isensee et al., Nature Methods 2021); a larger one has the same flanks and is
+    flat between them. Never 0, since at the corner of a volume only one window contributes.
     """
     to_centre = np.maximum(0, patch / 2 - 0.5 - np.minimum(np.arange(window), np.arange(window)[::-1]))
     gaussian = np.exp(-0.5 * (to_centre / (patch / 8)) ** 2)
@@ -100,10 +100,10 @@ def large_windows(
     window_bytes: float,
     most_bytes: float,
 ) -> Tiling:
-    """The tiling with the fewest voxels to compute of those whose windows are at least a patch and fit the memory.
+    """The tiling with the fewest voxels to compute, of windows that have at least a patch's size and fit the memory.
 
-    `window_bytes` is what one voxel of a window needs while the network runs; the slab that the windows are merged in
-    needs memory too. Where not even a patch fits, windows of the patch's size are taken.
+    `window_bytes` is the memory for one voxel of a window while the network runs; the slab in which windows are merged
+    needs memory too. If not even a patch fits into `most_bytes`, windows have the patch's size.
     """
     axes = []
     for size, patch, multiple in zip(shape_zyx, patch_zyx, multiple_zyx, strict=True):
@@ -124,12 +124,12 @@ def large_windows(
 def slabs(
     read_rows: ReadRows, tiles: Tiling, network: Network, n_classes: int, batch_size: int, air_hu: float, fill: float
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """Apply `network` to the windows, and average its probabilities by their profiles, from the first row on.
+    """Apply `network` to the windows, and average its probabilities weighted by the profiles, from the first row on.
 
     Yields the first row and the float32 probabilities [class, z, y, x] of each slab as soon as no later window adds to
-    it, so that memory depends on the size of a row (y, x) and of the window alone; the array is used again for the next
-    slab. `fill` pads volumes smaller than a window. Where no voxel of a window is above `air_hu` the probabilities are
-    0 and nothing is computed.
+    it, so that memory depends only on the size of a row (y, x) and of the window. The array is reused for the next
+    slab. `fill` pads volumes smaller than a window. A window without a voxel above `air_hu` is not computed; its
+    probabilities are 0.
     """
     depth, height, width = tiles.window_zyx
     rows, *size = tiles.shape_zyx
@@ -143,7 +143,7 @@ def slabs(
         for x, weight_x in zip(tiles.starts_zyx[2], weights_x, strict=True)
     ]
     ends = [*tiles.starts_zyx[0][1:], rows]
-    row = 0  # the one after the last that was read
+    row = 0  # the row after the last one read
     for first, end, weight_z in zip(tiles.starts_zyx[0], ends, weights_z, strict=True):
         last = min(first + depth, rows)
         image[row - first : last - first, : size[0], : size[1]] = read_rows(row, last)
@@ -161,7 +161,7 @@ def slabs(
 
 
 def weighted(probabilities: np.ndarray, *weights_zyx: np.ndarray | None) -> np.ndarray:
-    """Probabilities [class, z, y, x] times a weight along each axis; None is 1."""
+    """Probabilities [class, z, y, x] times the weights along each axis; None is 1."""
     for axis, weight in enumerate(weights_zyx, start=1):
         if weight is not None:
             probabilities = probabilities * np.expand_dims(weight, [other for other in range(4) if other != axis])
@@ -183,7 +183,7 @@ def sliding_window(
     batch_size: int,
     fill: float,
 ) -> np.ndarray:
-    """The whole of `slabs` for an image in memory with windows of the training patch's size, computed everywhere.
+    """All of `slabs` for an image in memory, with windows of the training patch's size; air is computed, too.
 
     `image_zyx` holds int16 HU [z, y, x] on the network's grid. Returns float32 probabilities [class, z, y, x].
     """

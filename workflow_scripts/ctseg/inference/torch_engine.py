@@ -1,7 +1,7 @@
-"""The network in torch, built anew from the model's card and the weights in model.ts: the engine for GPUs.
+"""The engine torch, for GPUs: the network is rebuilt from the model's card and the weights in model.ts.
 
-Only the weights of the TorchScript file are used. Its traced graph is for libtorch: what a trace records depends on the
-device and the precision that it was made with, the network itself does not.
+Only the weights of the TorchScript file are used. Its traced graph is for libtorch: the content of a trace depends on
+the device and the precision that it was made with, the network itself does not.
 """
 
 import warnings
@@ -27,10 +27,10 @@ class TorchEngine:
     def __init__(
         self, path: Path, threads: int, precision: str | None = None, device: torch.device | str | None = None
     ) -> None:
-        """Load the model.ts beside `path`, on the GPU where there is one; the CPU uses `threads` cores.
+        """Load the .ts file of the same name as `path`, on the GPU if there is one; the CPU uses `threads` cores.
 
-        The precision is the model's own if no other is given. Raises ModelError when the file is missing, no ctseg
-        model, or of a version that did not describe its network.
+        `device` overrides this choice. The precision is the model's own if no other is given. Raises ModelError if the
+        file is missing, not a ctseg model, or of a version that did not describe its network.
         """
         torch.set_num_threads(threads)
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
@@ -41,14 +41,14 @@ class TorchEngine:
         self.name = f"torch {torch.__version__} {device_name(self.device)} {self.precision}"
 
     def release_memory(self) -> None:
-        """Give the memory that torch keeps for the next scan back to the GPU, where other programs may need it."""
+        """Release the GPU memory that torch keeps for the next scan, since other programs may need it."""
         if self.on_gpu:
             torch.cuda.empty_cache()
 
     def probabilities(self, hu: torch.Tensor) -> torch.Tensor:
         """Float32 probabilities [batch, class, z, y, x] of float32 HU [batch, 1, z, y, x], both on the device."""
         dtype = AUTOCAST.get(self.precision)
-        # One switch for the whole process: set at each call, since engines of several precisions may live in it.
+        # A setting of the whole process: set at each call, since the process may hold engines of several precisions.
         torch.backends.cudnn.allow_tf32 = self.precision == "tf32"
         torch.backends.cudnn.deterministic = True
         hu = hu.contiguous(memory_format=torch.channels_last_3d)
@@ -61,7 +61,7 @@ class TorchEngine:
 
 
 def built(card: ModelCard, weights: dict[str, torch.Tensor], device: torch.device) -> SegmentationModel:
-    """The model that a card describes, with these weights, ready to infer on a device."""
+    """The model described by a card, with these weights, ready for inference on a device."""
     assert card.network and card.scaling
     networks = [build_network(card.network, len(card.labels)) for _ in range(card.n_networks)]
     model = SegmentationModel(networks, card.scaling, card.network.exclusive)
@@ -70,21 +70,21 @@ def built(card: ModelCard, weights: dict[str, torch.Tensor], device: torch.devic
 
 
 def precision_on(device: torch.device, wanted: str) -> str:
-    """The precision that is computed in: tf32 and float16 are for GPUs, int8 for other engines."""
+    """The precision in use; float32 replaces int8, and on the CPU tf32, float16 and unsupported bfloat16."""
     if device.type == "cpu":
         return "bfloat16" if wanted == "bfloat16" and has_bfloat16() else "float32"
     return "float32" if wanted == "int8" else wanted
 
 
 def device_name(device: torch.device) -> str:
-    """What the device is called in results."""
+    """Name of the device in results."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type.upper()
 
 
 def read_torchscript(path: Path) -> tuple[ModelCard, dict[str, torch.Tensor]]:
-    """The card and the weights of the .ts file beside a model.
+    """The card and the weights of the .ts file of the same name as a model file.
 
-    Raises ModelError when it is missing, cannot be read, or its card does not describe the network.
+    Raises ModelError if the file is missing, cannot be read, or its card does not describe the network.
     """
     path = path.with_suffix(".ts")
     if not path.is_file():

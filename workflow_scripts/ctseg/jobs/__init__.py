@@ -1,1 +1,1 @@
-"""What surrounds a job's work: its log, and the refusal of a case that cannot be used."""
+"""Common parts of jobs: the log, and the refusal of a case that cannot be used."""

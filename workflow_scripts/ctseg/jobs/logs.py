@@ -1,11 +1,11 @@
-"""Where the messages of a job go."""
+"""Log handlers of a job."""
 
 import logging
 import sys
 
 
 def handlers(path: str, name: str) -> list[logging.Handler]:
-    """Handlers for a job's log file, which gets all, and for the terminal, which gets warnings with the job's name."""
+    """Handlers for a job's log file (all messages) and for the terminal (warnings only, with the job's name)."""
     file = logging.FileHandler(path, mode="w", encoding="utf-8")
     file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S"))
     terminal = logging.StreamHandler(sys.stderr)

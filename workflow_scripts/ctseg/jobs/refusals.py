@@ -1,7 +1,7 @@
-"""Scans and labels that were refused: a small record takes the place of each result, and the study goes on without.
+"""Refusal of scans and labels: a small record replaces each result, and the study continues without the case.
 
-A job that refuses its case writes the record as each of its outputs, and so does each later job of the case; what
-puts cases together leaves it out. So no other job runs when a case is refused, or when it is repaired.
+A job that refuses its case writes the record as each of its outputs, and so does each later job of the case; rules that
+combine cases leave it out. So no job of another case runs when a case is refused, or when it is repaired.
 """
 
 import gzip
@@ -17,14 +17,14 @@ from ctseg.errors import InputError
 from ctseg.files import atomic_path
 from ctseg.plurals import counted
 
-HEAD = '{"refused by ctseg": '  # what a record begins with, and no image, table or JSON of a result does
+HEAD = '{"refused by ctseg": '  # beginning of a record, but of no image, table or JSON of a result
 
-LEFT_OUT = "left_out"  # the decision of the plan that names the cases that no network is trained on
+LEFT_OUT = "left_out"  # the plan's decision with the cases that no network is trained on
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """Which case was refused by which rule, and the reason in a sentence without paths and UIDs."""
+    """A refused case, the rule that refused it, and the reason in a sentence without paths and UIDs."""
 
     case: str
     rule: str
@@ -32,7 +32,7 @@ class Refusal:
 
 
 def write_refusal(refusal: Refusal, paths: Iterable[str | Path]) -> None:
-    """Write the record as each of the files; what ends in .gz is compressed."""
+    """Write the record as each of the files; compress files with a name that ends in .gz."""
     text = f"{HEAD}{json.dumps(asdict(refusal), ensure_ascii=False)}}}\n".encode()
     for path in paths:
         with atomic_path(path) as partial:
@@ -40,19 +40,19 @@ def write_refusal(refusal: Refusal, paths: Iterable[str | Path]) -> None:
 
 
 def read_refusal(path: str | Path) -> Refusal | None:
-    """The record in a file; None where the file holds something else, or is not there."""
+    """The record in a file; None if the file has other content, or is missing."""
     if not Path(path).is_file():
         return None
     try:
         with gzip.open(path) if str(path).endswith(".gz") else Path(path).open("rb") as file:
             head = file.read(len(HEAD)).decode("utf-8", "replace")
             return Refusal(**json.loads(head + file.read().decode())["refused by ctseg"]) if head == HEAD else None
-    except (EOFError, gzip.BadGzipFile, zlib.error):  # whoever reads it for its content says what is wrong with it
+    except (EOFError, gzip.BadGzipFile, zlib.error):  # the reader of the file's content reports the error
         return None
 
 
 def refusals(paths: Iterable[str | Path]) -> list[Refusal]:
-    """The records among the files, each once, in the order of the files."""
+    """The distinct records among the files, in the order of the files."""
     return list(dict.fromkeys(found for found in map(read_refusal, paths) if found))
 
 
@@ -62,31 +62,31 @@ def refused_cases(paths: Iterable[str | Path]) -> set[str]:
 
 
 def reminder(table: str | Path) -> str:
-    """A line on the cases that an earlier run refused, from their table; empty where there are none."""
+    """A line on the cases that an earlier run refused, from their table; empty if there are none."""
     lines = Path(table).read_text(encoding="utf-8").splitlines()[1:] if Path(table).is_file() else []
     refused = len({line.partition("\t")[0] for line in lines})
     return f"{counted(refused, 'case')} refused when this study last ran; {table} says why" if refused else ""
 
 
 def usable(path: str | None) -> str | None:
-    """The path, or None where a record lies there."""
+    """The path, or None if the file is a record."""
     return None if path is None or read_refusal(path) else path
 
 
 def admitted(paths: Iterable[str], what: str) -> list[str]:
-    """The files that hold no record. Raises InputError, naming what they are files of, where none is left of some."""
+    """The files without a record. Raises InputError, with `what` in its message, if all files are records."""
     paths = list(paths)
     return left([path for path in paths if read_refusal(path) is None], paths, what)
 
 
 def trainable(cases: Sequence[str], plan: Stored, what: str) -> list[str]:
-    """The cases that the plan does not leave out; raises InputError, naming what they are for, where none is left."""
+    """The cases that the plan does not leave out. Raises InputError, with `what` in its message, if none is left."""
     refused = decided(plan, LEFT_OUT) if LEFT_OUT in plan else []
     return left([case for case in cases if case not in refused], cases, what)
 
 
 def left(some: list[Any], every: Sequence[Any], what: str) -> list[Any]:
-    """What is left of cases or their files; raises InputError, naming what they are, where none is left of some."""
+    """`some`, the rest of `every`. Raises InputError, with `what` in its message, if only `some` is empty."""
     if every and not some:
         raise InputError(
             f"no case is left {what}: all {len(every)} were refused; the lines above and the logs of convert_image, "

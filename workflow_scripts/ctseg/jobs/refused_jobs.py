@@ -1,4 +1,4 @@
-"""What a job does where its case cannot be used: tell it, refuse it, or pass an earlier refusal on."""
+"""Actions of a job with an unusable case: report the error, refuse the case, or pass on an earlier refusal."""
 
 import logging
 import sys
@@ -10,9 +10,9 @@ from ctseg.provenance.job_records import paths_of, without_sources, write_record
 
 
 def tell(logger: logging.Logger, name: str, message: str, inputs: Any) -> str:
-    """Say what is wrong in the log and on the terminal; the message as the log has it.
+    """Report an error in the log and on the terminal; return the message as logged.
 
-    The terminal shows the paths of scans, since whoever starts the workflow knows and needs them; the log does not.
+    The terminal shows the paths of scans, since the user of the workflow knows and needs them; the log does not.
     """
     kept = without_sources(message, inputs, file_names=True)
     logger.error("%s", kept)
@@ -21,23 +21,23 @@ def tell(logger: logging.Logger, name: str, message: str, inputs: Any) -> str:
 
 
 def stop(logger: logging.Logger, name: str, message: str, inputs: Any) -> NoReturn:
-    """Say what is wrong in the log and on the terminal, and end the job."""
+    """Report an error in the log and on the terminal, and end the job with exit code 1."""
     tell(logger, name, message, inputs)
     sys.exit(1)
 
 
 def goes_on(job: Any) -> bool:
-    """Whether the study goes on without a case that the job refuses."""
+    """Whether the study continues without a case that the job refuses."""
     return bool(getattr(job, "resources", {}).get("go_on"))
 
 
 def refuse(job: Any, reason: str, started: str) -> None:
-    """End a job well whose case is refused: the record takes the place of each output."""
+    """End the job of a refused case without an error: a record replaces each output."""
     _end(job, Refusal(job.wildcards.case, job.rule, reason), started)
 
 
 def passed_on(job: Any, spared: Sequence[str], started: str) -> bool:
-    """Whether the case was refused before, by what the job takes but for the inputs `spared`; then it ends so, too."""
+    """Whether an input not in `spared` is a refusal of the case; if so, write it as each output."""
     if "case" not in dict(job.wildcards.items()):
         return False
     paths = [path for name, value in job.input.items() if name not in spared for path in paths_of(value)]
@@ -49,6 +49,6 @@ def passed_on(job: Any, spared: Sequence[str], started: str) -> bool:
 
 
 def _end(job: Any, refusal: Refusal, started: str) -> None:
-    """Write the outputs and the records of a job."""
+    """Write the refusal as each output of a job, and the provenance records."""
     write_refusal(refusal, job.output)
     write_records(job, started)

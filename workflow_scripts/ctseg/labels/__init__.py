@@ -1,1 +1,1 @@
-"""Reading labels in any accepted format as classes on the grid of their scan."""
+"""Readers of all accepted label formats; the result is classes on the grid of the scan."""

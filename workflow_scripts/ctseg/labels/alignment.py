@@ -1,7 +1,8 @@
-"""How exactly a label lies on the voxels of its image.
+"""Alignment of a label with the voxels of its image.
 
-Other programs round the geometry of the files that they write, so a label may lie hundredths of a millimetre beside its
-image. What is more than rounding is told up to a tenth of a voxel, and refused beyond it: it may be of another scan.
+Other programs round the geometry of the files that they write, so a label may be offset from its image by hundredths of
+a millimetre. A larger offset causes a warning. Beyond the tolerance, by default 0.1 mm or a tenth of a voxel, the label
+is rejected, because it may belong to another scan.
 """
 
 from dataclasses import dataclass
@@ -14,30 +15,30 @@ from ctseg.labels.beyond_scan import Beyond, require_inside
 
 SILENT_MM, SILENT_VOXELS = 0.05, 0.02
 ALLOWED_MM, ALLOWED_VOXELS = 0.1, 0.1
-LARGEST_MM = 10.0  # that the config allows
-ROUNDING_MM = 1e-4  # of a distance, so that one that is equal to the tolerance is within it
+LARGEST_MM = 10.0  # maximum in the config
+ROUNDING_MM = 1e-4  # rounding of offsets, so that an offset equal to the tolerance is accepted
 
 
 @dataclass(frozen=True)
 class Tolerance:
-    """How far corresponding voxels may lie apart in mm: without a word, and at all."""
+    """Tolerated offsets of corresponding voxels in mm: `silent_mm` without a warning, `allowed_mm` with one."""
 
     silent_mm: float
     allowed_mm: float
 
     @classmethod
     def of(cls, grid: Grid, allowed_mm: float | None = None) -> "Tolerance":
-        """The tolerance for labels on a grid; `allowed_mm` is the config's, None stands for a tenth of a voxel."""
+        """The tolerance for a grid; `allowed_mm` is set in the config, None: 0.1 mm or 0.1 of the smallest spacing."""
         voxel_mm = min(grid.spacing_xyz_mm)
         silent_mm = max(SILENT_MM, SILENT_VOXELS * voxel_mm)
         return cls(silent_mm, max(ALLOWED_MM, ALLOWED_VOXELS * voxel_mm) if allowed_mm is None else allowed_mm)
 
     def refuses(self, off_mm: float) -> bool:
-        """Whether a label that lies so far beside its image is refused."""
+        """Whether a label with this offset is rejected."""
         return off_mm > max(self.silent_mm, self.allowed_mm) + ROUNDING_MM
 
     def told(self, off_mm: float) -> list[str]:
-        """A sentence on a distance that is allowed but more than rounding, else nothing."""
+        """A warning about an offset larger than `silent_mm`, else an empty list."""
         if off_mm <= self.silent_mm + ROUNDING_MM:
             return []
         return [
@@ -46,7 +47,7 @@ class Tolerance:
         ]
 
     def advice(self, off_mm: float) -> str:
-        """What a message says after the distance: the tolerance, and how to allow more."""
+        """End of an error message about an offset: the tolerance, and how to allow more."""
         text = f"{max(self.silent_mm, self.allowed_mm):.4g} mm are allowed. They must come from the same scan; check "
         text += "that the right pair is given"
         enough_mm = np.ceil(off_mm * 100 + 0.5) / 100
@@ -56,15 +57,15 @@ class Tolerance:
 
 
 def off_xyz_mm(label: Grid, image: Grid) -> np.ndarray:
-    """How far the corner voxels of two grids of one shape lie apart at most, along x, y and z in mm."""
+    """Largest offset of the corner voxels of two grids of the same shape, along x, y and z in mm: (3,)."""
     apart: np.ndarray = np.abs(label.corners_xyz_mm() - image.corners_xyz_mm()).max(axis=0)
     return apart
 
 
 def require_aligned(label: Grid, image: Grid, label_name: str, image_name: str, tolerance: Tolerance) -> list[str]:
-    """Sentences on how far a label lies beside its image, none where it lies on it.
+    """A warning about the offset of a label from its image, or an empty list.
 
-    Raises LabelError, naming both, for other numbers of voxels, and beyond the tolerance.
+    Raises LabelError with both names if the shapes differ or the offset exceeds the tolerance.
     """
     problem = f"{label_name} and {image_name} do not lie on one grid: "
     if label.shape_zyx != image.shape_zyx:
@@ -86,10 +87,10 @@ def require_aligned(label: Grid, image: Grid, label_name: str, image_name: str, 
 def placed(
     volume: Volume, grid: Grid, label_name: str, image_name: str, tolerance: Tolerance, beyond: str
 ) -> tuple[np.ndarray, list[str]]:
-    """The voxels of a part of a lattice on the whole of it, 0 elsewhere, and sentences on how they lie there.
+    """Voxels `[z, y, x]` of a label copied to `grid`, 0 elsewhere, and warnings; for labels of another extent.
 
-    The axes of both run along each other. Raises LabelError where the voxels do not lie on each other, and for what
-    lies beyond the grid as `beyond_scan.require_inside` does.
+    The axes of both must be parallel and in the same order. Raises LabelError if the voxels are not aligned, and for
+    voxels beyond `grid` as `beyond_scan.require_inside`.
     """
     start = np.rint(grid.indices_zyx(np.array(volume.grid.origin_xyz_mm))[0]).astype(int)
     stop = start + volume.grid.shape_zyx

@@ -1,16 +1,16 @@
-"""Structures that reach out of the scan, as a couch or the outer contour does, and those that are not of it."""
+"""Check of structures that extend beyond the scan, as a couch does, or that belong to another scan."""
 
 from dataclasses import dataclass
 
 from ctseg.errors import LabelError
 
-ELSEWHERE = 0.499  # share of a structure beyond the scan, from which on it is taken for that of another one: half
+ELSEWHERE = 0.499  # share beyond the scan from which a structure is assumed to belong to another scan: half
 POLICIES = ("cut", "refuse")
 
 
 @dataclass(frozen=True)
 class Beyond:
-    """How much of a structure lies beyond the scan: so many of its parts, and which share of its area or voxels."""
+    """Part of a structure beyond the scan: `parts` of `of` contours, pixels or voxels; share of area or voxels."""
 
     parts: int
     of: int
@@ -20,7 +20,7 @@ class Beyond:
 
     @property
     def text(self) -> str:
-        """In words."""
+        """Description for messages."""
         reach = "reaches" if self.parts == 1 else "reach"
         return f"{self.parts} of {self.of} {self.kind} {reach} beyond the scan, by up to {self.furthest_mm:.3g} mm"
 
@@ -28,14 +28,14 @@ class Beyond:
 def require_inside(
     beyond: Beyond, policy: str, name: str, image_name: str, covered: str, image_covers: str
 ) -> list[str]:
-    """Sentences on what lies beyond the scan and was cut; nothing where all of it is inside.
+    """A warning about the part beyond the scan that was cut, or an empty list if the structure is inside.
 
-    `covered` and `image_covers` are boxes in words. Raises LabelError where half of the structure or more lies beyond
-    the scan, and with the policy "refuse" where any of it does.
+    `covered` and `image_covers` are texts of the boxes of structure and image. Raises LabelError if half of the
+    structure or more is beyond the scan or, with the policy "refuse", if any part is.
     """
     if not beyond.parts:
         return []
-    if not beyond.share < ELSEWHERE:  # NaN, of coordinates without bounds, is elsewhere
+    if not beyond.share < ELSEWHERE:  # also true for NaN, from coordinates that are too large
         raise LabelError(
             f"{name} lies outside of {image_name}: {beyond.kind} over {covered}, the image over {image_covers}; "
             f"{beyond.text}, {beyond.share:.0%} of it in all; they must come from the same scan"

@@ -1,4 +1,4 @@
-"""How a corrected label differs from the one that it replaces."""
+"""Comparison of a corrected label with the label or segmentation before it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -12,7 +12,7 @@ from ctseg.masks.overlap import dice_of_masks
 
 
 def as_segmented(settings: LabelSettings) -> LabelSettings:
-    """The settings to read a correction with: its values are those of a segmentation, where the n-th label is n."""
+    """The settings for reading a correction, which has the values of a segmentation: n for the n-th label."""
     return replace(settings, labels={label: number for number, label in enumerate(settings.labels, start=1)})
 
 
@@ -25,13 +25,13 @@ def mask_of_before(
     series_uid: str | None,
     relation: Mapping[str, Any] | None = None,
 ) -> tuple[Volume | None, str]:
-    """The mask to compare a correction with, and which it is: "segmentation", "label", or "" where there is none.
+    """The label map to compare a correction with, and its kind: "segmentation", "label", or "" if there is none.
 
-    `edited` is the segmentation that was corrected, `drawn` the label of before; the others are those of `read_label`.
-    Raises InputError for a mask that cannot be read.
+    `edited` is the path of the corrected segmentation, `drawn` of the previous label; the first one given is read. The
+    other arguments are those of `read_label`. Raises InputError if the file cannot be read.
     """
     if edited:
-        found = replace(as_segmented(settings), missing_ok=True)  # a model may have found nothing
+        found = replace(as_segmented(settings), missing_ok=True)  # a model may find no target
         return read_label(edited, found, grid, image_name, series_uid), "segmentation"
     if drawn:
         return read_label(drawn, settings, grid, image_name, series_uid, relation), "label"
@@ -41,10 +41,10 @@ def mask_of_before(
 def correction_facts(
     after: Volume, before: Volume | None, labels: Sequence[str], who: Mapping[str, str]
 ) -> dict[str, Any]:
-    """Who corrected a label, and for each label what came and went, in cm³, with the Dice of before and after.
+    """The entries of `who`, and for each label the volume before, added and removed in cm³, and the Dice with before.
 
-    `who` has `by`, `comment`, and `compared_with`: "label", "segmentation", or "" where nothing is compared. Both
-    volumes hold classes 1…n on the scan's grid; without one `before` nothing is compared.
+    `who` has `by`, `comment`, and `compared_with`: "label", "segmentation", or "" without a comparison. Both volumes
+    hold classes 1…n on the scan's grid; without `before`, `labels` is empty. The Dice is None if both are empty.
     """
     facts: dict[str, Any] = dict(who)
     if before is None:

@@ -1,7 +1,7 @@
 """DICOM Segmentation objects as masks on the grid of their image (PS3.3 A.51, C.8.20).
 
 Each frame is a mask of one segment in one plane; planes without the segment are usually not stored, and the order of
-the frames means nothing. Frames are placed by where they lie in the patient, never by their number.
+the frames has no meaning. Frames are placed by their position in the patient's space, never by their number.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,19 +20,19 @@ from ctseg.labels.beyond_scan import Beyond, require_inside
 from ctseg.labels.structure_names import find_structures
 from ctseg.labels.structures import Structure
 
-# A SEG that steps by less or more than this share of a voxel was drawn on another lattice.
+# Tolerance of pixel steps in voxels; a SEG with other steps was drawn on another lattice.
 STEP_TOLERANCE = 0.05
-# With this many planes, all on every n-th slice is no chance but the slice distance of another series.
+# Least number of planes to judge their distance: if all are on every n-th slice, the SEG is of another series.
 PLANES_TO_JUDGE = 4
 
 
 class UndecodableError(Exception):
-    """The pixels are compressed in a way that no installed decoder reads; the text names it."""
+    """No installed decoder reads the compression of the pixels; the text is its name."""
 
 
 @dataclass(frozen=True)
 class Frame:
-    """The mask `[row, column]` of a segment in a plane: where its first pixel lies, and the step to the next ones."""
+    """Mask `[row, column]` of a segment in a plane, with the position of its first pixel and its steps, in LPS mm."""
 
     segment: int
     mask: np.ndarray
@@ -41,11 +41,11 @@ class Frame:
     column_step_xyz_mm: np.ndarray
 
     def points_xyz_mm(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-        """The centres of pixels: (n, 3) LPS points in mm."""
+        """Centres of pixels: (n, 3) LPS points in mm."""
         return self.position_xyz_mm + rows[:, None] * self.row_step_xyz_mm + columns[:, None] * self.column_step_xyz_mm
 
     def corners_xyz_mm(self) -> np.ndarray:
-        """The corners of the box around what is inside: (4, 3) LPS points in mm."""
+        """Corners of the box around the true pixels: (4, 3) LPS points in mm."""
         rows, columns = (np.flatnonzero(self.mask.any(axis=axis))[[0, -1]] for axis in (1, 0))
         return self.points_xyz_mm(np.repeat(rows, 2), np.tile(columns, 2))
 
@@ -59,12 +59,12 @@ def read_segments(
     missing_ok: bool = False,
     beyond: str = "cut",
 ) -> Iterator[tuple[str, Structure]]:
-    """Read segments of a DICOM SEG: each label of `wanted` with the voxels of all segments that it names.
+    """Each label of `wanted` with its structure: the union of all its segments in a DICOM SEG.
 
-    Binary and label map objects are read as they are; of a fractional one, what has at least half of the largest
-    value is inside. Raises LabelError when the file is damaged or compressed in a way that cannot be read, a segment
-    is not there (unless `missing_ok`), its pixels or planes have other distances than the image's voxels or lie too far
-    beside them, or half of it lies beyond the image; what else lies beyond is cut, or refused if `beyond` says so.
+    In a fractional object, pixels with at least half of the largest value are inside. Raises LabelError if the file is
+    damaged or its compression cannot be read, a segment is missing (unless `missing_ok`), the pixels or planes have
+    another spacing than the image or are not aligned with it, or half of a structure is beyond the image. A smaller
+    part beyond the image is cut, or rejected if `beyond` is "refuse".
     """
     path = Path(path)
     try:
@@ -89,7 +89,7 @@ def read_segments(
 def _structure(
     frames: list[Frame], segments: int, grid: Grid, name: str, image_name: str, tolerance: Tolerance, beyond: str
 ) -> Structure:
-    """The voxels at the pixels of these frames."""
+    """The structure of all true pixels of the frames; raises LabelError as `read_segments`."""
     mask = np.zeros(grid.shape_zyx, dtype=bool)
     facts = {"segments": segments, "frames": len(frames)}
     if not frames:
@@ -111,7 +111,7 @@ def _structure(
 
 
 def _outside(frames: list[Frame], corners: np.ndarray, grid: Grid) -> tuple[Beyond, Iterator[np.ndarray]]:
-    """How many pixels lie beyond the grid, and the z, y, x indices of those that lie in it, frame by frame."""
+    """The part of the pixels beyond the grid, and per frame the z, y, x indices (n, 3) of the pixels inside."""
     size_zyx = np.asarray(grid.shape_zyx)
 
     def nearest(frame: Frame) -> tuple[np.ndarray, np.ndarray]:
@@ -127,7 +127,7 @@ def _outside(frames: list[Frame], corners: np.ndarray, grid: Grid) -> tuple[Beyo
 
 
 def _other_lattice(frames: list[Frame], grid: Grid) -> str:
-    """In what the pixels or planes differ from the voxels of the grid, or an empty text."""
+    """Difference of pixels or planes from the voxels of the grid, for a message; empty if there is none."""
     for frame in frames:
         steps_xyz_mm = np.stack([frame.row_step_xyz_mm, frame.column_step_xyz_mm])
         steps_zyx = grid.indices_zyx(grid.origin_xyz_mm + steps_xyz_mm)
@@ -142,7 +142,7 @@ def _other_lattice(frames: list[Frame], grid: Grid) -> str:
 
 
 def _frames(dataset: pydicom.Dataset, segments: list[int]) -> list[Frame]:
-    """The frames that are not empty, or one a segment and frame for a label map."""
+    """The frames that are not empty; a frame of a label map becomes one for each segment in it."""
     values = _values(dataset)
     shared = (dataset.get("SharedFunctionalGroupsSequence") or [pydicom.Dataset()])[0]
     threshold = float(dataset.get("MaximumFractionalValue", 1)) / 2
@@ -158,7 +158,7 @@ def _frames(dataset: pydicom.Dataset, segments: list[int]) -> list[Frame]:
 
 
 def _values(dataset: pydicom.Dataset) -> np.ndarray:
-    """The stored values `[frame, row, column]`; one bit a pixel is packed without gaps between frames."""
+    """Stored values `[frame, row, column]`; with one bit per pixel, frames are packed without gaps."""
     shape = int(dataset.get("NumberOfFrames", 1)), int(dataset.Rows), int(dataset.Columns)
     if 0 in shape:
         raise ValueError("frames without a pixel")
@@ -172,7 +172,7 @@ def _values(dataset: pydicom.Dataset) -> np.ndarray:
 
 
 def _place(group: pydicom.Dataset, shared: pydicom.Dataset) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Where the first pixel of a frame lies, and the steps to the next row and to the next column, in mm."""
+    """Position of the first pixel of a frame, and steps to the next row and column: (3,) in LPS mm each."""
     position = np.array(_macro("PlanePositionSequence", group, shared).ImagePositionPatient, dtype=float)
     axes = np.array(_macro("PlaneOrientationSequence", group, shared).ImageOrientationPatient, dtype=float)
     row_mm, column_mm = (float(mm) for mm in _macro("PixelMeasuresSequence", group, shared).PixelSpacing)
@@ -180,5 +180,5 @@ def _place(group: pydicom.Dataset, shared: pydicom.Dataset) -> tuple[np.ndarray,
 
 
 def _macro(keyword: str, group: pydicom.Dataset, shared: pydicom.Dataset) -> Any:
-    """The item of a functional group macro, which stands with the frame or is shared by all."""
+    """The item of a functional group macro, from the frame or else from the shared groups."""
     return (group if keyword in group else shared)[keyword].value[0]

@@ -1,6 +1,6 @@
 """The readers of the accepted label formats, by the names of `catalogue.label_formats`.
 
-Another format is one more reader in `READERS`, found by `format_of`, with its entry in the catalogue.
+A new format needs a reader in `READERS`, a case in `format_of`, and an entry in the catalogue.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Source:
-    """What a file gives: the structures of the labels, in their order, and what to know of it as a whole."""
+    """Content of a label file: each label with its structure, in order; facts and warnings about the whole file."""
 
     structures: Iterable[tuple[str, Structure]]
     facts: dict[str, Any] = field(default_factory=dict)
@@ -31,9 +31,9 @@ class Source:
 
 @dataclass(frozen=True)
 class Asked:
-    """What to find in a label's file, and for which scan.
+    """Arguments of a reader: the settings, and grid, name and series of the scan; see `read_label.read_label`.
 
-    See `read_label.read_label`; ROIs may name `own_frames` as their frame of reference, any if it is empty.
+    `own_frames` are the frames of reference that ROIs may have; if it is empty, ROIs may have any.
     """
 
     settings: "LabelSettings"
@@ -44,12 +44,12 @@ class Asked:
 
     @property
     def tolerance(self) -> Tolerance:
-        """How far the label may lie beside the voxels of its scan."""
+        """Tolerated offset of the label from the voxels of its scan."""
         return Tolerance.of(self.grid, self.settings.off_mm)
 
 
 def format_of(source: Path) -> tuple[str, Path]:
-    """The name of a label's format, one of `READERS`, and the file or folder to read.
+    """Name of a label's format, a key of `READERS`, and the file or folder to read.
 
     Raises LabelError for a folder or file without a label.
     """
@@ -67,7 +67,7 @@ def format_of(source: Path) -> tuple[str, Path]:
 
 
 def _label_map(path: Path, asked: Asked) -> Source:
-    """The values of a label map."""
+    """The labels in a label map."""
     settings = asked.settings
     found = read_label_map(
         path,
@@ -84,21 +84,21 @@ def _label_map(path: Path, asked: Asked) -> Source:
 
 
 def _mask_folder(path: Path, asked: Asked) -> Source:
-    """A file for each label."""
+    """The masks of a folder with one file for each label."""
     names, missing_ok = asked.settings.names, asked.settings.missing_ok
     return Source(read_mask_folder(path, names, asked.grid, asked.image_name, asked.tolerance, missing_ok))
 
 
 def _dicom_seg(path: Path, asked: Asked) -> Source:
     """The segments of a DICOM SEG."""
-    from ctseg.labels.dicom_seg import read_segments  # imports here are late since other cases need none of them
+    from ctseg.labels.dicom_seg import read_segments  # late imports, only for the formats that need them
 
     names, missing_ok, beyond = asked.settings.names, asked.settings.missing_ok, asked.settings.beyond
     return Source(read_segments(path, names, asked.grid, asked.image_name, asked.tolerance, missing_ok, beyond))
 
 
 def _lidc_xml(path: Path, asked: Asked) -> Source:
-    """The nodules that enough readers outlined."""
+    """The nodules of a LIDC-IDRI annotation as the only label."""
     from ctseg.labels.lidc_xml import read_lidc
 
     label, settings = _only_label(path, asked), asked.settings
@@ -107,7 +107,7 @@ def _lidc_xml(path: Path, asked: Asked) -> Source:
 
 
 def _luna16_csv(path: Path, asked: Asked) -> Source:
-    """The nodules of a series; one without a row is a scan without nodules."""
+    """The nodules of a series as the only label; a series without a row has none."""
     from ctseg.labels.luna16_csv import read_luna16
 
     label = _only_label(path, asked)
@@ -118,7 +118,7 @@ def _luna16_csv(path: Path, asked: Asked) -> Source:
 
 
 def _only_label(path: Path, asked: Asked) -> str:
-    """The label that the nodules of an archive are; there must be one."""
+    """The only label, for archives of nodules. Raises LabelError if there are several."""
     labels = asked.settings.labels
     if len(labels) > 1:
         raise LabelError(f"{path} has only nodules, but target.labels has {', '.join(labels)}; name one label")
@@ -134,7 +134,7 @@ def _rtstruct(path: Path, asked: Asked) -> Source:
 def _rois(
     path: Path, settings: "LabelSettings", grid: Grid, image_name: str, own_frames: tuple[str, ...]
 ) -> Iterator[tuple[str, Structure]]:
-    """Each label with the voxels of all ROIs that it names, united."""
+    """Each label with the union of all its ROIs. Raises LabelError for an ROI in a foreign frame of reference."""
     from ctseg.labels.outlines import rasterise  # scipy takes 0.2 s to import
     from ctseg.labels.rtstruct import read_rois
 

@@ -1,4 +1,4 @@
-"""The names that label maps carry for their values.
+"""Names of the values in label maps.
 
 3D Slicer writes a name, a value and a layer for each segment into the header of a `.seg.nrrd` file. TotalSegmentator,
 Connectome Workbench and others write a label table into an extension of the NIfTI header (the XML of Caret).
@@ -16,15 +16,15 @@ from ctseg.file_types import NIFTI_SUFFIXES
 from ctseg.labels.structure_names import find_structures, quoted
 from ctseg.plurals import listed
 
-MOST_VALUES = 10  # that a message lists
+MOST_VALUES = 10  # limit of the values in a message
 SEGMENT_KEY = re.compile(r"Segment(\d+)_(Name|LabelValue|Layer)")
 LAYERED_SUFFIXES = (".nrrd", ".nhdr")
-NO_NAME = re.compile(r"(segment|label|structure|roi)?[ _-]?\d*", re.IGNORECASE)  # as programs number what nobody named
+NO_NAME = re.compile(r"(segment|label|structure|roi)?[ _-]?\d*", re.IGNORECASE)  # default names of programs
 
 
 @dataclass(frozen=True)
 class Named:
-    """A structure as the file names it: its value, and in which of several layers it has it."""
+    """A structure in a file: its name, value, and layer."""
 
     name: str
     value: int
@@ -33,16 +33,16 @@ class Named:
 
 @dataclass(frozen=True)
 class Values:
-    """What to look for in a label map: (layer, value) pairs of each label, and sentences on how they were found."""
+    """The (layer, value) pairs of each label in a label map, and warnings about them."""
 
     of_label: dict[str, list[tuple[int, int]]]
     warnings: tuple[str, ...] = ()
 
 
 def names_in(path: Path) -> list[Named]:
-    """The structures that a file names; none where it names none, or cannot be read."""
+    """The named structures of a file; an empty list if it has no names or cannot be read."""
     name = path.name.lower()
-    with contextlib.suppress(Exception):  # whoever reads the voxels tells what is wrong with a file
+    with contextlib.suppress(Exception):  # the reader of the voxels reports a damaged file
         if name.endswith(LAYERED_SUFFIXES):
             return _slicer_segments(path)
         if name.endswith(NIFTI_SUFFIXES):
@@ -57,11 +57,12 @@ def values_of(
     path: str,
     missing_ok: bool = False,
 ) -> Values:
-    """Where each label lies: by the names of the file as far as it has them, else by the values of the config.
+    """The values of each label: by the names in the file if it has them, else by the values of the config.
 
-    `labels` are the config's values, `wanted` the names of each label. Where the file names none of the labels, the
-    config's values are taken. Raises LabelError when a name fits several structures, or, unless `missing_ok`, when the
-    file names other labels and gives the value of this one to another structure.
+    `labels` are the config's values, `wanted` the names of each label. If the file names none of the labels and has one
+    layer, the config's values are used. Raises LabelError if a name fits several structures and, unless `missing_ok`,
+    if a label is not named in a file that has several layers, or that names other labels and has another structure at
+    the value of this label. With `missing_ok`, a label of this kind has no values.
     """
     places = {
         label: find_structures([item.name for item in named], patterns, path, "segment", True, label)
@@ -69,7 +70,7 @@ def values_of(
     }
     by_value = {label: [(0, value)] for label, value in labels.items()}
     others = {item.value: item.name for item in named if not NO_NAME.fullmatch(item.name.strip())}
-    if not any(places.values()) and _layered(named):  # a value may stand for another structure in each layer
+    if not any(places.values()) and _layered(named):  # a value may mean another structure in each layer
         for label, patterns in wanted.items():
             find_structures([item.name for item in named], patterns, path, "segment", missing_ok, label)
         return Values({label: [] for label in labels})
@@ -92,13 +93,13 @@ def values_of(
 
 
 def shown(named: Sequence[Named], value: int) -> str:
-    """A value with the name that the file has for it."""
+    """A value with its names in the file, for messages."""
     names = [quoted(item.name) for item in named if item.value == value]
     return f"{value} ({', '.join(names)})" if names else str(value)
 
 
 def _layered(named: Sequence[Named]) -> bool:
-    """Whether values mean nothing without their layer."""
+    """Whether the structures are in several layers."""
     return any(item.layer for item in named)
 
 
@@ -110,8 +111,8 @@ def _named_otherwise(labels: Sequence[str]) -> str:
 
 
 def _slicer_segments(path: Path) -> list[Named]:
-    """The segments in the header of a NRRD file. Older versions write no value: each segment has a layer of its own."""
-    import SimpleITK as sitk  # 0.2 s, and most labels are no NRRD
+    """Segments in the header of a NRRD file. Old versions of Slicer write no value: each segment has its own layer."""
+    import SimpleITK as sitk  # 0.2 s to import, and most labels are not NRRD
 
     reader = sitk.ImageFileReader()
     reader.SetFileName(str(path))
@@ -145,7 +146,7 @@ def _nifti_table(path: Path) -> list[Named]:
 
 
 def require_values(counts: Mapping[int, int], named: Sequence[Named], labels: Mapping[str, int], path: str) -> None:
-    """Raise InputError that names the values of a label map of which no label has any."""
+    """Raise a LabelError that lists the values of a label map without any voxel of a label; always raises."""
     values = [shown(named, value) for value in sorted(counts)]
     there = listed([*values[:MOST_VALUES], *(["…"] if len(values) > MOST_VALUES else [])]) or "no value but 0"
     wanted = ", ".join(f"{label}: {value}" for label, value in labels.items())

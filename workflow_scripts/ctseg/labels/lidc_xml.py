@@ -1,8 +1,8 @@
-"""LIDC-IDRI: nodules that up to four radiologists outlined, from the archive's XML to one mask.
+"""LIDC-IDRI: one mask of the nodules that up to four radiologists outlined, from the archive's XML.
 
 The format is described in the archive's "LIDC XML file documentation" and in Armato et al., Medical Physics 38 (2011)
-915: a nodule of 3 mm or more has an outline on each slice that shows it, a chain of pixels just outside of the nodule;
-a smaller one has a single point. Pixels are counted from 0 in the axial slices of the DICOM series.
+915. A nodule of 3 mm or more has an outline on each slice that shows it, a chain of pixels just outside of the nodule;
+a smaller nodule has a single point. Pixels are counted from 0 in the axial slices of the DICOM series.
 """
 
 import xml.etree.ElementTree as ET
@@ -20,16 +20,16 @@ from ctseg.masks.balls import mark_ball
 from ctseg.masks.polygon_fill import fill_even_odd
 from ctseg.plurals import counted
 
-LARGEST_FILE_BYTES = 20_000_000  # the files of the archive have less than a tenth of it
-SMALL_NODULE_MM = 3.0  # smaller ones have a point instead of an outline
-AXIS_TOLERANCE = 1e-3  # of a direction cosine: a twentieth of a degree
+LARGEST_FILE_BYTES = 20_000_000  # more than ten times the files of the archive
+SMALL_NODULE_MM = 3.0  # smaller nodules have a point instead of an outline
+AXIS_TOLERANCE = 1e-3  # tolerance of a direction cosine: 0.06 degrees
 
 
 @dataclass(frozen=True)
 class Outline:
-    """One closed chain of pixels, or one point: (n, 2) whole numbers as row, column; `z_mm` is its slice.
+    """A closed chain of pixels, or one point: (n, 2) int32 row, column; `z_mm` is the position of its slice.
 
-    With `inclusion` False its inside is a hole in the nodule.
+    With `inclusion` False, its inside is a hole in the nodule.
     """
 
     z_mm: float
@@ -43,22 +43,23 @@ Nodule = list[Outline]
 def read_lidc(
     path: str | Path, grid: Grid, image_name: str, min_readers: int = 2, small_nodules: str = "ignore"
 ) -> Structure:
-    """The voxels that at least `min_readers` radiologists count to a nodule.
+    """The voxels that at least `min_readers` radiologists include in a nodule, with counts and warnings.
 
-    `grid` is that of the converted scan: its axes may be swapped and flipped, but they run along the patient's. An
-    outline's own pixels do not belong to the nodule, nor do those inside or on the outline of a hole. Nodules below
-    3 mm, of which the readers give one point, are balls of 3 mm if `small_nodules` is "sphere"; with "ignore" they are
-    left out. The file covers the whole scan: outlines beyond the slices of an image that is a part of it are left out
-    and told; the label of the slices that are there is right without them.
+    `grid` is the grid of the converted scan: its axes may be swapped and flipped, but must be parallel to the patient's
+    axes. The pixels of an outline are not part of the nodule, nor are pixels inside or on the outline of a hole.
+    Nodules below 3 mm, marked by one point, become balls of 3 mm if `small_nodules` is "sphere"; with "ignore" they are
+    left out. The file covers the whole scan. If the image is a part of it, outlines beyond its slices are left out with
+    a warning; the label of the other slices is complete without them.
 
-    Raises LabelError for a file that is damaged, too large or no annotation of a CT, for fewer readers than
-    `min_readers`, for an oblique grid, and when most outlines lie outside of the image.
+    Raises LabelError if the file is damaged, too large or not an annotation of a CT, has fewer readers than
+    `min_readers`, if the grid is oblique, and if more than half of the outlines are beyond the image's slices or a
+    pixel is beyond its rows or columns.
     """
     readers = _read_sessions(Path(path))
     if len(readers) < min_readers:
         raise LabelError(f"{path} has {len(readers)} readers, fewer than the {min_readers} that must agree")
     mask = np.zeros(grid.shape_zyx, dtype=bool)
-    # Written through a view whose x, y, z run to left, back and head, as the archive's columns, rows and slices do.
+    # Write through a view with x, y, z to left, back and head, like the archive's columns, rows and slices.
     view = orient(Volume(mask, grid))
     _require_axial(view.grid, image_name)
     readers = [_nodules_in(nodules, small_nodules) for nodules in readers]
@@ -81,7 +82,7 @@ def _is_small(nodule: Nodule) -> bool:
 
 
 def _read_sessions(path: Path) -> list[list[Nodule]]:
-    """The nodules of each reader. Texts of the file are never quoted: they hold UIDs."""
+    """The nodules of each reader. Messages never quote texts of the file, because they contain UIDs."""
     root = _parse(path)
     kind = _name(root)
     if kind == "IdriReadMessage":
@@ -103,7 +104,7 @@ def _read_sessions(path: Path) -> list[list[Nodule]]:
 
 
 def _parse(path: Path) -> ET.Element:
-    """The root of an XML file that has no DTD, so that nothing in it can expand."""
+    """Root of an XML file. A file with a DTD is rejected, so that no entity can expand."""
     try:
         with path.open("rb") as stream:
             data = stream.read(LARGEST_FILE_BYTES + 1)
@@ -113,17 +114,17 @@ def _parse(path: Path) -> ET.Element:
         raise LabelError(
             f"{path} is larger than {LARGEST_FILE_BYTES // 1_000_000} MB: it is not a LIDC-IDRI annotation"
         )
-    # A NUL byte says UTF-16 or UTF-32, in which the second test could not see the DTD.
+    # A NUL byte means UTF-16 or UTF-32, in which the tests for a DTD would find nothing.
     if b"\0" in data or b"<!DOCTYPE" in data or b"<!ENTITY" in data:
         raise LabelError(f"{path} declares a DTD or is not in UTF-8: it is not a LIDC-IDRI annotation")
     try:
         return ET.fromstring(data)
-    except (ET.ParseError, ValueError, LookupError):  # LookupError: an encoding that does not exist
+    except (ET.ParseError, ValueError, LookupError):  # LookupError: unknown encoding
         raise LabelError(f"{path} is not XML, or it is cut or damaged; copy it again") from None
 
 
 def _outline(roi: ET.Element) -> Outline:
-    """One `roi`; raises ValueError or TypeError when a part is missing or is no number."""
+    """The outline of a `roi` element; ValueError if a part is missing or not a number, OverflowError beyond int32."""
     edges = [(int(_text(edge, "yCoord")), int(_text(edge, "xCoord"))) for edge in _children(roi, "edgeMap")]
     inclusion = {"TRUE": True, "FALSE": False}.get(_text(roi, "inclusion").upper())
     z_mm = float(_text(roi, "imageZposition"))
@@ -133,7 +134,7 @@ def _outline(roi: ET.Element) -> Outline:
 
 
 def _name(element: ET.Element) -> str:
-    """The tag without its namespace, which differs between the files of the archive."""
+    """Tag without its namespace, which differs between the files of the archive."""
     return element.tag.rpartition("}")[2]
 
 
@@ -147,7 +148,7 @@ def _text(element: ET.Element, name: str) -> str:
 
 
 def _require_axial(grid: Grid, image_name: str) -> None:
-    """Raise InputError unless the axes of an oriented grid are those of the patient."""
+    """Raise LabelError unless the axes of an oriented grid are parallel to the patient's axes."""
     if np.abs(np.asarray(grid.direction) - np.eye(3)).max() > AXIS_TOLERANCE:
         raise LabelError(
             f"{image_name} is oblique or tilted: LIDC-IDRI annotations name pixels of axial slices; give the scan as "
@@ -156,9 +157,9 @@ def _require_axial(grid: Grid, image_name: str) -> None:
 
 
 def _require_inside(readers: list[list[Nodule]], grid: Grid, path: str, image_name: str) -> tuple[range, int]:
-    """The numbers of the slices that there are, and how many outlines lie on others.
+    """The range of slice indices of the image, and the number of outlines beyond it.
 
-    Raises LabelError if most outlines, or any pixel, lie outside of the image.
+    Raises LabelError if more than half of the outlines are beyond it, or a pixel of the others is outside of the image.
     """
     outlines = [outline for nodules in readers for nodule in nodules for outline in nodule]
     slices = range(grid.shape_zyx[0])
@@ -180,12 +181,12 @@ def _require_inside(readers: list[list[Nodule]], grid: Grid, path: str, image_na
 
 
 def _slice_of(outline: Outline, grid: Grid) -> int:
-    """The number of the slice that lies nearest; it may be outside of the grid."""
+    """Index of the nearest slice, which may be outside of the grid."""
     return int(np.rint((outline.z_mm - grid.origin_xyz_mm[2]) / grid.spacing_xyz_mm[2]))
 
 
 def _reader_mask(nodules: list[Nodule], grid: Grid, slices: range) -> np.ndarray:
-    """All nodules of one reader, united. A hole is cut from its own nodule alone."""
+    """Bool mask `[z, y, x]` of all nodules of one reader. A hole is cut only from its own nodule."""
     mask = np.zeros(grid.shape_zyx, dtype=bool)
     for nodule in nodules:
         there = [outline for outline in nodule if _slice_of(outline, grid) in slices]
@@ -202,9 +203,9 @@ def _reader_mask(nodules: list[Nodule], grid: Grid, slices: range) -> np.ndarray
 
 
 def _slice_mask(outlines: list[Outline], shape_yx: tuple[int, int]) -> np.ndarray:
-    """What the outlines of one nodule enclose on one slice, without the holes and without any outline."""
+    """Bool image `[y, x]` of one nodule on a slice: inside of its outlines, without holes and their outlines."""
     mask = np.zeros(shape_yx, dtype=bool)
-    for outline in sorted(outlines, key=lambda part: not part.inclusion):  # holes are cut last
+    for outline in sorted(outlines, key=lambda part: not part.inclusion):  # cut holes last
         inside = fill_even_odd([outline.pixels_yx.astype(float)], shape_yx)
         rows, columns = _chain(outline.pixels_yx).T
         inside[rows, columns] = not outline.inclusion
@@ -213,7 +214,7 @@ def _slice_mask(outlines: list[Outline], shape_yx: tuple[int, int]) -> np.ndarra
 
 
 def _chain(pixels_yx: np.ndarray) -> np.ndarray:
-    """All pixels whose centres lie on the closed outline; its corners, where it goes from neighbour to neighbour."""
+    """All pixels (n, 2) with centres on the closed outline: its points, and pixels between distant points."""
     steps = np.roll(pixels_yx, -1, axis=0) - pixels_yx
     counts = np.maximum(1, np.gcd(steps[:, 0], steps[:, 1]))
     start = np.repeat(np.arange(len(pixels_yx)), counts)

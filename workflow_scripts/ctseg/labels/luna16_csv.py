@@ -1,7 +1,7 @@
-"""LUNA16: nodules by centre and diameter, from the challenge's annotations.csv to a mask.
+"""LUNA16: mask of nodules by centre and diameter, from the challenge's annotations.csv.
 
 Described at https://luna16.grand-challenge.org/Data: nodules of 3 mm or more that at least three of four radiologists
-of LIDC-IDRI accepted. Coordinates are in the world of the `.mhd` files, which is LPS in mm.
+of LIDC-IDRI accepted. Coordinates are in the space of the `.mhd` files, which is LPS in mm.
 """
 
 import csv
@@ -19,11 +19,12 @@ LARGEST_DIAMETER_MM = 300.0  # wider than a lung; the largest nodule of the chal
 
 
 def read_luna16(path: str | Path, grid: Grid, image_name: str, series_uid: str | None) -> np.ndarray:
-    """The bool mask `[z, y, x]` of the nodules of one series as balls; empty if the file does not name the series.
+    """Bool mask `[z, y, x]` of the nodules of one series as balls; empty if the file does not name the series.
 
-    A ball holds the voxels whose centres lie in it, and at least the one nearest to its centre. `series_uid` is the
-    name of the scan's file. Every line is checked, those of other series too: a file that is cut would otherwise make
-    scans without nodules. Raises LabelError that names the line, or when a centre lies outside of the image.
+    A ball consists of the voxels with centres in it, and at least of the voxel nearest to its centre. `series_uid` is
+    the name of the scan's file. All lines are checked, also of other series: a truncated file would otherwise make
+    scans without nodules. Raises LabelError for a wrong line, for a missing `series_uid`, and for a centre outside of
+    the image.
     """
     if not series_uid:
         raise LabelError(
@@ -45,7 +46,7 @@ def read_luna16(path: str | Path, grid: Grid, image_name: str, series_uid: str |
 
 
 def _rows(path: Path) -> Iterator[tuple[int, str, np.ndarray, float]]:
-    """Line number, series, centre in mm and diameter in mm of each nodule. Cells are not quoted: one is a UID."""
+    """Line number, series, centre in LPS mm and diameter in mm of each nodule. Messages quote no cell: one is a UID."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
             lines = csv.reader(stream)
@@ -60,7 +61,7 @@ def _rows(path: Path) -> Iterator[tuple[int, str, np.ndarray, float]]:
 
 
 def _ball(cells: list[str], where: str) -> tuple[np.ndarray, float]:
-    """Centre and diameter of one line; InputError unless they are finite numbers and the diameter can be."""
+    """Centre (3,) and diameter of one line; LabelError unless both are finite and the diameter is possible."""
     try:
         x, y, z, diameter_mm = (float(cell) for cell in cells[1:])
     except ValueError:

@@ -1,4 +1,4 @@
-"""Masks in volume files: one file with a value for each label, or a folder with one file for each label."""
+"""Labels in volume files: one file with a value for each label, or a folder with one mask for each label."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,13 +18,13 @@ from ctseg.labels.structures import Structure
 from ctseg.plurals import counted, listed
 from ctseg.scans.volume_files import read_layers, read_volume_file
 
-WHOLE_NUMBER = 1e-3  # by which a label value in floating point may differ from a whole number
-INSIDE = 0.5  # from which a voxel of a mask for one label is inside, so that 255 and a probability mean what they say
+WHOLE_NUMBER = 1e-3  # tolerance of label values in floating point
+INSIDE = 0.5  # threshold of a mask in floating point; suits both 255 and probabilities
 
 
 @dataclass(frozen=True)
 class LabelMap:
-    """A file with values: the structure of each label, voxels by value for values of no label, and sentences."""
+    """Content of a label map: each label with its structure, voxel counts of values without a label, warnings."""
 
     structures: Iterator[tuple[str, Structure]]
     unused_values: dict[int, int]
@@ -41,10 +41,10 @@ def read_label_map(
     missing_ok: bool = False,
     beyond: str = "cut",
 ) -> LabelMap:
-    """Find the labels in a file of whole numbers, by the names that the file gives to values, else by `labels`.
+    """Read the labels from a file of whole numbers, by its names of the values, else by the values in `labels`.
 
-    Raises LabelError when the file does not lie on `grid`, its values are not whole numbers, and, unless `missing_ok`,
-    when none of the labels is in it or it names others.
+    Raises LabelError if the file is not aligned with `grid` or its values are not whole numbers and, unless
+    `missing_ok`, if it contains none of the labels or names other structures (see `label_tables.values_of`).
     """
     named = names_in(path)
     values = values_of(named, labels, names, str(path), missing_ok)
@@ -64,7 +64,7 @@ def read_label_map(
 def _layers(
     path: Path, grid: Grid, image_name: str, tolerance: Tolerance, beyond: str | None
 ) -> tuple[list[np.ndarray], list[str]]:
-    """The whole numbers of each layer of a file on the voxels of `grid`, and sentences on how they lie on it."""
+    """Whole numbers `[z, y, x]` of each layer of a file on `grid`, and warnings about its alignment."""
     layers, told = [], []
     for volume in read_layers(path) if beyond is not None else [read_volume_file(path)]:
         voxels, warnings = _on_grid(volume, path, grid, image_name, tolerance, beyond)
@@ -74,7 +74,7 @@ def _layers(
 
 
 def _unused(counts: Mapping[tuple[int, int], int], wanted: Collection[tuple[int, int]]) -> dict[int, int]:
-    """The voxels by value, rising, of (layer, value) pairs that no label wants."""
+    """Voxel counts by increasing value, for (layer, value) pairs without a label."""
     unused: dict[int, int] = {}
     for (layer, value), voxels in sorted(counts.items(), key=lambda item: item[0][1]):
         if (layer, value) not in wanted:
@@ -85,7 +85,7 @@ def _unused(counts: Mapping[tuple[int, int], int], wanted: Collection[tuple[int,
 def _structures(
     of_label: Mapping[str, Sequence[tuple[int, int]]], layers: Sequence[np.ndarray]
 ) -> Iterator[tuple[str, Structure]]:
-    """Each label with the voxels of its values, one after the other."""
+    """Each label with the structure of its values, one after the other."""
     for label, pairs in of_label.items():
         mask = np.zeros(layers[0].shape, dtype=bool)
         for layer, value in pairs:
@@ -96,7 +96,7 @@ def _structures(
 def _absences(
     absent: Sequence[str], labels: Mapping[str, int], strange: Mapping[int, int], missing_ok: bool
 ) -> list[str]:
-    """A sentence on labels without a voxel; with values beside them that nobody names, they are likely mixed up."""
+    """A warning about labels without a voxel; unnamed values without a label suggest wrong values in the config."""
     if not absent or (missing_ok and not strange):
         return []
     missing = listed([f"{label} (value {labels[label]})" for label in absent])
@@ -117,9 +117,9 @@ def read_mask_folder(
     tolerance: Tolerance,
     missing_ok: bool = False,
 ) -> Iterator[tuple[str, Structure]]:
-    """Each label of `wanted` with the voxels of all files that it names, without their suffixes.
+    """Each label of `wanted` with its structure: the union of all its files; names are without suffixes.
 
-    Raises LabelError when a file is not there (unless `missing_ok`) or does not lie on `grid`.
+    Raises LabelError if a file is missing (unless `missing_ok`) or not aligned with `grid`.
     """
     files = mask_files(folder)
     names = [_stem(path) for path in files]
@@ -136,16 +136,16 @@ def read_mask_folder(
 
 
 def mask_files(folder: Path) -> list[Path]:
-    """The volume files of a folder, sorted."""
+    """The volume files of a folder, sorted, without hidden files."""
     return sorted(path for path in folder.iterdir() if is_volume_file(path) and not path.name.startswith("."))
 
 
 def _on_grid(
     volume: Volume, path: Path, grid: Grid, image_name: str, tolerance: Tolerance, beyond: str | None = None
 ) -> tuple[np.ndarray, list[str]]:
-    """The numbers of a file on the voxels of `grid`, in the order of its axes, and sentences on how they lie on it.
+    """Values `[z, y, x]` of a file on `grid`, and warnings about its alignment.
 
-    With a policy for what lies `beyond` the image, the file may hold a part of the image's lattice.
+    With a policy `beyond`, the file may have another extent than the image on the same lattice.
     """
     if volume.voxels_zyx.dtype.kind not in "buif":
         raise LabelError(f"{path} holds values of type {volume.voxels_zyx.dtype}, not label numbers")
@@ -157,7 +157,7 @@ def _on_grid(
 
 
 def _whole_numbers(voxels: np.ndarray, path: Path) -> np.ndarray:
-    """The voxels as whole numbers; InputError where they are none."""
+    """The voxels rounded to whole numbers, in the same dtype; LabelError if they are not whole numbers."""
     if voxels.dtype.kind != "f":
         return voxels
     if not (np.abs(voxels - np.rint(voxels)) <= WHOLE_NUMBER).all():
@@ -166,7 +166,7 @@ def _whole_numbers(voxels: np.ndarray, path: Path) -> np.ndarray:
 
 
 def _counts(voxels: np.ndarray) -> dict[int, int]:
-    """How many voxels have each value but 0."""
+    """Number of voxels of each value except 0."""
     counts: dict[int, int] = {}
     for part in mapped_arrays.by_slab(voxels):
         slab = voxels[part]

@@ -1,4 +1,4 @@
-"""Which pixels the outlines of one plane enclose: outlines stored twice, holes, islands, and outlines that overlap."""
+"""Pixels enclosed by the outlines of one plane, with holes, islands, overlapping and repeated outlines."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,38 +8,38 @@ import numpy as np
 
 from ctseg.masks.polygon_fill import fill_even_odd
 
-SAME_VOXELS = 0.05  # by which an outline may lie beside another one and be the same, stored or rounded twice
-INSIDE_SHARE = 0.9  # of an outline's pixels that must lie in another one for it to be a hole or an island there
-ALIKE = 0.8  # intersection over union, from which on two outlines that cross are one, drawn twice
+SAME_VOXELS = 0.05  # largest distance between two copies of one outline, which may be rounded differently
+INSIDE_SHARE = 0.9  # least share of its pixels in another outline for a hole or an island
+ALIKE = 0.8  # IoU from which two crossing outlines are one outline drawn twice
 
 
 @dataclass(frozen=True)
 class Outline:
-    """A closed outline parallel to the slices: `depth` in slices, points as (n, 2) y, x indices, fractions allowed."""
+    """A closed outline parallel to slices: `depth` is its z index, points are (n, 2) fractional y, x indices."""
 
     depth: float
     points_yx: np.ndarray
 
     @cached_property
     def box(self) -> np.ndarray:
-        """Lowest y, x and highest y, x."""
+        """Lowest y, x and highest y, x indices: (4,)."""
         return np.concatenate([self.points_yx.min(axis=0), self.points_yx.max(axis=0)])
 
     @cached_property
     def area(self) -> float:
-        """The area enclosed, in pixels."""
+        """Enclosed area in pixels."""
         return shoelace(self.points_yx)
 
 
 def shoelace(points_yx: np.ndarray) -> float:
-    """The area within a closed polygon, in the square of the points' unit."""
-    with np.errstate(over="ignore", invalid="ignore"):  # of coordinates without bounds, in damaged files
+    """Area of a closed polygon (n, 2), in the square of the points' unit."""
+    with np.errstate(over="ignore", invalid="ignore"):  # coordinates in damaged files may be huge
         y, x = (points_yx - points_yx.mean(axis=0)).T
         return abs(float((x * np.roll(y, -1) - y * np.roll(x, -1)).sum() / 2))
 
 
 def distinct(outlines: Sequence[Outline]) -> list[Outline]:
-    """The outlines of a plane without those that are stored again, whatever their direction, start and rounding."""
+    """The outlines of a plane without repeated ones; their direction, start and rounding may differ."""
     kept: list[Outline] = []
     for outline in outlines:
         if not any(_same(outline, other) for other in kept):
@@ -48,10 +48,10 @@ def distinct(outlines: Sequence[Outline]) -> list[Outline]:
 
 
 def plane_area(outlines: Sequence[Outline], shape_yx: tuple[int, int]) -> np.ndarray:
-    """The bool image of the pixels whose centres the outlines of a plane enclose.
+    """Bool image `[y, x]` of the pixels with centres inside the outlines of a plane.
 
-    An outline inside of another one is a hole, one inside of a hole an island; outlines that overlap otherwise are
-    united. Each outline for itself is filled by the even-odd rule, so that keyholes come out right.
+    An outline inside of another one is a hole, an outline inside of a hole is an island; outlines that overlap
+    otherwise are united. Each outline is filled separately by the even-odd rule, which is correct for keyhole contours.
     """
     if not _boxes_meet(outlines):
         return fill_even_odd([outline.points_yx for outline in outlines], shape_yx)
@@ -77,7 +77,7 @@ def _boxes_meet(outlines: Sequence[Outline]) -> bool:
 
 
 def _within(outline: Outline, fill: np.ndarray, other: Outline, around: np.ndarray) -> bool:
-    """Whether an outline is a hole or an island in a larger one: inside of it, and not the same drawn twice."""
+    """Whether an outline is a hole or an island in a larger one: inside of it, and not the same outline drawn twice."""
     if (outline.box[:2] < other.box[:2] - 1).any() or (outline.box[2:] > other.box[2:] + 1).any():
         return False
     pixels, inside = int(fill.sum()), int((fill & around).sum())
@@ -88,7 +88,7 @@ def _within(outline: Outline, fill: np.ndarray, other: Outline, around: np.ndarr
 
 
 def _same(first: Outline, second: Outline) -> bool:
-    """Whether each outline runs along the other, to `SAME_VOXELS`."""
+    """Whether all points of each outline are on the other, to `SAME_VOXELS`."""
     if np.abs(first.box - second.box).max() > 2 * SAME_VOXELS:
         return False
     pairs = ((first.points_yx, second.points_yx), (second.points_yx, first.points_yx))
@@ -96,7 +96,7 @@ def _same(first: Outline, second: Outline) -> bool:
 
 
 def _runs_along(points_yx: np.ndarray, outline_yx: np.ndarray) -> bool:
-    """Whether each of some points lies on a closed outline, to `SAME_VOXELS`."""
+    """Whether all points (n, 2) are on a closed outline (m, 2), to `SAME_VOXELS`."""
     along = np.roll(outline_yx, -1, axis=0) - outline_yx
     length = np.maximum((along**2).sum(axis=1), 1e-12)
     for point in points_yx:

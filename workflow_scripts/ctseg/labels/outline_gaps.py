@@ -1,4 +1,4 @@
-"""Slices between planes of outlines: where structures were outlined on every second or third slice, and where not."""
+"""Fill slices between planes of outlines, for structures outlined only on every second or third slice."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -9,20 +9,21 @@ from scipy.ndimage import find_objects, label
 
 from ctseg.masks.polygon_fill import between
 
-WIDEST_GAP = 1.5  # of the usual distance of planes: a wider one was left out on purpose
-ROUNDING = 0.05  # in slices, of the distance of planes
-REACH = 30  # slices: planes that lie farther apart do not belong together
-# What two areas must share for slices between them to be filled on which other parts of the structure are outlined.
+WIDEST_GAP = 1.5  # multiple of the usual plane distance; a wider gap was left on purpose
+ROUNDING = 0.05  # rounding of plane distances, in slices
+REACH = 30  # slices: largest distance of planes that belong together
+# Least pixels of both areas, and least IoU, to fill slices on which other parts of the structure are outlined.
 SURE_PIXELS, SURE_OVERLAP = 8, 0.3
 
-Painted = tuple[int, tuple[slice, slice], np.ndarray]  # a slice, a box in it, and the bool image of the box
+Painted = tuple[int, tuple[slice, slice], np.ndarray]  # slice index, box (y, x) in the slice, bool image of the box
 
 
 @dataclass
 class Area:
-    """A connected area of a plane: its depth in slices, its box, and the bool image of the box.
+    """A connected area of a plane: its depth (fractional z index), its box, and the bool image `[y, x]` of the box.
 
-    `above` and `below` are the nearest areas that overlap it; `joined` are the sides on which it goes on to them.
+    `above` and `below` are the nearest areas that overlap it. `joined` has the sides on which it is connected to them:
+    the slices between belong to the structure.
     """
 
     depth: float
@@ -33,13 +34,13 @@ class Area:
     joined: set[str] = field(default_factory=set)
 
     def gap(self, side: str) -> float | None:
-        """The distance to the nearest area on a side, None where there is none."""
+        """Distance in slices to the nearest area on a side ("above", "below"); None without one."""
         found = getattr(self, side)
         return abs(found[0].depth - self.depth) if found else None
 
     @property
     def outdone(self) -> bool:
-        """Whether an area that overlaps this one lies nearer to the same slice."""
+        """Whether a linked area above or below is nearer to the same slice."""
         number = nearest_slice(self.depth)
         return any(
             nearest_slice(other.depth) == number
@@ -49,12 +50,12 @@ class Area:
 
 
 def nearest_slice(depth: float) -> int:
-    """The number of the slice that is nearest to a depth; halfway between two it is the upper one, to a thousandth."""
+    """Index of the slice nearest to a depth; halfway between two (to a thousandth) the one with the larger index."""
     return int(np.floor(depth + 0.5 + 1e-3))
 
 
 def areas_of(depth: float, image: np.ndarray, corner_yx: tuple[int, int]) -> list[Area]:
-    """The connected areas of a plane, whose image begins at a corner."""
+    """Connected areas (4-neighbourhood) of the bool image `[y, x]` of a plane; `corner_yx` is its first pixel."""
     numbers, _ = label(image)
     found = []
     for number, (rows, columns) in enumerate(find_objects(numbers), start=1):
@@ -65,7 +66,7 @@ def areas_of(depth: float, image: np.ndarray, corner_yx: tuple[int, int]) -> lis
 
 
 def link(planes: Sequence[list[Area]]) -> None:
-    """Tell the areas of a column, plane by plane and rising, which are nearest above and below them."""
+    """Set `above` and `below` of all areas of a column; the planes are in increasing depth."""
     for index, plane in enumerate(planes):
         for area in plane:
             for other in filter(None, planes[index + 1 :]):
@@ -75,7 +76,7 @@ def link(planes: Sequence[list[Area]]) -> None:
                 if area.above:
                     break
             for above in area.above:
-                # Of all areas that have it as the nearest above, the nearest one counts.
+                # Keep only the nearest of the areas below that are linked to it.
                 if not above.below or area.depth > above.below[0].depth:
                     above.below = [area]
                 elif area.depth == above.below[0].depth:
@@ -83,9 +84,9 @@ def link(planes: Sequence[list[Area]]) -> None:
 
 
 def filled(areas: Sequence[Area]) -> Iterator[Painted]:
-    """What lies on slices that no plane is nearest to: between planes of usual distance, and at the ends of structures.
+    """Images of the slices without an own plane: between planes of usual distance, and at the ends of structures.
 
-    Half of the usual distance is filled beyond the first and the last plane; a gap that is wider than usual stays.
+    Half of the usual distance is filled beyond the first and the last plane. A gap wider than usual stays empty.
     """
     drawn = {nearest_slice(area.depth) for area in areas}
     gaps = [area.gap("above") for area in areas]
@@ -105,7 +106,7 @@ def filled(areas: Sequence[Area]) -> Iterator[Painted]:
 
 
 def _belongs(area: Area, above: Area, drawn: set[int], known: list[float]) -> bool:
-    """Whether the slices between two areas are part of the structure."""
+    """Whether the slices between two linked areas are part of the structure."""
     gap = above.depth - area.depth
     around = _around(area, "below") + _around(above, "above")
     if gap > WIDEST_GAP * _median(sorted(around) or _without(known, gap)):
@@ -119,13 +120,13 @@ def _belongs(area: Area, above: Area, drawn: set[int], known: list[float]) -> bo
 
 
 def _without(gaps: list[float], gap: float) -> list[float]:
-    """All gaps but one that is as wide as `gap`."""
+    """The sorted gaps without one gap of the width `gap`."""
     place = int(np.searchsorted(gaps, gap))
     return gaps[:place] + gaps[place + 1 :]
 
 
 def _around(area: Area, side: str, joined: bool = False) -> list[float]:
-    """The distances to the next two areas on a side, as far as there are some, or as far as they are `joined`."""
+    """Up to two distances in slices on a side: to the next area, and on to its next; only joined ones if `joined`."""
     found: list[float] = []
     for _ in range(2):
         gap = area.gap(side)
@@ -137,12 +138,12 @@ def _around(area: Area, side: str, joined: bool = False) -> list[float]:
 
 
 def _median(gaps: list[float]) -> float:
-    """The median of sorted distances in slices, at least 1."""
+    """Median of distances in slices, at least 1; 1 without distances."""
     return max(1.0, float(np.median(gaps))) if gaps else 1.0
 
 
 def _between(low: float, high: float, joined: list[tuple[Area, Area]]) -> Iterator[Painted]:
-    """The slices between two planes by interpolation, for areas that hang together."""
+    """Interpolated slices between two planes, for each group of connected areas."""
     slices = range(nearest_slice(low) + 1, nearest_slice(high))
     if not slices:
         return
@@ -156,7 +157,7 @@ def _between(low: float, high: float, joined: list[tuple[Area, Area]]) -> Iterat
 
 
 def _groups(joined: list[tuple[Area, Area]]) -> list[list[tuple[Area, Area]]]:
-    """Pairs that share an area, directly or over others."""
+    """Groups of pairs that share an area, directly or through other pairs."""
     groups: list[list[tuple[Area, Area]]] = []
     for pair in joined:
         touching = [group for group in groups if any(pair[0] is low or pair[1] is high for low, high in group)]
@@ -166,9 +167,10 @@ def _groups(joined: list[tuple[Area, Area]]) -> list[list[tuple[Area, Area]]]:
 
 
 def _beyond(area: Area, drawn: set[int], usual: float) -> Iterator[Painted]:
-    """The slices beyond an area that ends a structure, up to half of the distance of its planes.
+    """Slices beyond an area at an end of the structure, up to half of the distance of its planes.
 
-    Slices on which other parts of the structure are outlined need two distances of planes that agree.
+    On slices on which other parts of the structure are outlined, the area must have two plane distances and at least
+    `SURE_PIXELS` pixels; the smaller distance then sets the limit.
     """
     nearest = nearest_slice(area.depth)
     for side, other, step in (("above", "below", 1), ("below", "above", -1)):
@@ -184,7 +186,7 @@ def _beyond(area: Area, drawn: set[int], usual: float) -> Iterator[Painted]:
 
 
 def _shared(first: Area, second: Area) -> int:
-    """How many pixels two areas share."""
+    """Number of pixels that two areas share in y, x."""
     box = [
         slice(max(one.start, two.start), min(one.stop, two.stop))
         for one, two in zip(first.box_yx, second.box_yx, strict=True)
@@ -195,17 +197,17 @@ def _shared(first: Area, second: Area) -> int:
 
 
 def _cut(area: Area, box: Sequence[slice]) -> np.ndarray:
-    """The part of an area's image in a box inside its own."""
+    """Part of an area's image in a box inside the area's box."""
     return area.image[_inside(box, area.box_yx)]
 
 
 def _inside(box: Sequence[slice], around: Sequence[slice]) -> tuple[slice, ...]:
-    """A box as it lies in another one around it."""
+    """Slices of a box relative to a larger box around it."""
     return tuple(slice(own.start - part.start, own.stop - part.start) for own, part in zip(box, around, strict=True))
 
 
 def _union(boxes: Sequence[tuple[slice, slice]]) -> tuple[slice, slice]:
-    """The smallest box around some."""
+    """Smallest box around all boxes."""
     rows, columns = zip(*boxes, strict=True)
     return (
         slice(min(part.start for part in rows), max(part.stop for part in rows)),
@@ -214,7 +216,7 @@ def _union(boxes: Sequence[tuple[slice, slice]]) -> tuple[slice, slice]:
 
 
 def _drawn(areas: Sequence[Area], box: tuple[slice, slice]) -> np.ndarray:
-    """The bool image of a box with some areas in it."""
+    """Bool image `[y, x]` of a box with the union of some areas."""
     image = np.zeros([part.stop - part.start for part in box], dtype=bool)
     for area in areas:
         image[_inside(area.box_yx, box)] |= area.image

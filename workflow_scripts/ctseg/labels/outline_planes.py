@@ -1,4 +1,4 @@
-"""Outlines by the planes that they were drawn in; those of one plane may lie a little beside each other."""
+"""Group outlines by the planes in which they were drawn; depths in one plane may differ slightly."""
 
 from collections.abc import Sequence
 
@@ -7,15 +7,15 @@ from scipy.sparse.csgraph import connected_components
 
 from ctseg.labels.outline_areas import Outline
 
-SAME_PLANE = 0.03  # in slices: planes that are nearer than this are one, however densely it was drawn
-BESIDE_PLANE = 0.35  # of the distance of planes around: outlines that are nearer to a plane lie beside it
-ALONE = 0.4  # in slices: the distance of planes where there are no others around
+SAME_PLANE = 0.03  # in slices: depths up to this apart are always one plane
+BESIDE_PLANE = 0.35  # share of the plane distance nearby: depths up to this apart are one plane
+ALONE = 0.4  # plane distance in slices to assume without other planes nearby
 
 
 def columns(outlines: Sequence[Outline]) -> list[list[Outline]]:
-    """Outlines by where they lie in x and y: those whose boxes overlap, directly or over others, are in one column.
+    """Groups of outlines with boxes that overlap in x and y, directly or through others.
 
-    Structures side by side may have been drawn with other distances of planes.
+    Separate columns, because structures side by side may have been drawn with different plane distances.
     """
     boxes = np.stack([outline.box for outline in outlines])
     low, high = boxes[:, :2], boxes[:, 2:]
@@ -28,7 +28,7 @@ def columns(outlines: Sequence[Outline]) -> list[list[Outline]]:
 
 
 def planes(column: Sequence[Outline]) -> list[list[Outline]]:
-    """The outlines of a column by plane, rising. A hole that lies beside the plane of what is around it is in it."""
+    """Outlines of a column by plane, in increasing depth; small offsets, as of a hole, do not start a new plane."""
     ordered = sorted(column, key=lambda outline: outline.depth)
     depths = np.array([outline.depth for outline in ordered])
     found = [ordered[:1]]
@@ -40,7 +40,7 @@ def planes(column: Sequence[Outline]) -> list[list[Outline]]:
 
 
 def _apart(depths: np.ndarray) -> list[bool]:
-    """For each but the first of rising depths whether it is in another plane than the one before."""
+    """Whether each of the sorted depths, except the first, is in another plane than the depth before."""
     gaps = np.diff(depths)
     places = np.flatnonzero(gaps > SAME_PLANE)
     wide = gaps[places]

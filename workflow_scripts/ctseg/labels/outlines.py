@@ -1,4 +1,4 @@
-"""Closed outlines of a structure as voxels. Each outline is judged for itself: where it lies, and what it encloses."""
+"""Voxels of a structure from its closed outlines."""
 
 from collections.abc import Sequence
 
@@ -13,24 +13,24 @@ from ctseg.labels.outline_planes import columns, planes
 from ctseg.labels.structures import Structure
 from ctseg.masks.polygon_fill import SNAP_VOXELS
 
-MARGIN_VOXELS = 0.5  # by which an outline may pass the edge of the image without a word
-EDGE_VOXELS = 1e-3  # by which an outline may pass the first or last slice's edge: rounding
-FLAT_VOXELS = 0.5  # in slices: points of one outline that lie farther from its plane are not parallel to the slices
+MARGIN_VOXELS = 0.5  # distance that an outline may pass the edge of the image in y, x without a warning
+EDGE_VOXELS = 1e-3  # the same for the outer face of the first or last slice: rounding
+FLAT_VOXELS = 0.5  # in slices: largest distance of a point from the outline's plane
 
 
 def rasterise(
     contours_xyz_mm: Sequence[np.ndarray], grid: Grid, name: str, image_name: str, beyond: str = "cut"
 ) -> Structure:
-    """The voxels whose centres are enclosed by closed contours, (n, 3) LPS points in mm each.
+    """The structure of the voxels with centres inside closed contours, (n, 3) LPS points in mm each.
 
-    An outline belongs to the nearest slice. Of one that is stored twice one counts. In a plane, and a little beside it,
-    an outline inside of another one is a hole, one inside of a hole an island, and others are united. Of planes of one
-    lesion that are nearest to one slice the nearest is taken. Where planes are farther apart than slices, those between
-    two planes of usual distance are interpolated, and the outermost reach half of that distance farther; a wider gap
-    stays one.
+    An outline belongs to the nearest slice; repeated outlines count once. In a plane (with small offsets), an outline
+    inside of another one is a hole, an outline inside of a hole is an island, and other outlines are united. If several
+    planes of a lesion are nearest to the same slice, the nearest is used. If planes are farther apart than slices, the
+    slices between two planes of usual distance are interpolated, and half of this distance is filled beyond the
+    outermost planes; a wider gap stays empty.
 
-    Raises LabelError when an outline is not parallel to the slices, or half of the structure lies beyond the image;
-    what else lies beyond is cut and told, or refused if `beyond` is "refuse".
+    Raises LabelError if an outline is not parallel to the slices, or if half of the structure is beyond the image. A
+    smaller part beyond the image is cut with a warning, or rejected if `beyond` is "refuse".
     """
     outlines = [_outline(points, grid) for points in contours_xyz_mm]
     slanted = [outline for outline in outlines if outline is None]
@@ -53,14 +53,14 @@ def rasterise(
 
 
 def _outline(points_xyz_mm: np.ndarray, grid: Grid) -> Outline | None:
-    """A contour in voxels; None when it is not parallel to the slices."""
+    """A contour in voxel indices; None if it is not parallel to the slices."""
     points = np.round(grid.indices_zyx(points_xyz_mm) / SNAP_VOXELS) * SNAP_VOXELS
     depth = float(points[:, 0].mean())
     return None if np.abs(points[:, 0] - depth).max() > FLAT_VOXELS else Outline(depth, points[:, 1:])
 
 
 def _paint(mask: np.ndarray, outlines: Sequence[Outline]) -> int:
-    """Fill what the outlines enclose in `mask`, in place; how many outlines were stored twice."""
+    """Fill the outlines in `mask` `[z, y, x]`, in place, and return the number of repeated outlines."""
     twice, areas = 0, []
     for column in columns(outlines):
         box = _box(column, mask.shape[1:])
@@ -80,13 +80,13 @@ def _paint(mask: np.ndarray, outlines: Sequence[Outline]) -> int:
 
 
 def _slice_of(depth: float, last: int) -> int:
-    """The slice that is nearest to a depth; to `EDGE_VOXELS` the outer faces belong to the first and the last one."""
+    """Index of the slice nearest to a depth; the outer faces (to `EDGE_VOXELS`) belong to the first and last slice."""
     inside = -0.5 - EDGE_VOXELS <= depth <= last + 0.5 + EDGE_VOXELS
     return min(max(nearest_slice(depth), 0), last) if inside else nearest_slice(depth)
 
 
 def _areas(plane: Sequence[Outline], box_yx: tuple[slice, slice]) -> list[Area]:
-    """The connected areas that the outlines of a plane enclose in a box; holes beside it lie in the largest's plane."""
+    """Connected areas inside the outlines of a plane, in a box; all get the depth of the largest outline."""
     depth = max(plane, key=lambda outline: outline.area).depth
     rows, columns = box_yx
     moved = [Outline(outline.depth, outline.points_yx - [rows.start, columns.start]) for outline in plane]
@@ -95,7 +95,7 @@ def _areas(plane: Sequence[Outline], box_yx: tuple[slice, slice]) -> list[Area]:
 
 
 def _box(column: Sequence[Outline], shape_yx: tuple[int, ...]) -> tuple[slice, slice]:
-    """The part of the image around some outlines."""
+    """Box around all outlines of a column, cut at the image."""
     boxes = np.stack([outline.box for outline in column])
     low = np.floor(boxes[:, :2].min(axis=0)).clip(0, shape_yx).astype(int).tolist()
     high = np.ceil(boxes[:, 2:].max(axis=0) + 1).clip(low, shape_yx).astype(int).tolist()
@@ -103,12 +103,12 @@ def _box(column: Sequence[Outline], shape_yx: tuple[int, ...]) -> tuple[slice, s
 
 
 def _outside(outlines: Sequence[Outline], grid: Grid) -> Beyond:
-    """How many outlines reach beyond the image, which share of the area, and how far."""
+    """The outlines beyond the image: their number, the share of the area outside, and the largest distance."""
     parts, areas, lost, furthest_mm = 0, 0.0, 0.0, 0.0
     size_zyx, spacing_mm = np.asarray(grid.shape_zyx), np.asarray(grid.spacing_zyx_mm)
     for outline in outlines:
         low, high = np.array([outline.depth, *outline.box[:2]]), np.array([outline.depth, *outline.box[2:]])
-        over = np.maximum(-0.5 - low, high - (size_zyx - 0.5)).clip(0)  # voxels beyond the edge, by axis
+        over = np.maximum(-0.5 - low, high - (size_zyx - 0.5)).clip(0)  # voxels beyond the outer faces, along z, y, x
         above, aside = over[0] > EDGE_VOXELS, (over[1:] > MARGIN_VOXELS + EDGE_VOXELS).any()
         inside = 0.0 if above else shoelace(_clipped(outline.points_yx, size_zyx[1:])) if aside else outline.area
         areas += outline.area
@@ -121,7 +121,7 @@ def _outside(outlines: Sequence[Outline], grid: Grid) -> Beyond:
 
 
 def _clipped(points_yx: np.ndarray, shape_yx: np.ndarray) -> np.ndarray:
-    """The part of a polygon inside the image, by the method of Sutherland and Hodgman (CACM 17 (1974) 32)."""
+    """Part of a polygon (n, 2) inside the image, by the method of Sutherland and Hodgman (CACM 17 (1974) 32)."""
     points = points_yx
     for axis in (0, 1):
         for sign, edge in ((1.0, -0.5), (-1.0, float(shape_yx[axis]) - 0.5)):
@@ -130,7 +130,7 @@ def _clipped(points_yx: np.ndarray, shape_yx: np.ndarray) -> np.ndarray:
 
 
 def _halved(points_yx: np.ndarray, axis: int, sign: float, edge: float) -> np.ndarray:
-    """The part of a polygon on one side of an edge; a point at the edge where nothing is left."""
+    """Part of a polygon on one side of an edge; a single point if nothing remains."""
     height = (points_yx[:, axis] - edge) * sign
     following, next_height = np.roll(points_yx, -1, axis=0), np.roll(height, -1)
     kept = []

@@ -1,4 +1,4 @@
-"""Reading labels in any of the accepted formats as classes on the grid of their image."""
+"""Read a label in any accepted format as classes on the grid of its image."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -16,13 +16,13 @@ from ctseg.labels.structures import Count, Structure, require_kept, unite
 
 @dataclass(frozen=True)
 class LabelSettings:
-    """What to look for in a label, and what to do about what is unusual.
+    """Labels to read, their names and values in the file, and policies for unusual labels.
 
     `labels` has the value of each label in a label map; their order sets the classes 1, 2, … `roi_names` has the names
-    that a label has in its file, where they differ from its own. With `missing_ok` a label may be absent.
-    `min_readers` and `small_nodules` are those of `lidc_xml`; `overlap` is that of `structures.unite`; `off_mm` is the
-    distance that `alignment.Tolerance` allows; `beyond` the policy of `beyond_scan.require_inside`; `foreign_ok` allows
-    labels of another patient or frame of reference.
+    of a label in its file, if they differ from its own name. With `missing_ok` a label may be missing. `min_readers`
+    and `small_nodules` are passed to `lidc_xml`, `overlap` to `structures.unite`, `off_mm` as the allowed offset to
+    `alignment.Tolerance`, `beyond` as the policy to `beyond_scan.require_inside`. `foreign_ok` allows labels of another
+    patient or frame of reference.
     """
 
     labels: dict[str, int]
@@ -37,16 +37,17 @@ class LabelSettings:
 
     @property
     def names(self) -> dict[str, tuple[str, ...]]:
-        """The names of each label's ROIs, segments or files."""
+        """Names of the ROIs, segments or files of each label."""
         return {label: self.roi_names.get(label, (label,)) for label in self.labels}
 
 
 @dataclass(frozen=True)
 class Label(Volume):
-    """Classes (uint8, 0 background, n-th label n) with what is known of how they came about, in plain JSON types.
+    """Classes `[z, y, x]` (uint8, 0 background, n-th label n) with facts about their origin, in plain JSON types.
 
-    `labels` has for each label the number of its voxels, of those that its file had (`drawn`) and of those that went to
-    each other label (`lost_to`); `unused_values` the voxels by value of no label; `warnings` what a user should know.
+    In `facts`, `labels` has for each label its number of voxels, its voxels in the file (`drawn`) and its voxels lost
+    to each other label (`lost_to`); `unused_values` has the voxels of each value without a label; `warnings` are
+    sentences for the user.
     """
 
     facts: dict[str, Any] = field(default_factory=dict)
@@ -62,13 +63,14 @@ def read_label(
 ) -> Label:
     """Read a label as uint8 classes `[z, y, x]` on the image's grid: 0 is background, the n-th label is n.
 
-    `path` is a label map (NIfTI, NRRD, MHA, MHD), a folder with one such file for each label, an RTSTRUCT or DICOM SEG
-    (or a folder with one), the XML of LIDC-IDRI, or the CSV of LUNA16, in which `series_uid` names the scan. `relation`
-    is `label_reference` of the image's facts, which tells what the label was drawn on.
+    `path` is a label map (NIfTI, NRRD, MHA, MHD), a folder with one file of these formats for each label, an RTSTRUCT
+    or DICOM SEG (or a folder with one), the XML of LIDC-IDRI, or the CSV of LUNA16, in which `series_uid` is the name
+    of the scan. `relation` is `label_reference` of the image's facts: the patient, frames and series of the label,
+    compared with the image.
 
-    Raises LabelError when the label does not lie on `grid` or was drawn on something else, a structure is not there or
-    has nothing inside, a label loses all its voxels to others, or no voxel belongs to any label; absent structures and
-    empty labels are allowed with `missing_ok`.
+    Raises LabelError if the label is not aligned with `grid` or was drawn on another image, a structure is missing or
+    empty, a label loses all its voxels to others, or no voxel belongs to any label. Missing structures and empty labels
+    are allowed with `missing_ok`.
     """
     source = Path(path)
     if not source.exists():
@@ -92,7 +94,7 @@ def read_label(
 
 
 def _noted(structures: Iterable[tuple[str, Structure]], kept: dict[str, Structure]) -> Iterator[tuple[str, Structure]]:
-    """The structures one after the other; `kept` gets all of each but its voxels."""
+    """Yield the structures one after the other; `kept` receives each of them without its mask, to save memory."""
     for label, structure in structures:
         yield label, structure
         kept[label] = Structure(np.zeros(0, dtype=bool), structure.facts, structure.warnings, structure.empty)
@@ -105,7 +107,7 @@ def _label_facts(count: Count, structure: Structure, grid: Grid) -> dict[str, An
 
 
 def _require_structures(kept: Mapping[str, Structure], settings: LabelSettings, path: str) -> None:
-    """Raise InputError for a label whose structure is in the file and has nothing inside."""
+    """Raise LabelError for an empty structure, unless `missing_ok`."""
     empty = {label: structure.empty for label, structure in kept.items() if structure.empty}
     if empty and not settings.missing_ok:
         label, why = next(iter(empty.items()))
@@ -118,7 +120,7 @@ def _require_structures(kept: Mapping[str, Structure], settings: LabelSettings, 
 def _related(
     source: Path, settings: LabelSettings, image_name: str, relation: Mapping[str, Any] | None
 ) -> tuple[tuple[str, ...], list[str]]:
-    """The frames of reference that ROIs may name, any if it is empty, and sentences on what the label was drawn on."""
+    """Frames of reference that ROIs may have (empty: any), and warnings about the label's relation to the image."""
     if not relation:
         return (), []
     from ctseg.dicom.label_reference import Reference, read_reference, require_relation  # pydicom takes 0.3 s to import

@@ -1,6 +1,6 @@
-"""RTSTRUCT: the outlines that a radiotherapy planning system draws around organs and tumours.
+"""RTSTRUCT: outlines of organs and tumours from a radiotherapy planning system.
 
-Contours are polygons in the patient's space in mm (PS3.3 C.8.8.6); `outlines` brings them to the grid of a scan.
+Contours are polygons in the patient's space in mm (PS3.3 C.8.8.6); `outlines` converts them to voxels of a scan.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,9 +22,9 @@ CLOSED_TYPES = {"CLOSED_PLANAR", "CLOSEDPLANAR_XOR"}
 
 @dataclass(frozen=True)
 class Roi:
-    """An ROI: its closed contours, (n, 3) LPS points in mm each, and how many points and lines it has beside them.
+    """An ROI: its closed contours, (n, 3) LPS points in mm each, and its number of other contours (points and lines).
 
-    `frame_of_reference` is the stand-in (`header.stand_in`) of its own one, empty where it names none.
+    `frame_of_reference` is the stand-in (`header.stand_in`) of the ROI's frame, empty if the ROI has none.
     """
 
     contours: list[np.ndarray]
@@ -33,10 +33,9 @@ class Roi:
 
 
 def read_rois(path: str | Path, wanted: Mapping[str, Sequence[str]], missing_ok: bool = False) -> dict[str, list[Roi]]:
-    """Read ROIs of an RTSTRUCT: for each label of `wanted` those that it names.
+    """ROIs of each label of `wanted` in an RTSTRUCT; `find_structures` compares the names.
 
-    Raises LabelError when the file is not an RTSTRUCT or damaged, or an ROI is missing (unless `missing_ok`); names are
-    found as in `find_structures`.
+    Raises LabelError if the file is not an RTSTRUCT or is damaged, or an ROI is missing (unless `missing_ok`).
     """
     dataset = _open_rtstruct(Path(path))
     try:
@@ -56,7 +55,7 @@ def read_rois(path: str | Path, wanted: Mapping[str, Sequence[str]], missing_ok:
 
 
 def _open_rtstruct(path: Path) -> pydicom.Dataset:
-    """Read an RTSTRUCT file; InputError when it is another kind of file."""
+    """Read an RTSTRUCT file; LabelError for another kind of file, or a truncated one."""
     header = open_dicom(path)
     if header is None or header.text("Modality") != "RTSTRUCT":
         raise LabelError(
@@ -68,15 +67,15 @@ def _open_rtstruct(path: Path) -> pydicom.Dataset:
 
 
 def _is_cut(dataset: pydicom.Dataset) -> bool:
-    """Whether an element holds fewer bytes than its length says, which the parser takes for the items that are left."""
+    """Whether an element has fewer bytes than its stored length, which the parser would accept as fewer items."""
     raw = [item for item in dataset.values() if isinstance(item, RawDataElement) and item.length != UNDEFINED_LENGTH]
     return any(len(item.value or b"") < item.length for item in raw)
 
 
 def _roi(dataset: pydicom.Dataset, item: pydicom.Dataset) -> Roi:
-    """The contours of the ROI that an item of StructureSetROISequence describes; it may have none."""
+    """The ROI of an item of StructureSetROISequence; it may have no contours."""
     closed, others = [], 0
-    for roi in dataset.ROIContourSequence:  # there even when nothing is drawn: a file without it is cut
+    for roi in dataset.ROIContourSequence:  # exists even without contours: a file without it is truncated
         if int(roi.ReferencedROINumber) != int(item.ROINumber):
             continue
         for contour in roi.get("ContourSequence") or []:
@@ -89,7 +88,7 @@ def _roi(dataset: pydicom.Dataset, item: pydicom.Dataset) -> Roi:
 
 
 def _points(contour: pydicom.Dataset) -> np.ndarray:
-    """The points of a contour; the text is parsed here since pydicom makes an object of every number."""
+    """Points (n, 3) of a contour; parsed here because pydicom would create an object for each number."""
     element = contour.get_item(CONTOUR_DATA)
     value = element.value if element is not None else b""
     numbers = value.decode("ascii").split("\\") if isinstance(value, bytes) else list(value or [])

@@ -1,7 +1,7 @@
-"""Which of a file's named structures, ROIs or segments, belong to a label.
+"""Find the structures (ROIs, segments, files) of a label by their names.
 
-Names are compared as people read them: in one Unicode form, with blanks of any kind squeezed to one, and without marks
-that have no width.
+Names are compared in one Unicode form, with white space of any kind reduced to one blank, and without characters that
+have no width.
 """
 
 import re
@@ -10,18 +10,18 @@ from collections.abc import Sequence
 
 from ctseg.errors import LabelError
 
-NO_WIDTH = ("Cf", "Cc")  # Unicode categories: soft hyphens, joiners, byte order marks, control characters
+NO_WIDTH = ("Cf", "Cc")  # Unicode categories of soft hyphens, joiners, byte order marks, control characters
 
 
 def find_structures(
     present: Sequence[str], wanted: Sequence[str], path: str, kind: str, missing_ok: bool = False, label: str = "name"
 ) -> list[int]:
-    """The places in `present` of the structures that `wanted` names, each once, in the order of the file.
+    """Indices in `present` of the structures that match a name in `wanted`, each once, in the order of the file.
 
-    A name must fit one structure: character by character, else as it is read, else without regard to case as well. A
-    name between slashes is a regular expression that must fit a whole name as it is read, without regard to case; all
-    that it fits are taken. `kind` ("ROI", "segment") and `label` are for messages. Raises LabelError when a name fits
-    several structures or, unless `missing_ok`, none; the message quotes those that are there.
+    A name must match one structure: exactly, else in the form of `as_read`, else also without regard to case. A name
+    between slashes is a regular expression that must match a whole name, as stored or in the form of `as_read`, without
+    regard to case; all matches are used. `kind` ("ROI", "segment") and `label` are for messages. Raises LabelError if a
+    name matches several structures or, unless `missing_ok`, none; the message then quotes the structures in the file.
     """
     found: set[int] = set()
     for name in wanted:
@@ -39,14 +39,14 @@ def find_structures(
 
 
 def as_read(name: str) -> str:
-    """A name in one Unicode form (NFKC), without marks that have no width, blanks squeezed."""
+    """The name in Unicode form NFKC, without characters that have no width, with single blanks."""
     plain = unicodedata.normalize("NFKC", " ".join(name.split()))
     seen = "".join(letter for letter in plain if unicodedata.category(letter) not in NO_WIDTH)
     return " ".join(seen.split())
 
 
 def quoted(name: str) -> str:
-    """A name between quotation marks, blanks and marks without width made visible where there are odd ones."""
+    """The name in quotation marks; characters without width and unusual blanks as `\\u` escapes."""
     shown = "".join(
         f"\\u{ord(letter):04x}"
         if unicodedata.category(letter) in NO_WIDTH or (letter.isspace() and letter != " ")
@@ -57,7 +57,7 @@ def quoted(name: str) -> str:
 
 
 def bad_pattern(name: str) -> str:
-    """Why a name between slashes is not a regular expression, empty if it is one or no such name."""
+    """Error of a name between slashes that is not a valid regular expression; empty for all other names."""
     try:
         re.compile(name[1:-1] if _is_pattern(name) else "")
     except re.error as error:
@@ -66,7 +66,7 @@ def bad_pattern(name: str) -> str:
 
 
 def _several(fitting: Sequence[str], name: str, path: str, kind: str, label: str) -> str:
-    """What is wrong with a name that several structures have, and what helps: a pattern unites them."""
+    """Error message for a name that matches several structures, with a pattern that unites them."""
     pattern = "/" + re.escape(as_read(name)).replace("\\ ", " ").replace("\\-", "-") + "/"
     names = sorted(set(fitting))
     one = "" if len(names) < len(fitting) else f", or name one of them: {', '.join(map(quoted, names))}"
@@ -81,7 +81,7 @@ def _is_pattern(name: str) -> bool:
 
 
 def _fitting(present: Sequence[str], name: str) -> list[int]:
-    """The places of the structures that a name or pattern fits."""
+    """Indices of the structures that match a name or pattern."""
     if _is_pattern(name):
         stored, read = (re.compile(text, re.IGNORECASE) for text in (name[1:-1], as_read(name)[1:-1]))
         fits = (bool(stored.fullmatch(other.strip()) or read.fullmatch(as_read(other))) for other in present)

@@ -1,4 +1,4 @@
-"""The voxels that a label's structures have in its file, and what becomes of them where labels overlap."""
+"""Structures of a label file, and their union into one label map, with a policy for overlaps."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,14 +11,14 @@ from ctseg.geometry import mapped_arrays
 from ctseg.geometry.volume import Grid, Shape
 from ctseg.plurals import counted
 
-OVERLAP = ("later", "earlier", "refuse")  # which label has a voxel that several claim
+OVERLAP = ("later", "earlier", "refuse")  # policies for a voxel in several labels
 
 
 @dataclass(frozen=True)
 class Structure:
-    """What a file holds of one label: a bool mask `[z, y, x]`, facts in plain JSON types, and sentences for people.
+    """One label in a file: bool mask `[z, y, x]`, facts in plain JSON types, and warnings for the user.
 
-    `empty` says why the mask has no voxel, where the file should have had some.
+    `empty` is the reason for a mask without voxels, if the file contains the structure.
     """
 
     mask: np.ndarray
@@ -28,7 +28,7 @@ class Structure:
 
 
 def united_rois(parts: Iterable[Structure], not_closed: Sequence[int], grid: Grid) -> Structure:
-    """One structure of the ROIs of a label; `not_closed` counts the points and lines of each, which have no area."""
+    """Union of the ROIs of a label; `not_closed` has the number of points and lines (no area) of each ROI."""
     mask = np.zeros(grid.shape_zyx, dtype=bool)
     told: list[str] = []
     reasons: list[str] = []
@@ -49,25 +49,25 @@ def united_rois(parts: Iterable[Structure], not_closed: Sequence[int], grid: Gri
 
 @dataclass
 class Count:
-    """How many voxels a label had in its file, and how many it lost to each other label."""
+    """Number of voxels of a label in its file, and of voxels lost to each other label."""
 
     drawn: int = 0
     lost_to: dict[str, int] = field(default_factory=dict)
 
     def lose(self, voxels: int, other: str) -> None:
-        """Count voxels that another label has taken."""
+        """Add voxels that are lost to another label."""
         self.lost_to[other] = self.lost_to.get(other, 0) + voxels
 
     @property
     def kept(self) -> int:
-        """Voxels that are left."""
+        """Number of voxels that remain."""
         return self.drawn - sum(self.lost_to.values())
 
 
 def unite(structures: Iterable[tuple[str, Structure]], shape_zyx: Shape, overlap: str) -> tuple[np.ndarray, dict]:
-    """The classes 1, 2, … of the labels in their order, uint8 `[z, y, x]`, and a `Count` for each label.
+    """Label map uint8 `[z, y, x]` with classes 1, 2, … in the order of the labels, and a `Count` for each label.
 
-    A voxel that several claim goes to the later label, or to the earlier one if `overlap` says so.
+    A voxel in several labels gets the earliest of them if `overlap` is "earlier", else the latest.
     """
     classes = np.zeros(shape_zyx, dtype=np.uint8)
     counts: dict[str, Count] = {}
@@ -87,9 +87,9 @@ def unite(structures: Iterable[tuple[str, Structure]], shape_zyx: Shape, overlap
 
 
 def require_kept(counts: Mapping[str, Count], overlap: str, path: str) -> list[str]:
-    """Sentences on the voxels that labels lose to others.
+    """Warnings about voxels that labels lose to others.
 
-    Raises LabelError where a label loses all it had, and with `overlap` "refuse" where labels overlap at all.
+    Raises LabelError if a label loses all its voxels, and for any overlap if `overlap` is "refuse".
     """
     other_way = {"later": ("later", "after", "earlier"), "earlier": ("earlier", "before", "later")}
     told = []

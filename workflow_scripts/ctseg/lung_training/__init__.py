@@ -1,1 +1,1 @@
-"""Training of the lung network: bodies whose lungs are known, made sick, and the network that learns from them."""
+"""Training of the lung network on bodies with known lung fields and simulated diseases."""

@@ -1,4 +1,4 @@
-"""Random healthy chests on the lung network's grid, wider than the phantom's: other builds, arms, bowels, contrast."""
+"""Random healthy chests on the lung network's grid, more varied than the phantom: builds, arms, bowels, contrast."""
 
 from dataclasses import dataclass
 
@@ -13,16 +13,16 @@ from ctseg.phantom.vessels import grow_tree
 
 SHAPE_ZYX: Shape = (112, 100, 136)
 SCALE = (0.82, 1.12)
-TWIGS = 260  # of each of the four trees of pulmonary vessels
+TWIGS = 260  # terminal branches of each of the four trees of pulmonary vessels
 RIGHT, LEFT = 1, 2
 
 
 @dataclass
 class Body:
-    """A scan in the making: float32 HU `[z, y, x]` to head, back and left, and where its lungs are.
+    """Body from which scans are simulated: float32 HU `[z, y, x]`, axes to head, back and left, and its lung field.
 
-    `sides` is uint8 with 1 = right and 2 = left lung, all that the pleura encloses. `gravity` is 1 where the patient
-    lies on the back, −1 on the front.
+    `sides` is uint8 `[z, y, x]` with 1 = right and 2 = left lung, everything inside the pleura included. `gravity` is 1
+    if the patient lies on the back, −1 if on the front.
     """
 
     hu: np.ndarray
@@ -30,19 +30,19 @@ class Body:
     gravity: int = 1
 
     def mapped(self, at_zyx: np.ndarray) -> "Body":
-        """The body with each voxel taken from `at_zyx` `[3, z, y, x]`, in voxels."""
+        """The body interpolated at the positions `at_zyx` `[3, z, y, x]`, in voxels."""
         hu = ndimage.map_coordinates(self.hu, at_zyx, order=1, mode="nearest")
         sides = ndimage.map_coordinates(self.sides, at_zyx, order=0, mode="constant")
         return Body(hu, sides, self.gravity)
 
     def mirrored(self) -> "Body":
-        """The body as in a mirror: the organs change sides, and what lies on the right is the right lung again."""
+        """The body mirrored along x; the lung that is now on the right is labelled as the right lung."""
         sides = np.array([0, LEFT, RIGHT], np.uint8)[self.sides[:, :, ::-1]]
         return Body(np.ascontiguousarray(self.hu[:, :, ::-1]), np.ascontiguousarray(sides), self.gravity)
 
 
 def draw_anatomy(rng: np.random.Generator) -> Anatomy:
-    """A patient of any build, with lungs filled well or badly and domes at any height."""
+    """Random anatomy with a wide range of builds, of lung inflation and of heights of the diaphragm domes."""
     right = rng.uniform(-92, -38)
     return Anatomy(
         scale=1.0,
@@ -58,7 +58,7 @@ def draw_anatomy(rng: np.random.Generator) -> Anatomy:
 
 
 def draw_body(rng: np.random.Generator, centre_z_mm: float | None = None) -> Body:
-    """A healthy chest; `centre_z_mm` is the chest's height in the middle of the scan, random if it is not given."""
+    """Random healthy chest; `centre_z_mm` is the chest's z in the middle of the scan (before scaling) or random."""
     anatomy = draw_anatomy(rng)
     middle = rng.uniform(-45, 10) if centre_z_mm is None else centre_z_mm
     axes = Axes(
@@ -79,7 +79,7 @@ def draw_body(rng: np.random.Generator, centre_z_mm: float | None = None) -> Bod
 
 
 def varied(rng: np.random.Generator, body: Body) -> Body:
-    """The body as another one: bent, perhaps as in a mirror, perhaps lying on the front."""
+    """Random variant of a body: deformed, sometimes mirrored, sometimes lying on the front."""
     other = _bent(rng, body)
     if rng.random() < 0.25:
         other = other.mirrored()
@@ -104,7 +104,7 @@ def _paint_vessels(rng: np.random.Generator, hu: np.ndarray, lungs_mm: np.ndarra
 def _paint_contrast(
     rng: np.random.Generator, hu: np.ndarray, lungs_mm: np.ndarray, axes: Axes, anatomy: Anatomy
 ) -> None:
-    """Bright blood in the heart and the great vessels."""
+    """Paint contrast medium into the heart and the great vessels, in place."""
     share = np.zeros_like(hu)
     add_tubes(share, axes, great_vessels().grown(-1.0), SPACING_MM)
     box = (slice(None),) * 3
@@ -118,7 +118,7 @@ def _paint_contrast(
 
 
 def _paint_belly(rng: np.random.Generator, hu: np.ndarray, axes: Axes, anatomy: Anatomy) -> None:
-    """Kidneys, and bowel with gas, fluid or contrast, below the domes."""
+    """Paint up to nine round organs (a wall around gas, fluid, contrast or a mixture) below the domes, in place."""
     low = np.flatnonzero(axes.z < min(anatomy.dome_left_mm, anatomy.dome_right_mm) - 25)
     if low.size < 4:
         return
@@ -136,7 +136,7 @@ def _paint_belly(rng: np.random.Generator, hu: np.ndarray, axes: Axes, anatomy: 
 def _shape_shoulders(
     rng: np.random.Generator, hu: np.ndarray, lungs_mm: np.ndarray, axes: Axes, anatomy: Anatomy
 ) -> None:
-    """Neck and shoulders above the lungs, and arms down or up, or no change."""
+    """Carve neck and shoulders above the lungs, with or without arms (down or up), or change nothing; in place."""
     x, y, z = axes.open((slice(None),) * 3)
     choice = rng.choice(["none", "neck", "arms down", "arms up"])
     if choice == "none":
@@ -166,7 +166,7 @@ def _shape_shoulders(
 
 
 def _bent(rng: np.random.Generator, body: Body) -> Body:
-    """The body bent smoothly and turned a little, its mediastinum perhaps pushed to a side."""
+    """The body after a smooth deformation and a small rotation; sometimes the mediastinum is shifted to a side."""
     shape = body.hu.shape
     at = np.stack(np.meshgrid(*(np.arange(size, dtype=np.float32) for size in shape), indexing="ij"))
     middle = (np.array(shape, np.float32) - 1) / 2

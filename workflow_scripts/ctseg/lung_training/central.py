@@ -1,4 +1,4 @@
-"""Tumours of the hilum: they grow from the lung into the mediastinum, and the lung field is to hold all of them."""
+"""Hilar tumours: they grow from the lung into the mediastinum, and the lung field has to contain them completely."""
 
 import numpy as np
 from scipy import ndimage
@@ -7,12 +7,12 @@ from ctseg.lung_training.bodies import Body
 from ctseg.lung_training.random_fields import SPACING_MM, blend, lump, smooth_noise, soft
 
 RADII_MM = (9.0, 38.0)
-REACH_MM = (6.0, 28.0)  # how far outside of the lung a tumour may grow
+REACH_MM = (6.0, 28.0)  # range of the largest distance of a tumour outside of the lung
 BONE_HU, AIRWAY_HU = 450, -500
 
 
 def hilar_places(body: Body, side: int) -> np.ndarray:
-    """Voxels (n, 3) where a tumour of the hilum may start: beside a lung's inner surface, in its middle heights."""
+    """Voxels (n, 3) z, y, x where a hilar tumour may start: near the inner surface of a lung, at middle height."""
     lung, other = body.sides == side, (body.sides > 0) & (body.sides != side)
     if lung.sum() < 1000 or not other.any():
         return np.zeros((0, 3), int)
@@ -27,7 +27,7 @@ def hilar_places(body: Body, side: int) -> np.ndarray:
 
 
 def hilar_mass(rng: np.random.Generator, body: Body) -> np.ndarray:
-    """Add a tumour at a hilum, and take it into the lung's side, in place; the mask of what was added."""
+    """Add a hilar tumour, in place, and include it in `sides`; return its mask, boolean `[z, y, x]`."""
     added = np.zeros(body.hu.shape, bool)
     side = int(rng.integers(1, 3))
     places = hilar_places(body, side)

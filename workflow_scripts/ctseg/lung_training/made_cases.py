@@ -1,4 +1,4 @@
-"""Cases that the lung network learns from or is tested with: image, sides, and what was added to the lungs."""
+"""Simulated cases to train or test the lung network: image, sides, and dense disease added to the lungs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ from ctseg.lung_training.scanner import scan
 from ctseg.lung_training.sickness import SICKNESSES, WEIGHTS, make_sick
 
 SHARE_HEALTHY = 0.2
-MOST_SICKNESSES = 3  # at once
+MOST_SICKNESSES = 3  # in one case
 
 
 @dataclass(frozen=True)
 class MadeCase:
-    """int16 HU, sides (uint8, 1 = right, 2 = left lung) and added (uint8, dense sickness) `[z, y, x]`.
+    """A case: int16 HU, sides (uint8, 1 = right, 2 = left lung) and added dense disease (uint8), all `[z, y, x]`.
 
-    Axes lead to head, back and left; `kind` tells what it shows.
+    Axes point to head, back and left; `kind` names the content.
     """
 
     kind: str
@@ -29,7 +29,7 @@ class MadeCase:
 
 
 def sick_case(rng: np.random.Generator, body: Body, names: Sequence[str] | None = None) -> MadeCase:
-    """A scan of another body that is like `body`, with these sicknesses, or with up to three that are drawn."""
+    """Scan of a random variant of `body` with the given sicknesses, or with zero to three random ones."""
     if names is None:
         count = rng.integers(1, MOST_SICKNESSES + 1) if rng.random() > SHARE_HEALTHY else 0
         names = rng.choice(list(SICKNESSES), count, p=WEIGHTS).tolist()
@@ -41,7 +41,7 @@ def sick_case(rng: np.random.Generator, body: Body, names: Sequence[str] | None 
 
 
 def phantom_cases(seed: int, bodies: int, versions: int) -> list[MadeCase]:
-    """Several versions of each of several phantom chests."""
+    """`versions` cases of each of `bodies` phantom chests."""
     return [
         sick_case(np.random.default_rng([seed, 1, number, version]), body)
         for number in range(bodies)
@@ -51,7 +51,7 @@ def phantom_cases(seed: int, bodies: int, versions: int) -> list[MadeCase]:
 
 
 def real_cases(seed: int, bodies: Sequence[Body], versions: int) -> list[MadeCase]:
-    """Several versions of each of several real chests."""
+    """`versions` cases of each real chest in `bodies`."""
     return [
         sick_case(np.random.default_rng([seed, 2, number, version]), body)
         for number, body in enumerate(bodies)
@@ -60,7 +60,7 @@ def real_cases(seed: int, bodies: Sequence[Body], versions: int) -> list[MadeCas
 
 
 def negative_cases(seed: int, count: int, bodies: Sequence[Body]) -> list[MadeCase]:
-    """Made bodies without lungs, each kind in turn, and a scan of each real one."""
+    """`count` simulated bodies without lungs, each kind in turn, and a scan of each real body in `bodies`."""
     cases = []
     for number in range(count):
         rng = np.random.default_rng([seed, 3, number])
@@ -73,7 +73,7 @@ def negative_cases(seed: int, count: int, bodies: Sequence[Body]) -> list[MadeCa
 
 
 def central_cases(seed: int, bodies: Sequence[Body], versions: int) -> list[MadeCase]:
-    """Several versions of each body, each with a tumour of the hilum and up to two sicknesses."""
+    """`versions` cases of each body, each with a hilar tumour (if a place exists) and up to two sicknesses."""
     cases = []
     for number, body in enumerate(bodies):
         for version in range(versions):

@@ -1,4 +1,4 @@
-"""Bodies without lungs: heads, limbs, bellies, and what scanners are tested with."""
+"""Simulated bodies without lungs: heads, limbs, bellies, and test objects of scanners."""
 
 from collections.abc import Callable
 
@@ -14,7 +14,7 @@ def _empty(hu: np.ndarray) -> Body:
 
 
 def _ellipse(parts: list[np.ndarray], radii: list[float]) -> np.ndarray:
-    """Signed distance in mm, about right near the surface, to an ellipsoid or a cylinder."""
+    """Approximate signed distance in mm to an ellipsoid or a cylinder, usable near its surface."""
     level = np.sqrt(sum((part / radius) ** 2 for part, radius in zip(parts, radii, strict=True)))
     return ((level - 1) * min(radii)).astype(np.float32)
 
@@ -75,7 +75,7 @@ def belly(rng: np.random.Generator) -> Body:
 
 
 def test_object(rng: np.random.Generator) -> Body:
-    """Cylinders or boxes of water, foam and plastic, some with inserts as dense as lungs; or air alone."""
+    """Cylinders or boxes of water, foam and plastic, some with inserts as dense as lungs; or only air."""
     shape: Shape = (int(rng.integers(24, 80)), int(rng.integers(50, 110)), int(rng.integers(50, 130)))
     z, y, x = millimetres(shape)
     hu = np.full(shape, -1000, np.float32)
@@ -95,7 +95,7 @@ def test_object(rng: np.random.Generator) -> Body:
 
 
 def _on_table(rng: np.random.Generator, hu: np.ndarray) -> np.ndarray:
-    """With a table below, whose shell holds foam."""
+    """Add a table with a shell around foam below the body, in place; return `hu`."""
     _, y, x = millimetres(hu.shape)
     table = np.abs(y + x * x / rng.uniform(800, 3000) - rng.uniform(70, 140)) - 12
     free = hu < -800

@@ -5,14 +5,14 @@ from scipy import ndimage
 
 from ctseg.geometry.volume import Shape
 
-SPACING_MM = 3.0  # of all voxels of this package
+SPACING_MM = 3.0  # voxel size in this package
 STEP = 4  # voxels between the drawn values of a smooth field
 
 
 def smooth_noise(rng: np.random.Generator, shape_zyx: Shape, length_mm: float) -> np.ndarray:
-    """A field with mean 0 and a standard deviation of about 1, `[z, y, x]`, with structures about `length_mm` wide.
+    """Random field `[z, y, x]` with mean 0, a standard deviation of about 1, and structures about `length_mm` wide.
 
-    Structures below 12 mm are drawn for each voxel, larger ones for every fourth one and interpolated.
+    Structures below 12 mm are drawn for each voxel, larger ones for every fourth voxel and interpolated.
     """
     step = STEP if length_mm >= STEP * SPACING_MM else 1
     margin = 4 if step > 1 else 0
@@ -52,7 +52,7 @@ def lump(
 
 
 def soft(distance_mm: np.ndarray, width_mm: float = SPACING_MM) -> np.ndarray:
-    """The share of each voxel inside a shape whose edge is `width_mm` wide."""
+    """Share of each voxel inside a shape, from its signed distance; the edge of the shape is `width_mm` wide."""
     return np.clip(np.float32(0.5) - distance_mm / np.float32(width_mm), 0, 1)
 
 

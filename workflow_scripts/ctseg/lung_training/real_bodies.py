@@ -1,4 +1,4 @@
-"""Real chests with healthy lungs, whose lung field the threshold method finds, and real bodies without lungs."""
+"""Real chests with healthy lungs, segmented by the threshold method, and real bodies without lungs."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,13 +17,13 @@ from ctseg.lungs.coarse import coarse_image
 from ctseg.lungs.threshold import threshold_lungs
 from ctseg.scans.nifti import read_nifti
 
-CORES_MM = (6.0, 9.0, 12.0, 15.0, 20.0)  # below the surface; the first is taken at which the cores of both lungs part
-SMALL_CORE = 0.2  # of the largest one
+CORES_MM = (6.0, 9.0, 12.0, 15.0, 20.0)  # depths below the surface; the first one that separates the lungs is used
+SMALL_CORE = 0.2  # share of the largest core up to which a core is ignored
 
 
 @dataclass(frozen=True)
 class RealScan:
-    """A public scan: its path below the folder of scans, where it is from, its licence, and SHA-256 of the file."""
+    """A public scan: its path below the folder of scans, its origin, its licence, and the SHA-256 of the file."""
 
     path: str
     origin: str
@@ -32,7 +32,7 @@ class RealScan:
 
 
 def read_body(path: str | Path) -> Body:
-    """The scan on the lung network's grid, with the lungs that the threshold method finds, split into two sides."""
+    """The scan on the lung network's grid, with the lung field of the threshold method, split into two sides."""
     coarse = coarse_image(read_nifti(path))
     grid = coarse.grid.with_spacing((SPACING_MM,) * 3)
     lungs = coarse.with_voxels(threshold_lungs(coarse).astype(np.float32))
@@ -41,7 +41,10 @@ def read_body(path: str | Path) -> Body:
 
 
 def sides_of(lungs: np.ndarray) -> np.ndarray:
-    """Which lung each voxel of a field belongs to, uint8: 1 = right, 2 = left; the side of the nearest core decides."""
+    """Side of each voxel of a lung field, uint8 `[z, y, x]`: 1 = right, 2 = left, by the side of the nearest core.
+
+    All voxels are 0 if the lungs cannot be separated.
+    """
     depth = ndimage.distance_transform_edt(lungs, sampling=SPACING_MM)
     middle = np.nonzero(lungs)[2].mean() if lungs.any() else 0
     for core_mm in CORES_MM:
@@ -61,7 +64,7 @@ def sides_of(lungs: np.ndarray) -> np.ndarray:
 
 
 def read_checked(folder: Path, scan: RealScan, with_lungs: bool) -> Body:
-    """A public scan from the folder of scans. Raises InputError for a missing file, or for another one."""
+    """Body of a public scan below `folder`. Raises InputError if the file is missing or has another SHA-256."""
     path = folder / scan.path
     if not path.is_file():
         raise InputError(f"{path} is missing: give the folder of scans that docs/lung_field.md lists")

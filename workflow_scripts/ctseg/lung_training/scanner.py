@@ -1,4 +1,4 @@
-"""What a scanner makes of a body: metal streaks, field of view, kernel, noise; int16 HU."""
+"""Simulated scan of a body: metal streaks, field of view, kernel and noise; int16 HU."""
 
 import numpy as np
 from scipy import ndimage
@@ -7,13 +7,13 @@ from ctseg.geometry.volume import AIR_HU
 from ctseg.lung_training.bodies import Body
 
 HIGHEST_HU = 3071
-MOST_NOISE_HU = 90.0  # at the grid's spacing
+MOST_NOISE_HU = 90.0  # range of the noise's standard deviation at the grid's spacing, above 3 HU
 
 
 def scan(
     rng: np.random.Generator, body: Body, added: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Image (int16 HU), sides and added (both uint8) of the part of the body that the scan sees, all `[z, y, x]`."""
+    """Image (int16 HU), sides and added (both uint8) of the scanned part of the body, all `[z, y, x]`."""
     hu = body.hu.copy()
     if rng.random() < 0.12:
         add_metal(rng, hu)
@@ -37,7 +37,7 @@ def scan(
 
 
 def add_metal(rng: np.random.Generator, hu: np.ndarray) -> None:
-    """A few pieces of metal, each with bright and dark streaks in its slices."""
+    """Add one to three pieces of metal, each with bright and dark streaks in its slices, in place."""
     places = np.argwhere(hu > 0)
     if not len(places):
         return
@@ -56,7 +56,7 @@ def add_metal(rng: np.random.Generator, hu: np.ndarray) -> None:
 def field_of_view(
     rng: np.random.Generator, shape_zyx: tuple[int, ...], sides: np.ndarray
 ) -> tuple[tuple[slice, slice, slice], np.ndarray]:
-    """The box that is reconstructed, and what lies outside of the circle in it, boolean `[1, y, x]`."""
+    """The reconstructed box, and the mask outside of the circular field of view in it, boolean `[1, y, x]`."""
     ends = [0, shape_zyx[0]]
     if rng.random() < 0.5:
         ends[0] = int(rng.integers(0, shape_zyx[0] // 2))

@@ -1,6 +1,6 @@
-"""What makes lungs sick in a scan while the pleura, and with it the true lung field, stays where it is.
+"""Simulated lung diseases that do not move the pleura, so that the true lung field stays the same.
 
-Each function changes the HU of a `Body` in place and gives the mask of what it added, boolean `[z, y, x]`.
+Each function changes the HU of a `Body` in place and returns the mask of the dense parts it added, boolean `[z, y, x]`.
 """
 
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from ctseg.lung_training.bodies import Body
 from ctseg.lung_training.random_fields import SPACING_MM, blend, lump, smooth_noise, soft
 
 Sickness = Callable[[np.random.Generator, Body], np.ndarray]
-SOLID_HU = -200  # what is denser counts as added, if it was not before
+SOLID_HU = -200  # voxels that become denser than this count as added
 
 
 def _one_or_both(rng: np.random.Generator, body: Body) -> np.ndarray:
@@ -21,7 +21,7 @@ def _one_or_both(rng: np.random.Generator, body: Body) -> np.ndarray:
 
 
 def _tissue_hu(rng: np.random.Generator, body: Body) -> np.ndarray:
-    """HU of soft tissue, a little uneven."""
+    """Random HU of soft tissue with a weak texture, `[z, y, x]`."""
     texture = smooth_noise(rng, body.hu.shape, 15.0)
     return np.float32(rng.uniform(-10, 90)) + np.float32(rng.uniform(2, 14)) * texture
 
@@ -36,7 +36,7 @@ def masses(rng: np.random.Generator, body: Body) -> np.ndarray:
     depth = ndimage.distance_transform_edt(lungs, sampling=SPACING_MM)[lungs]
     for _ in range(rng.integers(1, 6)):
         radius = float(np.exp(rng.uniform(np.log(3), np.log(65))))
-        # Half of them sit at the pleura.
+        # In 60 % of the draws places near the pleura are strongly preferred.
         weights = (depth < 8) + 0.02 if rng.random() < 0.6 else np.ones(len(depth))
         centre = places[rng.choice(len(places), p=weights / weights.sum())]
         own = body.sides == body.sides[tuple(centre)]
@@ -52,7 +52,7 @@ def masses(rng: np.random.Generator, body: Body) -> np.ndarray:
 
 
 def consolidation(rng: np.random.Generator, body: Body) -> np.ndarray:
-    """Lung tissue of a region filled, with air in the bronchi, or as ground glass."""
+    """A region of filled lung tissue or of ground glass, often with air bronchograms."""
     lungs = _one_or_both(rng, body)
     noise = smooth_noise(rng, body.hu.shape, rng.uniform(30, 110))
     rough = smooth_noise(rng, body.hu.shape, 14.0)
@@ -66,7 +66,7 @@ def consolidation(rng: np.random.Generator, body: Body) -> np.ndarray:
 
 
 def _air_bronchograms(rng: np.random.Generator, body: Body, where: np.ndarray) -> None:
-    """Thin branching air: where two smooth fields are both near zero, their surfaces cross in lines."""
+    """Paint thin lines of air inside `where`: the intersection of the zero surfaces of two smooth random fields."""
     first, second = (smooth_noise(rng, where.shape, rng.uniform(18, 30)) for _ in range(2))
     lines = np.maximum(np.abs(first), np.abs(second)) < rng.uniform(0.12, 0.28)
     share = ndimage.gaussian_filter((lines & where).astype(np.float32), 0.5)
@@ -74,7 +74,7 @@ def _air_bronchograms(rng: np.random.Generator, body: Body, where: np.ndarray) -
 
 
 def effusion(rng: np.random.Generator, body: Body) -> np.ndarray:
-    """Fluid that follows gravity, or lies like a shell around the lung; the lung beside it is collapsed."""
+    """Fluid that follows gravity, in half of the cases with a meniscus; the adjacent lung is usually collapsed."""
     added = np.zeros(body.hu.shape, bool)
     for side in (1, 2) if rng.random() < 0.4 else (int(rng.integers(1, 3)),):
         lung = body.sides == side
@@ -99,7 +99,7 @@ def effusion(rng: np.random.Generator, body: Body) -> np.ndarray:
 
 
 def thick_pleura(rng: np.random.Generator, body: Body) -> np.ndarray:
-    """Plates of soft tissue along the pleura, a few of them calcified."""
+    """Plates of soft tissue along the pleura, calcified in a tenth of the cases."""
     lungs = _one_or_both(rng, body)
     depth = ndimage.distance_transform_edt(lungs, sampling=SPACING_MM).astype(np.float32)
     noise = smooth_noise(rng, lungs.shape, rng.uniform(25, 80))
@@ -109,7 +109,7 @@ def thick_pleura(rng: np.random.Generator, body: Body) -> np.ndarray:
 
 
 def atelectasis(rng: np.random.Generator, body: Body) -> np.ndarray:
-    """A part of one lung behind a slanted plane without air, or the whole of it."""
+    """Airless part of one lung behind an oblique plane, or a whole airless lung."""
     lung = body.sides == rng.integers(1, 3)
     if lung.sum() < 100:
         return np.zeros(lung.shape, bool)
@@ -143,7 +143,7 @@ def pneumothorax(rng: np.random.Generator, body: Body) -> np.ndarray:
 
 
 def damaged_tissue(rng: np.random.Generator, body: Body) -> np.ndarray:
-    """Emphysema with bullae, fibrosis, or badly filled lungs."""
+    """Emphysema with bullae, fibrosis, or poorly inflated lungs."""
     lungs = (body.sides > 0) & (body.hu < -300)
     kind = rng.integers(3)
     if kind == 0:
@@ -171,7 +171,7 @@ WEIGHTS = np.array([0.3, 0.18, 0.16, 0.12, 0.1, 0.04, 0.1])
 
 
 def make_sick(rng: np.random.Generator, body: Body, name: str) -> np.ndarray:
-    """Add one sickness; the mask of what was added and is dense, where it was lung before."""
+    """Add one sickness, in place; return the mask of its voxels that became denser than `SOLID_HU`."""
     before = body.hu < SOLID_HU
     added = SICKNESSES[name](rng, body)
     return added & before & (body.hu > SOLID_HU)

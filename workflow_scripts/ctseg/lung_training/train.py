@@ -1,4 +1,4 @@
-"""The lung network, made again: `python -m ctseg.lung_training.train FOLDER`, the same bytes on the same processor."""
+"""Train the lung network: `python -m ctseg.lung_training.train FOLDER`; the same bytes on the same processor."""
 
 import argparse
 import logging
@@ -38,7 +38,7 @@ from ctseg.training.trainer import Trainer
 SEED, VALIDATION_SEED = 1, 2
 STAGES = ((3200, 0.004), (2800, 0.003), (5000, 0.0025))  # steps and learning rate of each
 LABELS = ("right_lung", "left_lung")
-MOST_PLACES = 2000  # of a class and case that patches are centred on
+MOST_PLACES = 2000  # per class and case on which patches are centred
 
 NETWORK = NetworkSettings(
     architecture="dynunet",
@@ -54,7 +54,7 @@ NETWORK = NetworkSettings(
 
 
 def settings(steps: int, learning_rate: float) -> TrainSettings:
-    """How the network is trained."""
+    """Training settings of a stage of `steps` steps."""
     return TrainSettings(
         steps=steps,
         validate_every=200,
@@ -99,7 +99,7 @@ def training_cases(folder: Path) -> list[TrainingCase]:
 
 
 def hilar_cases(folder: Path) -> list[TrainingCase]:
-    """Cases with tumours of the hilum, which the second stage of the training adds."""
+    """Cases with hilar tumours, which the second stage adds."""
     chests = [read_checked(folder, scan, with_lungs=True) for scan in CHESTS]
     phantoms = [draw_body(np.random.default_rng([SEED, 6, number])) for number in range(16)]
     return prepared([*central_cases(SEED, chests, 16), *central_cases(SEED + 1, phantoms, 2)], SEED + 10)
@@ -112,12 +112,12 @@ def further_cases(folder: Path) -> list[TrainingCase]:
 
 
 def validation_cases() -> list[TrainingCase]:
-    """Phantoms of another seed, by which the best weights are chosen."""
+    """Phantoms of another seed, on which the best weights are chosen."""
     return prepared(phantom_cases(VALIDATION_SEED, bodies=8, versions=1), VALIDATION_SEED)
 
 
 def prepared(made: list[MadeCase], seed: int) -> list[TrainingCase]:
-    """Cases as training reads them."""
+    """Simulated cases as training cases."""
     return [
         TrainingCase(
             f"{seed}-{number:03}-{case.kind}",
@@ -130,7 +130,7 @@ def prepared(made: list[MadeCase], seed: int) -> list[TrainingCase]:
 
 
 def card_of(trainer: Trainer, model: SegmentationModel) -> ModelCard:
-    """The card of the network, as of any model."""
+    """Model card of the lung network."""
     used = trainer.settings
     return ModelCard(
         labels=LABELS,
@@ -157,9 +157,9 @@ def train(
     out: Path,
     work: Path,
 ) -> None:
-    """Train in stages, each with the cases that it adds to those of the stages before, and write the network as ONNX.
+    """Train in stages and write the network as ONNX; each stage adds its cases to those of the previous stages.
 
-    Checkpoints in the folder `work` resume a run that was cut short.
+    An interrupted run resumes from the checkpoints in the folder `work`.
     """
     cases: list[TrainingCase] = []
     weights: dict[str, torch.Tensor] = {}
@@ -175,7 +175,7 @@ def train(
 
 
 def _begin(weights: dict[str, torch.Tensor], network: nn.Module) -> None:
-    """Put the weights of the stage before into the network, where there was one."""
+    """Load the weights of the previous stage, if any, into the network."""
     if weights:
         network.load_state_dict(weights)
 
@@ -188,7 +188,7 @@ def main() -> None:
     arguments.add_argument("--work", type=Path, default=Path("results/lung_network"), help="folder of checkpoints")
     given = arguments.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    # Another number of threads sums up in another order, which changes the last digits of the weights.
+    # Another number of threads changes the order of sums, and so the last digits of the weights.
     torch.set_num_threads(1)
     try:
         added = training_cases(given.folder), hilar_cases(given.folder), further_cases(given.folder)

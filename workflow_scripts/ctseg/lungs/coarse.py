@@ -1,4 +1,4 @@
-"""The working grid of the lung field: coarse, with axes to left, back and head, and the way back to the scan's grid."""
+"""Coarse working grid of the lung field, with axes to left, back and head, and resampling to the scan's grid."""
 
 import numpy as np
 
@@ -7,15 +7,15 @@ from ctseg.geometry.resample import bounding_box, orient, resample
 from ctseg.geometry.volume import AIR_HU, Grid, Volume, whole_down
 
 WORKING_SPACING_MM = 2.5
-# A coarse voxel of the field as a whole number, which takes a quarter of a float's memory to interpolate; and half of
-# it, less one, so that exactly half counts whichever way the interpolation's last digit falls.
+# Value of a coarse voxel inside the field, an integer, since uint8 takes a quarter of a float's memory; and half of it,
+# less one, so that exactly half counts as inside in spite of rounding errors of the interpolation.
 FULL, HALF = 200, 99
 
 
 def with_ends(share: Volume) -> Volume:
     """A coarse field with its first and last slice repeated.
 
-    The coarse voxels may end before the scan's last slice: lungs that the scan cuts go on to its very end.
+    The coarse voxels may end before the scan's last slice, but lungs that the scan cuts continue to this slice.
     """
     slices, rows, columns = share.grid.shape_zyx
     ends = share.grid.cropped((slice(-1, slices + 1), slice(0, rows), slice(0, columns)))
@@ -23,12 +23,12 @@ def with_ends(share: Volume) -> Volume:
 
 
 def coarse_image(image: Volume) -> Volume:
-    """The image with axes to left, back and head, smoothed by averaging and taken at the working spacing."""
+    """The image as float32 with axes to left, back and head, averaged in blocks, at the working spacing or coarser."""
     oriented = orient(image)
     sizes = zip(oriented.grid.spacing_zyx_mm, oriented.grid.shape_zyx, strict=True)
     factors = [min(size, max(1, whole_down(WORKING_SPACING_MM / spacing))) for spacing, size in sizes]
     voxels = _block_mean(oriented.voxels_zyx, factors)
-    # The centre of the first block is where the first coarse voxel lies.
+    # The first coarse voxel is at the centre of the first block.
     affine = oriented.grid.affine.copy()
     affine[:3, 3] = oriented.grid.points_xyz_mm(np.array([[(factor - 1) / 2 for factor in factors]]))[0]
     affine[:3, :3] *= factors[::-1]
@@ -38,7 +38,7 @@ def coarse_image(image: Volume) -> Volume:
 
 
 def _block_mean(voxels_zyx: np.ndarray, factors: list[int]) -> np.ndarray:
-    """Mean of blocks, float32; voxels that fill no whole block at the end are left out."""
+    """Means of blocks, float32 [z, y, x]; voxels of an incomplete block at the end are left out."""
     if all(factor == 1 for factor in factors):
         return voxels_zyx.astype(np.float32)
     (fz, fy, fx), shape = factors, [size // factor for size, factor in zip(voxels_zyx.shape, factors, strict=True)]
@@ -51,9 +51,9 @@ def _block_mean(voxels_zyx: np.ndarray, factors: list[int]) -> np.ndarray:
 
 
 def on_grid(share: Volume, grid: Grid) -> np.ndarray:
-    """A coarse field at the voxels of `grid` (uint8, 1 inside), interpolated only in the box where it can be.
+    """A coarse field at the voxels of `grid` (uint8, 1 inside), interpolated only in the box that may contain it.
 
-    `share` is uint8 and tells of 0…`FULL` how far a voxel lies in the field, with axes to left, back and head.
+    `share` is the share of each voxel in the field, uint8 of 0…`FULL`, with axes to left, back and head.
     """
     lungs, coarse = share.voxels_zyx, share.grid
     field = mapped_arrays.zeros(grid.shape_zyx, np.uint8)

@@ -1,4 +1,4 @@
-"""A lung field that somebody gives, on the grid of its image."""
+"""Reading of a lung field from a user's file, on the grid of its image."""
 
 from collections.abc import Collection
 from pathlib import Path
@@ -11,14 +11,14 @@ from ctseg.geometry.axes import aligned
 from ctseg.geometry.volume import Grid, Volume, require_same_grid
 from ctseg.scans.volume_files import read_volume_file
 
-TOLERANCE_VOXELS = 0.1  # a lung field need not lie as exactly as a label
+TOLERANCE_VOXELS = 0.1  # larger than for a label: the position of a lung field is less critical
 
 
 def read_lungs(path: str | Path, grid: Grid, image_name: str, values: Collection[int] | None = None) -> Volume:
     """Read a lung field as uint8 `[z, y, x]` on the image's grid: 1 where the file holds one of `values`, 0 elsewhere.
 
     Without `values` every voxel that is not 0 is lung. Axes may be swapped and flipped against the image's, no value is
-    interpolated. Raises InputError for a file that is no volume, that lies on another grid, or without a voxel of lung.
+    interpolated. Raises InputError for a file that is no volume, is on another grid, or has no voxel of lung.
     """
     source = Path(path)
     if not is_volume_file(source):

@@ -1,8 +1,8 @@
-"""The lung field by a small network: all that the pleura encloses, with what is sick in it, on a grid of 3 mm.
+"""The lung field by a small network: the whole space inside the pleura, with its diseased parts, on a grid of 3 mm.
 
-The network is ctseg's own, made by `ctseg.lung_training`; its file lies beside this module. It sees the whole chest at
-once, since a lung that is full of fluid or tumour is told by what lies around it. One thread computes it, so that the
-same scan gives the same bytes on any number of cores.
+The network is ctseg's own, made by `ctseg.lung_training`; its file is in the folder of this module. It sees the whole
+chest at once, since a lung full of fluid or tumour is recognised by its surroundings. It runs in one thread, so that
+the same scan gives the same bytes on any number of cores.
 """
 
 from pathlib import Path
@@ -17,15 +17,15 @@ from ctseg.lungs.coarse import FULL
 from ctseg.lungs.network_file import LUNG_NETWORK
 
 SPACING_MM = 3.0
-MULTIPLE = 16  # sizes of the network's input are multiples of it
-BODY_HU, BODY_MARGIN_MM = -500, 9.0  # around what is denser, thick and large
-WINDOW, SHARED = 160, 64  # slices that are computed at once, which bounds the memory, and that two windows share
+MULTIPLE = 16  # sizes of the network's input are multiples of this
+BODY_HU, BODY_MARGIN_MM = -500, 9.0  # of the box around the largest thick part above this density
+WINDOW, SHARED = 160, 64  # slices computed at once, which bounds the memory, and slices shared by two windows
 SMALLEST_LUNG_CM3 = 60.0
-SMALLER_PART = 0.15  # of the largest part of a side; what is smaller is no part of the lung
+SMALLER_PART = 0.15  # of the largest part of a side; smaller parts are not lung
 
 
 def network_lungs(coarse: Volume, path: Path = LUNG_NETWORK) -> Volume:
-    """How far voxels of 3 mm lie in the lung field, uint8 of 0…`FULL`; 0 everywhere where no lung is found.
+    """The lung field on voxels of 3 mm, each voxel's share as uint8 of 0…`FULL`; all 0 if no lung is found.
 
     `coarse` is an image on the working grid, in HU.
     """
@@ -39,7 +39,7 @@ def network_lungs(coarse: Volume, path: Path = LUNG_NETWORK) -> Volume:
 
 
 def body_box(image_zyx: np.ndarray, grid: Grid) -> tuple[slice, slice, slice] | None:
-    """The box around the largest solid part, with a margin; all slices, since lungs may be cut. None without any."""
+    """Box around the largest solid part with a margin, over all slices, since lungs may be cut; None without one."""
     solid = ndimage.grey_erosion((image_zyx > BODY_HU).astype(np.uint8), size=3)
     parts = cc3d.connected_components(solid, connectivity=6)
     sizes = np.bincount(parts.ravel())
@@ -54,9 +54,9 @@ def body_box(image_zyx: np.ndarray, grid: Grid) -> tuple[slice, slice, slice] | 
 def probabilities(image_zyx: np.ndarray, path: Path) -> np.ndarray:
     """Probabilities of the right and the left lung, float32 [2, z, y, x], of float32 HU on the network's grid.
 
-    A long scan is computed in windows of slices; each of them gives the half of what it shares that is nearer to it.
+    A long scan is computed in windows of slices. Of the slices that two windows share, each provides the nearer half.
     """
-    import onnxruntime as ort  # 0.2 s
+    import onnxruntime as ort  # import takes 0.2 s
 
     options = ort.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
@@ -75,19 +75,19 @@ def probabilities(image_zyx: np.ndarray, path: Path) -> np.ndarray:
 
 
 def _padded(image_zyx: np.ndarray) -> np.ndarray:
-    """The image with air behind its ends, to sizes that the network takes."""
+    """The image with air appended along each axis, so that its sizes are multiples of `MULTIPLE`."""
     ends = [(0, -size % MULTIPLE) for size in image_zyx.shape]
     return np.pad(image_zyx, ends, constant_values=AIR_HU)
 
 
 def lung_share(probabilities_czyx: np.ndarray, grid: Grid) -> np.ndarray:
-    """From probabilities of both lungs to how far voxels lie in the field, uint8 of 0…`FULL`, without small parts."""
+    """Share of each voxel in the field, uint8 of 0…`FULL`, from probabilities of both lungs, without small parts."""
     total = probabilities_czyx.sum(axis=0)
     right = probabilities_czyx[0] >= probabilities_czyx[1]
     field = np.zeros(total.shape, bool)
     for side in (right, ~right):
         field |= _parts_of_a_lung((total >= 0.5) & side, grid)
-    # Around the field the probability falls off; it is kept there, so that the surface lies between the voxels.
+    # The falling probability around the field is kept, so that the interpolated surface is between voxels.
     near = ndimage.binary_dilation(field, iterations=2)
     share = np.rint(total * FULL).astype(np.uint8)
     share[~near] = 0

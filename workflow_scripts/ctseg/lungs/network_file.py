@@ -1,4 +1,4 @@
-"""Where the lung network lies."""
+"""Path of the lung network."""
 
 from pathlib import Path
 

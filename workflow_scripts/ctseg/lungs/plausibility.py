@@ -1,4 +1,4 @@
-"""Whether a lung field looks like the lungs of a person."""
+"""Plausibility of a lung field as the lungs of a person."""
 
 from pathlib import Path
 from typing import Any
@@ -13,14 +13,14 @@ from ctseg.scans.nifti import read_nifti
 
 PLAUSIBLE_VOLUME_CM3 = (800.0, 12_000.0)
 PLAUSIBLE_MEAN_HU = (-950.0, -500.0)
-SICK_MEAN_HU = (-950.0, -150.0)  # of a field that holds tumour and fluid, too; what is no lung is denser
+SICK_MEAN_HU = (-950.0, -150.0)  # of a field with tumour and fluid; tissue other than lung is denser
 
 
 def check_lungs(lungs: Volume, image: Volume, mean_hu_range: tuple[float, float] = PLAUSIBLE_MEAN_HU) -> dict[str, Any]:
-    """Facts about a lung field and whether it looks like the lungs of a person.
+    """Facts about a lung field, and its plausibility as the lungs of a person.
 
-    `volume_cm3`, `mean_hu`, `cut_fraction` (share of the scan's first and last slice that is lung, at most: lungs that
-    the scan cuts), `plausible` and `reason`.
+    `volume_cm3`, `mean_hu`, `cut_fraction` (share of lung in the scan's first or last slice, the larger one: above 0 if
+    the scan cuts the lungs), `plausible` and `reason`.
     """
     voxels, hu_sum = 0, 0
     for part in mapped_arrays.by_slab(lungs.voxels_zyx, image.voxels_zyx):
@@ -40,7 +40,7 @@ def check_lungs(lungs: Volume, image: Volume, mean_hu_range: tuple[float, float]
 
 
 def _implausible(volume_cm3: float, mean_hu: float | None, mean_hu_range: tuple[float, float]) -> str | None:
-    """Why the field can't be a pair of lungs, or None."""
+    """The reason why the field cannot be a pair of lungs, or None."""
     if mean_hu is None:
         return "no lung was found"
     low, high = PLAUSIBLE_VOLUME_CM3
@@ -53,7 +53,7 @@ def _implausible(volume_cm3: float, mean_hu: float | None, mean_hu_range: tuple[
 
 
 def plausible_lungs(lungs_path: str | Path | None, facts_path: str | Path | None) -> Volume | None:
-    """The lung field in a file if its facts call it plausible; None if it is not, or if there is no file."""
+    """The lung field in a file if its facts call it plausible; None if it is not, or if a path is None."""
     if lungs_path is None or facts_path is None or not read_json(facts_path)["plausible"]:
         return None
     return read_nifti(lungs_path)

@@ -1,6 +1,6 @@
 """The lung field: the space inside the lungs' surface, with the vessels and nodules in it.
 
-It is found at a coarse voxel size, where it takes tenths of a second, and brought back to the scan.
+It is computed at a coarse voxel size, in tenths of a second, and resampled to the scan.
 """
 
 import math
@@ -18,14 +18,14 @@ from ctseg.lungs.threshold import threshold_lungs
 from ctseg.masks.overlap import dice_of_masks
 
 CUBE = np.ones((3, 3, 3), bool)
-SURE = 0.7  # probability from which on the network adds to the threshold's field, which is right in most scans
+SURE = 0.7  # lowest probability for additions to the threshold's field, which is right in most scans
 
 
 class LungField(NamedTuple):
     """A lung field (uint8, 1 inside) on the image's own grid, empty where no lung is found, and its facts.
 
-    The facts are those of `check_lungs`; with the network also `method`, what the field was found by, and `agreement`,
-    the Dice of the fields of both methods, None where both are empty.
+    The facts are those of `check_lungs`. If the network was used, also `method`, the method of the field ("threshold",
+    "network" or "both"), and `agreement`, the Dice of the fields of both methods, None if both are empty.
     """
 
     lungs: Volume
@@ -35,8 +35,8 @@ class LungField(NamedTuple):
 def segment_lungs(image: Volume, method: str = "threshold") -> LungField:
     """The lung field of an image in HU, in any orientation.
 
-    `method` is "threshold", "network", or "auto": the threshold's field with the sick parts that the network adds, if
-    the network's field is plausible, else the threshold's.
+    `method` is "threshold", "network", or "auto": the threshold's field with the diseased parts that the network adds,
+    if the network's field and the joined field are plausible, else the threshold's field.
     """
     coarse = coarse_image(image)
     by_threshold = coarse.with_voxels(threshold_lungs(coarse).astype(np.uint8) * np.uint8(FULL))
@@ -60,10 +60,10 @@ def segment_lungs(image: Volume, method: str = "threshold") -> LungField:
 
 
 def sick_parts(inside: np.ndarray, air: np.ndarray) -> np.ndarray:
-    """What the network's field has more than the threshold's, without thin shells and parts that lie apart from it.
+    """Mask of the network's field `inside` without the threshold's field `air`, thin shells and separate parts.
 
-    Both are masks on the network's grid. Along a healthy pleura the threshold is the more exact one of the two. Where
-    it finds nothing at all, the network's whole field counts.
+    Both are boolean masks [z, y, x] on the network's grid. Along a healthy pleura the threshold is more exact than the
+    network. If the threshold finds nothing, the result is the network's whole field.
     """
     if not air.any():
         return inside
@@ -75,19 +75,19 @@ def sick_parts(inside: np.ndarray, air: np.ndarray) -> np.ndarray:
 
 
 def joined(by_threshold: Volume, by_network: Volume, counted: np.ndarray) -> Volume:
-    """The threshold's field, on the working grid, with those voxels of the network's that a mask on its grid counts."""
+    """The threshold's field, on the working grid, with the network's field in a mask `counted` on its own grid."""
     more = by_network.with_voxels(np.where(counted, by_network.voxels_zyx, np.uint8(0)))
     on_coarse = resample(with_ends(more), by_threshold.grid, fill=0).voxels_zyx
     return by_threshold.with_voxels(np.maximum(by_threshold.voxels_zyx, on_coarse))
 
 
 def _is_plausible(share: Volume, coarse: Volume) -> bool:
-    """Whether a field that the network has a part in looks like lungs, on the working grid."""
+    """Whether a field from the network, alone or joined, looks like lungs, on the working grid."""
     inside = share.with_voxels((share.voxels_zyx >= FULL // 2).astype(np.uint8))
     return bool(check_lungs(inside, coarse.with_voxels(coarse.voxels_zyx.astype(np.int16)), SICK_MEAN_HU)["plausible"])
 
 
 def _field(image: Volume, share: Volume, mean_hu_range: tuple[float, float]) -> LungField:
-    """A coarse field on the image's grid, and its facts."""
+    """The lung field on the image's grid, and its facts, from a coarse field."""
     lungs = image.with_voxels(on_grid(share, image.grid))
     return LungField(lungs, check_lungs(lungs, image, mean_hu_range))

@@ -1,5 +1,4 @@
-"""The lung field by threshold: air inside the body that does not reach the border of the scan, without the airways,
-closed over what grows on the pleura.
+"""The lung field by threshold: air enclosed by the body, without the airways, closed over growths on the pleura.
 
 The method is the usual one (Hu, Hoffman, Reinhardt, IEEE TMI 2001: threshold, airways, closing), at a coarse voxel
 size.
@@ -13,42 +12,42 @@ from ctseg.geometry.resample import Box, bounding_box, grow_box
 from ctseg.geometry.volume import LEEWAY_MM, Grid, Volume, whole_up
 
 LUNG_HU = -400  # between aerated lung and soft tissue, well above ground glass
-AIRWAY_HU = (-880, -900, -920, -940, -960)  # the loosest is taken at which the airway does not leak into the lung
-AIRWAY_CM3 = (4.0, 100.0)  # of trachea and main bronchi; the scan may cut the trachea's upper part
+AIRWAY_HU = (-880, -900, -920, -940, -960)  # the loosest threshold without a leak of the airway into the lung is used
+AIRWAY_CM3 = (4.0, 100.0)  # volume of trachea and main bronchi; the scan may cut the trachea's upper part
 AIRWAY_HEIGHT_MM = 40.0
 AIRWAY_OFF_MIDLINE_MM = 40.0
 AIRWAY_WALL_MM = TRUNK_RADIUS_MM = 4.0  # a bronchus thinner than this stays with the lung
 TRUNK_REACH_MM = TRUNK_RADIUS_MM + LEEWAY_MM
-CLOSING_MM = 12.0  # a pleural nodule up to about twice this wide is taken in
+CLOSING_MM = 12.0  # includes pleural nodules with a width up to about twice this value
 SMALLEST_LUNG_CM3 = 150.0
-BODY_SHARE = 0.2  # of the largest solid piece; the body may fall in two where its wall is thin
-SMALLER_LUNG_SHARE = 0.15  # of the larger one; a collapsed lung can be small, bowel gas beside a lung is smaller
+BODY_SHARE = 0.2  # of the largest solid piece; the body may split in two where its wall is thin
+SMALLER_LUNG_SHARE = 0.15  # of the larger one; a collapsed lung can be small, bowel gas near a lung is smaller
 
 
 def threshold_lungs(coarse: Volume) -> np.ndarray:
-    """The lung field of an image on the working grid, as a mask `[z, y, x]`; empty where no lung is found."""
+    """The lung field of an image on the working grid, as a boolean mask `[z, y, x]`; empty if no lung is found."""
     air = _body_air(coarse) & _body_box(coarse)
     airways = _airways(air, coarse)
     lungs = _two_lungs(air & ~_dilated(airways, AIRWAY_WALL_MM, coarse.grid), coarse.grid)
-    # The closing fills narrow gaps again, and the trachea between the lungs is one.
+    # The closing fills narrow gaps again, including the trachea between the lungs.
     return _closed(lungs, coarse.grid) & ~_trunk(airways, coarse.grid)
 
 
 def _body_air(coarse: Volume) -> np.ndarray:
-    """Air that is enclosed by the body in its axial slice: lungs, airways, bowel.
+    """Mask of the air enclosed by the body in its axial slice: lungs, airways, bowel.
 
     The top and bottom slice do not count as an opening: lungs are often cut there.
     """
     air = coarse.voxels_zyx < LUNG_HU
-    # A frame of air around each slice joins what reaches its border; slices are labelled one by one.
+    # A frame of air around each slice joins all air that reaches its border; slices are labelled one by one.
     framed = np.pad(air, ((0, 0), (1, 1), (1, 1)), constant_values=True)
     outside = np.stack([ndimage.label(layer)[0] for layer in framed])
     return air & (outside != outside[:, :1, :1])[:, 1:-1, 1:-1]
 
 
 def _body_box(coarse: Volume) -> np.ndarray:
-    """True in the box around the body: the foam inside the table's shell lies below it, and is enclosed air too."""
-    # Opening by 3 voxels removes the table's thin shell and parts it from the back that lies on it.
+    """Mask of the box around the body, without the foam in the table's shell below, which is enclosed air too."""
+    # Opening by 3 voxels removes the table's thin shell and separates it from the patient's back.
     solid = ndimage.grey_opening((coarse.voxels_zyx >= LUNG_HU).astype(np.uint8), size=3)
     pieces = cc3d.connected_components(solid, connectivity=6)
     sizes = np.bincount(pieces.ravel())
@@ -61,7 +60,7 @@ def _body_box(coarse: Volume) -> np.ndarray:
 
 
 def _two_lungs(air: np.ndarray, grid: Grid) -> np.ndarray:
-    """The largest component of enclosed air, and the second largest if it is large enough to be a lung."""
+    """Mask of the two largest components of enclosed air, each only if it is large enough to be a lung."""
     components = cc3d.connected_components(air, connectivity=6)
     sizes = np.bincount(components.ravel())
     sizes[0] = 0
@@ -76,10 +75,10 @@ def _two_lungs(air: np.ndarray, grid: Grid) -> np.ndarray:
 
 
 def _airways(air: np.ndarray, coarse: Volume) -> np.ndarray:
-    """Trachea and main bronchi: a tall tube of pure air near the midline, in the upper half of the enclosed air.
+    """Mask of trachea and main bronchi: a tall tube of pure air near the midline, in the upper half of enclosed air.
 
     Lung and airway overlap in density, so the threshold follows the scan: the loosest one at which the tube still has
-    the volume of an airway, that is, has not leaked into the lung. Empty where there is none.
+    the volume of an airway, that is, has not leaked into the lung. Empty if no tube is found.
     """
     if not air.any():
         return air
@@ -101,7 +100,7 @@ def _airways(air: np.ndarray, coarse: Volume) -> np.ndarray:
 
 
 def _trunk(airways: np.ndarray, grid: Grid) -> np.ndarray:
-    """The wide part of the airways: the places that a ball reaches."""
+    """Mask of the wide part of the airways: an opening with a ball of `TRUNK_RADIUS_MM`."""
     core = np.zeros_like(airways)
     if airways.any():
         box = _box_around(airways, TRUNK_RADIUS_MM, grid)
@@ -126,9 +125,10 @@ def _box_around(mask: np.ndarray, margin_mm: float, grid: Grid) -> Box:
 
 
 def _closed(lungs: np.ndarray, grid: Grid) -> np.ndarray:
-    """Close each lung by itself with a ball, so that vessels and what sits on the pleura come in, then fill holes.
+    """Close each lung separately with a ball, so that vessels and pleural nodules are included, then fill holes.
 
-    Each lung is closed alone: closing both together would bridge the mediastinum between them.
+    Closing both together would bridge the mediastinum between them. Components below a third of `SMALLEST_LUNG_CM3`
+    are left out.
     """
     closed = np.zeros_like(lungs)
     reach_mm = CLOSING_MM + LEEWAY_MM
@@ -139,7 +139,7 @@ def _closed(lungs: np.ndarray, grid: Grid) -> np.ndarray:
             continue
         part = components == number
         box = _box_around(part, 0, grid)
-        # A part that was closed lies in the box of what it was closed from; the padding is room for its dilation.
+        # A closed part remains in the box of the original part; the padding is room for the dilation.
         margins = [whole_up(CLOSING_MM / spacing) + 1 for spacing in grid.spacing_zyx_mm]
         padded = np.pad(part[box], [(margin, margin) for margin in margins])
         near = ndimage.distance_transform_edt(~padded, sampling=grid.spacing_zyx_mm) <= reach_mm

@@ -1,4 +1,4 @@
-"""Balls on a grid: what an archive says of a nodule by its centre and diameter alone."""
+"""Balls on a grid, for archives that describe a nodule only by its centre and diameter."""
 
 import numpy as np
 
@@ -6,12 +6,12 @@ from ctseg.geometry.volume import Grid
 
 
 def mark_ball(mask_zyx: np.ndarray, grid: Grid, centre_xyz_mm: np.ndarray, diameter_mm: float) -> None:
-    """Set the voxels of `mask_zyx` whose centres lie in the ball, and the nearest one however small the ball is.
+    """Set the voxels of `mask_zyx` with centres in the ball, in place, and always the voxel nearest to its centre.
 
-    The centre is given in LPS mm. What lies outside of the grid is cut; the grid may be oblique.
+    The centre is (3,) in LPS mm. The part of the ball outside of the grid is cut; the grid may be oblique.
     """
     middle = grid.indices_zyx(centre_xyz_mm)[0]
-    # How far the ball reaches along each index: the length of the rows of the inverse affine, times the radius.
+    # Half extent of the ball along z, y, x in voxels: the length of the rows of the inverse affine, times the radius.
     reach = np.linalg.norm(np.linalg.inv(grid.affine[:3, :3]), axis=1)[::-1] * diameter_mm / 2
     low = np.clip(np.floor(middle - reach), 0, grid.shape_zyx).astype(int)
     stop = np.clip(np.ceil(middle + reach) + 1, low, grid.shape_zyx).astype(int)

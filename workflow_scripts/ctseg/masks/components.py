@@ -1,4 +1,4 @@
-"""Connected components: what a segmentation found, piece by piece."""
+"""Connected components of a segmentation: their position, size and HU statistics."""
 
 from collections.abc import Mapping, Sequence
 from itertools import groupby
@@ -17,7 +17,7 @@ from ctseg.geometry.volume import Grid, Volume
 from ctseg.masks.run_lengths import Components, Runs, component_sizes, find_components, read_runs, split_runs
 
 CONNECTIVITY: Literal[26] = 26  # voxels that share a face, an edge or a corner belong together
-PAIR_ROWS = 64  # points whose distances to the others are measured in one go
+PAIR_ROWS = 64  # points per block of the distance matrix
 
 COLUMNS: dict[str, Format] = {
     "component": "d",
@@ -39,8 +39,8 @@ COLUMNS: dict[str, Format] = {
 
 
 def label_components(mask_zyx: np.ndarray) -> np.ndarray:
-    """Number the connected components of a boolean mask [z, y, x] from 1; the background is 0."""
-    # cc3d 4.1 runs out of numbers where single voxels fill a thin array; an empty slice beside them gives it more.
+    """Array [z, y, x] with the connected components of a boolean mask numbered from 1; the background is 0."""
+    # cc3d 4.1 runs out of labels if single voxels fill a thin array; an empty slice provides more.
     thin = [(0, int(size < 4)) for size in mask_zyx.shape]
     padded = np.pad(mask_zyx, thin) if min(mask_zyx.shape) < 4 else mask_zyx
     depth, rows, columns = mask_zyx.shape
@@ -48,7 +48,7 @@ def label_components(mask_zyx: np.ndarray) -> np.ndarray:
 
 
 def voxels_in(volume_mm3: float, grid: Grid) -> float:
-    """How many voxels make up a volume, less a millionth: the geometry of a file is no more exact than that."""
+    """Number of voxels (float) in a volume, less a millionth, because the geometry of files is not more exact."""
     return volume_mm3 / grid.voxel_volume_mm3 * (1 - 1e-6)
 
 
@@ -60,12 +60,12 @@ def measure_components(segmentation: Volume, image: Volume, entropy: Volume | No
 def measure(components: Components, image: Volume, entropy: Volume | None = None) -> list[dict[str, Any]]:
     """One row per component, ordered by class and then by falling volume.
 
-    `image` holds HU on the grid in which the components were found. Each row has `label` (the class number)
-    and the keys of `COLUMNS`; positions are LPS millimetres, `extent` is the box along the patient's axes, whose lowest
-    and highest corner stand in `box_xyz_mm`, as does one of its voxels in `voxel_xyz_mm`, and the longest diameter is
-    the largest distance between voxel centres, plus the shortest edge of a voxel. The mean entropy is that of an
-    `entropy` map in 255ths of a bit, and None without one. Memory grows with the surface of what was found: of the
-    volumes, which may be mapped from files, a slab is read at a time.
+    `image` holds HU on the grid of the components. Each row has `label` (the class number) and the keys of `COLUMNS`.
+    Positions are in LPS mm. `extent` is the size of the box along the patient's axes; `box_xyz_mm` has its lowest and
+    highest corner, `voxel_xyz_mm` the centre of one voxel of the component. The longest diameter is the largest
+    distance between voxel centres, plus the shortest voxel edge. The mean entropy is computed from an `entropy` map in
+    255ths of a bit, and is None without a map. Memory grows with the surface of the components: the volumes are read
+    slab by slab and may be mapped from files.
     """
     runs, of_run = components.runs, components.of_run
     hu = _statistics(runs, of_run, image.voxels_zyx)
@@ -85,11 +85,11 @@ def measure(components: Components, image: Volume, entropy: Volume | None = None
 
 
 def _place_and_size(runs: Runs, grid: Grid) -> dict[str, Any]:
-    """Where the one component of these runs lies, and how large it is."""
+    """Position and size columns of one component, in LPS mm and cm³."""
     voxels = int(runs.length.sum())
     centroid = grid.points_xyz_mm(_mean_place(runs))[0]
     points = grid.points_xyz_mm(row_ends(runs))
-    # Half a voxel on each side, along the patient's axes.
+    # Extent of a voxel along the patient's axes; half of it is added on each side.
     voxel_xyz_mm = np.abs(grid.affine[:3, :3]).sum(axis=1)
     lowest, highest = points.min(axis=0) - voxel_xyz_mm / 2, points.max(axis=0) + voxel_xyz_mm / 2
     return {
@@ -104,14 +104,14 @@ def _place_and_size(runs: Runs, grid: Grid) -> dict[str, Any]:
 
 
 def _mean_place(runs: Runs) -> np.ndarray:
-    """The mean z, y, x index of the voxels."""
+    """Mean z, y, x index of the voxels, float (3,)."""
     length = runs.length
     z, y = np.divmod(runs.row, runs.shape_zyx[1])
     return np.array([z @ length, y @ length, (runs.start + runs.stop - 1) @ length / 2]) / length.sum()
 
 
 def _statistics(runs: Runs, components: np.ndarray, voxels_zyx: np.ndarray) -> list[dict[str, float]]:
-    """Mean, standard deviation, least and largest value of the voxels of each component."""
+    """Mean, standard deviation, minimum and maximum of the voxels of each component."""
     count = int(components.max(initial=-1)) + 1
     kind = np.result_type(voxels_zyx.dtype, np.int64)  # sums of integers are exact
     sums, squares = np.zeros(count, kind), np.zeros(count, kind)
@@ -132,9 +132,9 @@ def _statistics(runs: Runs, components: np.ndarray, voxels_zyx: np.ndarray) -> l
 
 
 def row_ends(runs: Runs) -> np.ndarray:
-    """The z, y, x indices (n, 3) of the first and then of the last voxel of each row along x in which there are runs.
+    """Indices z, y, x (n, 3) of the first voxels, then of the last voxels, of all rows along x that contain runs.
 
-    The convex hull of a component and its extent in any direction are those of its row ends, which are far fewer.
+    A component has the same convex hull and extents as its row ends, which are far fewer than its voxels.
     """
     first = np.flatnonzero(np.diff(runs.row, prepend=-1))
     last = np.append(first[1:], runs.row.size) - 1
@@ -143,27 +143,27 @@ def row_ends(runs: Runs) -> np.ndarray:
 
 
 def longest_distance_mm(points_xyz_mm: np.ndarray) -> float:
-    """The largest distance between any two of (n, 3) points; it is always one between corners of their hull."""
+    """Largest distance between two of (n, 3) points in mm, measured between the corners of their convex hull."""
     if len(points_xyz_mm) < 2:
         return 0.0
     corners = points_xyz_mm
     if len(points_xyz_mm) > 8:
         try:
             corners = points_xyz_mm[ConvexHull(points_xyz_mm).vertices]
-        except QhullError:  # all points in one plane or line, which has no 3-D hull
+        except QhullError:  # all points in one plane or on one line: no 3-D hull
             axes = np.linalg.svd(points_xyz_mm - points_xyz_mm.mean(axis=0), full_matrices=False)[2]
             flat = (points_xyz_mm - points_xyz_mm.mean(axis=0)) @ axes[:2].T
             try:
                 corners = points_xyz_mm[ConvexHull(flat).vertices]
             except QhullError:  # a line: its two ends
                 corners = points_xyz_mm[[flat[:, 0].argmin(), flat[:, 0].argmax()]]
-    # Not all pairs at once: a smooth organ has ten thousand corners.
+    # In blocks: a smooth organ has ten thousand corners, too many for all pairs at once.
     firsts = range(0, len(corners), PAIR_ROWS)
     return float(max(cdist(corners[first : first + PAIR_ROWS], corners[first:]).max() for first in firsts))
 
 
 def volumes_cm3(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[str, float]:
-    """The volume of each class as a whole, by its name: the sum of what was measured, before anything is rounded."""
+    """Total volume of each class in cm³, by name: the sum over its components, not rounded."""
     return {
         name: float(sum(row["volume_cm3"] for row in rows if row["label"] == number))
         for number, name in enumerate(names, start=1)
@@ -171,8 +171,8 @@ def volumes_cm3(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict
 
 
 def write_components(rows: list[dict[str, Any]], names: list[str], path: str | Path) -> None:
-    """Write the rows as a TSV with the names of the classes; only the header where nothing was found.
+    """Write the rows as a TSV with the names of the classes; only the header if there are no components.
 
-    What was not measured stays empty.
+    Values of None become empty cells.
     """
     write_table(path, {"label": "", **COLUMNS}, [row | {"label": names[row["label"] - 1]} for row in rows])

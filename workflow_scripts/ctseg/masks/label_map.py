@@ -1,12 +1,12 @@
-"""From probabilities to a label map."""
+"""Label map from class probabilities."""
 
 import numpy as np
 
 
 def label_map(probabilities: np.ndarray, threshold: float) -> np.ndarray:
-    """The most probable class of each voxel where it reaches `threshold`, else 0.
+    """Label map uint8 [z, y, x]: the most probable class, counted from 1, if it reaches `threshold`, else 0.
 
-    Takes float probabilities [class, z, y, x], gives uint8 [z, y, x] with classes counted from 1.
+    `probabilities` is float [class, z, y, x], without the background.
     """
     if len(probabilities) == 1:
         return (probabilities[0] >= threshold).astype(np.uint8)

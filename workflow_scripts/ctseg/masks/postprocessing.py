@@ -1,4 +1,4 @@
-"""Postprocessing of a segmentation: the lung field, the smallest component, the largest component."""
+"""Postprocessing of a segmentation: restrict it to the lung field, remove small components, keep the largest."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -14,27 +14,28 @@ from ctseg.masks.run_lengths import Components, Runs, fill, find_components, rea
 
 @dataclass(frozen=True)
 class PostprocessSettings:
-    """What to remove: small components, all but the largest of a class, what lies outside of the lungs."""
+    """Components to remove: small ones, all but the largest of a class, those away from the lung field."""
 
     min_volume_mm3: float
     keep_largest: bool
     restrict_to_region: bool
 
 
-REACH_MM = 5.0  # around the lung field that still counts: a lung field ends where a lesion on the pleura begins
-SHARE_IN_LUNGS = 0.05  # of a component that has to lie within reach; a lesion that grows out of the lung is kept whole
-DISTANCE_VOXELS = 2**19  # of a slab whose distances to the lung field are measured in one go
+REACH_MM = 5.0  # margin around the lung field: the field ends at a lesion on the pleura
+SHARE_IN_LUNGS = 0.05  # least share of a component in reach; a lesion that grows out of the lung is kept whole
+DISTANCE_VOXELS = 2**19  # slab size for measuring distances to the lung field
 
 
 def postprocess(
     segmentation: Volume, settings: PostprocessSettings, lungs: Volume | None, lungs_plausible: bool
 ) -> tuple[Volume, dict[str, Any]]:
-    """Remove components away from the lung field, then small ones, then all but the largest, each class by itself.
+    """Remove components away from the lung field, then small ones, then all but the largest of each class.
 
-    `segmentation` holds classes 1…n (uint8), `lungs` a mask on the same grid, or None where the target may lie
-    anywhere. A lung field that is not plausible is not used: it would remove what it failed to find. Components are
-    removed as a whole: a tumour on the pleura reaches beyond the lung field, and cutting it there would falsify its
-    volume. Returns the segmentation that is left and what each step removed, in components and voxels.
+    `segmentation` holds classes 1…n (uint8), `lungs` is a mask on the same grid, or None if the target may be anywhere.
+    An implausible lung field is not used: lesions in the part that it misses would be removed. Components are removed
+    as a whole: a tumour on the pleura reaches beyond the lung field, and cutting it there would falsify its volume.
+    Returns the remaining segmentation, and the facts: the components and voxels that each step removed, and whether
+    the lung field was used.
     """
     facts = _nothing_removed(settings, lungs, lungs_plausible)
     if not _removes(settings, facts):
@@ -51,9 +52,9 @@ def postprocess_and_measure(
     lungs_plausible: bool,
     entropy: Volume | None = None,
 ) -> tuple[Volume, list[dict[str, Any]], dict[str, Any]]:
-    """What `postprocess` leaves of a segmentation, the rows of its components as of `measure`, and the facts.
+    """Segmentation and facts of `postprocess`, with the rows of `measure` for the remaining components between them.
 
-    Components are found once: removing some of them changes none of the others.
+    Components are computed once: removing some of them does not change the others.
     """
     facts, components = _nothing_removed(settings, lungs, lungs_plausible), find_components(segmentation.voxels_zyx)
     if _removes(settings, facts):
@@ -63,7 +64,7 @@ def postprocess_and_measure(
 
 
 def _nothing_removed(settings: PostprocessSettings, lungs: Volume | None, lungs_plausible: bool) -> dict[str, Any]:
-    """Whether the lung field is used, and the counts of postprocessing that removes nothing."""
+    """Initial facts: whether the lung field is used, and counts of zero for each step."""
     restrict = lungs is not None and settings.restrict_to_region
     facts: dict[str, Any] = {"region_used": restrict and lungs_plausible}
     if restrict and not lungs_plausible:
@@ -74,14 +75,14 @@ def _nothing_removed(settings: PostprocessSettings, lungs: Volume | None, lungs_
 
 
 def _removes(settings: PostprocessSettings, facts: dict[str, Any]) -> bool:
-    """Whether there is any reason to remove a component."""
+    """Whether any step of the postprocessing is active."""
     return settings.min_volume_mm3 > 0 or settings.keep_largest or facts["region_used"]
 
 
 def _left(
     components: Components, grid: Grid, settings: PostprocessSettings, lungs: Volume | None, facts: dict[str, Any]
 ) -> tuple[Components, dict[str, Any]]:
-    """The components that are left, and the facts with what each step removed."""
+    """The remaining components, and the facts with the counts that each step removed."""
     runs, of_run, sizes, facts = components.runs, components.of_run, components.sizes, dict(facts)
     alive = np.ones(sizes.size, bool)
     if facts["region_used"] and lungs is not None:
@@ -93,7 +94,7 @@ def _left(
 
 
 def _largest(runs: Runs, components: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-    """For each component whether it is the largest of its class, of equal ones the first."""
+    """Whether each component is the largest of its class (the first of equal ones): bool [component]."""
     classes, largest = np.empty(sizes.size, runs.value.dtype), np.zeros(sizes.size, bool)
     classes[components] = runs.value
     for value in np.unique(classes):
@@ -103,12 +104,12 @@ def _largest(runs: Runs, components: np.ndarray, sizes: np.ndarray) -> np.ndarra
 
 
 def _in_reach(runs: Runs, components: np.ndarray, sizes: np.ndarray, lungs: Volume) -> np.ndarray:
-    """For each component whether enough of it lies in the lung field or not farther than `REACH_MM` from it."""
+    """Whether `SHARE_IN_LUNGS` of each component is within `REACH_MM` of the lung field: bool [component]."""
     inside = np.zeros(sizes.size, np.int64)
     for part, values, begins in read_runs(runs, lungs.voxels_zyx):
         np.add.at(inside, components[part], np.add.reduceat((values > 0).astype(np.int64), begins))
     enough = inside >= SHARE_IN_LUNGS * sizes
-    # Distances are only measured around the few components that the lung field itself does not hold.
+    # Measure distances only for the few components with too small a share in the lung field itself.
     few = ~enough[components]
     for number, piece in zip(np.flatnonzero(~enough), split_runs(runs.chosen(few), components[few]), strict=True):
         enough[number] = _near_voxels(piece, lungs) / sizes[number] >= SHARE_IN_LUNGS
@@ -116,7 +117,7 @@ def _in_reach(runs: Runs, components: np.ndarray, sizes: np.ndarray, lungs: Volu
 
 
 def _near_voxels(runs: Runs, lungs: Volume) -> int:
-    """How many voxels of the runs are not farther than `REACH_MM` from the lung field, measured a slab at a time."""
+    """Number of voxels of the runs within `REACH_MM` of the lung field, measured slab by slab."""
     around = grow_box(runs.box, REACH_MM, lungs.grid)
     runs, lungs = runs.cropped(around), lungs.cropped(around)
     near = 0
@@ -131,7 +132,7 @@ def _near_voxels(runs: Runs, lungs: Volume) -> int:
 
 
 def _drop(alive: np.ndarray, keep: np.ndarray, sizes: np.ndarray, step: str, facts: dict[str, Any]) -> np.ndarray:
-    """The components that are still alive after a step; what it removed is added to `facts`."""
+    """Mask `[component]` of the components left after a step; adds the removed components and voxels to `facts`."""
     dropped = alive & ~keep
     facts[f"removed_{step}_components"] += int(dropped.sum())
     facts[f"removed_{step}_voxels"] += int(sizes[dropped].sum())

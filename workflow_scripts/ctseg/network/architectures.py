@@ -1,7 +1,7 @@
-"""The networks, and the model around them that is exported: Hounsfield units in, probabilities out.
+"""Networks, and the exported model around them, from Hounsfield units to probabilities.
 
-Another architecture is one more function in `ARCHITECTURES`, with its name in `network.kinds`, in the catalogue and in
-the config's schema.
+A new architecture needs a function in `ARCHITECTURES`, and its name in `network.kinds`, in the catalogue and in the
+config's schema.
 """
 
 import math
@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from ctseg.geometry.hounsfield import Scaling
 from ctseg.network.settings import NetworkSettings
 
-PRIOR = 0.01  # share of foreground voxels that an untrained network predicts
+PRIOR = 0.01  # foreground probability that an untrained network predicts
 NORMS: dict[str, Any] = {
     "batch": "batch",
     "instance": ("instance", {"affine": True}),
@@ -27,7 +27,7 @@ NORMS: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Parts:
-    """A network, its last layers (the finest first), and the half of it that goes from fine to coarse."""
+    """A network, its last layers (the finest level first), and the modules of its encoder."""
 
     network: nn.Module
     heads: list[nn.Module]
@@ -35,10 +35,11 @@ class Parts:
 
 
 def build_parts(settings: NetworkSettings, n_classes: int) -> Parts:
-    """A network with one output channel, a logit, per class.
+    """Network with one output channel (a logit) per class, and its parts.
 
-    Takes float32 [batch, 1, z, y, x], gives float32 logits [batch, class, z, y, x]; with deep supervision, and in
-    training alone, a list of them, the finest level first, each on its own level's grid.
+    The network takes float32 [batch, 1, z, y, x] and returns float32 logits [batch, class, z, y, x]. With deep
+    supervision, in training mode only, it returns a list of logits, the finest level first, each on the grid of its
+    level.
     """
     parts = ARCHITECTURES[settings.architecture](settings, n_classes)
     for head in parts.heads:
@@ -47,7 +48,7 @@ def build_parts(settings: NetworkSettings, n_classes: int) -> Parts:
 
 
 def build_network(settings: NetworkSettings, n_classes: int) -> nn.Module:
-    """The network of `build_parts` alone."""
+    """Only the network of `build_parts`."""
     return build_parts(settings, n_classes).network
 
 
@@ -58,12 +59,12 @@ def _unet(settings: NetworkSettings, n_classes: int) -> Parts:
         in_channels=1,
         out_channels=n_classes,
         channels=settings.channels,
-        strides=settings.strides_zyx,  # type: ignore[arg-type]  # one number a level, or one an axis
+        strides=settings.strides_zyx,  # type: ignore[arg-type]  # one number per level, or per axis
         num_res_units=settings.residual_units,
         norm=settings.norm,
         dropout=settings.dropout,
     )
-    encoder: list[nn.Module] = []  # each level is the way down, the levels below, and the way up
+    encoder: list[nn.Module] = []  # a level has an encoder part, the levels below, and a decoder part
     level: Any = network.model
     while isinstance(level, nn.Sequential) and len(level) == 3 and hasattr(level[1], "submodule"):
         encoder.append(level[0])
@@ -73,28 +74,28 @@ def _unet(settings: NetworkSettings, n_classes: int) -> Parts:
 
 
 class _Supervised(DynUNet):
-    """MONAI's DynUNet, whose coarser levels are supervised on their own grids.
+    """MONAI's DynUNet with deep supervision of each coarser level on its own grid.
 
-    MONAI interpolates them to the finest one, which costs a third of a step on a processor, and on a GPU has no
-    gradient that repeats to the bit.
+    MONAI interpolates the coarser levels to the finest grid. This takes a third of a step on a processor, and on a GPU
+    its gradient is not reproducible to the bit.
     """
 
     def forward(self, x: torch.Tensor) -> Any:
-        """Logits; in training a list, the finest level first."""
+        """Logits; in training with deep supervision a list of logits, the finest level first."""
         finest = self.output_block(self.skip_layers(x))
         return [finest, *self.heads] if self.training and self.deep_supervision else finest
 
 
 class InstanceNorm(nn.InstanceNorm3d):
-    """The same values and weights, by the batch norm of each patch alone, which keeps channels-last memory.
+    """Instance norm with the values and weights of torch's, by a batch norm of each patch in channels-last memory.
 
-    torch's own copies to channels-first and back: a step of a dynunet with norm instance takes 1.4 times as long on a
-    processor (16 features, 2 × 48×96×96), and on a GPU 1.7 times as long as with norm batch. An exported graph holds
-    the plain operation, which engines know.
+    torch's instance norm copies to channels-first and back: with it a step of a dynunet with norm instance takes 1.4
+    times as long on a processor (16 features, 2 × 48×96×96), and on a GPU 1.7 times as long as with norm batch. An
+    exported graph contains torch's operation, which engines support.
     """
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Each channel of each patch with mean 0 and variance 1, times weight, plus bias."""
+        """Normalise each channel of each patch to mean 0 and variance 1, then apply weight and bias."""
         if torch.jit.is_tracing() or torch.compiler.is_exporting():
             return super().forward(x)
         patches = [F.batch_norm(one, None, None, self.weight, self.bias, True, 0.0, self.eps) for one in x.split(1)]
@@ -102,7 +103,7 @@ class InstanceNorm(nn.InstanceNorm3d):
 
 
 def _use_fast_norms(network: nn.Module) -> None:
-    """Replace torch's instance norms; the weights stay."""
+    """Replace torch's instance norms in a network by `InstanceNorm` with the same weights."""
     for parent in list(network.modules()):
         for name, norm in list(parent.named_children()):
             if isinstance(norm, nn.InstanceNorm3d):
@@ -112,7 +113,7 @@ def _use_fast_norms(network: nn.Module) -> None:
 
 
 def _dynunet(settings: NetworkSettings, n_classes: int) -> Parts:
-    """The U-Net of nnU-Net (Isensee et al., Nature Methods 2021), with residual blocks if units are asked for."""
+    """The U-Net of nnU-Net (Isensee et al., Nature Methods 2021), with residual blocks if `residual_units` > 0."""
     network = _Supervised(
         spatial_dims=3,
         in_channels=1,
@@ -129,7 +130,7 @@ def _dynunet(settings: NetworkSettings, n_classes: int) -> Parts:
     )
     head: nn.Module = network.output_block.conv.conv
     if max(settings.stem_zyx) > 1:
-        # Each voxel of the first level tells of all voxels that it covers.
+        # Each voxel of the first level predicts all voxels that it covers.
         head = nn.ConvTranspose3d(settings.channels[0], n_classes, settings.stem_zyx, settings.stem_zyx)
         network.output_block = head
     _use_fast_norms(network)
@@ -142,7 +143,7 @@ def _dynunet(settings: NetworkSettings, n_classes: int) -> Parts:
 
 
 def _segresnet(settings: NetworkSettings, n_classes: int) -> Parts:
-    """The residual encoder and decoder of Myronenko (BrainLes 2018); features double from the finest level's on."""
+    """The residual encoder and decoder of Myronenko (BrainLes 2018); features double from level to level."""
     units = max(1, settings.residual_units)
     network = SegResNet(
         spatial_dims=3,
@@ -165,21 +166,21 @@ ARCHITECTURES: dict[str, Callable[[NetworkSettings, int], Parts]] = {
 
 
 def _start_from_rarity(last: nn.Module) -> None:
-    """Set a last bias so that an untrained network calls a hundredth of the voxels foreground, not half of them.
+    """Set the bias of a last layer so that an untrained network predicts a probability of about `PRIOR`, not 0.5.
 
-    Targets are rare. An optimiser whose steps are bounded by the learning rate would otherwise spend hundreds of steps
-    on lowering that one number (Lin et al., ICCV 2017, section 4.1).
+    Targets are rare. Otherwise an optimiser with steps bounded by the learning rate spends hundreds of steps on
+    lowering this bias (Lin et al., ICCV 2017, section 4.1).
     """
     assert isinstance(last.bias, torch.Tensor)
     nn.init.constant_(last.bias, math.log(PRIOR / (1 - PRIOR)))
 
 
 class SegmentationModel(nn.Module):
-    """One network, or an ensemble: clipped and scaled HU go in, the mean of the probabilities comes out.
+    """One network or an ensemble, from HU to the mean of the probabilities of its members.
 
-    Normalisation and activation are part of the model, so that its file needs no code beside it. Takes float32 HU
-    [batch, 1, z, y, x], gives float32 probabilities [batch, class, z, y, x]; without `exclusive` a voxel may belong to
-    several classes.
+    Clipping, scaling and activation are part of the model, so its file needs no additional code. It takes float32 HU
+    [batch, 1, z, y, x] and returns float32 probabilities [batch, class, z, y, x]; without `exclusive` a voxel may
+    belong to several classes.
     """
 
     def __init__(self, networks: list[nn.Module], scaling: Scaling, exclusive: bool = False) -> None:
@@ -197,15 +198,15 @@ class SegmentationModel(nn.Module):
 
 
 def normalise(hu: torch.Tensor, scaling: Scaling) -> torch.Tensor:
-    """Clip HU to the window, and scale them to what the network sees."""
+    """Input of the network: HU clipped to the window, minus the centre, divided by the spread."""
     return (hu.clamp(scaling.low_hu, scaling.high_hu) - scaling.centre_hu) * (1.0 / scaling.spread_hu)
 
 
 def with_background(logits: torch.Tensor) -> torch.Tensor:
-    """Logits [batch, class, z, y, x] with the background's before them: 0, since a softmax knows differences only."""
+    """Logits [batch, 1 + class, z, y, x], the background first with logit 0: softmax depends only on differences."""
     return F.pad(logits, (0, 0, 0, 0, 0, 0, 1, 0))
 
 
 def probabilities(logits: torch.Tensor, exclusive: bool) -> torch.Tensor:
-    """Probabilities of the classes, without the background's, both [batch, class, z, y, x]."""
+    """Probabilities of the classes without the background, from logits, both [batch, class, z, y, x]."""
     return torch.softmax(with_background(logits), dim=1)[:, 1:] if exclusive else torch.sigmoid(logits)

@@ -1,7 +1,7 @@
-"""What each kind of network can do: the rules that the plan and the checks of the config follow.
+"""Properties of each kind of network: the rules for the plan and for the checks of the config.
 
-Read with the config, so it imports nothing. What is said of a network in words stands in `catalogue.networks`, so that
-another wording runs no job again.
+This module is loaded with the config, so it imports nothing that costs time. The descriptions of networks are in
+`catalogue.networks`, so that a change of their wording reruns no job.
 """
 
 from collections.abc import Mapping
@@ -14,12 +14,13 @@ AUTO_KIND = "dynunet"
 
 @dataclass(frozen=True)
 class NetworkKind:
-    """Which settings of the config's section `network` a network takes, and which `auto` stands for.
+    """Settings of the config's section `network` that a kind of network supports, and its values for `auto`.
 
-    It has at least `fewest_levels`. With `even_strides` each level halves all axes, with `doubling` features double
-    from level to level, and with `kernels_vary` kernels need not be 3 along each axis. `deep_supervision` says whether
-    the coarser levels can be trained to segment, too; `stem` whether the first level may be coarser than the voxels;
-    `narrow_end` that the last layers have one feature a label, too few for norm group.
+    `fewest_levels` is its smallest number of levels. With `even_strides` each level halves all axes, with `doubling`
+    features double from level to level, and with `kernels_vary` kernels need not be 3 along each axis.
+    `deep_supervision` states whether the coarser levels can also be trained to segment, `stem` whether the first level
+    may be coarser than the voxels, and `narrow_end` whether the last layers have one feature per label, too few for
+    norm group.
     """
 
     norm: str = "batch"
@@ -41,19 +42,20 @@ KINDS = {
 
 
 def kind_name(architecture: str) -> str:
-    """The kind that the config's `architecture` means."""
+    """Name of the kind of network for the config's `architecture`, which may be `auto`."""
     return AUTO_KIND if architecture == AUTO else architecture
 
 
 def follows_device(plan: Mapping[str, Any], network: Mapping[str, Any]) -> bool:
-    """Whether anything that is `auto` in these sections of the config follows from the device that trains."""
+    """Whether an `auto` in these sections of the config is resolved from the device that trains."""
     stem = network["stem"] == AUTO and KINDS[kind_name(network["architecture"])].stem
     return stem or AUTO in (plan["patch_size"], plan["batch_size"], network["channels"])
 
 
 def resolved(network: Mapping[str, Any]) -> dict[str, Any]:
-    """The config's section `network` without the `auto` that follow from no data: kind, norm, residual units and deep
-    supervision.
+    """The config's section `network` with kind, norm, residual units and deep supervision resolved.
+
+    Their values for `auto` do not depend on data.
     """
     name = kind_name(network["architecture"])
     kind = KINDS[name]

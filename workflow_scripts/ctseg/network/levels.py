@@ -1,14 +1,14 @@
-"""How many levels a network has, and what each halves: from the patch and the voxel size, by nnU-Net's rules.
+"""Levels of a network, their strides and their kernels, from the patch and the voxel size by nnU-Net's rules.
 
 Isensee et al., Nature Methods 2021, supplementary note 2: an axis is halved while the other axes are not much finer and
-while it has voxels left; a kernel spans an axis only once that axis is not much coarser than the finest one. Read with
-the config, so it imports nothing that costs time.
+while it has enough voxels; a kernel is wider than 1 along an axis only if that axis is not much coarser than the finest
+one. This module is loaded with the config, so it imports nothing that costs time.
 """
 
 import math
 from collections.abc import Sequence
 
-SMALLEST_MAP = 4  # voxels along an axis, below which it is not halved any more
+SMALLEST_MAP = 4  # smallest number of voxels along an axis after halving
 MUCH_COARSER = 2.0
 MOST_LEVELS = 6
 
@@ -16,10 +16,10 @@ Axes = tuple[int, int, int]
 
 
 def plan_strides(spacing_mm: Sequence[float], patch: Sequence[float] | None, levels: int | None) -> list[Axes]:
-    """The stride from each level to the next, finest first, in the order of axes of `spacing_mm`.
+    """Strides from each level to the next, finest level first, in the axis order of `spacing_mm`.
 
-    Without `patch` voxels never run out, as before a patch is chosen; without `levels` there are as many as the patch
-    allows. May be shorter than `levels` − 1 where the patch is too small.
+    Without `patch`, as before a patch is chosen, the number of voxels sets no limit. Without `levels` the patch
+    determines their number, at most `MOST_LEVELS`. The list is shorter than `levels` − 1 if the patch is too small.
     """
     spacing, size = list(spacing_mm), list(patch or [math.inf] * 3)
     strides: list[Axes] = []
@@ -36,7 +36,7 @@ def plan_strides(spacing_mm: Sequence[float], patch: Sequence[float] | None, lev
 
 
 def plan_kernels(spacing_mm: Sequence[float], strides: Sequence[Sequence[int]]) -> list[Axes]:
-    """The kernel size of each level, 1 along an axis that is still much coarser than the finest and 3 otherwise."""
+    """Kernel size of each level: 1 along an axis that is still much coarser than the finest axis, else 3."""
     spacing, kernels = list(spacing_mm), []
     for stride in [(1, 1, 1), *strides]:
         spacing = [mm * factor for mm, factor in zip(spacing, stride, strict=True)]
@@ -46,6 +46,6 @@ def plan_kernels(spacing_mm: Sequence[float], strides: Sequence[Sequence[int]]) 
 
 
 def size_multiple(strides: Sequence[Sequence[int]]) -> Axes:
-    """What the sizes of a patch must be multiples of."""
+    """Factors along each axis of which patch sizes must be multiples: the products of the strides."""
     x, y, z = (math.prod(stride[axis] for stride in strides) for axis in range(3))
     return x, y, z

@@ -1,8 +1,8 @@
-"""The phantom's chest: where a patient's organs lie and which HU they have.
+"""The phantom's chest: shapes and HU of the organs of a patient.
 
-Coordinates are those of the chest: LPS millimetres (x left, y back, z head) around a point near the carina, before the
-patient's own scale. Distances are signed, negative inside. The shapes are formulas, drawn by hand after the look of
-chest CT; nothing in them is anybody's anatomy.
+Coordinates are those of the chest: LPS millimetres (x left, y back, z head) relative to a point near the carina, before
+the scale of the patient is applied. Distances are signed, negative inside. The shapes are formulas made by hand to look
+like chest CT; they contain no data of real patients.
 """
 
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ HILA: dict[int, Point] = {-1: (-30.0, 12.0, -10.0), 1: (33.0, 14.0, -4.0)}
 
 @dataclass(frozen=True)
 class Anatomy:
-    """What differs between patients; `scale` multiplies the chest's millimetres, HU is that of the lung tissue."""
+    """Parameters of a patient; `scale` multiplies chest coordinates, `lung_hu` is the HU of lung tissue."""
 
     scale: float
     fat_mm: float
@@ -45,7 +45,7 @@ class Anatomy:
 
     @classmethod
     def draw(cls, rng: np.random.Generator) -> "Anatomy":
-        """A random patient."""
+        """Anatomy of a random patient."""
         right = rng.uniform(-72, -54)
         return cls(
             scale=rng.uniform(0.92, 1.04),
@@ -61,7 +61,7 @@ class Anatomy:
 
 
 def cavity_distance(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
-    """Distance to the inner chest wall: an ellipse a slice, which closes towards the two apices."""
+    """Distance in mm to the inner chest wall: one ellipse per slice, which narrows towards the two apices."""
     width = np.clip(1 - np.clip((z + 90) / 222, 0, 1) ** 2.6, 0.004, 1) ** 0.64
     depth = width**0.8
     to_apex = np.clip((z - 20) / 80, 0, 1)
@@ -73,7 +73,7 @@ def cavity_distance(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
 
 
 def _diaphragm_distance(anatomy: Anatomy, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
-    """Distance above (positive) or below the two domes."""
+    """Distance in mm to the two domes of the diaphragm, positive above them."""
     top = np.where(x > 0, np.float32(anatomy.dome_left_mm), np.float32(anatomy.dome_right_mm))
     squared = ((np.abs(x) - 58) / 70) ** 2 + ((y + 22) / 104) ** 2
     slope = 1 / np.sqrt(1 + 1.2 * squared)
@@ -87,7 +87,7 @@ def _heart_distance(anatomy: Anatomy, x: np.ndarray, y: np.ndarray, z: np.ndarra
 
 
 def lung_distance(anatomy: Anatomy, cavity: np.ndarray, heart: np.ndarray, *xyz: np.ndarray) -> np.ndarray:
-    """Distance to the lung fields: the cavity without mediastinum, spine, aorta, heart and what is below the domes."""
+    """Distance in mm to the lung fields: the cavity without mediastinum, spine, aorta, heart and abdomen."""
     x, y, z = xyz
     side = np.abs(x)
     waist = 21 * np.exp(-(((y - 10) / 34) ** 2)) * (0.75 + 0.25 * np.exp(-(((z + 5) / 40) ** 2)))
@@ -108,7 +108,7 @@ def lung_distance(anatomy: Anatomy, cavity: np.ndarray, heart: np.ndarray, *xyz:
 
 
 def body_distance(anatomy: Anatomy, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
-    """Distance to the skin."""
+    """Distance in mm to the skin."""
     radii = [radius + wall + anatomy.fat_mm for radius, wall in zip(CAVITY_RADII_MM, (24, 20), strict=True)]
     torso = ellipsoid((x, y - 3), radii, 2.5)
     if not anatomy.breast_mm:
@@ -124,7 +124,7 @@ def _table_distance(anatomy: Anatomy, x: np.ndarray, y: np.ndarray) -> np.ndarra
 
 
 def _paint_abdomen(hu: np.ndarray, anatomy: Anatomy, inside: np.ndarray, ramp: float, *xyz: np.ndarray) -> None:
-    """Liver, spleen, stomach with its air bubble and fat below the diaphragm."""
+    """Paint liver, spleen, stomach with its air bubble, and fat below the diaphragm, in place."""
     x, y, z = xyz
     below = _diaphragm_distance(anatomy, x, y, z) + 4
     inside = np.maximum(inside + 3, below)
@@ -142,7 +142,7 @@ def _paint_abdomen(hu: np.ndarray, anatomy: Anatomy, inside: np.ndarray, ramp: f
 def _paint_slab(
     hu: np.ndarray, lungs: np.ndarray, anatomy: Anatomy, texture: np.ndarray, ramp: float, xyz: tuple
 ) -> None:
-    """Everything in a few slices but tubes; `hu` starts as air and `lungs` receives the distance to the lung fields."""
+    """Paint a few slices without tubes into `hu`, which starts as air, and write the lung distance to `lungs`."""
     x, y, z = xyz
     table = _table_distance(anatomy, x, y)
     paint(hu, coverage(table, ramp), np.where(table < -2.5, -880.0, -250.0).astype(np.float32))
@@ -165,7 +165,7 @@ def _paint_slab(
 
 
 def great_vessels() -> Tubes:
-    """Aorta, upper caval vein and its left branch, pulmonary arteries and veins, oesophagus, arteries of the neck."""
+    """Aorta, superior vena cava, its left branch, pulmonary arteries and veins, oesophagus, arteries of the neck."""
     aorta = [(-8, -14, -28), (-17, -22, 5), (-15, -18, 32), (0, 2, 50), (16, 22, 48), (23, 38, 30), (24, 45, 0)]
     aorta += [(22, 46, -80), (12, 44, -170)]
     return Tubes.join(
@@ -199,9 +199,9 @@ def airways() -> Tubes:
 
 
 def paint_chest(anatomy: Anatomy, axes: Axes, texture: np.ndarray, ramp_mm: float) -> tuple[np.ndarray, np.ndarray]:
-    """The chest without lung vessels: HU and the distance to the lung fields, both float32 `[z, y, x]`.
+    """Chest without lung vessels: HU and the distance in mm to the lung fields, both float32 `[z, y, x]`.
 
-    `axes` are chest coordinates; `texture` is a smooth field about 0 ± 1 that breaks up even tissue.
+    `axes` are chest coordinates; `texture` is a smooth random field of about 0 ± 1 that makes tissue less uniform.
     """
     hu = np.full(axes.shape_zyx, AIR, np.float32)
     lungs = np.empty_like(hu)

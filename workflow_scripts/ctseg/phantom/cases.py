@@ -1,6 +1,6 @@
-"""Which phantom patients there are and how each one is stored; imports nothing that costs time.
+"""Names and storage formats of the phantom patients; imports nothing that costs time.
 
-The patients differ on purpose in what scans from hospitals differ in, so that the default study takes every path of
+The patients differ on purpose in the same ways as scans from hospitals, so that the default study uses every path of
 the import: RTSTRUCT and NIfTI labels, head first and feet first, a localizer among the slices.
 """
 
@@ -11,15 +11,15 @@ def phantom_case(index: int) -> str:
 
 
 def phantom_label_name(index: int) -> str:
-    """The file name of the patient's label: even indices come as RTSTRUCT, odd ones as NIfTI."""
+    """The file name of the patient's label: RTSTRUCT for even indices, NIfTI for odd ones."""
     return "rtstruct.dcm" if index % 2 == 0 else "label.nii.gz"
 
 
 def phantom_is_feet_first(index: int) -> bool:
-    """Whether the patient was scanned feet first: every third one, so that both kinds of label occur."""
+    """Whether the patient was scanned feet first: every third patient, so that both kinds of label occur."""
     return index % 3 == 1
 
 
 def phantom_has_localizer(index: int) -> bool:
-    """Whether a localizer lies among the patient's slices: one patient has one."""
+    """Whether a localizer is among the patient's slices: only for patient 2."""
     return index == 2

@@ -1,7 +1,7 @@
 """The phantom as DICOM: a CT series and an RTSTRUCT, as a hospital would send them.
 
-The standard's parts are PS3.3 A.3 (CT image), A.19 (RT structure set) and C.7.6.2 (image plane). Names, dates and
-UIDs are made up and the same in every run.
+The parts of the standard are PS3.3 A.3 (CT image), A.19 (RT structure set) and C.7.6.2 (image plane). Names, dates and
+UIDs are fictitious and the same in every run.
 """
 
 from pathlib import Path
@@ -19,15 +19,15 @@ from ctseg.phantom.cases import phantom_case
 from ctseg.phantom.patient import Phantom
 
 INTERCEPT_HU = -1024
-RAW_PADDING = -2000  # below all that a scanner measures; some scanners fill the corners of a slice with it
+RAW_PADDING = -2000  # below every measured value; some scanners fill the corners of a slice with it
 ROI_NAME = "nodule"
 
 
 def reading_order(volume: Volume, feet_first: bool) -> Volume:
-    """The volume with its axes in the order in which its series is read.
+    """The volume with its axes in the reading order of its series.
 
     The slices of a scan run along the cross product of their rows and columns. With the feet first and face up, rows
-    run to the patient's right and slices to the feet, so x and z are turned round; every voxel keeps its place.
+    run to the patient's right and slices to the feet, so x and z are reversed; the position of each voxel is kept.
     """
     if not feet_first:
         return volume
@@ -38,10 +38,10 @@ def reading_order(volume: Volume, feet_first: bool) -> Volume:
 
 
 def write_series(phantom: Phantom, index: int, folder: str | Path, with_localizer: bool, feet_first: bool) -> None:
-    """Write the phantom's image as a CT series, one file a slice, into `folder`.
+    """Write the phantom's image as a CT series, one file per slice, into `folder`.
 
-    File names tell nothing and slices are numbered from either end. Every fourth patient has signed pixels and raw
-    padding outside the field of view, the others unsigned ones and air.
+    File names are random and slices are numbered from either end. Every fourth patient has signed pixels and raw
+    padding outside the field of view, the others unsigned pixels and air.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -102,14 +102,14 @@ def _new_dataset(sop_class: UID, sop_instance: UID) -> FileDataset:
 
 
 def _file_names(index: int, count: int) -> list[str]:
-    """Random names; whether they have an ending, and which one, is up to the patient."""
+    """Random file names; their ending (none, .dcm or .IMA) depends on the patient."""
     rng = np.random.default_rng([index, count])
     ending = ("", ".dcm", ".IMA")[index % 3]
     return [rng.bytes(8).hex() + ending for _ in range(count)]
 
 
 def _ct_header(phantom: Phantom, index: int, feet_first: bool) -> FileDataset:
-    """What all slices of a series share, but for the pixels' format."""
+    """Header that all slices of a series share, except the pixel format."""
     grid = phantom.image.grid
     dataset = _new_dataset(CTImageStorage, UID(""))
     dataset.update(
@@ -160,7 +160,7 @@ def _set_pixel_format(header: FileDataset, signed: bool) -> None:
 
 
 def _stored(volume: Volume, signed: int) -> np.ndarray:
-    """The pixels as stored, `[z, y, x]`."""
+    """Stored pixel values, int16 if `signed`, else uint16, `[z, y, x]`."""
     stored = np.clip(volume.voxels_zyx - INTERCEPT_HU, 0, 4095)
     if not signed:
         return stored.astype("<u2")
@@ -168,12 +168,12 @@ def _stored(volume: Volume, signed: int) -> np.ndarray:
 
 
 def _outside(volume: Volume) -> np.ndarray:
-    """What is exactly air in every slice: the corners outside the round field of view, `[1, y, x]`."""
+    """Mask of exact air in every slice, the corners outside the round field of view: boolean `[1, y, x]`."""
     return (volume.voxels_zyx == AIR_HU).all(axis=0, keepdims=True)
 
 
 def _set_slice(header: FileDataset, volume: Volume, k: int, index: int) -> None:
-    """Slice k's own elements. Odd patients are numbered from the far end."""
+    """Set the elements of slice k. Slices of odd patients are numbered from the other end."""
     number = k + 1 if index % 2 == 0 else volume.grid.shape_zyx[0] - k
     position = volume.grid.points_xyz_mm(np.array([[k, 0, 0]]))[0]
     header.SOPInstanceUID = _uid("slice", header.SeriesInstanceUID, k)
@@ -190,7 +190,7 @@ def _save(header: FileDataset, plane: np.ndarray, path: Path) -> None:
 
 
 def _save_localizer(phantom: Phantom, index: int, header: FileDataset, path: Path) -> None:
-    """A view from the front, in a series of its own; it overwrites the header."""
+    """Write a frontal view as a separate series; the header is overwritten."""
     image = phantom.image
     stored = np.clip(image.voxels_zyx[::-1].mean(axis=1, dtype=np.float32) - INTERCEPT_HU, 0, 4095)
     position = image.grid.points_xyz_mm(np.array([[image.grid.shape_zyx[0] - 1, 0, 0]]))[0]
@@ -229,7 +229,7 @@ def _roi(frame_uid: str) -> Dataset:
 
 
 def _contours(label: Volume, slices: list[FileDataset]) -> list[Dataset]:
-    """One item a closed contour. `slices` ascend in z, like the label's own."""
+    """One item per closed contour. `slices` ascend in z, like the slices of the label."""
     contours = []
     for k in np.flatnonzero(label.voxels_zyx.any(axis=(1, 2))):
         for outline_yx in slice_contours(label.voxels_zyx[k]):

@@ -1,4 +1,4 @@
-"""The phantom's nodules: what they are, where they may sit and how they look."""
+"""The phantom's nodules: their shape, placement and HU."""
 
 from dataclasses import dataclass
 
@@ -9,11 +9,11 @@ from ctseg.errors import ConfigError
 from ctseg.phantom.shapes import Axes, Point, coverage, paint
 
 DIAMETER_RANGE_MM = (6.0, 30.0)
-SMALLEST_MM = 1.0  # a nodule that fits nowhere is made smaller down to this
+SMALLEST_MM = 1.0  # limit to which a nodule is made smaller if it does not fit
 GAP_MM = 6.0  # between two nodules
-HILUM_GAP_MM = 32.0  # from the root of the lung's vessels, where a nodule could not be told from them
-LATERAL_MM = 74.0  # from the middle, beyond which the pleura is that of the chest wall or a dome, not of the heart
-STEP = 2  # places are looked for on every second voxel
+HILUM_GAP_MM = 32.0  # from the root of the lung's vessels, which would look like a nodule
+LATERAL_MM = 74.0  # from the middle; farther out the pleura is at the chest wall or a dome, not at the heart
+STEP = 2  # voxels along each axis between candidate places
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Nodule:
     `diameter_mm / 2 · (1 + Σ amplitude · P_degree(u · axis))`, with Legendre polynomials P.
 
     `lobes` holds (axis, degree, amplitude). A `core` below 1 makes a part-solid nodule: a rim of `rim_hu` around a
-    solid core of that share of the radius. What reaches beyond the lung is cut off at the pleura.
+    solid core of that share of the radius. The part outside of the lung is cut off at the pleura.
     """
 
     centre_xyz_mm: Point
@@ -34,7 +34,7 @@ class Nodule:
     rim_hu: float = 0.0
 
     def distance(self, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
-        """Signed distance in mm (along the ray from the centre) of points in the space of `centre_xyz_mm`."""
+        """Signed distance in mm (along the ray from the centre) of points in the frame of `centre_xyz_mm`."""
         offsets = [axis - np.float32(c) for axis, c in zip((x, y, z), self.centre_xyz_mm, strict=True)]
         length = np.sqrt(sum(offset * offset for offset in offsets))
         shape = np.ones_like(length)
@@ -46,12 +46,12 @@ class Nodule:
 
     @property
     def reach_mm(self) -> float:
-        """No part of the nodule lies farther from its centre."""
+        """Upper limit in mm of the distance of any part of the nodule from its centre."""
         return self.diameter_mm / 2 * (1 + sum(abs(amplitude) for _, _, amplitude in self.lobes))
 
 
 def draw_diameters_mm(rng: np.random.Generator, count: int) -> list[float]:
-    """Diameters, largest first: one from each of `count` equal parts of the logarithmic range, so sizes are mixed."""
+    """Diameters in mm, largest first: one from each of `count` equal parts of the logarithmic range, to mix sizes."""
     low, high = np.log(DIAMETER_RANGE_MM)
     parts = (np.arange(count) + rng.uniform(0, 1, count)) / count
     return np.exp(low + (high - low) * parts)[::-1].tolist()
@@ -60,16 +60,16 @@ def draw_diameters_mm(rng: np.random.Generator, count: int) -> list[float]:
 def place_nodules(
     rng: np.random.Generator, axes: Axes, lungs_mm: np.ndarray, hila_xyz_mm: list[Point], count: int
 ) -> tuple[Nodule, ...]:
-    """Nodules in the lungs, apart from each other and from the hila.
+    """Nodules in the lungs, at a distance from each other and from the hila.
 
-    `lungs_mm` is the signed distance to the lung fields, float32 `[z, y, x]`. A place that cannot be found for a
-    diameter is looked for again with a smaller one. Raises ConfigError when there is none for any.
+    `lungs_mm` is the signed distance to the lung fields, float32 `[z, y, x]`. If a nodule does not fit, smaller
+    diameters are tried. Raises ConfigError if no diameter fits.
     """
     coarse = Axes(axes.z[::STEP], axes.y[::STEP], axes.x[::STEP])
     spacing = [float(axis[1] - axis[0]) for axis in (coarse.z, coarse.y, coarse.x)]
     inside = lungs_mm[::STEP, ::STEP, ::STEP] < 0
     indices = np.argwhere(inside)
-    # The shapes' own distances are right at the surface and too large where it curves; these are right deep inside.
+    # `lungs_mm` is right at the surface and too large where it curves; the distance transform is right deep inside.
     depth = ndimage.distance_transform_edt(inside, sampling=spacing)[inside]
     depth = np.minimum(depth, -lungs_mm[::STEP, ::STEP, ::STEP][inside])
     points = np.column_stack([coarse.x[indices[:, 2]], coarse.y[indices[:, 1]], coarse.z[indices[:, 0]]])
@@ -113,7 +113,7 @@ def _draw_lobes(rng: np.random.Generator) -> tuple[tuple[Point, int, float], ...
 
 
 def _draw_looks(rng: np.random.Generator, diameter: float) -> dict[str, float]:
-    """HU inside; about one nodule in six is part-solid if it is large enough to show a rim."""
+    """HU of a nodule; 18 % of the nodules larger than 10 mm are part-solid, since smaller ones cannot show a rim."""
     looks = {"hu": rng.uniform(0, 60)}
     if rng.uniform() < 0.18 and diameter > 10:
         looks |= {"core": rng.uniform(0.5, 0.7), "rim_hu": rng.uniform(-450, -250)}
@@ -123,8 +123,9 @@ def _draw_looks(rng: np.random.Generator, diameter: float) -> dict[str, float]:
 def paint_nodules(
     hu: np.ndarray, lungs_mm: np.ndarray, axes: Axes, nodules: tuple[Nodule, ...], ramp_mm: float
 ) -> np.ndarray:
-    """Paint the nodules into `hu`, in place, and give their label: uint8 `[z, y, x]`, 1 where a voxel's centre lies
-    in a nodule and in the lungs.
+    """Paint the nodules into `hu`, in place, and return their label.
+
+    The label is uint8 `[z, y, x]`, 1 for voxels with a centre in a nodule and in the lungs.
     """
     label = np.zeros(axes.shape_zyx, np.uint8)
     for nodule in nodules:

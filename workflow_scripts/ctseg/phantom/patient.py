@@ -1,6 +1,6 @@
-"""A built-in chest CT phantom: scans with nodules of known shape, the same ones for the same seed everywhere.
+"""A built-in chest CT phantom: scans with nodules of known shape, the same for the same seed on every machine.
 
-The lungs hold vessels of the same HU as the nodules, so that a threshold cannot tell them apart; their shape can.
+The HU of the lung vessels are in the range of the HU of nodules: only the shape separates them, not a threshold.
 """
 
 from dataclasses import dataclass, replace
@@ -15,7 +15,7 @@ from ctseg.phantom.shapes import Axes, Point, add_tubes, coverage, paint
 from ctseg.phantom.vessels import TERMINALS, grow_tree
 
 FIELD_OF_VIEW_MM = (352.0, 380.0)
-LENGTH_MM = (280.0, 306.0)  # of the scan of a chest of scale 1
+LENGTH_MM = (280.0, 306.0)  # of the scan for a chest of scale 1
 BLUR_MM = 0.9  # standard deviation of the scanner's point spread
 NOISE_HU = (9.0, 20.0)
 VESSEL_HU = (42.0, 54.0)
@@ -24,7 +24,7 @@ IDENTITY = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
 
 @dataclass(frozen=True)
 class PhantomSettings:
-    """What the config says of the phantom: ranges from which each patient draws, in mm, and nodules from … to."""
+    """Settings of the phantom in the config: ranges in mm, and the smallest and largest number of nodules."""
 
     seed: int
     spacing_mm: tuple[float, float]
@@ -34,11 +34,11 @@ class PhantomSettings:
 
 @dataclass(frozen=True)
 class Phantom:
-    """One patient. All volumes lie on one grid `[z, y, x]` with x to the left, y to the back, z to the head.
+    """One patient. All volumes `[z, y, x]` share a grid with x to the left, y to the back, z to the head.
 
     `image` is int16 HU, air outside the round field of view; `label` is uint8 with 1 = nodule; `lungs` is uint8 with
-    1 = lung field, vessels and nodules included. The nodules' centres are LPS mm like the grid's points. `seed` is that
-    of the settings.
+    1 = lung field, vessels and nodules included. The centres of the nodules are in LPS mm, like the points of the
+    grid. `seed` is the seed of the settings.
     """
 
     image: Volume
@@ -49,7 +49,7 @@ class Phantom:
 
 
 def make_phantom(settings: PhantomSettings, index: int) -> Phantom:
-    """Patient `index` (counted from 0) of the phantom; depends on nothing but the seed, the ranges and the index."""
+    """Patient `index` (counted from 0) of the phantom; depends only on the settings and the index."""
     rng = np.random.default_rng([settings.seed, index])
     anatomy = Anatomy.draw(rng)
     grid, isocentre = _draw_grid(rng, settings, anatomy)
@@ -81,7 +81,7 @@ def _moved(point: Point, by: Point) -> Point:
 
 
 def _draw_grid(rng: np.random.Generator, settings: PhantomSettings, anatomy: Anatomy) -> tuple[Grid, Point]:
-    """A grid around the chest, and where the chest's own origin lies in it.
+    """Grid around the chest, and position of the chest's origin in LPS mm.
 
     Numbers are rounded so that DICOM's decimal strings hold them exactly.
     """
@@ -98,7 +98,7 @@ def _draw_grid(rng: np.random.Generator, settings: PhantomSettings, anatomy: Ana
 
 
 def _axes(grid: Grid, isocentre: Point) -> Axes:
-    """The grid's coordinates in mm from the chest's origin."""
+    """Coordinates of the grid in mm, relative to the chest's origin."""
     x, y, z = (
         (np.arange(n) * step + (first - centre)).astype(np.float32)
         for n, step, first, centre in zip(
@@ -124,7 +124,7 @@ def _texture(rng: np.random.Generator, axes: Axes) -> np.ndarray:
 def _paint_vessels(
     rng: np.random.Generator, hu: np.ndarray, lungs_mm: np.ndarray, axes: Axes, hila: dict[int, Point], ramp_mm: float
 ) -> None:
-    """Arteries and veins of both lungs, cut off at the lungs' surface."""
+    """Paint arteries and veins of both lungs, cut off at the surface of the lungs, in place."""
     share = np.zeros_like(hu)
     z, y, x = np.nonzero(lungs_mm[::2, ::2, ::2] < -3)
     points = np.column_stack([axes.x[::2][x], axes.y[::2][y], axes.z[::2][z]]).astype(float)
@@ -137,7 +137,7 @@ def _paint_vessels(
 
 
 def _scan(rng: np.random.Generator, hu: np.ndarray, grid: Grid, axes: Axes) -> np.ndarray:
-    """What a scanner makes of the chest: blur, correlated noise and a round field of view; int16 HU."""
+    """Simulated scan with blur, correlated noise and a round field of view: int16 HU `[z, y, x]`."""
     image = ndimage.gaussian_filter(hu, [BLUR_MM / step for step in grid.spacing_zyx_mm], truncate=3.0)
     noise = rng.standard_normal(hu.shape, dtype=np.float32)
     for axis, sigma in ((2, 0.6), (1, 0.6), (0, 0.35)):

@@ -1,4 +1,4 @@
-"""Shapes on a grid: coordinates, signed distances and how they become partial volumes.
+"""Shapes on a grid: coordinates, signed distances and partial volumes.
 
 A shape is a signed distance in mm, negative inside. Arrays are `[z, y, x]`; points and sizes are x, y, z in mm.
 """
@@ -15,7 +15,7 @@ BATCH_VOXELS = 100_000  # computed at once: arrays of this size stay in the proc
 
 @dataclass(frozen=True)
 class Axes:
-    """The coordinates of voxel centres in mm, ascending, one float32 array an axis."""
+    """The coordinates of voxel centres in mm, ascending, one float32 array per axis."""
 
     z: np.ndarray
     y: np.ndarray
@@ -27,7 +27,7 @@ class Axes:
         return self.z.size, self.y.size, self.x.size
 
     def box(self, low_xyz_mm: Sequence[float] | np.ndarray, high_xyz_mm: Sequence[float] | np.ndarray) -> Box:
-        """The voxels whose centres lie between two corners; empty slices outside the grid."""
+        """Slices of the voxels with centres between two corners; empty slices outside the grid."""
         axes = (self.z, self.y, self.x)
         ends = zip(axes, tuple(low_xyz_mm)[::-1], tuple(high_xyz_mm)[::-1], strict=True)
         z, y, x = (
@@ -103,10 +103,10 @@ class Tubes:
         return Tubes(*(getattr(self, field.name)[which] for field in fields(self)))
 
     def filled(self, xyz: Sequence[np.ndarray], ramp_mm: float) -> np.ndarray:
-        """The share that each tube fills of its own voxels.
+        """Share of each voxel that a tube fills, for each of the n tubes in its own box: (n, z, y, x).
 
-        `xyz` are n times the coordinates of a box, broadcasting to (n, z, y, x). A tube thinner than a voxel never
-        fills one: the share on its axis is that of its cross-section.
+        `xyz` are the coordinates of the n boxes, broadcasting to (n, z, y, x). A tube thinner than a voxel never fills
+        a voxel: the share on its axis is that of its cross-section.
         """
         start, along = self.start_xyz_mm.T, (self.end_xyz_mm - self.start_xyz_mm).T
         length2 = _per_tube(np.maximum((along**2).sum(axis=0), 1e-6))
@@ -145,7 +145,7 @@ def add_tubes(share_zyx: np.ndarray, axes: Axes, tubes: Tubes, ramp_mm: float) -
 
 
 def _boxes(axes: Axes, tubes: Tubes, margin_mm: float) -> tuple[np.ndarray, np.ndarray]:
-    """First voxel and size of each tube's box, (n, 3) z, y, x; sizes are rounded up, so that there are few."""
+    """First voxel and size of each tube's box, (n, 3) z, y, x; sizes are rounded up, so that few differ."""
     reach = np.maximum(tubes.start_radius_mm, tubes.end_radius_mm)[:, None] + margin_mm
     low = (np.minimum(tubes.start_xyz_mm, tubes.end_xyz_mm) - reach)[:, ::-1]
     high = (np.maximum(tubes.start_xyz_mm, tubes.end_xyz_mm) + reach)[:, ::-1]

@@ -5,22 +5,22 @@ import numpy as np
 from ctseg.phantom.shapes import coverage, paint, smooth_max
 
 CORTEX, MARROW, DISC, CARTILAGE, CORD = 650.0, 180.0, 90.0, 95.0, 30.0
-PITCH_MM = 24.0  # of ribs and of vertebrae
+PITCH_MM = 24.0  # between ribs and between vertebrae
 
 
 def spine_y_mm(z: np.ndarray) -> np.ndarray:
-    """The y of the vertebral bodies' centres: a spine that bends back in its middle."""
+    """y in mm of the centres of the vertebral bodies: the spine bends to the back in its middle."""
     return 70 - 10 * ((z - 10) / 140) ** 2
 
 
 def _paint_bone(hu: np.ndarray, distance: np.ndarray, ramp: float, marrow_hu: float = MARROW) -> None:
-    """A bone: dense near its surface, marrow within."""
+    """Paint a bone that is dense near its surface, with marrow inside."""
     dense = np.exp(-(((distance + 1.2) / 1.6) ** 2))
     paint(hu, coverage(distance, ramp), marrow_hu + (CORTEX - marrow_hu) * dense)
 
 
 def paint_ribs(hu: np.ndarray, cavity: np.ndarray, ramp: float, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> None:
-    """Ribs that run forward and down in the shell around the cavity, their cartilages, and the breastbone."""
+    """Paint ribs that run forward and down in the shell around the cavity, their cartilages, and the breastbone."""
     shell = (cavity > 0) & (cavity < 12) & (z < 124)
     if not shell.any():
         return
@@ -42,7 +42,7 @@ def paint_ribs(hu: np.ndarray, cavity: np.ndarray, ramp: float, x: np.ndarray, y
 def paint_shoulders(
     hu: np.ndarray, cavity: np.ndarray, body: np.ndarray, ramp: float, x: np.ndarray, y: np.ndarray, z: np.ndarray
 ) -> None:
-    """Shoulder blades behind the ribs, inside the body."""
+    """Paint shoulder blades behind the ribs, inside the body."""
     if float(z.max()) < -5:
         return
     turn = np.arctan2(np.abs(x), y - 5) / np.pi
@@ -52,7 +52,7 @@ def paint_shoulders(
 
 
 def paint_spine(hu: np.ndarray, ramp: float, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> None:
-    """Vertebrae with arch, processes and canal, and the discs between them."""
+    """Paint vertebrae with arch, processes and canal, the discs between them, and the muscles of the back."""
     box = (slice(None), slice(*np.searchsorted(y.ravel(), [35, 145])), slice(*np.searchsorted(x.ravel(), [-45, 45])))
     part, x, y = hu[box], x[:, :, box[2]], y[:, box[1]]
     behind, side = y - spine_y_mm(z), np.abs(x)

@@ -10,15 +10,15 @@ TIP_RADIUS_MM = 0.65
 LONGEST_STEP_MM = 10.0  # tubes are kept short, since the box around a short tube is small
 WIGGLE = 0.12  # sideways shift of a branch's middle, as a fraction of its length
 
-Branch = tuple[np.ndarray, np.ndarray, float, float]  # from, to, radius there
+Branch = tuple[np.ndarray, np.ndarray, float, float]  # start, end, and the radius at each
 
 
 def grow_tree(rng: np.random.Generator, root_xyz_mm: Point, targets_xyz_mm: np.ndarray) -> Tubes:
     """A tree of slightly bent branches from the root to every one of the (n, 3) target points.
 
     The targets are divided along their longest axis again and again; each part is fed by one branch, so branches
-    fill space without crossing much. The cube of a branch's radius is the sum of its children's (Murray, "The
-    physiological principle of minimum work", PNAS 12, 1926).
+    fill space without crossing much. The cube of a branch's radius is the sum of the cubes of its children's
+    radii (Murray, "The physiological principle of minimum work", PNAS 12, 1926).
     """
     branches: list[Branch] = []
     open_ends = [(np.array(root_xyz_mm), targets_xyz_mm)]
@@ -37,7 +37,7 @@ def grow_tree(rng: np.random.Generator, root_xyz_mm: Point, targets_xyz_mm: np.n
 
 
 def _bent(rng: np.random.Generator, branches: list[Branch]) -> Tubes:
-    """The branches as short tubes along half a sine wave."""
+    """The branches as short tubes, each branch bent along half a sine wave."""
     start, end = (np.array([branch[k] for branch in branches]) for k in (0, 1))
     radii = np.array([branch[2:] for branch in branches])
     length = np.linalg.norm(end - start, axis=1)

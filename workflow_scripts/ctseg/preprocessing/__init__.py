@@ -1,1 +1,1 @@
-"""From a scan to the input of the network, and the plan that decides how."""
+"""Preprocessing of scans to the input of the network, and the plan that decides its settings."""

@@ -1,4 +1,4 @@
-"""Finding where the targets of a case lie."""
+"""Search of a label map for the foreground voxels of each class."""
 
 import numpy as np
 
@@ -7,10 +7,11 @@ from ctseg.preprocessing.foreground import Foreground
 
 
 def find_foreground(label_zyx: np.ndarray, n_classes: int, most: int, seed: int) -> tuple[Foreground, ...]:
-    """The components of each class of a label map [z, y, x], uint8, 0 background, 1…n_classes.
+    """Components of each class of a label map, uint8 [z, y, x], 0 background, 1…n_classes.
 
-    Up to `most` voxels of a class are listed, drawn without replacement: as many of each component, so that none is
-    without. Patches are centred on these, so that no label volume has to be searched during training.
+    At most `most` voxels of a class are listed: up to the same number of each component, at least one (so more if a
+    class has more than `most` components), drawn without replacement. Patches are centred on listed voxels, so that no
+    label map has to be searched during training.
     """
     rng = np.random.default_rng(seed)
     found = []

@@ -1,4 +1,4 @@
-"""What a training case looks like, in a few numbers: the facts that a plan is made from."""
+"""Fingerprint of a training case: the few numbers from which the plan is made."""
 
 from typing import Any
 
@@ -10,17 +10,17 @@ from ctseg.geometry.volume import Volume
 from ctseg.masks.components import label_components
 from ctseg.preprocessing.preparation import region_box
 
-PERCENTILES = (0, 0.5, 1, 2, 5, 10, 20, 35, 50, 65, 80, 90, 95, 98, 99, 99.5, 100)  # closest where windows end
-TO_LPS = (("R", "L"), ("A", "P"), ("I", "S"))  # letters of each axis of the world, backward and forward
+PERCENTILES = (0, 0.5, 1, 2, 5, 10, 20, 35, 50, 65, 80, 90, 95, 98, 99, 99.5, 100)  # densest near the ends of windows
+TO_LPS = (("R", "L"), ("A", "P"), ("I", "S"))  # letters of the negative and positive direction of each LPS axis
 
 
 def fingerprint(image: Volume, label: Volume, lungs: Volume | None, n_classes: int) -> dict[str, Any]:
-    """Spacing, size and regions in mm (x to the left, y to the back, z to the head), foreground HU and components.
+    """Spacing in mm, size in voxels, regions in mm, foreground HU, and components of each class.
 
-    `orientation` tells where the scan's own axes x, y, z lead: LPS is left, back and head.
-
-    `image` holds HU, `label` classes 1…n on the same grid; `lungs` is the lung field where it is wanted and plausible.
-    What is told of the foreground is None where there is none.
+    The axes are x to the left, y to the back, z to the head; `orientation` gives the directions of the scan's own axes
+    x, y, z (LPS is left, back and head). `image` holds HU, `label` classes 1…n on the same grid; `lungs` is the lung
+    field if it is wanted and plausible, else None. `foreground_hu` and `foreground_in_lungs`, the share of the
+    foreground in the box around the lungs, are None without foreground.
     """
     oriented = orient(image).grid
     foreground = label.voxels_zyx > 0
@@ -46,7 +46,7 @@ def _size_xyz_mm(part: Volume) -> list[float]:
 
 
 def _statistics(foreground_hu: np.ndarray) -> dict[str, Any] | None:
-    """HU at each percentile, their mean and standard deviation."""
+    """Percentiles, mean and standard deviation of the foreground HU [voxel]; None without foreground."""
     if not foreground_hu.size:
         return None
     return {
@@ -59,7 +59,7 @@ def _statistics(foreground_hu: np.ndarray) -> dict[str, Any] | None:
 
 
 def _class_facts(label: Volume, value: int) -> dict[str, Any]:
-    """Volume and component volumes of one class."""
+    """Volume of one class, and of each of its components, in mm³."""
     sizes = np.bincount(label_components(label.voxels_zyx == value).ravel())[1:] * label.grid.voxel_volume_mm3
     return {
         "volume_mm3": round(float(sizes.sum()), 3),

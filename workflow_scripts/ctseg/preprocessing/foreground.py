@@ -1,4 +1,4 @@
-"""Where the targets of a case lie: the voxels that training patches are centred on."""
+"""Foreground voxels of a case, on which training patches are centred."""
 
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -10,10 +10,10 @@ from ctseg.files import atomic_path
 
 @dataclass(frozen=True)
 class Foreground:
-    """The voxels of a class in a case, by connected component.
+    """Voxels of a class in a case, by connected component.
 
-    `indices` are flat indices of voxels, those of one component after those of another; `listed` tells how many stand
-    there of each component, and `voxels` how many it has.
+    `indices` are flat indices of listed voxels, grouped by component. `listed` is the number of listed voxels of each
+    component, and `voxels` the number of all its voxels.
     """
 
     indices: np.ndarray
@@ -22,7 +22,7 @@ class Foreground:
 
 
 def write_foreground(foreground: tuple[Foreground, ...], path: str | Path) -> None:
-    """Write it as .npz, atomically: `indices_1`, `listed_1`, `voxels_1`, `indices_2`, …"""
+    """Write the foreground of each class as .npz, atomically: `indices_1`, `listed_1`, `voxels_1`, `indices_2`, …"""
     arrays = {
         f"{name}_{value}": array for value, one in enumerate(foreground, start=1) for name, array in vars(one).items()
     }
@@ -31,7 +31,7 @@ def write_foreground(foreground: tuple[Foreground, ...], path: str | Path) -> No
 
 
 def read_foreground(path: str | Path) -> tuple[Foreground, ...]:
-    """Read what `write_foreground` wrote."""
+    """Foreground of each class from a file of `write_foreground`."""
     names = [field.name for field in fields(Foreground)]
     with np.load(path) as stored:
         classes = range(1, len(stored.files) // len(names) + 1)

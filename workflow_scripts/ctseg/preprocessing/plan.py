@@ -11,20 +11,20 @@ from ctseg.geometry.hounsfield import window_limits_hu
 from ctseg.network.kinds import follows_device
 from ctseg.preprocessing.plan_network import Decisions, Device, Facts, plan_network
 
-ANISOTROPIC = 3.0  # from this ratio of slice distance to in-plane spacing on, the network keeps thick slices
+ANISOTROPIC = 3.0  # ratio of spacings above which an axis does not get its median spacing
 WINDOW_MARGIN_HU = 50.0
 WINDOW_PERCENTILES = 0.5, 99.5
-IN_LUNGS = 0.99  # share of a case's targets that must lie in the box around the lungs to crop to it
+IN_LUNGS = 0.99  # smallest share of a case's targets in the box around the lungs, for cropping to it
 
 
 def plan(fingerprints: dict[str, dict[str, Any]], wanted: dict[str, Any], device: Device) -> Stored:
     """Resolve region, spacing, HU window and scaling, the network, patch, batch and smallest component.
 
-    `fingerprints` maps each training case to its fingerprint; `wanted` holds the section `plan` of the config, of
-    `network` architecture, channels, stem, strides and kernel_sizes, and of `target` the region. The memory limit of
-    `device` is part of the result if anything follows from the device.
-    Returns {"value", "reason"} per decision; sizes in x, y, z order. Raises ConfigError when an automatic window
-    has no foreground, or when patch and levels do not fit each other.
+    `fingerprints` maps each training case to its fingerprint; `wanted` holds the section `plan` of the config,
+    architecture, channels, stem, strides and kernel_sizes of the section `network`, and the region of `target`. The
+    memory limit of `device` is part of the result if a decision depends on the device. Returns {"value", "reason"} per
+    decision; sizes in x, y, z order. Raises ConfigError if an automatic window or zscore scaling has no foreground, or
+    if patch and levels do not fit each other.
     """
     facts = list(fingerprints.values())
     made: Decisions = {"region": _region(facts, wanted["region"])}
@@ -42,7 +42,7 @@ def plan(fingerprints: dict[str, dict[str, Any]], wanted: dict[str, Any], device
 
 
 def _region(facts: Facts, wanted: str) -> Decision:
-    """The lungs when every target of every case lies in their box, else the body."""
+    """The given region; for `auto` the lungs if `IN_LUNGS` of each case's targets is in their box, else the body."""
     if wanted != "auto":
         return Decision(wanted, GIVEN)
     shares = [fact["foreground_in_lungs"] for fact in facts if fact["foreground_in_lungs"] is not None]
@@ -65,7 +65,7 @@ def _spacing(facts: Facts) -> Decision:
 
 
 def _foreground(facts: Facts, what: str) -> list[dict[str, Any]]:
-    """The HU statistics of all cases with targets; `what` is named when there are none."""
+    """HU statistics of all cases with targets. Raises ConfigError, with `what` in its message, if no case has one."""
     rows = [fact["foreground_hu"] for fact in facts if fact["foreground_hu"]]
     if not rows:
         raise ConfigError(f"{what}, but no training case has a voxel of any target; give a window")
@@ -73,7 +73,7 @@ def _foreground(facts: Facts, what: str) -> list[dict[str, Any]]:
 
 
 def _window(facts: Facts, scaling: str) -> Decision:
-    """The targets' range of HU; with a margin for their surroundings, except for zscore scaling."""
+    """HU range of the targets, with a margin for their surroundings except for zscore scaling."""
     rows = [row["percentiles"] for row in _foreground(facts, "plan.window_hu is auto")]
     low, high = (pooled_percentile_hu(rows, percent) for percent in WINDOW_PERCENTILES)
     margin_hu = 0.0 if scaling == "zscore" else WINDOW_MARGIN_HU
@@ -83,9 +83,9 @@ def _window(facts: Facts, scaling: str) -> Decision:
 
 
 def pooled_percentile_hu(cases: Sequence[Mapping[str, float]], percent: float) -> float:
-    """A percentile of the HU of all cases together, each with the same weight; each maps percents to its own HU.
+    """Percentile of the HU of all cases together, each case with the same weight; each maps percents to HU.
 
-    The median of the cases' percentiles would cut off what half of them have beyond it.
+    The median of the percentiles of the cases would cut off the HU beyond it in half of the cases.
     """
     hu = np.arange(np.floor(min(case["0"] for case in cases)), np.ceil(max(case["100"] for case in cases)) + 1)
     shares = [np.interp(hu, list(case.values()), [float(percent) for percent in case]) for case in cases]
@@ -99,14 +99,14 @@ def _scaling(facts: Facts, scaling: str, window_hu: list[float]) -> Decision:
         return Decision([(low + high) / 2, (high - low) / 2], "plan.scaling is window: the window becomes -1 to 1")
     rows = _foreground(facts, "plan.scaling is zscore")
     mean = float(np.mean([row["mean"] for row in rows]))
-    # Of all cases together: the variance within them and that of their means.
+    # Standard deviation of all cases together: from the variance within cases and that of their means.
     spread = float(np.sqrt(np.mean([row["std"] ** 2 + (row["mean"] - mean) ** 2 for row in rows])))
     reason = f"plan.scaling is zscore: mean and standard deviation of the targets' HU in {len(rows)} cases"
     return Decision([round(mean, 3), round(max(spread, 1.0), 3)], reason)
 
 
 def _smallest_component(facts: Facts) -> Decision:
-    """Half of the volume that 95 % of the components of the targets exceed; smaller components are probably noise."""
+    """Half of the fifth percentile of the component volumes in mm³; smaller components are probably noise."""
     volumes = [volume for fact in facts for row in fact["classes"] for volume in row["component_volumes_mm3"]]
     if not volumes:
         return Decision(0.0, "no training case has a voxel of any target")

@@ -1,7 +1,8 @@
-"""Network, patch and batch for the training cases and for the device that trains.
+"""Plan of network, patch and batch for the training cases and for the device that trains.
 
-On a GPU memory is the limit, on a processor time: there the first level has half the resolution and 16 features, which
-take a fiftieth of the time of full resolution and 32. What was measured stands in docs/training.md.
+On a GPU the limit is memory, on a processor it is time. On a processor the first level has half the resolution and 16
+features, which take a fiftieth of the time of full resolution and 32 features. The measurements are in
+docs/training.md.
 """
 
 from dataclasses import dataclass
@@ -15,15 +16,15 @@ from ctseg.geometry.volume import whole_up
 from ctseg.network.kinds import AUTO, KINDS, kind_name
 from ctseg.network.levels import MUCH_COARSER, plan_kernels, plan_strides, size_multiple
 
-# Memory of a training step per patch voxel and feature of the finest level, gradients included, in float32: of the
-# residual U-Net with 2 × 96³ on a processor 94, of a dynunet with 2 × 80×96×96 on a GPU 82.
+# Memory in bytes of a training step per patch voxel and feature of the finest level, gradients included, in float32:
+# 94 for the residual U-Net with 2 × 96³ on a processor, 82 for a dynunet with 2 × 80×96×96 on a GPU.
 STEP_BYTES = 94
-FEWEST_FEATURES = 16  # of the finest level, that memory is counted for
-FEATURES, FEATURES_ON_PROCESSOR = 32, 16  # of the finest level, where they are auto
-MOST_FEATURES = 320  # nnU-Net's
-MOST_PATCH_VOXELS = 128**3  # nnU-Net's on a GPU of 8 GiB; the remaining memory holds more patches
-MOST_PATCH_VOXELS_ON_PROCESSOR = 80**3  # that a step takes no more than some seconds
-STEP_VOXELS = 1_500_000  # of a batch on a GPU, if its patches are small: fewer keep it waiting for the processor
+FEWEST_FEATURES = 16  # of the finest level, at least, in the estimate of memory
+FEATURES, FEATURES_ON_PROCESSOR = 32, 16  # of the finest level, if channels are auto
+MOST_FEATURES = 320  # as in nnU-Net
+MOST_PATCH_VOXELS = 128**3  # as in nnU-Net on a GPU of 8 GiB; more memory is used for more patches
+MOST_PATCH_VOXELS_ON_PROCESSOR = 80**3  # so that a step takes only some seconds
+STEP_VOXELS = 1_500_000  # of a batch of small patches on a GPU: with fewer it waits for the processor
 BATCH_SIZES = 2, 8
 
 Facts = list[dict[str, Any]]
@@ -32,24 +33,24 @@ Decisions = dict[str, Decision]
 
 @dataclass(frozen=True)
 class Device:
-    """What trains: its limit of memory for a step, and why that; `on_gpu` tells a GPU from a processor."""
+    """Device that trains: its memory limit for a step with the reason, and whether it is a GPU or a processor."""
 
     memory_gib: Decision
     on_gpu: bool
 
     @property
     def name(self) -> str:
-        """In words."""
+        """Name of the device in a reason."""
         return "a GPU" if self.on_gpu else "a processor"
 
     @property
     def features(self) -> int:
-        """Of the finest level, where they are auto."""
+        """Number of features of the finest level, if channels are auto."""
         return FEATURES if self.on_gpu else FEATURES_ON_PROCESSOR
 
     @property
     def most_patch_voxels(self) -> int:
-        """How many voxels a patch may have, whatever the memory."""
+        """Largest number of voxels of a patch, independent of memory."""
         return MOST_PATCH_VOXELS if self.on_gpu else MOST_PATCH_VOXELS_ON_PROCESSOR
 
 
@@ -58,8 +59,8 @@ def plan_network(
 ) -> Decisions:
     """Kind, features, strides and kernels of the network, patch and batch size, which depend on each other.
 
-    `facts` are the fingerprints of the training cases, `wanted` as of `plan`; sizes in x, y, z order. Raises
-    ConfigError when a given patch does not fit the levels.
+    `facts` are the fingerprints of the training cases, `wanted` is as in `plan`; sizes in x, y, z order. Raises
+    ConfigError if a given patch does not fit the levels, or if the patch allows too few levels.
     """
     kind = kind_name(wanted["architecture"])
     stem = _stem(wanted, kind, spacing_mm, device)
@@ -68,7 +69,7 @@ def plan_network(
     size = np.median([fact["region_xyz_mm"][region] for fact in facts], axis=0) / spacing_mm
     voxels = _voxels(wanted["channels"], stem.value, device)
     most = min(voxels / BATCH_SIZES[0], device.most_patch_voxels)
-    # Approximate patch: the region, shrunk evenly to the memory.
+    # Approximate patch: the region, shrunk evenly along all axes to fit the memory.
     about = None if levels else (size * min(1.0, (most / size.prod()) ** (1 / 3))).tolist()
     strides = _strides(wanted, kind, spacing_mm, stem.value, given_patch or about, levels)
     fewest = levels or KINDS[kind].fewest_levels
@@ -93,14 +94,14 @@ def plan_network(
 
 
 def _architecture(wanted: dict[str, Any], kind: str) -> Decision:
-    """The kind of network."""
+    """Kind of network."""
     if wanted["architecture"] != AUTO:
         return Decision(kind, GIVEN)
     return Decision(kind, "the kind that learnt most from few cases in the same time, see docs/training.md")
 
 
 def _stem(wanted: dict[str, Any], kind: str, spacing_mm: list[float], device: Device) -> Decision:
-    """How much coarser than the voxels the first level is."""
+    """Factors along x, y, z from the voxels to the first level."""
     if wanted["stem"] != AUTO:
         return Decision(wanted["stem"], GIVEN)
     if device.on_gpu or not KINDS[kind].stem:
@@ -127,7 +128,7 @@ def _strides(
     patch: list[float] | None,
     levels: int | None,
 ) -> Decision:
-    """Strides of each level but the first."""
+    """Strides from each level to the next."""
     if wanted["strides"] != AUTO:
         return Decision(wanted["strides"], GIVEN)
     first_mm = [mm * factor for mm, factor in zip(spacing_mm, stem, strict=True)]
@@ -178,7 +179,7 @@ def _check_patch(patch: list[int], multiple: tuple[int, ...], channels: list[int
 
 
 def _patch(size: np.ndarray, multiple: tuple[int, ...], most_voxels: float) -> Decision:
-    """The median region, shrunk along its longest side until it has at most `most_voxels`, in multiples."""
+    """Patch size in multiples: the median region, shrunk along its longest side to at most `most_voxels`."""
     factors = np.array(multiple)
     smallest = 2 * factors
     blocks = np.array([whole_up(count) for count in size / factors])

@@ -1,4 +1,4 @@
-"""From the plan's decisions to how scans are prepared."""
+"""Preparation of scans by the decisions of the plan."""
 
 from ctseg.decisions import Stored, decided
 from ctseg.preprocessing.preparation import Preparation

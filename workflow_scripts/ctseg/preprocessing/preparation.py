@@ -1,4 +1,4 @@
-"""From a scan to what the network sees: the same function for training, evaluation and new scans."""
+"""Preparation of a scan for the network: the same functions for training, evaluation and new scans."""
 
 from dataclasses import dataclass
 
@@ -10,12 +10,12 @@ from ctseg.geometry.resample import Box, bounding_box, grow_box, orient, resampl
 from ctseg.geometry.volume import Grid, Triple, Volume
 
 BODY_HU = -500  # between air and the lightest tissue outside the lungs
-ROWS_AT_ONCE = 32  # of the network's grid; resampling takes several times the memory of its result
+ROWS_AT_ONCE = 32  # of the network's grid, since resampling takes several times the memory of its result
 
 
 @dataclass(frozen=True)
 class Preparation:
-    """How scans are brought to the network: voxel size, HU window, and the region that all work is cropped to."""
+    """Settings of the preparation: voxel size, HU window, and the region (with a margin) to which scans are cropped."""
 
     spacing_xyz_mm: Triple
     window_hu: tuple[float, float]
@@ -28,9 +28,9 @@ class Preparation:
 
 
 def region_box(image: Volume, lungs: Volume | None, margin_mm: float) -> Box:
-    """The box around the lungs, or around the body where no lung field is given, with `margin_mm` more on each side.
+    """The box around the lungs, or around the body if no lung field is given, with `margin_mm` more on each side.
 
-    A scan in which nothing is found gives the whole scan.
+    If nothing is found, the box is the whole scan.
     """
     voxels, above = (image.voxels_zyx, BODY_HU) if lungs is None else (lungs.voxels_zyx, 0)
     box = bounding_box(voxels, above)
@@ -40,10 +40,10 @@ def region_box(image: Volume, lungs: Volume | None, margin_mm: float) -> Box:
 
 
 def network_input(image: Volume, lungs: Volume | None, preparation: Preparation) -> tuple[Volume, Grid]:
-    """The part of a scan that the network works on, turned to x-left, y-back, z-head, and the network's grid over it.
+    """Part of a scan for the network, oriented to x-left, y-back, z-head, and the network's grid over it.
 
-    `image` holds HU; `lungs` is its lung field, which a preparation to the body does not use; without a plausible one
-    (None) the crop is to the body, too. The part is a view of the scan.
+    `image` holds HU. The crop is to the lung field `lungs` if the region of the preparation is the lungs and a
+    plausible lung field exists (not None), else to the body. The part is a view of the scan.
     """
     inside = lungs if preparation.region == "lungs" else None
     part = orient(image.cropped(region_box(image, inside, preparation.margin_mm)))
@@ -51,9 +51,9 @@ def network_input(image: Volume, lungs: Volume | None, preparation: Preparation)
 
 
 def prepare_rows(part: Volume, grid: Grid, first: int, stop: int, window_hu: tuple[float, float]) -> np.ndarray:
-    """Rows `first` to before `stop` of `grid`: resampled from `part` and clipped to the window, int16 HU [z, y, x].
+    """Rows `first` to `stop` − 1 along z of `grid`, resampled from `part`, clipped to the window: int16 HU [z, y, x].
 
-    Both are those of `network_input`, with parallel axes, so that few slices of the scan are needed.
+    `part` and `grid` are those of `network_input`; their axes are parallel, so that few slices of the scan are needed.
     """
     prepared = np.empty((stop - first, *grid.shape_zyx[1:]), dtype=np.int16)
     for row in range(first, stop, ROWS_AT_ONCE):
@@ -66,7 +66,7 @@ def prepare_rows(part: Volume, grid: Grid, first: int, stop: int, window_hu: tup
 
 
 def _slices_around(part: Volume, wanted: Grid) -> Volume:
-    """The slices of `part` between which the voxels of `wanted` lie."""
+    """Slices of `part` that enclose the voxels of `wanted`."""
     around = part.grid.indices_zyx(wanted.corners_xyz_mm())[:, 0]
     low = int(np.clip(np.floor(around.min()), 0, part.grid.shape_zyx[0] - 1))
     high = int(np.clip(np.ceil(around.max()) + 1, low + 1, part.grid.shape_zyx[0]))
@@ -74,7 +74,7 @@ def _slices_around(part: Volume, wanted: Grid) -> Volume:
 
 
 def prepare_image(image: Volume, lungs: Volume | None, preparation: Preparation) -> Volume:
-    """The whole network's input of a scan, int16 HU with its own grid."""
+    """Complete input of the network for a scan: int16 HU on the network's grid."""
     part, grid = network_input(image, lungs, preparation)
     return Volume(prepare_rows(part, grid, 0, grid.shape_zyx[0], preparation.window_hu), grid)
 

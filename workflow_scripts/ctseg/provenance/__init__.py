@@ -1,1 +1,1 @@
-"""How results were made: the hash of the code, a record for each job, the manifest, the RO-Crate."""
+"""Provenance of results: the hash of the code, a record for each job, the manifest, the RO-Crate."""

@@ -1,12 +1,12 @@
-"""A hash of what a script does: of its source, of all in the library that it uses, and the versions of the packages.
+"""Hash of a script's code: its source, the library code that it uses, and the versions of pinned packages.
 
-Snakemake sees neither a change in a module that a script imports nor the difference between a new line of code and a
-new comment, nor another version of a package. With this hash among a rule's params, its jobs run again when the code
-that they can reach changed, and only then.
+Snakemake does not notice a change in a module that a script imports or another version of a package, and does not
+distinguish a new line of code from a new comment. With this hash in the params of a rule, its jobs run again if the
+code that they can reach has changed, and only then.
 
-What counts are top-level statements, not modules: a function, class or constant counts if the script uses its name, or
-a statement that counts does, anywhere but in an annotation. All methods of a class count. So a definition may move to
-another module, and another one may be added beside it, and no job runs again.
+The hash is made from top-level statements, not from modules: a function, class or constant is included if the script,
+or another included statement, uses its name outside of an annotation. All methods of a class are included. So no job
+runs again if a definition is moved to another module, or if a new definition is added to a module.
 """
 
 import hashlib
@@ -24,20 +24,20 @@ PACKAGES = {
     "cc3d": "connected-components-3d",
     "skimage": "scikit-image",
     "yaml": "pyyaml",
-}  # by import
+}  # package names by import name
 PIN = re.compile(r"([\w.-]+)(?:\[.*\])?==(\S+)")
 
 
 def code_hash(script: str | Path, search: str | Path, requirements: str | Path | None = None) -> str:
-    """16 hexadecimal digits that stand for the code of `script`, a path relative to the folder `search`, or absolute.
+    """Hash of the code of `script`, 16 hexadecimal digits; the path is relative to the folder `search` or absolute.
 
-    Comments, docstrings, formatting, annotations, file times and the place of folders and definitions do not matter.
-    Names are followed through every import statement, also inside functions, to files below `search`; where a module is
-    handed on as a whole, all of it counts. Of packages that are pinned in the file `requirements` the version counts;
-    others are left to the environment. Imports by computed names (importlib) and data files are not seen, and what only
-    `job` imports does not count.
+    Comments, docstrings, formatting, annotations, texts of log messages, file times and the place of folders and
+    definitions do not change the hash. Names are followed through every import statement, also inside functions, to
+    files below `search`; a module that is passed on as a whole is included completely. The versions of packages that
+    are pinned in the file `requirements` are included, other packages are not. Imports by computed names (importlib),
+    data files, and code that only `job` imports are not included.
 
-    Files are read once a process. Raises OSError for a missing script and SyntaxError for one that does not parse.
+    Each file is read once per process. Raises OSError for a missing script and SyntaxError if a file does not parse.
     """
     found = _library(Path(search)).reached_from(Path(search) / script)
     pinned = pins(requirements) if requirements else {}
@@ -47,9 +47,10 @@ def code_hash(script: str | Path, search: str | Path, requirements: str | Path |
 
 
 def code_hashes(search: Path, requirements: Path, kept: Path) -> dict[str, str]:
-    """The hash of each script in a folder, by its name without .py.
+    """Hash of each script in the folder `search`, by its name without .py.
 
-    The file `kept` spares other processes the work as long as no file changes; it need not be there, nor be writable.
+    Hashes are stored in the file `kept`, and other processes read them there until a file changes; `kept` may be
+    missing or not writable.
     """
     texts = [f"{path.relative_to(search)}\0".encode() + path.read_bytes() for path in sorted(search.rglob("*.py"))]
     state = hashlib.sha256(b"\0".join([requirements.read_bytes(), *texts])).hexdigest()
@@ -70,7 +71,7 @@ def _library(search: Path) -> Library:
 
 
 def files_hash(folder: str | Path) -> str:
-    """16 hexadecimal digits that stand for the bytes of all files of a folder, in the order of their names."""
+    """Hash of the bytes of all files in a folder, in the order of their names, 16 hexadecimal digits."""
     files = sorted(Path(folder).iterdir())
     return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:16]
 

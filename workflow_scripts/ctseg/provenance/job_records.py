@@ -1,7 +1,7 @@
-"""What each job read and wrote: a small file beside the results for each output, the source of the study's manifest.
+"""Job records: for each output a small file with the inputs and outputs of its job, the source of the study's manifest.
 
-A record is written when its job has ended well, with the hashes of what it wrote and of the user's own files that it
-read. It tells neither a path nor a name of the user's files: these can tell who the patient is.
+A record is written after its job has succeeded, with the hashes of the job's outputs and of the user's own files that
+it read. It contains no path and no name of the user's files, because these can identify the patient.
 """
 
 import datetime
@@ -19,10 +19,10 @@ from ctseg.files import read_json, write_text
 from ctseg.hardware import processor_name
 from ctseg.provenance.versions import software
 
-FOLDER = "provenance/files"  # of the records, below the study's results
+FOLDER = "provenance/files"  # folder of the records, below the study's results
 UID = re.compile(r"\d+(?:\.\d+){5,}")
-BESIDE = "reference"  # an input that says which scan is meant: what it is converted to has a record of its own
-# What scanners and programs call files: a word for it and small numbers. Other names may be a patient's.
+BESIDE = "reference"  # an input that only names the scan's series; the job that converts it records it
+# File names made by scanners and programs: a known word and small numbers. Other names may be a patient's.
 PLAIN_NAME = re.compile(
     r"(?:im|img|image|i|ct|slice|s|rs|rtstruct|rtss|seg|label|mask|scan|dicom|dcm|file)?[-_.]?\d{0,4}(?:[-_.]\d{1,4})?"
     r"(?:\.(?:dcm|ima|img|dicom|nii|gz|nrrd|mha|mhd))*",
@@ -31,11 +31,11 @@ PLAIN_NAME = re.compile(
 
 
 def without_sources(message: str, inputs: Any, file_names: bool = False) -> str:
-    """A message as a log or a record may keep it: what a hospital calls a file can tell who the patient is.
+    """A message for a log or a record, without paths and UIDs, because file names of a hospital can name the patient.
 
-    Paths of the user's own scans and labels become `<scan>` and `<label>`, as the rule calls them, UIDs become `<uid>`.
-    With `file_names` the names of these files, and of files and folders among a scan's slices, become `<file>`, unless
-    they say no more than `IM_0012.dcm`.
+    Paths of the user's own files become the name of the rule's input, such as `<scan>` and `<label>`, UIDs become
+    `<uid>`. With `file_names` the names of these files, and of files and folders among a scan's slices, become
+    `<file>`, except plain names such as `IM_0012.dcm`.
     """
     for name, value in inputs.items():
         for path in paths_of(value):
@@ -45,7 +45,7 @@ def without_sources(message: str, inputs: Any, file_names: bool = False) -> str:
 
 
 def _without_names(message: str, inputs: Any) -> str:
-    """A message without the names of the user's files that may be personal."""
+    """The message with `<file>` in place of the names of the user's files that may be personal."""
     names: set[str] = set()
     for path in (Path(path) for _, value in inputs.items() for path in paths_of(value)):
         if path.parts[:1] != ("results",):
@@ -58,25 +58,25 @@ def _without_names(message: str, inputs: Any) -> str:
 
 
 def paths_of(value: Any) -> list[str]:
-    """One path or many, as a list."""
+    """A list of paths from one path or several."""
     return [value] if isinstance(value, str) else list(value)
 
 
 def is_result(path: str, study: Path) -> bool:
-    """Whether a path is a result of the study, and no file that the user gave."""
+    """Whether a path is a result of the study and not a file of the user."""
     return path.startswith(f"{study}/")
 
 
 def now() -> str:
-    """The time in UTC, to the second."""
+    """The current time in UTC, to the second, in ISO 8601."""
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
 def describe(path: str | Path) -> dict[str, Any]:
-    """SHA-256 and size of a file, or of all files of a folder, whose names and order do not count.
+    """SHA-256 and size in bytes of a file, or of all files in a folder; names and order of files do not matter.
 
-    The hash of a folder is that of its files' hashes in hexadecimal, sorted, one a line. Hidden files are left out:
-    Snakemake and file browsers leave their own there. Raises OSError.
+    The hash of a folder is the hash of its files' hashes in hexadecimal, sorted, one per line. Hidden files are left
+    out, because Snakemake and file browsers write their own into folders. Raises OSError.
     """
     if not Path(path).is_dir():
         return {"sha256": sha256_of(path), "bytes": Path(path).stat().st_size}
@@ -92,20 +92,20 @@ def study_folder(log: str) -> Path:
 
 
 def relative(paths: Iterable[str], study: Path) -> list[str]:
-    """Those of the paths that are results of the study, from its folder on, sorted."""
+    """The paths that are results of the study, relative to its folder, sorted."""
     return sorted(os.path.relpath(path, study) for path in paths if is_result(path, study))
 
 
 def record_path(study: Path, output: str) -> Path:
-    """Where the record of an output lies; `output` is relative to the study's folder."""
+    """Path of the record of an output; `output` is relative to the study's folder."""
     return study / FOLDER / f"{output}.json"
 
 
 def write_records(job: Any, started: str) -> None:
-    """Record a job that ended well; `job` is what Snakemake gives to a script, `started` is as of `now`.
+    """Record a job that succeeded; `job` is the object `snakemake` of a script, `started` a time from `now`.
 
-    Every output has the same record under its own name, so whoever knows a result finds it with one look. A job without
-    outputs leaves none.
+    The same record is written for each output, under the output's name, so the record of a result is found directly. A
+    job without outputs has no record.
     """
     if not job.output:
         return
@@ -137,7 +137,7 @@ def write_records(job: Any, started: str) -> None:
 
 
 def machine() -> dict[str, Any]:
-    """The processor and the GPUs that this process used; never the machine's name."""
+    """Processor, number of cores, and GPUs that this process used; never the machine's name."""
     torch = sys.modules.get("torch")
     gpus = torch.cuda.device_count() if torch and torch.cuda.is_initialized() else 0
     return {
@@ -150,7 +150,8 @@ def machine() -> dict[str, Any]:
 def lineage(study: Path, outputs: Iterable[str]) -> list[dict[str, Any]]:
     """The records of all jobs that led to `outputs`, each once, ordered by their first output.
 
-    Paths are relative to the study's folder. Raises FileNotFoundError, whose `filename` is the result without a record.
+    Paths are relative to the study's folder. Raises FileNotFoundError with the first result without a record as
+    `filename`.
     """
     found: dict[str, dict[str, Any]] = {}
     waiting = list(outputs)
@@ -169,5 +170,5 @@ def lineage(study: Path, outputs: Iterable[str]) -> list[dict[str, Any]]:
 
 
 def timeless(record: Mapping[str, Any]) -> dict[str, Any]:
-    """What a record says that another run on another machine says too."""
+    """The record without machine, threads and times, which differ between runs."""
     return {name: value for name, value in record.items() if name not in ("machine", "threads", "started", "ended")}

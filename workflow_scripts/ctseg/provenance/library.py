@@ -1,4 +1,4 @@
-"""The files below a folder as one graph of statements, in which names are followed from definition to definition."""
+"""The files below a folder as a graph of top-level statements, linked from used names to their definitions."""
 
 import hashlib
 from collections.abc import Iterable, Iterator
@@ -8,14 +8,14 @@ from pathlib import Path
 from ctseg.provenance.source import Binding, Source, Statement, parse
 
 BESIDE = frozenset({"job"})  # modules that log and record what scripts do, and change no result
-Node = tuple[str, int]  # a module, and the place of one of its statements
+Node = tuple[str, int]  # a module, and the index of one of its statements
 
 
 @dataclass(frozen=True)
 class Target:
-    """What a name stands for: statements of the library, or something of an installed package.
+    """Target of a name: statements of the library, or an object of an installed package.
 
-    `identity` is the same wherever the statements stand.
+    `identity` does not depend on the place of the statements.
     """
 
     identity: str
@@ -25,7 +25,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Linked:
-    """A statement with all that its names lead to."""
+    """A statement with the statements, modules and packages that its names lead to."""
 
     digest: str
     nodes: frozenset[Node]
@@ -35,14 +35,14 @@ class Linked:
 
 @dataclass
 class Statements:
-    """Statements that were reached, each with a digest of it and of what its names stand for."""
+    """Reached statements, each with a digest of itself and of the targets of its names, and reached packages."""
 
     digests: dict[Node, str] = field(default_factory=dict)
     packages: set[str] = field(default_factory=set)
 
 
 class Library:
-    """The files below `folder`. Each is read once, when a name leads to it."""
+    """The Python files below `folder`. Each file is read once, when a name leads to it."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -70,10 +70,10 @@ class Library:
         return found
 
     def _link(self, node: Node) -> Linked:
-        """A statement with what its names stand for."""
+        """A statement with the targets of its names."""
         if node not in self._linked:
             statement = self._statement(node)
-            # A name may stand for several things: a function may import what its module imports or defines as well.
+            # A name may have several targets: a function may import a name that its module also imports or defines.
             named = list(self._targets(node[0], statement))
             links = sorted(f"{name}={target.identity}" for name, target in named)
             nodes = frozenset(one for _, target in named for one in target.nodes)
@@ -87,7 +87,7 @@ class Library:
         return self._linked[node]
 
     def _import(self, module: str, imported: set[str], found: Statements) -> Iterator[Node]:
-        """What runs when a module is imported, with all that it imports itself."""
+        """Statements that run when a module is imported, also in the modules that it imports itself."""
         waiting = [module]
         while waiting:
             module = waiting.pop()
@@ -103,7 +103,7 @@ class Library:
             waiting.extend(sorted(new))
 
     def _targets(self, module: str, statement: Statement) -> Iterator[tuple[str, Target]]:
-        """What the names of a statement stand for; those of arguments and of Python itself are left out."""
+        """Targets of the names in a statement; names of arguments and of Python itself are left out."""
         outside = self.source(module).bindings
         used = {name for name, _ in statement.references}
         for name, attribute in statement.references:
@@ -117,7 +117,7 @@ class Library:
                 yield " ".join(binding), self._resolve(binding, "")
 
     def _resolve(self, binding: Binding, attribute: str) -> Target:
-        """What an import binds, or an attribute of it where it is a module."""
+        """Target of an import, or of an attribute of the imported module."""
         name, module, inner = binding
         whole = f"{module}.{inner}" if inner else module
         if module in BESIDE:
@@ -130,7 +130,7 @@ class Library:
         return Target(whole, package=module.partition(".")[0])
 
     def _lookup(self, module: str, name: str) -> Target:
-        """A name of a module: defined or imported there, a module below it, or else all of the module."""
+        """Target of a name in a module: a definition, an import, a submodule, or else all of the module."""
         if places := self._defined(module).get(name):
             nodes = tuple((module, place) for place in places)
             return Target(_digest(self._statement(node).digest for node in nodes), nodes)
@@ -141,7 +141,7 @@ class Library:
         return self._module(below if self._path(below) else module)
 
     def _module(self, module: str) -> Target:
-        """All of a module."""
+        """Target of a whole module: all of its statements."""
         nodes = tuple(self._all(module))
         return Target(_digest(self._statement(node).digest for node in nodes), nodes)
 
@@ -149,7 +149,7 @@ class Library:
         return ((module, place) for place in range(len(self.source(module).statements)))
 
     def _imported(self, binding: Binding) -> Iterator[str]:
-        """The modules of the folder that run where a name is imported, with the packages that they lie in."""
+        """Modules of the folder that run when a name is imported, with their parent packages."""
         _, module, inner = binding
         parts = [*module.split("."), *filter(None, [inner])]
         for end in range(1, len(parts) + 1):
@@ -160,7 +160,7 @@ class Library:
         return self.source(node[0]).statements[node[1]]
 
     def _defined(self, module: str) -> dict[str, list[int]]:
-        """The places of the statements that define each name of a module."""
+        """Indices of the statements that define each name of a module."""
         if module not in self._places:
             places: dict[str, list[int]] = {}
             for place, statement in enumerate(self.source(module).statements):
@@ -170,7 +170,7 @@ class Library:
         return self._places[module]
 
     def source(self, module: str) -> Source:
-        """What the file of a module says. Raises SyntaxError for one that does not parse."""
+        """The parsed file of a module. Raises SyntaxError if it does not parse."""
         if module not in self._sources:
             path = self._path(module)
             assert path
@@ -179,7 +179,7 @@ class Library:
         return self._sources[module]
 
     def _path(self, module: str) -> Path | None:
-        """The file of a module, or None if it does not lie below the folder."""
+        """The file of a module; None if it is not below the folder."""
         if module not in self._paths:
             path = self.folder.joinpath(*module.split("."))
             candidates = (path / "__init__.py", path.with_name(f"{path.name}.py"))

@@ -1,4 +1,4 @@
-"""The manifest of a study: every job that led to its results, with hashes of all that was read and written."""
+"""The manifest of a study: every job that led to its results, with hashes of the files that were read and written."""
 
 import json
 import subprocess
@@ -17,7 +17,7 @@ SHOWN = 20  # problems that are named; the rest are counted
 
 
 def trace(study: Path, outputs: Iterable[str]) -> list[dict[str, Any]]:
-    """`job_records.lineage`, where a result without a record is told to people."""
+    """`job_records.lineage`, with InputError and a remedy for a result without a record."""
     try:
         return lineage(study, outputs)
     except FileNotFoundError as error:
@@ -28,12 +28,12 @@ def trace(study: Path, outputs: Iterable[str]) -> list[dict[str, Any]]:
 
 
 def timeless_manifest(study: Path, outputs: Iterable[str]) -> dict[str, Any]:
-    """What `outputs` were made from, as another run on another machine tells it too: no times and no hardware."""
+    """Manifest of the jobs that led to `outputs`, without times and hardware, so that it is equal on other machines."""
     return {"format": FORMAT, "jobs": [timeless(record) for record in trace(study, outputs)]}
 
 
 def study_manifest(study: Path, outputs: Iterable[str], config: dict[str, Any], workflow: Path) -> dict[str, Any]:
-    """All of a study: its jobs, its config, and the workflow in the folder `workflow` that ran it."""
+    """Manifest of a study: its jobs, config and software, and the revision of the workflow in the folder `workflow`."""
     jobs = trace(study, outputs)
     return {
         "format": FORMAT,
@@ -46,13 +46,13 @@ def study_manifest(study: Path, outputs: Iterable[str], config: dict[str, Any], 
 
 
 def versions(jobs: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
-    """The packages that any job used, each with its versions: several where jobs ran in different environments."""
+    """Versions of each package that any job used; several if jobs ran in different environments."""
     used = {item for job in jobs for item in job["software"].items()}
     return {name: sorted(version for other, version in used if other == name) for name in sorted(dict(used))}
 
 
 def revision(folder: Path) -> str | None:
-    """The git commit of a folder, with `-dirty` where files differ from it; None where it is no git checkout."""
+    """The git commit of a folder, with `-dirty` if files differ from it; None without git or a git checkout."""
     command = ["git", "-C", str(folder), "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty"]
     try:
         answer = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -68,10 +68,9 @@ def differences(
     passing: Collection[Path] = (),
     threads: int = 1,
 ) -> tuple[list[str], int]:
-    """What is not as the manifest says, one line each, and how many files and folders were compared.
+    """Differences from the manifest, one line each, and the number of files and folders that were compared.
 
-    `sources` gives the path of each of the user's own files by its key, as of `source_key`. The files `passing` are not
-    missed where they are not there.
+    `sources` has the paths of the user's own files by their key (`source_key`). The files `passing` may be missing.
     """
     expected: dict[str, tuple[str, dict[str, Any]]] = {}
     for job in manifest["jobs"]:
@@ -88,19 +87,19 @@ def differences(
 
 
 def source_key(job: Mapping[str, Any], name: str) -> str:
-    """What stands for one of the user's files: the case that it belongs to, and what the rule calls it."""
+    """Key of one of the user's files: the wildcards of its job, such as the case, and the name of the rule's input."""
     return "/".join([*map(str, job["wildcards"].values()), name])
 
 
 def _difference(path: str, called: str, expected: dict[str, Any]) -> str:
-    """How a file or folder differs from what is expected, in words; empty where it does not."""
+    """Difference of a file or folder from its expected hash, in words; empty if there is no difference."""
     if not Path(path).exists():
         return f"{called} is missing"
     return "" if describe(path)["sha256"] == expected["sha256"] else f"{called} has changed"
 
 
 def require_none(problems: list[str], study: Path) -> None:
-    """Raise InputError that names the problems, where there are any."""
+    """Raise InputError that names the problems, if there are any, at most `SHOWN`."""
     if problems:
         more = f"\n  and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
         listed = "".join(f"\n  {problem}" for problem in problems[:SHOWN])
@@ -108,7 +107,7 @@ def require_none(problems: list[str], study: Path) -> None:
 
 
 def read_manifest(path: Path) -> dict[str, Any]:
-    """The manifest of a study. Raises InputError where there is none yet, or where it is none."""
+    """The manifest of a study. Raises InputError if the file is missing or is not a manifest."""
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -121,7 +120,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
 
 
 def model_difference(card: Path, provenance: Path) -> list[str]:
-    """A line where the model's card names another provenance than the one beside it; a given model's lies elsewhere."""
+    """A line if the model's card has another hash of `provenance`; none if a file is missing, as for a given model."""
     if not card.exists() or not provenance.exists():
         return []
     if sha256_of(provenance) == read_json(card)["provenance"]:

@@ -1,8 +1,8 @@
-"""A study as a Workflow Run RO-Crate: its results with how they were made, as research archives read it.
+"""A study as a Workflow Run RO-Crate: its results and their provenance, in a form that research archives read.
 
 The crate is the study's own folder, with a file `ro-crate-metadata.json` in it after the profile Provenance Run Crate
 0.5 (https://w3id.org/ro/wfrun/provenance/0.5): a step for each rule, an action for each job. The user's own scans and
-labels are no part of it; each is named by its SHA-256 alone.
+labels are not part of it; it has only case, input name, SHA-256 and size of each.
 """
 
 import json
@@ -17,7 +17,7 @@ from rocrate.rocrate import ROCrate
 
 from ctseg.provenance.manifest import source_key
 
-VERSION = "1.1"  # of RO-Crate, which the run profiles build upon
+VERSION = "1.1"  # of RO-Crate, on which the run profiles are based
 PROFILES = {
     "https://w3id.org/ro/wfrun/process/0.5": ("Process Run Crate", "0.5"),
     "https://w3id.org/ro/wfrun/workflow/0.5": ("Workflow Run Crate", "0.5"),
@@ -33,8 +33,8 @@ DONE = "http://schema.org/CompletedActionStatus"
 def study_crate(manifest: Mapping[str, Any], study: Path, workflow: str, licence: str) -> ROCrate:
     """The crate of the results in the folder `study`.
 
-    `workflow` is the folder in it with the workflow's own files, with a slash at its end. `licence` says on which terms
-    the results may be used, in words or as a URL.
+    `workflow` is its subfolder with the workflow's own files, with a slash at the end. `licence` is the licence of the
+    results, in words or as a URL.
     """
     crate = ROCrate(version=VERSION)
     jobs = manifest["jobs"]
@@ -70,7 +70,7 @@ def study_crate(manifest: Mapping[str, Any], study: Path, workflow: str, licence
 
 
 def _add(crate: ROCrate, name: str, kind: str, properties: dict[str, Any]) -> Entity:
-    """Add something that is no file of the crate. A list of one is written as the one, as RO-Crate wants it."""
+    """Add an entity that is not a file of the crate. A list of one item becomes the item, as RO-Crate expects."""
     single = {
         key: value[0] if isinstance(value, list) and len(value) == 1 else value for key, value in properties.items()
     }
@@ -87,12 +87,12 @@ def _job_name(job: Mapping[str, Any]) -> str:
 
 
 def _sources(job: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
-    """What stands for the user's files that a job read, with hash and size."""
+    """Key, and hash and size, of each of the user's files that a job read."""
     return [(source_key(job, name), facts) for name, contents in job["sources"].items() for facts in contents]
 
 
 def _workflow(crate: ROCrate, folder: str, manifest: Mapping[str, Any]) -> Entity:
-    """The workflow itself: the main entity of the crate."""
+    """Entity of the workflow itself, the main entity of the crate."""
     properties = {
         "@type": ["File", "SoftwareSourceCode", "ComputationalWorkflow", "HowTo"],
         "name": "ctseg",
@@ -122,7 +122,7 @@ def _step(crate: ROCrate, position: int, rule: str, tool: Entity) -> Entity:
 
 
 def _result(crate: ROCrate, study: Path, path: str, facts: Mapping[str, Any]) -> Entity:
-    """A file or folder that a job wrote, and that may have been cleaned away since."""
+    """Entity of a file or folder that a job wrote; a CreativeWork if it was deleted since."""
     properties = {"name": path, "sha256": facts["sha256"], "contentSize": str(facts["bytes"])}
     if not (study / path).exists():
         return _add(crate, f"#gone/{path}", "CreativeWork", properties)
@@ -132,18 +132,18 @@ def _result(crate: ROCrate, study: Path, path: str, facts: Mapping[str, Any]) ->
 
 
 def _media_type(path: str) -> str:
-    """The media type of a result; what has none registered is binary data."""
+    """The media type of a result; application/octet-stream if its suffix has no known type."""
     return MEDIA_TYPES.get(Path(path).suffix) or mimetypes.guess_type(path)[0] or "application/octet-stream"
 
 
 def _source(crate: ROCrate, key: str, facts: Mapping[str, Any]) -> Entity:
-    """A scan, label or model that the user gave, which stays where it is."""
+    """Entity of a scan, label or model of the user, which is not part of the crate."""
     properties = {"name": key, "sha256": facts["sha256"], "contentSize": str(facts["bytes"])}
     return _add(crate, f"#given/{key}", "CreativeWork", properties)
 
 
 def _action(crate: ROCrate, job: Mapping[str, Any], tool: Entity, taken: list[Entity], made: list[Entity]) -> Entity:
-    """What a job did; its params and its machine stand in the description."""
+    """Action of a job; the description has its command, code hash, params, machine, software and threads."""
     properties = {
         "name": _job_name(job),
         "description": json.dumps(
@@ -160,7 +160,7 @@ def _action(crate: ROCrate, job: Mapping[str, Any], tool: Entity, taken: list[En
 
 
 def _control(crate: ROCrate, job: Mapping[str, Any], step: Entity, action: Entity) -> Entity:
-    """That a step was run as a job."""
+    """Control action that links a step to the action of its job."""
     properties = {"name": f"Step of {_job_name(job)}", "instrument": step, "object": action, "actionStatus": DONE}
     return _add(crate, f"#control/{_job_name(job)}", "ControlAction", properties)
 
@@ -185,7 +185,7 @@ def _run(crate: ROCrate, manifest: Mapping[str, Any], main: Entity, given: list[
 
 
 def _root(crate: ROCrate, manifest: Mapping[str, Any], licence: str, actions: list[Entity]) -> None:
-    """What the crate is."""
+    """Set name, description, licence, date, profiles and actions of the crate."""
     crate.metadata.extra_contexts.append(TERMS)
     crate.name = f"ctseg study {manifest['study']}"
     crate.description = "CT scans segmented by a 3-D U-Net: the model, its results, and how both were made."

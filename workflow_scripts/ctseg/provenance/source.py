@@ -1,7 +1,7 @@
-"""One Python file as a list of statements: what each defines, a digest of what it says, and the names that it uses.
+"""One Python file as a list of top-level statements, each with the names that it defines and uses, and a digest.
 
-Comments, docstrings, formatting and annotations do not count. Import statements count by what they bind, so that a
-definition keeps its digest when it moves to another module.
+Comments, docstrings, formatting and annotations do not change a digest. Import statements are replaced by the names
+that they bind, so that a definition keeps its digest when it is moved to another module.
 """
 
 import ast
@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-IGNORED_FIELDS = frozenset({"ctx", "kind", "type_comment", "type_ignores"})  # follow from the rest, or do nothing
+IGNORED_FIELDS = frozenset({"ctx", "kind", "type_comment", "type_ignores"})  # redundant, or without effect
 HARMLESS = frozenset(
     {"cache", "cached_property", "contextmanager", "dataclass", "lru_cache", "no_grad", "once_differentiable", "wraps"}
 )
@@ -23,9 +23,9 @@ Reference = tuple[str, str]  # name, and the first attribute that is taken of it
 class Statement:
     """A statement at the top level of a file.
 
-    `names` are those that it defines. With `runs` it does something whenever its module is imported, as a call or a
-    loop does, and counts even if nothing uses its names. `references` are all names that it uses when it runs or is
-    called, `bindings` those of the imports inside of it.
+    `names` are the names that it defines. With `runs` it has an effect whenever its module is imported, as a call or a
+    loop has, and is included in a hash even if no code uses its names. `references` are all names that it uses when it
+    runs or is called, `bindings` the names bound by imports inside of it.
     """
 
     names: tuple[str, ...]
@@ -37,7 +37,7 @@ class Statement:
 
 @dataclass(frozen=True)
 class Source:
-    """A file: its statements, and the names that its own imports bind; `unused` are bindings that nothing mentions."""
+    """A file: its statements, and the names that its top-level imports bind; `unused` are those never mentioned."""
 
     statements: tuple[Statement, ...]
     bindings: tuple[Binding, ...]
@@ -45,7 +45,7 @@ class Source:
 
 
 def parse(text: bytes, module: str, is_package: bool, path: str) -> Source:
-    """Read a file that is imported as `module`. Raises SyntaxError, with `path`, for a file that does not parse."""
+    """Parse the text of a file that is imported as `module`. Raises SyntaxError, with `path`, if it does not parse."""
     package = module if is_package else module.rpartition(".")[0]
     statements: list[Statement] = []
     bindings: list[Binding] = []
@@ -62,7 +62,7 @@ def parse(text: bytes, module: str, is_package: bool, path: str) -> Source:
 
 
 def _statement(node: ast.stmt, package: str) -> Statement:
-    """What there is to know of a statement."""
+    """Names, digest, references and import bindings of a statement."""
     words: list[str] = []
     _describe(node, words)
     references: set[Reference] = set()
@@ -75,7 +75,7 @@ def _statement(node: ast.stmt, package: str) -> Statement:
 
 
 def _bound(node: ast.Import | ast.ImportFrom, package: str) -> Iterator[Binding]:
-    """What an import statement binds; all that a star stands for is bound as `*`."""
+    """Bindings of an import statement; a star import is one binding with the name `*`."""
     if isinstance(node, ast.Import):
         for alias in node.names:
             yield alias.asname or alias.name.partition(".")[0], alias.name, ""
@@ -87,7 +87,7 @@ def _bound(node: ast.Import | ast.ImportFrom, package: str) -> Iterator[Binding]
 
 
 def _defined(node: ast.stmt) -> tuple[str, ...]:
-    """The names that a statement defines and does nothing else; none for one that has to run."""
+    """The names that a statement defines if it has no other effect; else none."""
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
         names: list[ast.expr] = [ast.Name(node.name)]
     elif isinstance(node, ast.Assign):
@@ -101,13 +101,13 @@ def _defined(node: ast.stmt) -> tuple[str, ...]:
 
 
 def _is_registered(node: ast.stmt) -> bool:
-    """Whether a decorator may do more than change the definition that it stands on."""
+    """Whether a decorator may do more than change the decorated definition."""
     decorators = [part.func if isinstance(part, ast.Call) else part for part in getattr(node, "decorator_list", [])]
     return any(ast.unparse(part).rpartition(".")[2] not in HARMLESS for part in decorators)
 
 
 def _refer(node: ast.AST, references: set[Reference]) -> None:
-    """Collect the names that code uses when it runs; annotations do nothing then."""
+    """Collect the names that code uses when it runs; annotations are skipped."""
     if isinstance(node, ast.Name):
         references.add((node.id, ""))
         return
@@ -122,10 +122,10 @@ def _refer(node: ast.AST, references: set[Reference]) -> None:
 
 
 def _describe(node: ast.AST, words: list[str]) -> None:
-    """Append the syntax tree as words: unlike `ast.dump`, alike in all versions of Python.
+    """Append the syntax tree as words, which are equal in all versions of Python, unlike those of `ast.dump`.
 
-    Fields that are empty are left out, since newer versions add some, and so are imports. A string that stands alone is
-    a docstring, which does nothing; texts of log messages change no result.
+    Empty fields are left out, because newer versions add some, and so are imports. Docstrings (statements that are only
+    a string) are left out and texts of log messages are emptied, because they change no result.
     """
     kind = type(node)
     if kind is ast.Call and LOGS.fullmatch(ast.unparse(node.func)):  # type: ignore[attr-defined]
@@ -155,15 +155,15 @@ def _describe(node: ast.AST, words: list[str]) -> None:
 
 
 class _LogText(ast.NodeTransformer):
-    """Blanks the texts of a log message, and keeps what is computed for it."""
+    """Blanks the texts of a log message, and keeps the values that are computed for it."""
 
     def visit_Constant(self, node: ast.Constant) -> ast.Constant:
-        """A text, or another constant, which stays."""
+        """An empty text in place of a text; another constant is unchanged."""
         return ast.Constant("") if isinstance(node.value, str) else node
 
 
 def _silent(node: ast.AST) -> tuple[str, ...]:
-    """The fields of a node that do nothing when the code runs: annotations, but for those that make a field."""
+    """Fields of a node without effect at run time: annotations, except those of variables and dataclass fields."""
     return () if isinstance(node, ast.AnnAssign) else ("annotation", "returns")
 
 

@@ -1,4 +1,4 @@
-"""Versions of what a job ran on, for its record."""
+"""Versions of Python and of the packages that a job used, for its record."""
 
 import platform
 import sys
@@ -12,12 +12,12 @@ _elsewhere: dict[str, str] = {}
 
 
 def add_software(versions: dict[str, str]) -> None:
-    """Note what another process loaded that did this one's work, as of `software`."""
+    """Add the `software` of another process that did the work of this one."""
     _elsewhere.update(versions)
 
 
 def software() -> dict[str, str]:
-    """Versions of Python and of those pinned packages that this process has loaded, or another one for it."""
+    """Versions of Python and of the pinned packages that this process, or another one for it, has loaded."""
     loaded = {package_of(name): name for name in sys.modules if "." not in name}
     used = loaded.keys() & pins(REQUIREMENTS).keys()
     packages = {package: _version(package, loaded[package]) for package in used} | _elsewhere
@@ -25,7 +25,7 @@ def software() -> dict[str, str]:
 
 
 def _version(package: str, module: str) -> str:
-    """The version of a package whose module is loaded; most say it themselves."""
+    """The version of a package with a loaded module: its `__version__`, or else that of its metadata."""
     told = vars(sys.modules[module]).get("__version__")
     if told is None:
         from importlib.metadata import version  # as slow as all the rest of a record

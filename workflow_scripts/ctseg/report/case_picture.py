@@ -1,4 +1,4 @@
-"""A picture of a case: three planes through the largest lesion and a projection, with label and segmentation."""
+"""Picture of a case: three slices through the target and a projection, with label and segmentation."""
 
 from pathlib import Path
 
@@ -14,8 +14,8 @@ from ctseg.masks.focus import focus_zyx
 from ctseg.report.figure_style import save_figure
 
 REFERENCE, PREDICTION, LUNGS = SKY, ORANGE, "#999999"
-PLANES = {"axial": 0, "coronal": 1, "sagittal": 2}  # the array axis that a plane is perpendicular to
-# What the left, right, top and bottom of each plane are, for an image whose axes run to left, back and head.
+PLANES = {"axial": 0, "coronal": 1, "sagittal": 2}  # array axis (z, y, x) perpendicular to the plane
+# Letters at the left, right, top and bottom of each plane, for an image with axes x, y, z to left, back and head.
 SIDES = {"axial": "RLAP", "coronal": "RLHF", "sagittal": "APHF"}
 
 
@@ -28,11 +28,11 @@ def draw_case(
     lungs: Volume | None,
     window_hu: tuple[float, float],
 ) -> None:
-    """Write a PNG with an axial, a coronal and a sagittal slice and a projection, true to the millimetre.
+    """Write a PNG with an axial, a coronal and a sagittal slice and a projection, with proportions in mm.
 
-    All volumes lie on one grid. Axial slices are seen from the feet, as radiologists do: the patient's right is left.
-    The projection shows the brightest voxels along the view from the front, within the lung field where there is one,
-    and the outlines of all targets.
+    All volumes have one grid; the slices pass through `focus_zyx`. Axial slices are seen from the feet, as in
+    radiology: the patient's right is on the left. The projection shows the brightest voxels seen from the front, inside
+    the lung field if it is given and not empty, and the outlines of all targets.
     """
     volumes = [None if volume is None else orient(volume) for volume in (image, segmentation, reference, lungs)]
     shown, found, wanted, field = volumes
@@ -69,21 +69,21 @@ def draw_case(
 
 
 def _brightest(image: Volume, field: Volume | None) -> np.ndarray:
-    """The HU to project: outside of the lung field ribs and spine would hide what lies in it."""
+    """HU [z, y, x] to project, air outside the lung field: ribs and spine would hide the lungs."""
     if field is None or not field.voxels_zyx.any():
         return image.voxels_zyx
     return np.where(field.voxels_zyx > 0, image.voxels_zyx, AIR_HU)
 
 
 def draw_outline(axis: Axes, mask: np.ndarray, colour: str, width: float) -> None:
-    """The outline of a mask [row, column]; closed at the border of the scan, and there for a scan of one slice too."""
+    """Draw the outline of a mask [row, column], closed at the border of the scan, also for a scan of one slice."""
     if mask.any():
         rows, columns = (np.arange(-1, size + 1) for size in mask.shape)
         axis.contour(columns, rows, np.pad(mask, 1), levels=[0.5], colors=[colour], linewidths=width)
 
 
 def draw_plane(axis: Axes, picture: np.ndarray, plane: str, grid: Grid, window_hu: tuple[float, float]) -> None:
-    """A picture in one of `PLANES`, [row, column] in HU, with its sides named."""
+    """Draw a picture [row, column] in HU in one of `PLANES`, with letters at its sides."""
     rows_mm, columns_mm = np.delete(np.asarray(grid.spacing_zyx_mm), PLANES[plane])
     # Rows of coronal and sagittal slices run to the head, so they are drawn from below.
     axis.imshow(

@@ -1,4 +1,4 @@
-"""The CLAIM checklist (2024 update) of a study: what its report answers, and what its authors have to answer.
+"""CLAIM checklist (2024 update) of a study: items that its report answers, and items left to its authors.
 
 Items in own words after Tejani et al., Checklist for Artificial Intelligence in Medical Imaging (CLAIM): 2024 update,
 Radiology: Artificial Intelligence 2024; 6: e240300.
@@ -14,12 +14,12 @@ ANSWERED, PARTLY, OPEN, ABSENT = "answered", "partly", "open", "does not apply"
 
 @dataclass(frozen=True)
 class StudyFacts:
-    """What of a study decides on the checklist.
+    """Facts of a study that determine the answers of the checklist.
 
-    `trained`: its networks are trained here. `measured`: some case has a label. `held_out`: figures are those of cases
-    that nothing was chosen on. `ensemble`: several networks. `pretrained`: training began with given weights.
-    `stability`: it was measured. `strata`: there are results by acquisition. `archive`: scans come from a public one.
-    `phantoms`: scans are made by ctseg. `licensed`: a licence is stated.
+    `trained`: its networks are trained here. `measured`: at least one case has a label. `held_out`: the figures are
+    from cases that no choice was made on. `ensemble`: several networks. `pretrained`: training began with given
+    weights. `stability`: stability was measured. `strata`: results by acquisition exist. `archive`: scans come from one
+    of `ARCHIVES`. `phantoms`: scans are made by ctseg. `licensed`: a licence is stated.
     """
 
     trained: bool
@@ -34,7 +34,7 @@ class StudyFacts:
     licensed: bool
 
 
-# Number: section, what is asked.
+# Number: section, question.
 ITEMS = {
     1: ("Title", "name the use of AI and its kind"),
     2: ("Abstract", "a structured summary of design, data, methods, results and conclusions"),
@@ -84,7 +84,7 @@ ITEMS = {
 
 
 def checklist(facts: StudyFacts) -> pd.DataFrame:
-    """One row an item: number, section, what it asks, its state, and where the answer stands or what is to add."""
+    """One row per item: number, section, question, state, and place of the answer or missing information."""
     answers = {**_on_data(facts), **_on_model(facts), **_on_results(facts)}
     rows = []
     for number, (section, asks) in ITEMS.items():
@@ -97,7 +97,7 @@ Answers = Mapping[int, tuple[str, str]]
 
 
 def _on_data(facts: StudyFacts) -> Answers:
-    """Design, data and reference standard."""
+    """Answers on design, data and reference standard."""
     made = dict.fromkeys((5, 8, 11, 15, 16, 17, 18, 36), (ABSENT, "the scans are phantoms made by ctseg"))
     made |= {7: (ANSWERED, "Methods: phantoms"), 14: (ANSWERED, "the shapes that the phantoms were made from")}
     subject = "phantom" if facts.phantoms else "patient"
@@ -118,7 +118,7 @@ def _on_data(facts: StudyFacts) -> Answers:
 
 
 def _on_model(facts: StudyFacts) -> Answers:
-    """The model and its training."""
+    """Answers on the model and its training."""
     always = {22: (ANSWERED, "Model card, Methods"), 23: (ANSWERED, "Methods: Software")}
     if not facts.trained:
         elsewhere = (OPEN, "the report of the study that trained the model")
@@ -133,7 +133,7 @@ def _on_model(facts: StudyFacts) -> Answers:
 
 
 def _on_results(facts: StudyFacts) -> Answers:
-    """Evaluation, results and availability."""
+    """Answers on evaluation, results and availability."""
     always = {
         31: (ABSENT, "the segmentation itself is shown: Quality control"),
         35: (ANSWERED, "Cohort: flow of scans"),

@@ -1,4 +1,4 @@
-"""What scans and labels a study is made of, from the facts that conversion wrote down; nothing here names a patient."""
+"""Tables of the scans and labels of a study, from the facts of their conversion, without names of patients."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,25 +9,25 @@ from ctseg.plurals import counted
 
 TEXT = dict.fromkeys(["case", "split", "fold", "manufacturer", "model", "kernel", "contrast", "warnings"], str)
 LABEL_COLUMNS = ["case", "label", "voxels", "volume_cm3", "drawn", "lost", "lost_to"]
-# Of labels that were corrected; the table of a study without any does not have them.
+# Columns of corrected labels; the table of a study without a correction does not have them.
 CORRECTION_COLUMNS = ["compared_with", "before_cm3", "added_cm3", "removed_cm3", "dice_with_before"]
 CORRECTION_COLUMNS += ["corrected_by", "comment"]
 YES_NO: dict[Any, str] = {True: "yes", False: "no"}
-MOST_VALUES = 10  # that are listed in a line
+MOST_VALUES = 10  # largest number of values listed in a line
 
 Facts = Mapping[str, Mapping[str, Any]]  # by case
 
 
 def subjects(source: str) -> str:
-    """What scans are of, in a word: phantoms where the study makes them itself (`cases.source`), else patients."""
+    """Noun for the subjects of a study: "phantom" if the study makes them (`cases.source`), else "patient"."""
     return "phantom" if source == "phantom" else "patient"
 
 
 def cohort_table(facts: Facts, places: Facts, labels: Facts | None = None) -> pd.DataFrame:
-    """One row a case: where it goes, its voxels and length in mm, how it was acquired, and what was warned of.
+    """One row per case: split, fold and patient, voxels, spacing and length in mm, acquisition, and warnings.
 
-    `facts` are those of each case's image, `labels` those of its label where it has one, `places` its split, fold and
-    patient.
+    By case, `facts` has the facts of the image, `labels` the facts of the label if it has one, and `places` split, fold
+    and patient.
     """
     rows = []
     for case, known in facts.items():
@@ -60,9 +60,9 @@ def _label_warnings(facts: Mapping[str, Any]) -> list[str]:
 
 
 def label_table(labels: Facts) -> pd.DataFrame:
-    """One row a case and label: voxels and volume, how many voxels its file had, and how many went to other labels.
+    """One row per case and label: voxels and volume, voxels drawn in its file, and voxels lost to other labels.
 
-    Where a label was corrected, further columns tell by whom, and what it added and removed.
+    If a label was corrected, further columns have the author, and the volumes that the correction added and removed.
     """
     rows: list[dict[str, Any]] = [
         {
@@ -83,12 +83,12 @@ def label_table(labels: Facts) -> pd.DataFrame:
 
 
 def _changes(correction: Mapping[str, Any]) -> bool:
-    """Whether a correction added or removed anything."""
+    """Whether a correction added or removed voxels."""
     return any(change["added_cm3"] or change["removed_cm3"] for change in correction["labels"].values())
 
 
 def _correction(facts: Mapping[str, Any], label: str) -> dict[str, Any]:
-    """What is known of the correction of a label; nothing of one that was not corrected."""
+    """Columns on the correction of a label; empty if it was not corrected."""
     if not (correction := facts.get("correction")):
         return {}
     who = {
@@ -100,7 +100,7 @@ def _correction(facts: Mapping[str, Any], label: str) -> dict[str, Any]:
 
 
 def label_notes(labels: Facts) -> list[str]:
-    """Sentences on the labels of a study: those that are absent or lose voxels, and values that no label has."""
+    """Sentences on the labels of a study: absent labels, lost voxels, corrections, and values without a label."""
     table = label_table(labels)
     notes = []
     for label, rows in table.groupby("label", sort=False):
@@ -128,7 +128,7 @@ def label_notes(labels: Facts) -> list[str]:
 
 
 def passed_over(facts: Facts) -> pd.DataFrame:
-    """One row a series that lay beside the chosen one of a case, with the reason why it was not taken."""
+    """One row per further series of a case that was not chosen, with the reason."""
     rows = [
         {
             "case": case,
@@ -145,5 +145,5 @@ def passed_over(facts: Facts) -> pd.DataFrame:
 
 
 def read_cohort(path: str) -> pd.DataFrame:
-    """The table as it was written, with names that look like numbers as text."""
+    """Read the table of scans; names that look like numbers stay text."""
     return pd.read_csv(path, sep="\t", dtype=TEXT)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 FAILED = ("missed", "false_alarm")
-# Columns of each case that are shown; the others stand in the file.
+# Columns of the report's table of cases; the file has all columns.
 CASE_COLUMNS = ["case", "split", "label", "state", "dice", "surface_dice", "hd95_mm", "assd_mm"]
 CASE_COLUMNS += ["reference_volume_cm3", "predicted_volume_cm3", "volume_error_percent"]
 CASE_COLUMNS += ["reference_lesions", "found_lesions", "false_lesions", "panoptic_quality", "brier", "ece"]
@@ -20,12 +20,12 @@ PACKAGES += ["onnxruntime", "openvino", "pydicom", "connected-components-3d", "m
 
 
 def headline_split(cases: pd.DataFrame) -> str:
-    """The split of the front page: the held-out one if there is one."""
+    """Split of the front page: `test` if it has a case, else `val`, else the split of the first case."""
     return next((split for split in ("test", "val") if (cases["split"] == split).any()), str(cases["split"].iloc[0]))
 
 
 def columns_shown(columns: Iterable[str], wanted: Sequence[str]) -> list[str]:
-    """Those of `wanted` that are among `columns`; `surface_dice` stands for each tolerance."""
+    """Columns named in `wanted`, in its order; `surface_dice` selects the columns of all tolerances."""
     found = []
     for name in wanted:
         found += [column for column in columns if column == name or column.startswith(f"{name}_")]
@@ -33,7 +33,7 @@ def columns_shown(columns: Iterable[str], wanted: Sequence[str]) -> list[str]:
 
 
 def worst_first(cases: pd.DataFrame) -> pd.DataFrame:
-    """The cases with failures at the top, then by rising Dice; those without a Dice at the end."""
+    """Table of cases, failures first, then by rising Dice; cases without a Dice are last."""
     failed = ~cases["state"].isin(FAILED)
     return cases.assign(_failed=failed).sort_values(["_failed", "dice", "case"]).drop(columns="_failed")
 
@@ -59,7 +59,7 @@ def shown_lesions(lesions: pd.DataFrame) -> pd.DataFrame:
 
 
 def shown_strata(strata: pd.DataFrame, subject: str) -> pd.DataFrame:
-    """The report's table by acquisition, each interval in one column; `subject` is what scans are of."""
+    """The report's table by acquisition, each interval in one column; `subject` is "patient" or "phantom"."""
     shown = strata[["split", "label", "stratum", "value", "cases", "patients", "dice"]].copy()
     shown["its interval"] = _spans(strata, "dice")
     shown[["lesions", "found", "sensitivity"]] = strata[["lesions", "found", "sensitivity"]]
@@ -68,15 +68,15 @@ def shown_strata(strata: pd.DataFrame, subject: str) -> pd.DataFrame:
 
 
 def _spans(rows: pd.DataFrame, column: str) -> list[str]:
-    """The intervals of a column in words; a hyphen where there is none."""
+    """Intervals of a column in words; a dash if the interval is NaN."""
     spans = zip(rows[f"{column}_low"], rows[f"{column}_high"], strict=True)
     return ["–" if np.isnan(low) else f"{low:.2f} to {high:.2f}" for low, high in spans]
 
 
 def pictured(measured: Sequence[str], others: Sequence[str], most: int) -> list[str]:
-    """Up to `most` cases to show, the worst first: all if they fit, else the worst half and a sample of the rest.
+    """Up to `most` cases to show, the worst first: all if they fit, else the worst `most` // 2 and a sample.
 
-    `measured` begins with the worst; `others` are cases without a label. The sample is spread evenly.
+    `measured` begins with the worst case; `others` are cases without a label. The sample is even over the rest.
     """
     ranked = [*measured, *others]
     if len(ranked) <= most:
@@ -87,7 +87,7 @@ def pictured(measured: Sequence[str], others: Sequence[str], most: int) -> list[
 
 
 def looked_through(cases: pd.DataFrame, most: int) -> list[str]:
-    """Up to `most` cases of the headline's split to look through, spread evenly from the worst to the best."""
+    """Up to `most` cases of the headline's split for the viewers, spread evenly from the worst to the best."""
     ranked = list(dict.fromkeys(worst_first(cases[cases["split"] == headline_split(cases)])["case"]))
     places = np.unique(np.linspace(0, len(ranked) - 1, min(most, len(ranked))).round().astype(int))
     return [ranked[place] for place in places]
@@ -105,7 +105,7 @@ def caption(rows: pd.DataFrame) -> str:
 
 
 def training_speeds(folder: Path) -> list[str]:
-    """Speed and hardware from the log of each network; of an interrupted job only the last run counts."""
+    """Speed and hardware from the log of each network; the log of an interrupted job has only its last run."""
     told = []
     for path in sorted(folder.glob("*.log")):
         lines = [line.partition(" INFO ")[2] for line in path.read_text(encoding="utf-8").splitlines()]
@@ -116,7 +116,7 @@ def training_speeds(folder: Path) -> list[str]:
 def costs(folder: Path) -> pd.DataFrame:
     """Jobs, time and largest memory of each rule, from Snakemake's benchmark files below `folder`."""
     rows = []
-    files = sorted(folder.glob("*/**/*.tsv"))  # a job that still runs has a folder without one
+    files = sorted(folder.glob("*/**/*.tsv"))  # the folder of a running job has no file yet
     for rule, paths in groupby(files, key=lambda path: path.relative_to(folder).parts[0]):
         runs = pd.concat([pd.read_csv(path, sep="\t", na_values="-") for path in paths])
         rows.append(
@@ -137,6 +137,6 @@ def versions(known: Mapping[str, str]) -> pd.DataFrame:
     for name in PACKAGES:
         try:
             rows.append({"package": name, "version": known.get(name) or metadata.version(name)})
-        except metadata.PackageNotFoundError:  # of another stage's environment
+        except metadata.PackageNotFoundError:  # a package of another stage's environment
             rows.append({"package": name, "version": "in the environment of another stage"})
     return pd.DataFrame(rows)

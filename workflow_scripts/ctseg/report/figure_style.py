@@ -1,4 +1,4 @@
-"""How all figures look, and how they are written."""
+"""Common style of all figures, and functions that write them."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ MARKERS = ("o", "s", "^", "D", "v", "P")
 
 matplotlib.rcParams.update(
     {
-        "svg.hashsalt": "ctseg",  # the same figure gets the same names inside, and so the same bytes
+        "svg.hashsalt": "ctseg",  # fixed names inside the file, so that the same figure has the same bytes
         "axes.grid": True,
         "grid.alpha": 0.3,
         "axes.spines.top": False,
@@ -34,5 +34,5 @@ def save_figure(figure: Figure, path: str | Path) -> None:
 
 
 def say_nothing_to_show(axis: Axes, text: str) -> None:
-    """Write into an empty plot why it is empty."""
+    """Write the reason why a plot is empty into its middle."""
     axis.text(0.5, 0.5, text, transform=axis.transAxes, ha="center", va="center", color="#666666")

@@ -1,4 +1,4 @@
-"""The way of a study's scans: how many it found, left out, refused, and used for what."""
+"""Flow of a study's scans: numbers of scans found, left out, refused, and used for each purpose."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,18 +18,18 @@ FAULTS = {
 
 @dataclass(frozen=True)
 class Stage:
-    """What is left at a stage, in words, and what was left out after it, with the reasons."""
+    """A stage of the flow: remaining scans in words (`left`), and scans left out after it with reasons (`out`)."""
 
     left: str
     out: list[str] = field(default_factory=list)
 
 
 def flow(params: Mapping[str, Any], refused: pd.DataFrame, cohort: pd.DataFrame, measured: int | None) -> list[Stage]:
-    """The stages from what was found to what was used.
+    """Stages from the scans found to the scans used.
 
-    `params` has the names of the `cases`, of those `excluded` in the config, of those `reported`, which a split of the
-    study uses, of those `labelled`, and of those `segmented`. `refused` is the table of refused cases, `cohort` that of
-    scans, and `measured` the number of cases with metrics.
+    `params` has lists of case names: the `cases` of the study, the ones `excluded` in the config, the ones `reported`
+    (in a split that the study uses), the ones `labelled`, and the ones `segmented`. `refused` is the table of refused
+    cases, `cohort` the table of scans, and `measured` the number of cases with metrics, or None.
     """
     cases, used = params["cases"], set(params["reported"])
     unused = len(cases) - len(used)
@@ -55,13 +55,13 @@ def _some(count: int, what: str) -> list[str]:
 
 
 def _faults(refused: pd.DataFrame) -> list[str]:
-    """How many cases each rule refused, each case at its first rule."""
+    """Numbers of cases refused by each rule, in words; a case counts for the first rule that refused it."""
     first = refused.drop_duplicates("case")["refused_by"].value_counts()
     return [f"{count} refused: {FAULTS.get(rule, rule)}" for rule, count in first.items()]
 
 
 def _used(cohort: pd.DataFrame, refused: pd.DataFrame, segmented: Sequence[str]) -> str:
-    """How many scans each split uses; a scan without its usable label is segmented alone, where its split is."""
+    """Numbers of scans for each use, in words; a scan in `refused` counts for prediction if it was segmented."""
     splits = cohort.set_index("case")["split"].copy()
     spoilt = splits.index.isin(refused["case"])
     splits[spoilt] = "predict"

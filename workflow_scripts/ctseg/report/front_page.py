@@ -1,4 +1,4 @@
-"""The front page of the report: the study in two sentences, its main figures with intervals, and its cautions."""
+"""Front page of the report: summary of the study, main figures with intervals, and cautions."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,15 +14,15 @@ from ctseg.report.content import FAILED, columns_shown
 from ctseg.training.history import LEARNT_NOTHING
 
 FEW_CASES = 30  # with fewer cases the interval of a mean is always wide
-MOVED_PERCENT = 10  # a larger change of a volume over shifted grids gives a caution
-# Metrics on the front page, in their order; the lesions found stand before the false ones.
+MOVED_PERCENT = 10  # a larger change of a volume over shifted grids leads to a caution
+# Metrics on the front page, in their order; the tile of found lesions is inserted before the false lesions.
 HEADLINE = ("dice", "surface_dice", "hd95_mm", "absolute_volume_error_cm3", "false_lesions")
 
 
 def summary(
     cohort: pd.DataFrame, card: ModelCard, cases: pd.DataFrame | None, split: str, given: bool, who: str
 ) -> str:
-    """Summary of the study in one or two sentences; `who` is what scans are of, `given` a model from another study."""
+    """Summary of the study in one or two sentences; `who` is "patient" or "phantom", `given`: the model is given."""
     networks = "A 3-D network" if card.n_networks == 1 else f"An ensemble of {card.n_networks} 3-D networks"
     targets = ", ".join(card.labels)
     scans, patients = counted(len(cohort), "CT scan"), counted(cohort["patient"].nunique(), who)
@@ -42,9 +42,9 @@ def summary(
 
 
 def headline(summary: pd.DataFrame, split: str, lesions: pd.DataFrame) -> dict[str, list[dict[str, Any]]]:
-    """For each label the tiles of the front page: name, mean with its unit, and its interval in words.
+    """Tiles of the front page for each label: name, mean with its unit, and interval in words.
 
-    `lesions` is the table of `lesion_summary`, whose sensitivity over all lesions has a tile of its own.
+    `lesions` is the table of `lesion_summary`; its sensitivity over all lesions has a tile of its own.
     """
     all_lesions = lesions[(lesions["split"] == split) & (lesions["diameter"] == ALL)].set_index("label")
     rows = summary[(summary["split"] == split) & (summary["group"] == ALL)]
@@ -65,7 +65,7 @@ def headline(summary: pd.DataFrame, split: str, lesions: pd.DataFrame) -> dict[s
 
 
 def _found(row: Any) -> dict[str, Any]:
-    """The tile of the lesions found."""
+    """Tile of the found lesions: count, sensitivity, and its interval."""
     share = "" if np.isnan(row["sensitivity"]) else f"{row['sensitivity']:.0%}"
     known = not np.isnan(row["sensitivity_low"])
     interval = f"{share}; {row['sensitivity_low']:.0%} to {row['sensitivity_high']:.0%}" if known else share
@@ -89,8 +89,8 @@ def cautions(
 ) -> list[str]:
     """Limits of the figures that a reader must know, in sentences.
 
-    `cases` is None where none has a label. `networks` has the validation Dice of each network; it is None if the
-    model is from another study.
+    `cases` is None if no case has a label. `networks` has the validation Dice of each network; it is None if the model
+    is from another study. `plausible` has for each case whether its lung field is plausible.
     """
     blind = [name for name, dice in (networks or {}).items() if dice < LEARNT_NOTHING]
     implausible = sorted(case for case, good in plausible.items() if not good)

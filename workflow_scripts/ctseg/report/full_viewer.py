@@ -1,7 +1,7 @@
-"""A scan at full resolution with its segmentation, as a page beside a report that opens from a file and works offline.
+"""Viewer page of a scan at full resolution with its segmentation; the page opens from a file and works offline.
 
-A page is `<name>.html`; the volumes stand in `<name>.js` beside it, since a page that was opened from a file may load
-scripts and nothing else. `niivue.js` is shared by all pages of a folder.
+A page is `<name>.html`. Its volumes are in `<name>.js` in the same folder, because a page opened from a file may load
+only scripts. All pages of a folder share `niivue.js`.
 """
 
 import base64
@@ -24,7 +24,7 @@ from ctseg.scans.nifti import write_nifti
 
 FOLDER = Path(__file__).parent / "viewer"
 FULL_SCRIPTS = (FOLDER / "outlines.js", FOLDER / "full.js")
-REFERENCE_COLOUR = "#ffffff"  # of the label, which no class has
+REFERENCE_COLOUR = "#ffffff"  # colour of the label; no class has it
 SCRIPT = "niivue.js"
 
 
@@ -39,8 +39,8 @@ def write_full_viewer(
 ) -> Path:
     """Write the page of a case into a folder; returns its path.
 
-    All volumes lie on one grid: HU, and classes 1…n as `labels` names them. The cross stands in the largest lesion.
-    Raises MachineError where the package with NiiVue's code is not installed.
+    All volumes have one grid: `image` in HU, the others with classes 1…n in the order of `labels`. The cross starts at
+    `focus_zyx`. Raises MachineError if NiiVue's code is not available from its package.
     """
     code = niivue_script()
     if code is None:
@@ -67,7 +67,7 @@ def write_full_viewer(
 
 
 def _packed(volume: Volume) -> str:
-    """The volume as a .nii.gz in base64."""
+    """The volume as a .nii.gz file in base64."""
     with TemporaryDirectory() as folder:
         path = Path(folder) / "volume.nii.gz"
         write_nifti(volume, path)
@@ -75,7 +75,7 @@ def _packed(volume: Volume) -> str:
 
 
 def _page(name: str, content: dict[str, object]) -> str:
-    """The page of a case with its scripts."""
+    """HTML page of a case with its scripts."""
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     template = environment.from_string((FOLDER / "full_viewer.html").read_text(encoding="utf-8"))
     scripts = [*FULL_SCRIPTS, FOLDER / "full_page.js"]

@@ -1,4 +1,4 @@
-"""The report of a study: one HTML file that needs nothing beside it, and asks nothing of the network."""
+"""Report of a study as one HTML file that needs no other file and no network access."""
 
 import base64
 import html
@@ -20,7 +20,7 @@ WEBP_QUALITY = 82  # a third of the PNG's size; outlines stay sharp
 
 
 def number(value: Any) -> str:
-    """Four digits, but never in powers of ten for what is large; a hyphen for what is missing."""
+    """Text of a value: numbers with four digits, from 1000 on as whole numbers; "yes" or "no"; a dash for NaN."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if not isinstance(value, (int, float)):
@@ -31,9 +31,9 @@ def number(value: Any) -> str:
 
 
 def table(rows: pd.DataFrame, links: Mapping[str, str] | None = None, sortable: bool = False) -> Markup:
-    """A table as HTML; `links` are addresses for the values of the first column.
+    """HTML table; `links` are addresses for the values of the first column.
 
-    A sortable table sorts by a click on a heading, and has a field to filter it.
+    A sortable table is sorted by a click on a heading, and has a field that filters its rows.
     """
     heads = "".join(_head(str(name), pd.api.types.is_numeric_dtype(rows[name])) for name in rows.columns)
     lines = [_line(list(row), links or {}) for row in rows.itertuples(index=False)]
@@ -44,13 +44,13 @@ def table(rows: pd.DataFrame, links: Mapping[str, str] | None = None, sortable: 
 
 
 def _head(name: str, numeric: bool) -> str:
-    """The heading of a column, over its numbers if it has some."""
+    """Heading of a column, aligned right if the column is numeric."""
     right = " class=number" if numeric else ""
     return f"<th scope=col{right}>{html.escape(name.replace('_', ' '))}</th>"
 
 
 def _line(cells: Sequence[Any], links: Mapping[str, str]) -> str:
-    """One row of a table, its numbers to the right."""
+    """One row of a table, numbers aligned right."""
     parts = []
     for place, cell in enumerate(cells):
         missing = cell is None or cell is pd.NA
@@ -63,13 +63,13 @@ def _line(cells: Sequence[Any], links: Mapping[str, str]) -> str:
 
 
 def svg(path: str | Path) -> Markup:
-    """A drawing as an `img` element that holds its own data."""
+    """An SVG file as an `img` element with embedded data."""
     data = base64.b64encode(Path(path).read_bytes()).decode()
     return Markup(f'<img alt="" src="data:image/svg+xml;base64,{data}">')
 
 
 def photograph(path: str | Path | BytesIO, alt: str) -> Markup:
-    """A PNG, or its bytes, as an `img` element that holds its data as WebP, with a text for those who can't see it."""
+    """A PNG file, or its bytes, as an `img` element with embedded WebP data and the alternative text `alt`."""
     with Image.open(path) as picture:
         buffer = BytesIO()
         picture.convert("RGB").save(buffer, "WEBP", quality=WEBP_QUALITY, method=4)
@@ -80,7 +80,7 @@ def photograph(path: str | Path | BytesIO, alt: str) -> Markup:
 
 
 def decision_table(decisions: Mapping[str, Mapping[str, Any]]) -> Markup:
-    """Decisions with their reasons, a row each."""
+    """HTML table of decisions with their reasons, one row each."""
     rows = [
         {"setting": name, "value": str(made["value"]), "reason": made["reason"]} for name, made in decisions.items()
     ]

@@ -1,4 +1,4 @@
-"""Pictures of missed and of false lesions, each an axial slice through its centre."""
+"""Pictures of missed and false lesions, each an axial slice through the centre of the lesion."""
 
 from collections.abc import Callable, Iterator
 from io import BytesIO
@@ -16,13 +16,13 @@ from ctseg.report.case_picture import PREDICTION, REFERENCE, draw_outline, draw_
 from ctseg.report.html import photograph
 from ctseg.report.pictures import Volumes
 
-FIELD_MM = 60.0  # at least, along an edge
-AROUND = 2.5  # times the lesion's diameter, where that is more
+FIELD_MM = 60.0  # shortest edge of a picture
+AROUND = 2.5  # edge in diameters of the lesion, if this is longer
 INCHES = 2.6
 
 
 def chosen_lesions(lesions: pd.DataFrame, split: str, most: int) -> pd.DataFrame:
-    """Up to `most` missed and false lesions, half of each if there are enough; those of `split` and large ones first.
+    """Up to `most` missed and false lesions, half of each if enough exist; first those of `split`, then by volume.
 
     `lesions` are the rows of `lesion_rows`.
     """
@@ -38,7 +38,7 @@ def chosen_lesions(lesions: pd.DataFrame, split: str, most: int) -> pd.DataFrame
 def lesion_pictures(
     chosen: pd.DataFrame, volumes: Callable[[str], Volumes], window_hu: tuple[float, float]
 ) -> list[dict[str, Any]]:
-    """The pictures of lesions with their captions, in the order of `chosen`; `volumes` reads those of a case."""
+    """Pictures of lesions with captions, in the order of `chosen`; `volumes` reads the volumes of a case."""
     made: dict[int, dict[str, Any]] = {}
     for case, rows in chosen.groupby("case", sort=False):
         images = volumes(str(case))
@@ -47,14 +47,14 @@ def lesion_pictures(
 
 
 def told(lesions: pd.DataFrame, shown: int) -> str:
-    """How many lesions are missed and false, and how many of them are shown."""
+    """Sentence with the numbers of missed, false, and shown lesions."""
     missed, false = ((lesions["state"] == state).sum() for state in (MISSED, FALSE))
     text = f"{counted(missed, 'lesion')} missed and {false} false in all measured cases"
     return f"{text}; {shown} of them are shown, the largest ones." if shown < missed + false else f"{text}."
 
 
 def _of_case(rows: pd.DataFrame, volumes: Volumes, window_hu: tuple[float, float]) -> Iterator[dict[str, Any]]:
-    """The pictures of some lesions of a case."""
+    """Pictures and captions of the lesions `rows` of one case."""
     image, segmentation, label = (orient(volume) for volume in volumes if volume)
     for row in rows.itertuples():
         caption = f"{row.case}, {row.label}: {row.state}, {row.diameter_mm:.1f} mm, {row.volume_cm3:.2g} cm³"
@@ -72,7 +72,7 @@ def _of_case(rows: pd.DataFrame, volumes: Volumes, window_hu: tuple[float, float
 
 
 def _slices(volumes: tuple[Volume, ...], centre_xyz_mm: np.ndarray, diameter_mm: float) -> list[np.ndarray]:
-    """The axial slice [row, column] of each volume around a point, at most as large as the scan."""
+    """Axial slice [row, column] of each volume around a point (LPS, mm), cut at the border of the scan."""
     grid = volumes[0].grid
     z, y, x = np.rint(grid.indices_zyx(centre_xyz_mm[None])[0]).astype(int)
     half_mm = max(FIELD_MM, AROUND * diameter_mm) / 2

@@ -1,4 +1,4 @@
-"""The methods of a study as text for a paper, with its own values and references."""
+"""Methods of a study as text for a paper, with the study's own values and references."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -39,7 +39,7 @@ class Citations:
         self.keys: list[str] = []
 
     def __call__(self, *keys: str) -> str:
-        """The numbers of some references in square brackets, or nothing for none."""
+        """Numbers of the references in square brackets; an empty string without keys."""
         self.keys += [key for key in keys if key not in self.keys]
         return f" [{', '.join(str(self.keys.index(key) + 1) for key in keys)}]" if keys else ""
 
@@ -54,8 +54,9 @@ def methods(
 ) -> tuple[list[str], list[str]]:
     """Paragraphs on data, network, inference and evaluation; and the references in the order of their numbers.
 
-    `made` has the decisions `postprocessing` and `inference`, and `plan` where the study trained its model itself;
-    `card` is the model's, and `trained_steps` those that each of its networks was trained for.
+    `made` has the decisions `postprocessing` and `inference`, and also `plan` if the study trained its own model;
+    `card` is the model's card, `measured` states whether metrics exist, and `trained_steps` has the number of training
+    steps of each network.
     """
     cite = Citations()
     postprocessing, infer = values_of(made["postprocessing"]), values_of(made["inference"])
@@ -76,17 +77,17 @@ def methods(
 
 
 def _cited(entry: Entry, cite: Citations) -> str:
-    """A choice in words, with its references."""
+    """Description of an entry of a catalogue, with its references."""
     return f"{entry.description}{cite(*entry.cite)}"
 
 
 def _scans(cohort: pd.DataFrame, source: str) -> str:
-    """How many scans of how many patients."""
+    """Numbers of scans and patients, in words."""
     return f"{counted(len(cohort), 'CT scan')} of {counted(cohort['patient'].nunique(), subjects(source))}"
 
 
 def _given_model(card: ModelCard, cohort: pd.DataFrame, source: str) -> str:
-    """Scans and model of a study that trains nothing."""
+    """Paragraph on scans and model of a study that trains no network."""
     prepared = card.preparation
     return (
         f"{_scans(cohort, source)} were segmented with a model for {', '.join(card.labels)} from another study, in "
@@ -97,12 +98,12 @@ def _given_model(card: ModelCard, cohort: pd.DataFrame, source: str) -> str:
 
 
 def _listed(values: Any, between: str = " × ") -> str:
-    """Numbers of an axis each, as in a text."""
+    """Numbers joined by `between`, as text."""
     return between.join(f"{value:g}" for value in values)
 
 
 def _data(config: Mapping[str, Any], decided: Mapping[str, Any], cohort: pd.DataFrame, cite: Citations) -> str:
-    """Scans, splits and preprocessing."""
+    """Paragraph on scans, splits and preprocessing."""
     counts = cohort["split"].value_counts()
     splits = ", ".join(f"{counts[split]} for {name}" for split, name in SPLIT_NAMES.items() if split in counts)
     folds, source = config["split"]["folds"], config["cases"]["source"]
@@ -127,7 +128,7 @@ SPLIT_NAMES = {"train": "training", "val": "validation", "test": "testing", "pre
 def _training(
     config: Mapping[str, Any], decided: Mapping[str, Any], versions: Mapping[str, str], cite: Citations
 ) -> str:
-    """The network and its training."""
+    """Paragraph on the network and its training."""
     train, network, augment = config["train"], config["network"], config["augment"]
     architecture, loss = NETWORKS[kind_name(network["architecture"])], LOSSES[train["loss"]]
     optimiser = OPTIMISERS[train["optimiser"]]
@@ -154,7 +155,7 @@ def _training(
 
 
 def _stopped(train: Mapping[str, Any], trained_steps: Sequence[int]) -> str:
-    """Whether training ended before its last step."""
+    """Sentence on early stopping, with a leading space."""
     early = [steps for steps in trained_steps if steps < train["steps"]]
     rule = f" Training was to stop after {train['patience']} validations without a rise of the smoothed Dice"
     if not early:
@@ -166,7 +167,7 @@ def _stopped(train: Mapping[str, Any], trained_steps: Sequence[int]) -> str:
 
 
 def _inference(decided: Mapping[str, Any], infer: Mapping[str, Any], given: bool) -> str:
-    """From a scan to its segmentation."""
+    """Paragraph on inference and postprocessing."""
     window = (
         "the size of the training patches" if infer["window"] == "patch" else "the largest size that fits the memory"
     )
@@ -185,7 +186,7 @@ def _inference(decided: Mapping[str, Any], infer: Mapping[str, Any], given: bool
 
 
 def _evaluation(config: Mapping[str, Any], cite: Citations) -> str:
-    """Metrics and statistics; each metric of the catalogue is named."""
+    """Paragraph on metrics and statistics, with all metrics of the catalogue that the study measures."""
     measure = config["measure"]
     tolerances = " and ".join(f"{value:g}" for value in measure["tolerances_mm"])
     advised = cite("Maier-Hein 2024")
@@ -215,7 +216,7 @@ def _evaluation(config: Mapping[str, Any], cite: Citations) -> str:
 
 
 def _named(family: str, between: str, cite: Citations) -> str:
-    """The metrics of a family, each with its references at its first mention."""
+    """Descriptions of the metrics of a family; each reference is cited once, at the first metric that has it."""
     sources: dict[str, None] = {}
     cited = {}
     for metric in of_family(family):

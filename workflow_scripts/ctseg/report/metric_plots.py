@@ -1,4 +1,4 @@
-"""Figures of the metrics: how good the segmentations are, of which lesions, and how far they can be believed."""
+"""Figures of the metrics: Dice, volumes, FROC, calibration, and the comparison of two studies."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,7 +23,7 @@ def _groups(rows: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame, str, str]]:
 
 
 def plot_dice(cases: pd.DataFrame, path: str | Path) -> None:
-    """Dice of each case by split and label, and against the volume of its label."""
+    """Plot the Dice of each case by split and label, and against the volume of its label."""
     figure, (spread, size) = plt.subplots(1, 2, figsize=(11, 4), layout="constrained")
     names = []
     for position, (name, rows, colour, marker) in enumerate(_groups(cases)):
@@ -48,10 +48,10 @@ def plot_dice(cases: pd.DataFrame, path: str | Path) -> None:
 
 
 def plot_volumes(cases: pd.DataFrame, path: str | Path) -> None:
-    """Volume of the segmentation against that of the label, and their difference against their mean.
+    """Plot the volume of the segmentation against that of the label, and their difference against their mean.
 
-    The second is Bland and Altman's plot (Lancet 1986), with the mean difference and the limits that hold that of a
-    further case with 95 %.
+    The second plot is Bland and Altman's (Lancet 1986), with the mean difference and the 95 % limits for the difference
+    of a further case.
     """
     figure, (scatter, agreement) = plt.subplots(1, 2, figsize=(11, 4), layout="constrained")
     for name, rows, colour, marker in _groups(cases):
@@ -73,7 +73,7 @@ def plot_volumes(cases: pd.DataFrame, path: str | Path) -> None:
 
 
 def _identity(axis: Axes, volumes: np.ndarray) -> None:
-    """The line of equal volumes, on logarithmic axes where any pair can be shown there."""
+    """Draw the line of equal volumes on logarithmic axes, if a case has two volumes above 0; `volumes` is (n, 2)."""
     shown = volumes[(volumes > 0).all(axis=1)]
     if not shown.size:
         say_nothing_to_show(axis, "no case has both a label and a segmentation")
@@ -85,7 +85,7 @@ def _identity(axis: Axes, volumes: np.ndarray) -> None:
 
 
 def plot_froc(curve: pd.DataFrame, path: str | Path) -> None:
-    """Share of all lesions that are found against false lesions a scan, as the threshold moves."""
+    """Plot the sensitivity over all lesions against the false lesions per scan, over all thresholds (FROC)."""
     figure, axis = plt.subplots(figsize=(5.5, 4), layout="constrained")
     for name, rows, colour, marker in _groups(curve):
         axis.plot(rows["false_lesions_per_scan"], rows["sensitivity"], marker, ls="-", color=colour, label=name)
@@ -96,7 +96,7 @@ def plot_froc(curve: pd.DataFrame, path: str | Path) -> None:
 
 
 def plot_calibration(curve: pd.DataFrame, path: str | Path) -> None:
-    """How often voxels of each probability belong to the target; on the line they do as often as they should."""
+    """Plot the share of target voxels against the mean probability of each bin; the line is perfect calibration."""
     figure, axis = plt.subplots(figsize=(5.5, 4), layout="constrained")
     axis.plot([0, 1], [0, 1], color="black", linewidth=1)
     for name, rows, colour, marker in _groups(curve[curve["voxels"] > 0]):
@@ -108,9 +108,9 @@ def plot_calibration(curve: pd.DataFrame, path: str | Path) -> None:
 
 
 def plot_comparison(comparison: pd.DataFrame, pairs: pd.DataFrame, names: tuple[str, str], path: str | Path) -> None:
-    """Dice of each case in two studies, and the mean difference of each share with its interval.
+    """Plot the Dice of each case in two studies, and the mean difference of each share with its interval.
 
-    `comparison` and `pairs` are those of `study_comparison.compare`; `names` are the other study's and the own one's.
+    `comparison` and `pairs` are the results of `study_comparison.compare`; `names` are (other study, own study).
     """
     figure, (scatter, forest) = plt.subplots(1, 2, figsize=(11, 4.2), layout="constrained")
     for name, rows, colour, marker in _groups(pairs[pairs["metric"] == "dice"]):

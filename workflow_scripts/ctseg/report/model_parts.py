@@ -40,7 +40,7 @@ def on_training(source: Any, params: Mapping[str, Any], made: Mapping[str, Store
 
 
 def card_table(card: ModelCard, model: str, params: Mapping[str, Any]) -> Markup:
-    """The model card: intended use, input, output, and hash of the file."""
+    """HTML table of the model card: intended use, input, output, and hash of the file."""
     prepared, multiple = card.preparation, " × ".join(map(str, card.multiple_zyx))
     classes = card.labels
     rows = {
@@ -62,7 +62,7 @@ def card_table(card: ModelCard, model: str, params: Mapping[str, Any]) -> Markup
 
 
 def _ranges(card: ModelCard) -> str:
-    """The least and largest spacing and length of the training scans, as far as the model file states them."""
+    """Ranges of spacing and length of the training scans in words, as far as the model card has them."""
     words = {"pixel_spacing_mm": "pixels of", "slice_spacing_mm": "slices", "length_mm": "a length of"}
     found = [
         f"{word} {low:g} to {high:g} mm"

@@ -1,8 +1,8 @@
-"""The code of NiiVue, a viewer for volumes in WebGL2, out of the package `ipyniivue` that is installed.
+"""Code of NiiVue, a viewer for volumes in WebGL2, from the installed package `ipyniivue`.
 
-The package holds NiiVue as part of a widget for notebooks, a JavaScript module that exports the widget alone. Here it
-becomes a script that gives the class away as `window.Niivue`: a script also runs in a page that was opened from a file.
-NiiVue and ipyniivue are under the BSD 2-Clause licence, whose text precedes the code.
+The package contains NiiVue as part of a notebook widget, a JavaScript module that exports only the widget. This module
+converts it to a script that sets the class as `window.Niivue`, because a script also runs in a page opened from a file.
+NiiVue and ipyniivue are under the BSD 2-Clause licence; its text precedes the code.
 """
 
 import re
@@ -17,7 +17,7 @@ EXPORT = re.compile(r"export\s*\{[^{}]*\};?\s*$")
 
 @cache
 def niivue_script() -> bytes | None:
-    """NiiVue's code as a classic script that sets `window.Niivue`; None where the package is missing or another one."""
+    """NiiVue's code as a classic script that sets `window.Niivue`; None if the package is missing or unexpected."""
     try:
         found = {str(path): path for path in files(PACKAGE) or []}
     except PackageNotFoundError:
@@ -29,7 +29,7 @@ def niivue_script() -> bytes | None:
 
 
 def as_script(module: str, licence: str) -> bytes | None:
-    """A bundle as such a script, behind its licence; None where it is not built as expected."""
+    """The bundle as a script that sets `window.Niivue`, after its licence; None if its structure is unexpected."""
     name, export = CLASS.search(module), EXPORT.search(module)
     if not name or not export:
         return None

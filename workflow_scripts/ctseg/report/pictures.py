@@ -14,7 +14,7 @@ from ctseg.report.html import photograph
 from ctseg.report.slice_viewer import preview
 from ctseg.scans.nifti import read_nifti
 
-Volumes = tuple[Volume, Volume, Volume | None]  # image, segmentation and label, if there is one, of a case
+Volumes = tuple[Volume, Volume, Volume | None]  # image, segmentation, and label or None, of a case
 
 
 def picture(case: str, path: str, cases: pd.DataFrame | None) -> dict[str, Any]:
@@ -25,7 +25,7 @@ def picture(case: str, path: str, cases: pd.DataFrame | None) -> dict[str, Any]:
 
 
 def case_volumes(source: Any, params: Mapping[str, Any]) -> Callable[[str], Volumes]:
-    """What reads image, segmentation and label, None without one, of a segmented case by its name."""
+    """Function that reads image, segmentation and label (None if missing) of a segmented case by its name."""
     files = dict(zip(params["segmented"], zip(source.images, source.segmentations, strict=True), strict=True))
     labels = dict(zip(params["measured"], source.get("labels", []), strict=True))
 
@@ -45,16 +45,16 @@ def viewed(cases: pd.DataFrame | None, params: Mapping[str, Any]) -> list[str]:
 def previews(
     source: Any, params: Mapping[str, Any], cases: pd.DataFrame | None, window_hu: tuple[float, float]
 ) -> Markup:
-    """The volumes of the slice viewer as JSON; empty if none are wanted."""
+    """Volumes of the slice viewer as JSON; empty if the viewer has no case."""
     read, volumes = case_volumes(source, params), []
     for case in viewed(cases, params):
         image, segmentation, label = read(case)
         name = case if cases is None else f"{case}: {caption(cases[cases['case'] == case])}"
         volumes.append({"name": name, **preview(image, segmentation, label, window_hu)})
-    # Within a script element only the end of that element has a meaning.
+    # Inside a script element only its end tag has a meaning, so only `</` is escaped.
     return Markup(json.dumps(volumes).replace("</", "<\\/")) if volumes else Markup("")
 
 
 def full_pages(source: Any, cases: Sequence[str]) -> dict[str, str]:
-    """Where the pages at full resolution lie beside the report, by case; empty if there are none."""
+    """Addresses, relative to the report, of the pages at full resolution by case; empty without such pages."""
     return {case: f"{Path(source.viewer).name}/{case}.html" for case in cases} if source.get("viewer") else {}

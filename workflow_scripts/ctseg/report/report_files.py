@@ -1,18 +1,18 @@
-"""The files that a report is made of, without those of refused cases."""
+"""Input files of a report, without the files of refused cases."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from ctseg.jobs.refusals import read_refusal
 
-OF_SEGMENTED = ("case_figures", "images", "segmentations", "lungs_facts")  # one a segmented case, in their order
+OF_SEGMENTED = ("case_figures", "images", "segmentations", "lungs_facts")  # one per segmented case, in order
 
 
 class Files(dict[str, Any]):
-    """Paths, and lists of paths, by name; also as attributes."""
+    """Dictionary of paths and lists of paths by name; names are attributes, too."""
 
     def __getattr__(self, name: str) -> Any:
-        """The path or paths of a name. Raises AttributeError for another name."""
+        """The path or paths of a name. Raises AttributeError for an unknown name."""
         try:
             return self[name]
         except KeyError:
@@ -20,7 +20,7 @@ class Files(dict[str, Any]):
 
 
 def without_refused(source: Mapping[str, Any], params: Mapping[str, Any]) -> tuple[Files, dict[str, Any]]:
-    """The files and the params of the report, without the cases whose segmentation or label is but a refusal's record.
+    """Files and params of the report, without segmentations and labels that are only the record of a refusal.
 
     `params["segmented"]` and `params["measured"]` name the cases in the order of their files.
     """
@@ -40,5 +40,5 @@ def without_refused(source: Mapping[str, Any], params: Mapping[str, Any]) -> tup
 
 
 def _chosen(items: Any, good: list[bool]) -> list[Any]:
-    """Those of the items that are good."""
+    """Items with a true value in `good`."""
     return [item for item, chosen in zip(items, good, strict=True) if chosen]

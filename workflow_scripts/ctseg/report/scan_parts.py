@@ -15,9 +15,9 @@ from ctseg.report.html import svg, table
 def on_scans(
     source: Any, params: Mapping[str, Any], cohort: pd.DataFrame, links: Mapping[str, str], measured: int | None
 ) -> dict[str, Any]:
-    """The parts on the scans, and on what is unusual about them; those with a flag come first.
+    """The parts on the scans and their flags; scans with a flag come first.
 
-    `measured` is the number of cases with metrics, None where nothing is measured.
+    `measured` is the number of cases with metrics, None if nothing was measured.
     """
     scans = pd.read_csv(source.scans, sep="\t", dtype={"case": str, "flags": str}, keep_default_na=False)
     refused, who = refused_table(source), subjects(params["config"]["cases"]["source"])
@@ -39,12 +39,12 @@ def on_scans(
 
 
 def refused_table(source: Any) -> pd.DataFrame:
-    """The cases that were refused, with the reason of each."""
+    """Table of the refused cases with their reasons."""
     return pd.read_csv(source.refused, sep="\t", dtype=str, keep_default_na=False)
 
 
 def cohort_text(cohort: pd.DataFrame, origin: str, given: bool) -> str:
-    """How many scans and patients each split has; `given` tells a model from another study.
+    """Numbers of scans and patients in each split, in words; `given` is true for a model from another study.
 
     `origin` is the config's `cases.source`.
     """

@@ -1,4 +1,4 @@
-"""A coarse copy of a scan with its outlines, small enough to be looked through inside of a report."""
+"""Coarse copy of a scan and its masks, small enough for the slice viewer inside a report."""
 
 import base64
 import gzip
@@ -10,17 +10,18 @@ from ctseg.geometry.resample import bounding_box, orient, resample
 from ctseg.geometry.volume import AIR_HU, Grid, Volume
 from ctseg.masks.focus import focus_zyx
 
-LONGEST = 144  # voxels along an edge: 1 MB packed
-BODY_HU = -500.0  # what lies above is body, or its table
+LONGEST = 144  # voxels along the longest edge: 1 MB packed
+BODY_HU = -500.0  # voxels above this value are body or table
 
 
 def preview(
     image: Volume, segmentation: Volume, reference: Volume | None, window_hu: tuple[float, float]
 ) -> dict[str, Any]:
-    """What `viewer.js` shows: grey values in the window, and masks of the label (bit 0) and the segmentation (bit 1).
+    """Data for `viewer.js`: grey values in the HU window, and masks of label (bit 0) and segmentation (bit 1).
 
-    All volumes lie on one grid. Voxels are isotropic; of masks any part of a voxel makes it one, so that nothing small
-    is lost. Both are gzipped and in base64; their axes run to left, back and head, in the order z, y, x.
+    All volumes have one grid. The result has isotropic voxels; masks are resampled by `coarse_mask`, so that small
+    lesions are kept. Grey values and masks are uint8 [z, y, x], with axes x, y, z to left, back and head, gzipped and
+    in base64.
     """
     shown, found, wanted = (None if volume is None else orient(volume) for volume in (image, segmentation, reference))
     assert shown is not None and found is not None
@@ -45,14 +46,14 @@ def preview(
 
 
 def coarse_grid(grid: Grid) -> Grid:
-    """Isotropic voxels over the same space, at most `LONGEST` along an edge, and no finer than the scan's."""
+    """Grid of isotropic voxels over the same extent, at most `LONGEST` along an edge, not finer than the scan."""
     extent_mm = np.array(grid.shape_zyx) * grid.spacing_zyx_mm
     spacing_mm = max(extent_mm.max() / LONGEST, min(grid.spacing_zyx_mm))
     return grid.with_spacing((spacing_mm, spacing_mm, spacing_mm))
 
 
 def coarse_mask(volume: Volume, grid: Grid) -> np.ndarray:
-    """The voxels of `grid` in which the middle of a voxel of the mask lies, or whose middle the mask holds."""
+    """Boolean mask [z, y, x] of the voxels of `grid` that contain a mask voxel's centre, or have theirs in the mask."""
     nearest = resample(volume.with_voxels((volume.voxels_zyx > 0).astype(np.float32)), grid, fill=0).voxels_zyx >= 0.5
     points = volume.grid.points_xyz_mm(np.argwhere(volume.voxels_zyx > 0))
     indices = np.rint(grid.indices_zyx(points)).astype(int)
@@ -62,5 +63,5 @@ def coarse_mask(volume: Volume, grid: Grid) -> np.ndarray:
 
 
 def packed(voxels: np.ndarray) -> str:
-    """The bytes of an array, gzipped without a date, as text."""
+    """Bytes of an array, gzipped without a date, as base64 text."""
     return base64.b64encode(gzip.compress(voxels.tobytes(), mtime=0)).decode()

@@ -9,7 +9,7 @@ import pandas as pd
 from ctseg.colours import SERIES
 from ctseg.report.figure_style import save_figure
 
-# Columns of the cohort's table that are drawn, and what they are called.
+# Columns of the cohort's table that are drawn, with their axis labels.
 COHORT = {
     "slice_spacing_mm": "slice spacing (mm)",
     "pixel_spacing_mm": "pixel spacing (mm)",
@@ -18,9 +18,9 @@ COHORT = {
 
 
 def plot_training(histories: dict[str, pd.DataFrame], path: str | Path) -> None:
-    """Loss, Dice and learning rate over the steps, a line per network; a dot marks what was kept.
+    """Plot loss, Dice and learning rate over the steps, one line per network; a dot marks the kept weights.
 
-    Dashed lines are the Dice of training cases: where they leave the others behind, the network overfits.
+    Dashed lines are the Dice of training cases; a growing distance to the validation Dice shows overfitting.
     """
     figure, (loss, dice, rate) = plt.subplots(1, 3, figsize=(12, 3.4), layout="constrained")
     for network, history in histories.items():
@@ -39,7 +39,7 @@ def plot_training(histories: dict[str, pd.DataFrame], path: str | Path) -> None:
 
 
 def plot_cohort(cohort: pd.DataFrame, path: str | Path) -> None:
-    """Histograms of voxel sizes and lengths of the scans, by split."""
+    """Plot histograms of voxel sizes and lengths of the scans, by split."""
     figure, axes = plt.subplots(1, len(COHORT), figsize=(12, 3), layout="constrained")
     splits = sorted(cohort["split"].unique())
     for axis, (column, name) in zip(axes, COHORT.items(), strict=True):

@@ -1,4 +1,4 @@
-"""A reason to look twice at a scan or at its segmentation."""
+"""A flag: a reason to check a scan or its segmentation."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,9 +7,9 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Flag:
-    """What is unusual: `kind` for programs, which stays as it is, and `text`, one English sentence for people.
+    """An unusual property: `kind` for programs, which never changes, and `text`, one English sentence for people.
 
-    `values` are what the text tells beside its fixed words, in plain JSON types: another language needs no more.
+    `values` are the variable parts of the text, in plain JSON types: enough to write the sentence in another language.
     """
 
     kind: str

@@ -1,11 +1,11 @@
-"""NIfTI files: the format in which all volumes of a study lie.
+"""NIfTI files: the format of all volumes of a study.
 
-nibabel's world is RAS, x to the right and y to the front; ctseg's is that of DICOM, see `volume`.
+nibabel's coordinates are RAS, with x to the right and y to the front; ctseg's are those of DICOM (LPS), see `volume`.
 
 Headers are nibabel's. Voxels of compressed files are read and written by own loops on isal's streams, a slab at a time,
-since nibabel's need the whole volume in memory: with 400 slices of 512 × 512, 13 times as much to read and 4 times to
-write, which grows with the scan. In time they equal nibabel's loops on isal, which the plain way, `nibabel.load` and
-`save`, takes 2 to 3 times of (1 core; `docs/own_code.md`).
+because nibabel's loops need the whole volume in memory: with 400 slices of 512 × 512, 13 times as much memory to read
+and 4 times to write, and more for longer scans. These loops are as fast as nibabel's on isal; the plain way,
+`nibabel.load` and `save`, takes 2 to 3 times as long (1 core; `docs/own_code.md`).
 """
 
 from collections.abc import Iterator
@@ -36,24 +36,24 @@ OTHER_FORMATS = {
     b"\x28\xb5\x2f\xfd": "compressed with zstd",
     b"NRRD": "a NRRD file",
     b"DICM": "a DICOM file",
-}  # by what they begin with, DICOM at byte 128
+}  # by their first bytes, of DICOM those at byte 128
 UNITS_MM = {1: 1000.0, 3: 0.001}  # metre and micrometre, by the code in xyzt_units
-VOXELS_FROM = 352  # byte of a NIfTI-1 file without extensions
+VOXELS_FROM = 352  # first byte of the voxels in a NIfTI-1 file without extensions
 READ_BYTES = 2**20
-GZIP_LEVEL = 2  # of ISA-L's four: as small as level 1 of zlib in a third of its time
+GZIP_LEVEL = 2  # of ISA-L's four levels: files as small as with level 1 of zlib in a third of its time
 
 
 def read_nifti(path: str | Path) -> Volume:
-    """Read a NIfTI-1 or -2 file, scaled if its header says so, as stored otherwise; sizes in mm, whatever its unit.
+    """Read a NIfTI-1 or -2 file: voxels `[z, y, x]`, scaled if its header says so, else as stored; sizes in mm.
 
-    Its content tells whether it is compressed, not its name. Uncompressed files are memory-mapped, read-only: only what
-    is touched is read. A fourth axis of length one is dropped. Raises InputError for a file that is missing, cut, no
-    NIfTI, or not one volume.
+    Sizes in other units are converted. The content, not the name, decides whether the file is compressed. Uncompressed
+    files are memory-mapped, read-only: only the parts in use are read. Further axes of length one are dropped. Raises
+    InputError for a file that is missing, cut, no NIfTI, or not one volume.
     """
     with _nifti_errors(path), _opened(path) as (image, stream):
         if isinstance(stream, IGzipFile):
             voxels = _decompressed(cast(ArrayProxy, image.dataobj), stream)
-            stream.read()  # the checksum is compared at the end of the file, which the voxels do not reach
+            stream.read()  # the checksum is compared at the end of the file, which is after the voxels
         else:
             voxels = np.asanyarray(image.dataobj)
     if voxels.ndim > 3 and all(n == 1 for n in voxels.shape[3:]):
@@ -65,7 +65,7 @@ def read_nifti(path: str | Path) -> Volume:
 
 @contextmanager
 def _opened(path: str | Path) -> Iterator[tuple[nib.Nifti1Image, IO[bytes] | IGzipFile]]:
-    """The image of a file, without its voxels, and the stream that they are read from."""
+    """The image of a file, without its voxels, and the stream from which the voxels are read."""
     with Path(path).open("rb") as raw:
         head = raw.read(HEADER_BYTES)
     if other := next(
@@ -79,12 +79,12 @@ def _opened(path: str | Path) -> Iterator[tuple[nib.Nifti1Image, IO[bytes] | IGz
 
 
 def nifti_kind(head: bytes) -> type[nib.Nifti1Image]:
-    """The class for a file that begins with `head`, at least `HEADER_BYTES` where it has so many: NIfTI-2 or -1."""
+    """The class for a file that begins with `head`, NIfTI-2 or -1; `head` has `HEADER_BYTES` bytes if the file does."""
     return nib.Nifti2Image if nib.Nifti2Header.may_contain_header(head) else nib.Nifti1Image
 
 
 def _decompressed(stored: ArrayProxy, stream: IGzipFile) -> np.ndarray:
-    """The voxels [x, y, z, …] of a compressed file, scaled as its header says, and read a slab at a time."""
+    """The voxels `[x, y, z, …]` of a compressed file, scaled as its header says, and read a slab at a time."""
     stream.seek(stored.offset)
     kind = apply_read_scaling(np.zeros(1, stored.dtype), stored.slope, stored.inter).dtype
     voxels = mapped_arrays.zeros(stored.shape[::-1], kind)
@@ -98,7 +98,7 @@ def _decompressed(stored: ArrayProxy, stream: IGzipFile) -> np.ndarray:
 
 
 def _fill(array: np.ndarray, stream: IGzipFile) -> None:
-    """Read an array's bytes, in pieces that stay in the processor's cache. Raises EOFError where too few follow."""
+    """Fill an array from a stream, in pieces that stay in the processor's cache. Raises EOFError at an early end."""
     rest = memoryview(array.reshape(-1).view(np.uint8))  # type: ignore[arg-type]
     while rest:
         read = stream.readinto(rest[:READ_BYTES])
@@ -117,11 +117,12 @@ def read_nifti_grid(path: str | Path) -> Grid:
 
 
 def nifti_facts(path: str | Path) -> dict[str, float | bool | None]:
-    """What a header leaves open of the geometry: `qform_off_mm` and `no_orientation`.
+    """Ambiguities of the geometry in a header: `qform_off_mm` and `no_orientation`.
 
-    The first is how far the qform puts a corner from where the sform does, None where they agree. Many programs write
-    one and leave another in place. nibabel, and so ctseg, takes the sform; half a percent of a voxel and 0.01 mm are
-    rounding. The second tells that both have the code 0, so that neither counts. Raises InputError as `read_nifti`.
+    `qform_off_mm` is the largest distance in mm between the places of one corner by qform and by sform; None if they
+    agree or one is missing. Many programs write one and leave a different one in place. nibabel, and so ctseg, uses the
+    sform; half a percent of a voxel and 0.01 mm are rounding. `no_orientation` is true if both have the code 0, so that
+    neither is valid. Raises InputError as `read_nifti`.
     """
     with _nifti_errors(path), _opened(path) as (image, _):
         header = image.header
@@ -136,13 +137,13 @@ def nifti_facts(path: str | Path) -> dict[str, float | bool | None]:
 
 
 def _unit_mm(image: nib.Nifti1Image) -> float:
-    """The length of the header's unit in mm; 1 where it names none."""
+    """The length of the header's unit in mm; 1 if the header names none."""
     return UNITS_MM.get(int(image.header["xyzt_units"]) & 7, 1.0)
 
 
 @contextmanager
 def _nifti_errors(path: str | Path) -> Iterator[None]:
-    """Turn what goes wrong while reading into an InputError."""
+    """Turn errors while reading into InputError."""
     try:
         yield
     except FileNotFoundError:
@@ -167,14 +168,14 @@ def _nifti_grid(image: nib.Nifti1Image, path: str | Path) -> Grid:
 def write_nifti(volume: Volume, path: str | Path) -> None:
     """Write a NIfTI-1 file, atomically, in the voxels' own type; `.nii.gz` is compressed, `.nii` is not.
 
-    The same volume gives the same bytes: neither the time nor a name is stored.
+    The same volume produces the same bytes: neither the time nor a name is stored.
     """
     affine_ras = LPS_FROM_RAS @ volume.grid.affine
     image = nib.Nifti1Image(volume.voxels_zyx.T, affine_ras, dtype=volume.voxels_zyx.dtype)
     image.header.set_xyzt_units("mm")
     image.set_sform(affine_ras, code="scanner")
     direction = np.asarray(volume.grid.direction)
-    # A quaternion holds rotations alone, so a sheared grid is described by the sform and the qform says "unknown".
+    # A quaternion holds only rotations, so a sheared grid is described by the sform and the qform says "unknown".
     orthogonal = np.allclose(direction.T @ direction, np.eye(3), atol=1e-5)
     image.set_qform(affine_ras, code="scanner" if orthogonal else "unknown")
     with atomic_path(path) as partial:
@@ -187,7 +188,7 @@ def write_nifti(volume: Volume, path: str | Path) -> None:
 
 
 def _write(image: nib.Nifti1Image, stream: IO[bytes] | IGzipFile) -> None:
-    """Header and voxels, a slab at a time."""
+    """Write header and voxels, a slab at a time."""
     voxels_zyx = np.asanyarray(image.dataobj).T
     image.header.set_data_offset(VOXELS_FROM)
     stream.write(image.header.binaryblock.ljust(VOXELS_FROM, b"\0"))  # no extensions

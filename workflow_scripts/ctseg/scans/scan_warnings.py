@@ -1,6 +1,6 @@
-"""What a user should know of a scan before trusting it, in words: the same for every way in which scans are read.
+"""Warnings on a scan for the user, as sentences: the same for all formats.
 
-No sentence names a file, since a file's name can tell who the patient is.
+No sentence names a file, because a file's name can identify the patient.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,12 +25,12 @@ KINDS = (*KNOWN, "images_left_out", "not_axial", "hu_offset", "above_tissue", "w
 
 
 def warnings_of(facts: Mapping[str, Any]) -> list[str]:
-    """What a user should know of a scan before trusting it, from its facts."""
+    """Sentences from a scan's facts that a user should know before trusting the scan."""
     return [flag.text for flag in scan_flags(facts)]
 
 
 def scan_flags(facts: Mapping[str, Any]) -> list[Flag]:
-    """The same with the kind of each, one of `KINDS`."""
+    """Flags for the sentences of `warnings_of`, each with its kind from `KINDS`."""
     told = [Flag(key, {"value": facts[key]}, text.format(facts[key])) for key, text in KNOWN.items() if facts.get(key)]
     for one in facts.get("series", {}).get("left_out", []):
         text = f"{counted(one['images'], 'image')} of the series left out: {one['reason']}"
@@ -42,7 +42,7 @@ def scan_flags(facts: Mapping[str, Any]) -> list[Flag]:
 
 
 def _about_values(facts: Mapping[str, Any]) -> list[Flag]:
-    """What speaks against Hounsfield units."""
+    """Flags for values that contradict Hounsfield units."""
     told = []
     if offset := facts.get("hu_offset"):
         text = (
@@ -71,12 +71,12 @@ def _about_values(facts: Mapping[str, Any]) -> list[Flag]:
 
 
 def _listed(jumps: Sequence[Mapping[str, int]]) -> str:
-    """The first places of jumps."""
+    """The slices before the first four jumps, and the number of further jumps, as text."""
     more = f" and {len(jumps) - 4} more" if len(jumps) > 4 else ""
     return ", ".join(str(jump["after_slice"]) for jump in jumps[:4]) + more
 
 
 def passed_over(facts: Mapping[str, Any]) -> list[str]:
-    """A line for each stack of images that lay beside the scan and was not taken, with the reason."""
+    """A line for each stack of images that was found with the scan and not used, with the reason."""
     others = facts.get("series", {}).get("others", [])
     return [f"not used: {other['images']} x {other['modality']}: {other['reason']}" for other in others]

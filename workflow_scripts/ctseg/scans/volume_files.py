@@ -1,4 +1,4 @@
-"""Volume files of any format: scans, labels and lung fields."""
+"""Reading volume files of any format: scans, labels and lung fields."""
 
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,9 @@ from ctseg.scans.nifti import read_nifti
 
 
 def read_volume_file(path: Path) -> Volume:
-    """Read a NIfTI, NRRD or MetaImage file in the type it has, sizes in mm.
+    """Read a NIfTI, NRRD or MetaImage file: voxels `[z, y, x]` in their own type, sizes in mm.
 
-    Raises InputError when it is not a single 3-D volume, or its size is not that of a scan.
+    Raises InputError if the file is not a single 3-D volume, or its size is not that of a scan.
     """
     volume = read_nifti(path) if path.name.lower().endswith(NIFTI_SUFFIXES) else _read_sitk(path)
     require_possible(volume.grid, str(path))
@@ -23,7 +23,7 @@ def read_volume_file(path: Path) -> Volume:
 
 
 def read_layers(path: Path) -> list[Volume]:
-    """Read the layers of a NRRD file that may hold several volumes on one grid; any other file is one layer."""
+    """The layers of a NRRD or MetaImage file with several volumes on one grid; any other file is one layer."""
     if path.name.lower().endswith(NIFTI_SUFFIXES):
         return [read_volume_file(path)]
     import SimpleITK as sitk  # 0.3 s, and most scans are DICOM or NIfTI
@@ -43,7 +43,7 @@ def _read_sitk(path: Path) -> Volume:
 
 
 def _open_sitk(path: Path) -> Any:
-    """A NRRD or MetaImage file as SimpleITK reads it."""
+    """A NRRD or MetaImage file as an image of SimpleITK; raises InputError if it is missing or damaged."""
     import SimpleITK as sitk
 
     if not path.exists():
@@ -55,7 +55,7 @@ def _open_sitk(path: Path) -> Any:
 
 
 def _sitk_volume(image: Any, path: Path) -> Volume:
-    """An image of SimpleITK, whose world is LPS in mm already."""
+    """A volume from an image of SimpleITK, which has coordinates in LPS and mm already."""
     import SimpleITK as sitk
 
     voxels = sitk.GetArrayFromImage(image)

@@ -1,1 +1,1 @@
-"""What a study consists of: its checked config, its cases and their splits."""
+"""A study: its checked config, its cases and their splits."""

@@ -1,7 +1,8 @@
-"""Cases of public archives, and of data sets in nnU-Net's layout, from the way in which each one lies. Opens no scan.
+"""Cases of public archives and of data sets in nnU-Net's layout, found by file and folder names. Opens no scan.
 
-This runs at every start of the workflow: a folder is listed once, and of files only a dataset.json and, where
-nothing else tells to which scan they belong, the first kilobytes of LIDC-IDRI's XML files are read.
+This runs at every start of the workflow. Each folder is listed once. The only files that are read are dataset.json,
+nnU-Net's splits_final.json, and the first kilobytes of LIDC-IDRI's XML files if their location does not assign them to
+a CT series.
 """
 
 # Plain strings instead of Path: three times as fast for thousands of cases at every start.
@@ -21,18 +22,18 @@ from ctseg.study.nnunet_dataset import nnunet_columns
 
 Columns = dict[str, str]
 
-# Of the two lungs in an archive's lung masks.
+# Values of the two lungs in an archive's lung masks, by `cases.source`.
 LUNG_VALUES = {name: list(archive.lung_values) for name, archive in ARCHIVES.items() if archive.lung_values}
-SAME_NAME = 0.6  # by difflib's ratio: tumor and tumour, but not tumour and cancer
+SAME_NAME = 0.6  # least ratio of difflib for similar names: tumor and tumour are similar, tumour and cancer are not
 NIFTI = ".nii.gz"
 
 
 def archive_columns(source: str, folder: str, root: str, labels: Mapping[str, int]) -> list[Columns]:
-    """The columns of each case of an archive, named as in a case table; paths start at `root`, or are absolute.
+    """Columns of each case of an archive, named as in a case table; paths are relative to `root` or absolute.
 
-    `source` is one of `catalogue.archives`, `folder` where the archive lies; `labels` are the targets' values by name,
-    with which those of MSD's dataset.json must agree. Raises ConfigError where the archive does not lie as it is
-    published: it says what it is, where it comes from and which layout is expected.
+    `source` is a key of `catalogue.archives.ARCHIVES`, and `folder` is the path of the archive. `labels` are the label
+    values by name; for `msd` and `nnunet` they must agree with the labels of dataset.json. Raises ConfigError if the
+    folder is missing or has another layout; the message names the archive, its origin and the expected layout.
     """
     folder = os.path.normpath(os.path.expanduser(folder))
     is_folder = os.path.isdir(os.path.join(root, folder))
@@ -44,7 +45,7 @@ def archive_columns(source: str, folder: str, root: str, labels: Mapping[str, in
 
 
 def _msd_columns(folder: str, root: str, labels: Mapping[str, int]) -> Iterator[Columns]:
-    """Training cases with their labels, and those of imagesTs, whose labels were never published."""
+    """Columns of the training cases with their labels, and of the cases of imagesTs, which have no published labels."""
     name = os.path.join(folder, "dataset.json")
     path = Path(root, name)
     if not path.is_file():
@@ -67,14 +68,14 @@ def _msd_columns(folder: str, root: str, labels: Mapping[str, int]) -> Iterator[
 
 
 def _msd_case(folder: str, image: str, more: Columns) -> Iterator[Columns]:
-    """One case; none for the `._` files that macOS puts into archives."""
+    """Columns of one case; nothing for the `._` files that macOS puts into archives."""
     name = os.path.basename(image)
     if not name.startswith("._"):
         yield {"case": name.removesuffix(NIFTI), "image": os.path.normpath(os.path.join(folder, image)), **more}
 
 
 def _require_labels(labels: Mapping[str, int], held: Mapping[int, str], name: str) -> None:
-    """Raise InputError unless the archive holds each value under a similar name."""
+    """Raise ConfigError unless the archive has each value under a similar name."""
     holds = ", ".join(f"{label}: {value}" for value, label in sorted(held.items()))
     for label, value in labels.items():
         if value not in held or not _similar(label, held[value]):
@@ -87,7 +88,7 @@ def _similar(first: str, second: str) -> bool:
 
 
 def _lidc_columns(folder: str, root: str, _: Mapping[str, int]) -> Iterator[Columns]:
-    """See `lidc_columns`; its one label may have any name."""
+    """See `lidc_columns`; the only label may have any name."""
     return lidc_columns(folder, root)
 
 
@@ -97,7 +98,7 @@ def _nnunet_columns(folder: str, root: str, labels: Mapping[str, int]) -> Iterat
 
 
 def _luna16_columns(folder: str, root: str, _: Mapping[str, int]) -> Iterator[Columns]:
-    """Every `.mhd` of the subsets that are there; its name is the series."""
+    """Columns of each `.mhd` file in the existing subsets; the file name is the series UID."""
     top = os.listdir(os.path.join(root, folder))
     if "annotations.csv" not in top:
         return
@@ -115,7 +116,7 @@ def _luna16_columns(folder: str, root: str, _: Mapping[str, int]) -> Iterator[Co
 
 
 def _mhd_names(root: str, folder: str) -> list[str]:
-    """The scans of a folder, sorted; none where it is missing or cannot be listed."""
+    """Names of the `.mhd` files in a folder, sorted; none if the folder is missing or cannot be listed."""
     try:
         names = os.listdir(os.path.join(root, folder))
     except OSError:

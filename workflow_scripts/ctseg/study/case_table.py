@@ -1,4 +1,4 @@
-"""Case tables: TSV files with one row a case."""
+"""Case tables: TSV files with one row per case."""
 
 # Plain strings instead of Path, as in cases.py.
 # ruff: noqa: PTH111, PTH118, PTH120
@@ -16,14 +16,14 @@ PATHS = ("image", "label", "lungs")  # the columns that hold paths
 
 
 class Row(NamedTuple):
-    """A case as it was found: where, for messages, and its columns, without empty ones."""
+    """One case: its columns, without empty ones; `where` names its path or table line in messages."""
 
     where: str
     columns: dict[str, str]
 
 
 def table_rows(table: str, root: str, schema: Schema, groups: Sequence[str], problems: list[str]) -> Iterator[Row]:
-    """One row a line of the TSV file, with the known columns alone and paths that start at `root`."""
+    """One row per line of the TSV file, with the known columns only; paths are relative to `root` or absolute."""
     table = os.path.expanduser(table)
     lines = _table_lines(table, root)
     _, header = next(lines, (0, []))
@@ -42,7 +42,7 @@ def table_rows(table: str, root: str, schema: Schema, groups: Sequence[str], pro
 
 
 def _table_lines(table: str, root: str) -> Iterator[tuple[int, list[str]]]:
-    """The number and the cells of each line that is neither empty nor a comment."""
+    """Number (from 1) and cells of each line that is neither empty nor a comment."""
     try:
         lines = Path(root, table).read_text(encoding="utf-8-sig").splitlines()
         for number, line in enumerate(lines, start=1):
@@ -53,7 +53,7 @@ def _table_lines(table: str, root: str) -> Iterator[tuple[int, list[str]]]:
 
 
 def _header_faults(header: list[str], known: list[str], required: list[str]) -> Iterator[str]:
-    """A column that is missing, stands twice, or is a misspelt one: a label column that is not read would be silent."""
+    """Missing, repeated and misspelt columns; without this check a misspelt label column would be ignored silently."""
     from difflib import get_close_matches
 
     for name in required:

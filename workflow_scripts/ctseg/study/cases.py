@@ -1,6 +1,6 @@
-"""Which cases a study has: phantoms, rows of a table, what a pattern finds, or a public archive. Opens no scan.
+"""Cases of a study: phantoms, rows of a table, matches of a path pattern, or a public archive. Opens no scan.
 
-This runs at every start of the workflow, before anything else, so it imports little and asks the disk little.
+This runs at every start of the workflow, before all other work, so it imports little and reads little from disk.
 """
 
 # Plain strings instead of Path: three times as fast for thousands of cases at every start.
@@ -22,19 +22,19 @@ from ctseg.study.path_patterns import Folders, find_paths
 from ctseg.study.pseudonyms import safe_names
 from ctseg.study.schema import Schema, find_problems, read_schema, show
 
-MOST_PROBLEMS_SHOWN = 30  # a disk that is not mounted makes one a case
+MOST_PROBLEMS_SHOWN = 30  # an unmounted disk causes one problem per case
 
 
 @dataclass(frozen=True)
 class Case:
-    """A scan and what is known of it.
+    """A case: the paths of its scan, label and lung field, its patient, and its given place in the splits.
 
-    `image` is a file or the folder of a DICOM series, `label` a file, `lungs` a file with the lung field; all are
-    relative to the study's root, or absolute where they were given so: moving the whole folder changes nothing.
-    `patient` is the case's name where nobody said otherwise. `split` is None where it is to be drawn.
-    `given_fold` is the number of the fold that it validates where a data set says so, -1 where it validates none.
-    `stratum` is what folds shall have their even share of, such as cases with and without a target; `groups` are
-    further columns of the table, such as site and scanner. Of a corrected case `label` is the correction.
+    `image` is a file or the folder of a DICOM series, `label` a file or folder, `lungs` a file with the lung field.
+    Paths are relative to the study's root, or absolute if they were given so; the whole folder can be moved.
+    `patient` is the case's name if no patient is given. `split` is None if it is drawn. `given_fold` is the number of
+    the fold in which the case validates, as text, if the data set defines it, and "-1" if it validates in no fold.
+    `stratum` is a group that is distributed evenly over the folds, such as cases with and without a target; `groups`
+    are further columns of the table, such as site and scanner. `label` of a corrected case is the correction.
     """
 
     case: str
@@ -50,13 +50,13 @@ class Case:
     given_fold: str | None = None
 
     def __post_init__(self) -> None:
-        """Take a case of an unnamed patient for the only one of its patient."""
+        """Use the case's name as patient if no patient is given."""
         if not self.patient:
             object.__setattr__(self, "patient", self.case)
 
     @property
     def reference(self) -> str | None:
-        """The label that may say which series is meant: a correction does not choose another one than before."""
+        """The label that may name the scan's series; of a corrected case the former label, if it had one."""
         return self.correction.replaces or self.label if self.correction else self.label
 
 
@@ -68,12 +68,12 @@ def find_cases(
     labels: Mapping[str, int],
     groups: Sequence[str] = (),
 ) -> list[Case]:
-    """The cases of the config's section `cases`, sorted by name, without the excluded ones.
+    """Cases of the config's section `cases`, sorted by name, without excluded cases.
 
-    Paths are relative to `root`; phantoms lie in `<phantom_folder>/<case>/`, where they need not exist yet;
-    `schema_path` is the schema of a table's row; `labels` are the values of the targets, which an archive must hold
-    where it names its own; `groups` are further columns of a table to read. Raises ConfigError that names every
-    problem, one a line.
+    Paths are relative to `root`. Phantoms have the folders `<phantom_folder>/<case>/`, which need not exist yet.
+    `schema_path` is the schema of a table row; `labels` are the label values by name, which an archive with named
+    labels must contain; `groups` are further table columns to read. Raises ConfigError that names the problems, one per
+    line, at most `MOST_PROBLEMS_SHOWN`.
     """
     source, schema = cases_config["source"], read_schema(schema_path)
     problems: list[str] = []
@@ -103,7 +103,7 @@ def find_cases(
 
 
 def _corrected(rows: list[Row], corrections: dict[str, Correction]) -> tuple[list[Row], dict[str, Correction]]:
-    """The rows with each correction as the label, and the corrections with the label that they replace."""
+    """Rows with the corrections as labels, and the corrections with the labels that they replace."""
     changed, made = [], {}
     for where, columns in rows:
         case = columns.get("case", "")
@@ -114,7 +114,7 @@ def _corrected(rows: list[Row], corrections: dict[str, Correction]) -> tuple[lis
 
 
 def _case(columns: Mapping[str, str], groups: Sequence[str]) -> Case:
-    """The case of a row, with the columns that are groups apart."""
+    """The case of a row; the columns in `groups` go into its `groups`."""
     own: dict[str, Any] = {
         name: cell for name, cell in columns.items() if name not in groups or name in Case.__annotations__
     }
@@ -139,7 +139,7 @@ def _phantom_rows(patients: int, folder: str) -> list[Row]:
 
 
 def _pattern_rows(image: str, label: str | None, root: str, problems: list[str]) -> Iterator[Row]:
-    """One row a match of the image pattern; what is the label of a case is no scan."""
+    """One row per match of the image pattern, except files that are the label of a case."""
     folders = Folders(root)
     found = list(find_paths(image, folders))
     labels: dict[str, str] = {}
@@ -160,7 +160,7 @@ def _pattern_rows(image: str, label: str | None, root: str, problems: list[str])
 
 
 def _case_names(rows: list[Row], cases_config: dict[str, Any], root: str | Path) -> dict[str, str]:
-    """What the name of each case is to be: a folder's name may be a patient's, a table's was chosen for this."""
+    """New name of each case by its old name: a pseudonym if it may be personal, as a file or folder name may be."""
     names = [row.columns["case"] for row in rows if "case" in row.columns]
     source, always = cases_config["source"], cases_config["names"] == "pseudonym"
     of_users = source == "folder" or (source in ARCHIVES and not ARCHIVES[source].public)
@@ -170,7 +170,7 @@ def _case_names(rows: list[Row], cases_config: dict[str, Any], root: str | Path)
 
 
 def _without_excluded(rows: list[Row], excluded: list[str], problems: list[str], names: dict[str, str]) -> list[Row]:
-    """The rows under their new names, without those that are excluded by their old name or their new one."""
+    """Rows with their new names, without the rows that are excluded by their old or new name."""
     known = set(names) | set(names.values())
     problems += [f"cases.exclude: there is no case {show(name)}" for name in excluded if name not in known]
     left = []
@@ -182,14 +182,14 @@ def _without_excluded(rows: list[Row], excluded: list[str], problems: list[str],
 
 
 def _faults(rows: list[Row], schema: Schema) -> Iterator[str]:
-    """What the schema says of each row. Cells are not quoted: they may be a patient's name or a UID."""
+    """Violations of the schema in each row. Messages do not quote cells, which may be a patient's name or a UID."""
     for row in rows:
         for column, text in find_problems(row.columns, schema):
             yield f"{row.where}: {column} {text.removeprefix(show(row.columns.get(column))).strip()}"
 
 
 def _contradictions(rows: list[Row]) -> Iterator[str]:
-    """Cases or scans that stand there twice, and splits that cannot be."""
+    """Repeated cases or scans, splits that need a missing label, and patients in two splits."""
     yield from _repeated(rows, ("case",), "the same case")
     yield from _repeated(rows, ("image", "series_uid"), "the same scan")
     split_of: dict[str, Row] = {}

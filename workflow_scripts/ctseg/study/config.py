@@ -1,7 +1,7 @@
-"""The config, checked and complete, before anything is computed.
+"""Check and completion of the config before all computation.
 
-The schema says what each key may hold; what depends on several keys is checked here. Everything that is wrong is told
-at once, so that a study is not corrected one key a run.
+The schema defines the allowed values of each key; conditions on several keys are checked here. All problems are
+reported together, so that the user can correct them at once instead of one per run.
 """
 
 import re
@@ -18,7 +18,7 @@ from ctseg.network.levels import plan_strides, size_multiple
 from ctseg.study.schema import Problem, fill_defaults, find_problems, read_schema, read_texts, show
 
 Config = dict[str, Any]
-# What each engine can compute in, where the processor or GPU can.
+# Precisions of each engine, if the processor or GPU supports them.
 PRECISIONS_OF = {
     "openvino": ("float32", "bfloat16", "int8"),
     "onnxruntime": ("float32", "tf32", "int8"),
@@ -28,13 +28,13 @@ PHANTOM = "phantom"  # the source of the built-in cases, and the name of their s
 
 
 def resolve_config(config: Mapping, schema_path: str | Path, given: Mapping | None = None) -> Config:
-    """A checked copy of `config`, with the schema's default for every key that is left out and numbers read from text.
+    """Checked copy of `config`, with the schema's default for each missing key and numbers converted from text.
 
-    `given` is what the study file and the command line say, before Snakemake laid it over config.yaml. Snakemake
-    merges mappings key by key, which would leave the phantom's label among those of a study that names its own; so
-    mappings of free names (such as `target.labels`) are taken whole from `given` if they stand there.
+    `given` is the config of the study file and the command line before Snakemake merged it into config.yaml. Snakemake
+    merges mappings key by key, which would keep the phantom's label among the labels of a study that names its own. So
+    mappings with free names (such as `target.labels`) are taken as a whole from `given` if they exist there.
 
-    Raises ConfigError that names every problem, one a line.
+    Raises ConfigError that names all problems, one per line.
     """
     schema = read_schema(schema_path)
     resolved = read_texts(fill_defaults(config, schema, given), schema)
@@ -50,7 +50,7 @@ def resolve_config(config: Mapping, schema_path: str | Path, given: Mapping | No
 
 
 def _touches(key: str, other: str) -> bool:
-    """Whether one of the two keys is the other or stands inside it, as in `plan` and `plan.patch_size[0]`."""
+    """Whether two keys are equal or one contains the other, as `plan` contains `plan.patch_size[0]`."""
     short, long = sorted((key, other), key=len)
     return long == short or long.startswith((f"{short}.", f"{short}["))
 
@@ -125,7 +125,7 @@ def _window(config: Config) -> Iterator[Problem]:
 
 
 def _patch_size(config: Config) -> Iterator[Problem]:
-    """What can be said before the plan: the rest depends on spacings, and is checked when they are known."""
+    """Problems of the patch size that show before the plan; checks that need `auto` values run with the plan."""
     plan, network = config["plan"], config["network"]
     patch, strides, levels, stem = plan["patch_size"], network["strides"], len(network["channels"]), network["stem"]
     if patch == "auto" or network["channels"] == "auto":
@@ -171,7 +171,7 @@ def _network(config: Config) -> Iterator[Problem]:
 
 
 def _levels(network: Config) -> Iterator[Problem]:
-    """Strides and kernels that are given, beside the levels and what the architecture can do."""
+    """Given strides and kernel sizes that do not fit the number of levels or the architecture."""
     kind, channels, strides, kernels = (network[key] for key in ("architecture", "channels", "strides", "kernel_sizes"))
     for key, given, fewer in (("strides", strides, 1), ("kernel_sizes", kernels, 0)):
         if given != "auto" and channels == "auto":
@@ -224,7 +224,7 @@ def _engine(config: Config) -> Iterator[Problem]:
         yield Problem("infer.precision", f"{precision} needs the engine {' or '.join(able)}, not {engine}")
 
 
-# A check is left out where the schema already found fault with one of the keys that it reads.
+# A check is skipped if the schema already rejected one of the keys that it reads.
 CHECKS: list[tuple[tuple[str, ...], Callable[[Config], Iterator[Problem]]]] = [
     (("cases.source", "cases.table", "cases.image", "cases.label", "cases.folder"), _source),
     (("study", "cases.source"), _name_of_study),

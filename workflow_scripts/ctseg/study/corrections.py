@@ -1,4 +1,4 @@
-"""Corrected labels: the files of a folder that replace the label of a case in the next training, and who made them.
+"""Corrected labels: files of a folder that replace the labels of cases, with their authors and comments.
 
 This runs at every start of the workflow, as `cases` does, so it opens no mask.
 """
@@ -14,18 +14,18 @@ from pathlib import Path
 
 from ctseg.file_types import DICOM_SUFFIXES, NIFTI_SUFFIXES, SITK_SUFFIXES
 
-WHO = "corrections.tsv"  # who made which correction, and why
-BEFORE = "before"  # the folder of the segmentations that were corrected, as they were
+WHO = "corrections.tsv"  # author and comment of each correction
+BEFORE = "before"  # folder with the segmentations before their correction
 COLUMNS = ("by", "comment")
-# The longest first: a mask of 3D Slicer is CASE.seg.nrrd.
+# The longest first, because 3D Slicer names a mask CASE.seg.nrrd.
 SUFFIXES = sorted((".seg.nrrd", *NIFTI_SUFFIXES, *SITK_SUFFIXES, *DICOM_SUFFIXES), key=len, reverse=True)
 
 
 @dataclass(frozen=True)
 class Correction:
-    """A mask that was edited elsewhere: its file or folder, and who did so and why.
+    """A mask that was edited in another program: its file or folder, its author (`by`) and a comment.
 
-    `replaces` is the label of before, and `edited` the segmentation that was corrected, where there are such.
+    `replaces` is the former label and `edited` the segmentation that was corrected; None if missing.
     """
 
     path: str
@@ -36,11 +36,11 @@ class Correction:
 
 
 def find_corrections(folder: str, root: str, cases: Collection[str], problems: list[str]) -> dict[str, Correction]:
-    """The correction of each case that has one: a file CASE.nii.gz, CASE.seg.nrrd, CASE.dcm, …, or a folder CASE.
+    """Correction of each corrected case: a file CASE.nii.gz, CASE.seg.nrrd, CASE.dcm, …, or a folder CASE.
 
-    `folder` is relative to `root`, and so are the paths that are found. A file of no case, two files of one case, and a
-    line of `corrections.tsv` or a file in `before/` without its correction are `problems`, since a correction that is
-    not used must not be silent.
+    `folder` is relative to `root`, and so are the paths that are found. Appends to `problems`: a missing folder, a file
+    of no case, two files of one case, and a line of `corrections.tsv` or a file in `before/` without a correction,
+    because an unused correction must not be ignored silently.
     """
     folder = os.path.expanduser(folder)
     place = os.path.join(root, folder)
@@ -56,7 +56,7 @@ def find_corrections(folder: str, root: str, cases: Collection[str], problems: l
 
 
 def _masks(place: str, folder: str, cases: Collection[str], what: str, problems: list[str]) -> dict[str, str]:
-    """The mask of each case, which `what` calls so, in the folder `place`, which paths call `folder`."""
+    """Path of the mask of each case in the folder `place`; paths begin with `folder`, messages call a case `what`."""
     found: dict[str, str] = {}
     for name in sorted(os.listdir(place)):
         if name in (WHO, BEFORE) or name.startswith("."):
@@ -75,12 +75,12 @@ def _masks(place: str, folder: str, cases: Collection[str], what: str, problems:
 
 
 def _stem(name: str) -> str:
-    """A file's name without the suffix of a mask; the whole name where it has none."""
+    """A file's name without the suffix of a mask; the whole name if it has no such suffix."""
     return next((name[: -len(suffix)] for suffix in SUFFIXES if name.lower().endswith(suffix)), name)
 
 
 def _who(path: str, shown: str, found: Collection[str], problems: list[str]) -> dict[str, dict[str, str]]:
-    """Who corrected each case and why, from the table with the columns case, by and comment; nothing without one."""
+    """Author and comment of each correction, from a table with the columns case, by and comment; empty if missing."""
     if not os.path.exists(path):
         return {}
     try:

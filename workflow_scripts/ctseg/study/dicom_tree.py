@@ -1,7 +1,7 @@
-"""The cases of a tree of DICOM files, by what their headers say rather than by the names of folders.
+"""Cases of a tree of DICOM files, found by the file headers and not by the names of folders.
 
-A folder of an archive's download (PATIENT/STUDY/SERIES with numbers that no pattern fits) and one flat folder with the
-files of all patients are read in the same way.
+A downloaded archive (PATIENT/STUDY/SERIES with numbers that no pattern fits) and one flat folder with the files of all
+patients are read in the same way.
 """
 
 import os
@@ -18,12 +18,12 @@ from ctseg.errors import InputError
 from ctseg.file_types import is_volume_file
 from ctseg.plurals import counted
 
-FEWEST_IMAGES = 2  # of a volume
+FEWEST_IMAGES = 2  # least number of slices of a series
 
 
 @dataclass(frozen=True)
 class Series:
-    """A CT series: the headers of its files, what stands for its patient, and the folder in which most files lie."""
+    """A CT series: the headers of its files, and an identifier of its patient from a header or a folder."""
 
     headers: list[Header]
     patient: str
@@ -35,25 +35,25 @@ class Series:
 
     @property
     def session(self) -> tuple[str, str]:
-        """What stands for the patient and the frame of reference: series that share both show one position."""
+        """Identifiers of patient and frame of reference; series that share both show the same patient position."""
         return self.patient, self.headers[0].frame_of_reference
 
     @cached_property
     def images(self) -> int:
-        """The number of its slices, as far as headers tell."""
+        """The number of slices according to the headers."""
         return sum(int(header.text("NumberOfFrames") or 1) if header.is_multiframe else 1 for header in self.headers)
 
     @cached_property
     def folder(self) -> Path:
-        """The folder in which most of its files lie."""
+        """The folder with most of the files."""
         return _folder_of(self.headers)
 
 
 @dataclass
 class Tree:
-    """The series and label files of a tree, the folders with several CT series, and how many files are damaged.
+    """CT series and label files of a tree, the folders with several CT series, and the number of damaged files.
 
-    `by_folder` tells that the folders of the first level stand for patients, since all files name the same one.
+    With `by_folder` each folder of the first level is taken for a patient, because all files name the same patient.
     """
 
     series: list[Series] = field(default_factory=list)
@@ -73,14 +73,14 @@ class Case:
 
 @dataclass
 class Cases:
-    """Rows of a case table, whose paths are as those of the files were given, and what was left out, a line each."""
+    """Rows of a case table, with paths in the form of the given files, and `reasons`: one line per note to the user."""
 
     rows: list[dict[str, str]] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
 
 
 def cases_of(root: Path, files: Iterable[Path]) -> Cases:
-    """The cases in some files below `root`: each series with a label, and of each other position the longest."""
+    """Cases in the given files below `root`: each series with a label, and the longest series of each other session."""
     tree = read_tree(root, files)
     labels, reasons = _labels_of(tree)
     if tree.by_folder:
@@ -100,7 +100,7 @@ def cases_of(root: Path, files: Iterable[Path]) -> Cases:
 
 
 def read_tree(root: Path, files: Iterable[Path]) -> Tree:
-    """The series and labels among some files."""
+    """CT series (of at least `FEWEST_IMAGES`) and label files among the given files below `root`."""
     tree = Tree()
     images: dict[str, list[Header]] = defaultdict(list)
     inside: dict[Path, set[str]] = defaultdict(set)
@@ -128,9 +128,9 @@ def read_tree(root: Path, files: Iterable[Path]) -> Tree:
 
 
 def _one_patient_in_folders(root: Path, series: Iterable[Sequence[Header]]) -> bool:
-    """Whether all series name the same patient, as anonymised ones may, but lie in folders of several patients.
+    """Whether all series name the same patient, as after anonymisation, but the folders belong to several patients.
 
-    Folders that share a frame of reference are of one patient.
+    Folders that share a frame of reference belong to one patient.
     """
     patients = {headers[0].patient for headers in series}
     frames: dict[tuple[str, ...], set[str]] = defaultdict(set)
@@ -141,19 +141,20 @@ def _one_patient_in_folders(root: Path, series: Iterable[Sequence[Header]]) -> b
 
 
 def _folder_of(headers: Sequence[Header]) -> Path:
-    """The folder in which most of some files lie."""
+    """The folder with most of the given files."""
     return Path(Counter(str(header.path.parent) for header in headers).most_common(1)[0][0])
 
 
 def _is_image(header: Header) -> bool:
-    """Whether a file holds one or several slices of a CT, as far as its header says."""
+    """Whether a file has CT slices and is no localizer, according to its header."""
     return header.text("Modality") == "CT" and not header.is_localizer
 
 
 def _labels_of(tree: Tree) -> tuple[dict[int, Header], list[str]]:
-    """The label file of each series, by its place, and what became of the others.
+    """Label file of each labelled series, by the index of the series, and notes on unused label files.
 
-    An RTSTRUCT comes before a SEG of the same series, since tools that export both draw the first; of several the last.
+    An RTSTRUCT is preferred to a SEG of the same series, because the RTSTRUCT is the drawn original if a tool exports
+    both. Of several files of the same kind the last path is used.
     """
     found: dict[int, list[Header]] = defaultdict(list)
     strays = 0
@@ -170,14 +171,14 @@ def _labels_of(tree: Tree) -> tuple[dict[int, Header], list[str]]:
 
 
 def _rank(header: Header) -> tuple[bool, str]:
-    """The order of several labels of one series."""
+    """Sort key of the labels of one series; the label with the largest key is used."""
     return header.text("Modality") == "RTSTRUCT", str(header.path)
 
 
 def _meant(label: Path, series: Sequence[Series]) -> int | None:
-    """The place of the series that a label names, or that is nearest to one that names nothing; the longest of several.
+    """Index of the series that a label names, or of the nearest if its names select none; the longest of several.
 
-    None where it names none of them, or where it could be another patient's.
+    None if the label has no readable reference, or if the series could belong to several patients.
     """
     reference = read_reference(label)
     if reference is None:
@@ -193,18 +194,18 @@ def _meant(label: Path, series: Sequence[Series]) -> int | None:
 
 
 def _may_belong(relation: Mapping[str, Any]) -> bool:
-    """Whether a label that relates so to a series is not of another patient or frame of reference."""
+    """Whether a label with this relation to a series names no other patient and no other frame of reference."""
     return ANOTHER not in (relation["patient"], relation["frame_of_reference"])
 
 
 def _nearest(label: Path, series: Sequence[Series]) -> list[Series]:
-    """The series that share most folders with a label."""
+    """The series that share the longest folder path with a label."""
     shared = [len(Path(os.path.commonpath([label.parent, one.folder])).parts) for one in series]
     return [one for one, count in zip(series, shared, strict=True) if count == max(shared)]
 
 
 def _rows(root: Path, cases: Sequence[Case], mixed: set[Path]) -> list[dict[str, str]]:
-    """A row for each case, named after the folder that tells its patient."""
+    """A table row for each case; names come from `patient_names`, with a number if a patient has several cases."""
     names = patient_names(root, [case.series for case in cases])
     counts = {name: names.count(name) for name in names}
     given: dict[str, int] = defaultdict(int)
@@ -220,7 +221,7 @@ def _rows(root: Path, cases: Sequence[Case], mixed: set[Path]) -> list[dict[str,
 
 
 def patient_names(root: Path, series: Sequence[Series]) -> list[str]:
-    """The name of each series' patient: a level of folders with one name for each patient, or else p1, p2, …"""
+    """Patient name of each series: the folder of a level with exactly one name per patient, else p1, p2, …"""
     patients = [one.patient for one in series]
     paths = [one.folder.relative_to(root).parts for one in series]
     for level in range(min(map(len, paths), default=0)):
@@ -233,6 +234,6 @@ def patient_names(root: Path, series: Sequence[Series]) -> list[str]:
 
 
 def _clean(name: str) -> str:
-    """A folder's name as a case may have it; empty where nothing is left of it."""
+    """A folder's name with other characters replaced by _, as allowed for a case; may be empty."""
     kept = "".join(letter if letter.isascii() and (letter.isalnum() or letter in "._-") else "_" for letter in name)
     return kept.lstrip("._-")[:90]

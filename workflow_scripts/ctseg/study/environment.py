@@ -1,4 +1,4 @@
-"""What the machine must give before a study starts, told once and at the start instead of by every job in turn."""
+"""Checks of the machine before a study starts, so that a problem is reported once and not by every job."""
 
 import os
 import re
@@ -10,16 +10,17 @@ from pathlib import Path
 
 from ctseg.errors import MachineError
 
-# Snakemake 9 starts each job by a line of the shell in which the path of Python stands without quotes.
+# Snakemake 9 starts each job with a shell command that has the path of Python without quotes.
 UNQUOTED = re.compile(r"""[\s"'$&;|<>()\\`*?]""")
 GIB = 2**30
 
 
 def check_environment(python: str, results: str | Path, free_gib: float, temporary: str | Path | None = None) -> None:
-    """Raise InputError that names every reason why no job could end well, one a line.
+    """Raise MachineError that names every reason why jobs cannot succeed, one per line.
 
-    `python` is the path of the interpreter, `results` the study's folder, which need not exist yet. Its disk and that
-    of the folder for temporary files (TMPDIR if not given) must have `free_gib`; 0 does not ask.
+    `python` is the path of the interpreter, `results` the study's folder, which need not exist yet. If no other problem
+    is found, its disk and the disk for temporary files (default: `tempfile.gettempdir()`, which follows TMPDIR) must
+    have `free_gib` of free space; 0 skips this check.
     """
     problems = [*_python(python), *_results(Path(results))]
     if free_gib > 0 and not problems:
@@ -30,9 +31,9 @@ def check_environment(python: str, results: str | Path, free_gib: float, tempora
 
 
 def put_first(scripts: str | Path) -> None:
-    """Make the processes that this one starts import from the folder before all that is installed.
+    """Put the folder first in PYTHONPATH, so that child processes import from it before installed packages.
 
-    Snakemake appends the folder of a script to sys.path, so that an installed library of the same name comes first.
+    Snakemake appends the folder of a script to sys.path, so an installed library of the same name would come first.
     """
     others = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     os.environ["PYTHONPATH"] = os.pathsep.join(
@@ -41,7 +42,7 @@ def put_first(scripts: str | Path) -> None:
 
 
 def _python(python: str) -> Iterator[str]:
-    """Whether Snakemake can start jobs with the interpreter."""
+    """Problem of an interpreter path with which Snakemake cannot start jobs."""
     if found := UNQUOTED.search(python):
         what = "a blank" if found[0].isspace() else f"the character {found[0]}"
         yield (
@@ -52,7 +53,7 @@ def _python(python: str) -> Iterator[str]:
 
 
 def _results(results: Path) -> Iterator[str]:
-    """Whether results can be written: to their folder and those in it, or to the nearest one that is there."""
+    """Problem of writing results: to their folder and its subfolders, or to the nearest existing parent folder."""
     place = nearest(results)
     if not place.is_dir():
         yield f"results cannot be written to {results}: {place} is a file; move it away, or give the study another name"
@@ -68,7 +69,7 @@ def _results(results: Path) -> Iterator[str]:
 
 
 def _disk(folder: Path, what: str, free_gib: float) -> Iterator[str]:
-    """Whether the disk of a folder has room."""
+    """Problem of too little free space on the disk of `folder`."""
     free = shutil.disk_usage(folder).free
     if free < free_gib * GIB:
         yield (
@@ -79,14 +80,14 @@ def _disk(folder: Path, what: str, free_gib: float) -> Iterator[str]:
 
 
 def nearest(path: Path) -> Path:
-    """The path, or the nearest one above it that is there."""
+    """The path if it exists, else its nearest existing parent."""
     while not path.exists() and path != path.parent:
         path = path.parent
     return path
 
 
 def main() -> None:
-    """Say of the interpreter that is to be made at a path whether Snakemake could start jobs with it."""
+    """Exit with a message if Snakemake could not start jobs with an interpreter at the given path."""
     if problems := list(_python(os.path.abspath(sys.argv[1]))):  # noqa: PTH100 (a link is not to be followed)
         sys.exit(f"ctseg: {problems[0]}")
 

@@ -1,4 +1,4 @@
-"""Path patterns with {case} that are guessed from paths: the inverse of `path_patterns`."""
+"""Path patterns with {case}, guessed from paths: the inverse of `path_patterns`."""
 
 import re
 from collections import defaultdict
@@ -18,25 +18,25 @@ Parts = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Guess:
-    """A pattern, relative to the folder that was looked at, and the path of each case that it stands for."""
+    """A pattern, relative to the examined folder, and the path of each case that it matches."""
 
     parts: Parts
     paths: dict[str, Parts]
 
     @property
     def text(self) -> str:
-        """The pattern."""
+        """The pattern as one path."""
         return "/".join(self.parts)
 
     @property
     def says_label(self) -> bool:
-        """Whether its words speak of labels."""
+        """Whether the pattern contains a word for labels."""
         words = re.split(r"[^A-Za-z0-9]+", self.text.replace(CASE, " "))
         return any(re.fullmatch(LABEL_WORDS, word, re.IGNORECASE) for word in words)
 
 
 def guesses(paths: Iterable[Parts], folders: bool = False) -> list[Guess]:
-    """Patterns for files, or for `folders`, by falling number of cases; paths of one depth are looked at together."""
+    """Patterns for files, or for `folders`, by decreasing number of cases; each pattern covers paths of one depth."""
     by_depth: dict[int, list[Parts]] = defaultdict(list)
     for path in paths:
         by_depth[len(path)].append(path)
@@ -55,7 +55,7 @@ def _of_one_depth(paths: Sequence[Parts], folders: bool) -> list[Guess]:
 
 
 def _case_level(paths: Sequence[Parts], folders: bool) -> int:
-    """Which part of the paths names the case: the one with most values; -1 is the file's name."""
+    """Index of the path part that names the case, the part with most distinct values; -1 is the file name."""
     last = len(paths[0]) if folders else len(paths[0]) - 1
     counts = [len({path[level] for path in paths}) for level in range(last)]
     names = 0 if folders else len({_split_name(path[-1])[1] for path in paths})
@@ -68,7 +68,7 @@ def _case_level(paths: Sequence[Parts], folders: bool) -> int:
 
 
 def _split_name(name: str) -> tuple[str, str, str]:
-    """A file's name in three: what stands before that of the case, the case, and what stands behind."""
+    """Three parts of a file name: the text before the case name, the case name, and the text after it."""
     suffix = SUFFIX.search(name)
     stem = name[: suffix.start()] if suffix else name
     head = HEAD.search(stem)
@@ -79,7 +79,7 @@ def _split_name(name: str) -> tuple[str, str, str]:
 
 
 def _with_case(path: Parts, level: int) -> tuple[str, Parts]:
-    """The case of a path, and the path with {case} in its place, wherever it stands."""
+    """The case name of a path, and the path with {case} in its place: from part `level` on, or in the file name."""
     if level >= 0:
         case = path[level]
         return case, tuple(part.replace(case, CASE) if place >= level else part for place, part in enumerate(path))
@@ -88,7 +88,7 @@ def _with_case(path: Parts, level: int) -> tuple[str, Parts]:
 
 
 def _joined(named: dict[Parts, dict[str, Parts]]) -> dict[Parts, dict[str, Parts]]:
-    """Patterns that differ in one folder, and share no case, become one with a * for it."""
+    """The patterns, with those joined that differ in one part and share no case: a * replaces this part."""
     for place in range(len(next(iter(named)))):
         groups: dict[Parts, list[Parts]] = defaultdict(list)
         for parts in named:

@@ -1,4 +1,4 @@
-"""What a look at a folder of data finds, and how it names what it found."""
+"""Findings in a folder of data, with names for labels and patterns, as used by `ctseg init`."""
 
 import os
 import re
@@ -8,14 +8,16 @@ from pathlib import Path
 
 from ctseg.study.guessed_patterns import Guess, Parts
 
-MOST_FILES = 200_000  # that are listed
+MOST_FILES = 200_000  # files that are listed at most
 
 
 @dataclass
 class Look:
-    """What was found: the section `cases` of a config, the labels, their names in files, and why, a line each.
+    """Findings in a folder of data, for a study file.
 
-    `rows` are those of a case table, where no pattern fits all cases; its path is not in `cases` yet.
+    `cases` is the config's section of this name, `labels` has values by name, `names_in_files` the names in the label
+    files that differ from these, `reasons` one line per decision; `scans` and `labelled` are numbers of cases. `rows`
+    are the rows of a case table if no pattern fits all cases; the path of the table is not in `cases` yet.
     """
 
     cases: dict[str, str]
@@ -29,7 +31,7 @@ class Look:
 
 
 def name_labels(names: Sequence[str], look: Look) -> None:
-    """Take structures by their names."""
+    """Add structures to the labels by their names, with the values 1, 2, …"""
     for place, name in enumerate(names, start=1):
         look.labels[clean_name(name)] = place
         if clean_name(name) != name:
@@ -37,17 +39,17 @@ def name_labels(names: Sequence[str], look: Look) -> None:
 
 
 def clean_name(name: str) -> str:
-    """A name that a label may have in the config."""
+    """The name in a form that is allowed for a label in the config."""
     return re.sub(r"[^A-Za-z0-9-]+", "_", name).strip("_")[:60] or "label"
 
 
 def pattern(folder: str, guess: Guess) -> str:
-    """The pattern as it stands in a config."""
+    """The pattern as written in a config, with its folder."""
     return str(Path(folder, *guess.parts))
 
 
 def walk(root: Path) -> Iterator[Parts]:
-    """The parts of the path of each file below a folder, without hidden ones."""
+    """Path parts of each file below a folder, relative to it, without hidden files; at most `MOST_FILES`."""
     listed = 0
     for place, folders, names in os.walk(root):
         folders[:] = sorted(name for name in folders if not name.startswith("."))

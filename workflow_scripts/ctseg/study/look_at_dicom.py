@@ -1,4 +1,4 @@
-"""A look at a folder of DICOM files: a pattern where one fits all of it, else a table by what the headers say."""
+"""Findings in a folder of DICOM files: a pattern if one fits all folders, else a case table made from the headers."""
 
 import re
 from collections import Counter
@@ -15,19 +15,19 @@ from ctseg.study.guessed_patterns import Parts, guesses
 from ctseg.study.look import Look, name_labels, pattern, walk
 from ctseg.study.look_at_masks import take_masks, volume_guesses
 
-MOST_OPENED = 30  # label files whose structures are listed
-ENDS = 3  # files of a folder's beginning and end that tell what it holds
+MOST_OPENED = 30  # label files that are opened to list their structures
+ENDS = 3  # files at each end of a folder's list that are read to find its modalities
 LIKELY = re.compile(r"gtv|tumou?r|lesion|nodule|mass|cancer|met", re.IGNORECASE)
 
 
 def look_at_dicom(folder: str, root: Path, tell: Callable[[str], None]) -> Look | None:
-    """Series of slices, with RTSTRUCT or SEG: in folders that a pattern fits, or else in a table of all of them."""
+    """Findings for series with RTSTRUCT or SEG: a pattern for their folders, or a table; None if no series is found."""
     files = list(walk(root))
     kinds = modalities(root, files)
     look = _dicom_folders(folder, root, kinds)
     if not any(sum(kind.values()) for kind in kinds.values()) or (look and look.labelled):
         return look
-    # Contours may also stand among the slices, where the first and last files of a folder do not show them.
+    # Contours may also be among the slices, and then the first and last files of a folder do not show them.
     why = "no label is in a folder of its own" if look else "no pattern fits all folders"
     tell(f"{why}: reading the headers of {counted(len(files), 'file')}")
     table = _dicom_table(root, [root.joinpath(*file) for file in files])
@@ -35,7 +35,7 @@ def look_at_dicom(folder: str, root: Path, tell: Callable[[str], None]) -> Look 
 
 
 def _dicom_folders(folder: str, root: Path, kinds: Mapping[Parts, Counter[str]]) -> Look | None:
-    """Series in folders of their own that one pattern fits, as another fits their labels; None if that is not so."""
+    """Findings if one pattern fits all folders of series, and another all folders of labels; else None."""
     scans = [path for path, kind in kinds.items() if kind["CT"]]
     counts = {path: sum(kind[name] for name in KINDS) for path, kind in kinds.items()}
     labels = [path for path, count in counts.items() if count]
@@ -61,7 +61,7 @@ def _dicom_folders(folder: str, root: Path, kinds: Mapping[Parts, Counter[str]])
 
 
 def _dicom_table(root: Path, files: Sequence[Path]) -> Look | None:
-    """A row for each case, by what the headers of all files say."""
+    """Findings with a table row for each case, made from the headers of all files; None without cases."""
     found = cases_of(root, files)
     if not found.rows:
         return None
@@ -76,7 +76,7 @@ def _dicom_table(root: Path, files: Sequence[Path]) -> Look | None:
 
 
 def _take_structure(paths: Sequence[Path], what: str, look: Look) -> None:
-    """Take one of the structures that are in the label files among `paths`, and tell of all."""
+    """Add one structure of the label files among `paths` as label, and list all structures in the reasons."""
     often, opened = _structures(paths)
     told = ", ".join(f"{name} ({count} of {opened})" for name, count in often.items())
     look.reasons.append(f"{what}; their structures: {told or 'none'}")
@@ -86,19 +86,19 @@ def _take_structure(paths: Sequence[Path], what: str, look: Look) -> None:
 
 
 def modalities(root: Path, files: Iterable[Parts]) -> dict[Parts, Counter[str]]:
-    """The modalities of some files of each folder below `root` that holds any of `files`."""
+    """Number of files per modality in each folder of `files` below `root`, counted in some files of the folder."""
     return {path: _modalities(root.joinpath(*path)) for path in sorted({file[:-1] for file in files})}
 
 
 def _modalities(folder: Path) -> Counter[str]:
-    """The modalities of some files of a folder."""
+    """Number of files per modality, in all files of a small folder, or in the first and last `ENDS` of a large one."""
     files = [path for path in sorted(folder.iterdir()) if path.is_file() and not path.name.startswith(".")]
     some = files if len(files) <= 4 * ENDS else files[:ENDS] + files[-ENDS:]
     return Counter(header.text("Modality") for header in map(_header, some) if header)
 
 
 def _header(path: Path) -> Header | None:
-    """The header of a DICOM file, None of another or a damaged one."""
+    """The header of a DICOM file; None for another file or a damaged one."""
     try:
         return None if is_volume_file(path) else open_dicom(path)
     except InputError:
@@ -106,7 +106,7 @@ def _header(path: Path) -> Header | None:
 
 
 def _structures(paths: Sequence[Path]) -> tuple[dict[str, int], int]:
-    """In how many of the first label files each structure is, the most frequent first; and how many these are."""
+    """Number of label files with each structure, the most frequent first, and the number of label files opened."""
     found: Counter[str] = Counter()
     opened = 0
     for path in paths:

@@ -1,4 +1,4 @@
-"""A look at the files of volumes in a folder: which hold scans, which hold labels, and what these are called."""
+"""Scans, labels and label names found in the volume files of a folder."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,12 +14,12 @@ from ctseg.scans.volume_files import read_volume_file
 from ctseg.study.guessed_patterns import CASE, Guess, Parts, guesses
 from ctseg.study.look import Look, clean_name, name_labels, pattern, walk
 
-LOOKED_AT = 3  # label files that are opened for their values
-MOST_GUESSES = 8  # patterns of which a file is opened
+LOOKED_AT = 3  # label files that are opened to read their values
+MOST_GUESSES = 8  # patterns that are checked at most
 
 
 def volume_guesses(root: Path) -> tuple[list[Guess], list[Guess]]:
-    """Patterns of files that hold scans, and those of others, each by falling number of files."""
+    """Patterns of files with scans, and patterns of other volume files, each by decreasing number of files."""
     scans: list[Guess] = []
     others: list[Guess] = []
     for guess in guesses(path for path in walk(root) if is_volume_file(path[-1]))[:MOST_GUESSES]:
@@ -28,7 +28,7 @@ def volume_guesses(root: Path) -> tuple[list[Guess], list[Guess]]:
 
 
 def take_masks(folder: str, root: Path, image: Guess, others: Sequence[Guess], look: Look) -> None:
-    """Take those of `others` as labels that have files for most cases of `image`, if there are any."""
+    """Add labels from the pattern in `others` with files for most cases of `image`, or a reason if none has any."""
     fitting = [guess for guess in others if guess.paths.keys() & image.paths.keys()]
     fitting.sort(key=lambda guess: -len(guess.paths.keys() & image.paths.keys()))
     if fitting:
@@ -38,7 +38,7 @@ def take_masks(folder: str, root: Path, image: Guess, others: Sequence[Guess], l
 
 
 def _take(folder: str, root: Path, image: Guess, fitting: Sequence[Guess], look: Look) -> None:
-    """Add the labels: of a file, or of a folder with a file for each label."""
+    """Add labels from one file per case, or from one folder per case with a file for each label."""
     label = fitting[0]
     together = [guess for guess in fitting if guess.parts[:-1] == label.parts[:-1]]
     cases = sorted(label.paths.keys() & image.paths.keys())
@@ -56,7 +56,7 @@ def _take(folder: str, root: Path, image: Guess, fitting: Sequence[Guess], look:
 
 
 def _is_scan(root: Path, guess: Guess) -> bool:
-    """Whether the first file of a pattern holds the values of a CT."""
+    """Whether the first file of a pattern can be read as a CT scan."""
     try:
         read_scan(root.joinpath(*next(iter(guess.paths.values()))))
     except InputError:
@@ -65,7 +65,7 @@ def _is_scan(root: Path, guess: Guess) -> bool:
 
 
 def _read_values(root: Path, paths: Sequence[Parts], look: Look) -> None:
-    """The values of a few label files, with the names that the files give them."""
+    """Set the labels from the values in a few label files, and from the names in these files if they have names."""
     named: dict[str, int] = {}
     values: set[int] = set()
     for path in (root.joinpath(*parts) for parts in paths):

@@ -1,7 +1,7 @@
-"""A data set in nnU-Net's raw layout (version 2): dataset.json, imagesTr, labelsTr and, if wanted, imagesTs.
+"""A data set in nnU-Net's raw layout (version 2): dataset.json, imagesTr, labelsTr and, optionally, imagesTs, labelsTs.
 
-Its cross-validation, `splits_final.json`, lies in the folder itself or where nnU-Net writes it, in
-`nnUNet_preprocessed` beside `nnUNet_raw`.
+Its cross-validation, `splits_final.json`, is in the folder itself, or in the data set's folder in
+`nnUNet_preprocessed` next to `nnUNet_raw`, where nnU-Net writes it.
 """
 
 # Plain strings instead of Path: three times as fast for thousands of cases at every start.
@@ -24,10 +24,11 @@ NEVER = "-1"  # the fold of a case that every fold trains on
 
 
 def nnunet_columns(folder: str, root: str, require: Callable[[Mapping[int, str], str], None]) -> Iterator[Columns]:
-    """The columns of each case; those of imagesTs are measured where labelsTs has their labels, else predicted.
+    """Columns of each case; a case of imagesTs is tested if labelsTs has its label, else only predicted.
 
-    Paths start at `root`, or are absolute. `require` is told which values the data set holds, by their names, and its
-    file. Raises ConfigError for what ctseg cannot use: several channels, regions, ignored voxels, pictures.
+    Paths are relative to `root` or absolute. `require` is called with the names of the data set's labels by value and
+    the path of dataset.json. Raises ConfigError for data that ctseg cannot use: several channels, regions, ignored
+    voxels, pictures.
     """
     name = os.path.join(folder, "dataset.json")
     if not Path(root, name).is_file():
@@ -54,7 +55,7 @@ def nnunet_columns(folder: str, root: str, require: Callable[[Mapping[int, str],
 
 
 def read_dataset(path: Path, name: str) -> dict[str, Any]:
-    """The checked content of a dataset.json. Raises ConfigError where it is damaged or not one of CT."""
+    """The checked content of a dataset.json. Raises ConfigError if it is damaged or describes data ctseg cannot use."""
     try:
         dataset = json.loads(path.read_text(encoding="utf-8-sig"))
         channels = dataset.get("channel_names") or dataset["modality"]
@@ -82,7 +83,7 @@ def read_dataset(path: Path, name: str) -> dict[str, Any]:
 
 
 def values_by_number(dataset: Mapping[str, Any], name: str) -> dict[int, str]:
-    """The name of each value but the background. Raises ConfigError for regions, which unite values."""
+    """Label names by value, without the background. Raises ConfigError for regions, which unite several values."""
     regions = [str(label) for label, value in dataset["labels"].items() if isinstance(value, list)]
     regions = [label for label in regions if dataset["labels"][label] != [0]]
     if regions:
@@ -98,7 +99,7 @@ def values_by_number(dataset: Mapping[str, Any], name: str) -> dict[int, str]:
 
 
 def _training(folder: str, root: str, dataset: Mapping[str, Any], name: str) -> Iterator[Columns]:
-    """The training cases, as listed in dataset.json where it lists them, else by the names in imagesTr."""
+    """Columns of the training cases, from the list in dataset.json if it has one, else from the names in imagesTr."""
     ending = dataset["file_ending"]
     if "dataset" in dataset:
         try:
@@ -113,12 +114,12 @@ def _training(folder: str, root: str, dataset: Mapping[str, Any], name: str) -> 
 
 
 def _joined(folder: str, path: str) -> str:
-    """A path of dataset.json, which starts at the data set, or is absolute."""
+    """A path of dataset.json, which is relative to the data set or absolute, joined to `folder`."""
     return os.path.normpath(os.path.join(folder, path))
 
 
 def _images(folder: str, root: str, part: str, ending: str) -> Iterator[tuple[str, str]]:
-    """Name and path of each scan in a part of the data set. Raises ConfigError for a second channel."""
+    """Case name and path of each scan in a subfolder of the data set. Raises ConfigError for a second channel."""
     names = _names(root, os.path.join(folder, part))
     second = f"_0001{ending}"
     if other := next((name for name in names if name.endswith(second)), None):
@@ -130,7 +131,7 @@ def _images(folder: str, root: str, part: str, ending: str) -> Iterator[tuple[st
 
 
 def _names(root: str, folder: str) -> list[str]:
-    """The files of a folder, sorted, without hidden ones; none where it is missing."""
+    """The names in a folder, sorted, without hidden ones; none if the folder cannot be listed."""
     try:
         return sorted(name for name in os.listdir(os.path.join(root, folder)) if not name.startswith("."))
     except OSError:
@@ -138,7 +139,7 @@ def _names(root: str, folder: str) -> list[str]:
 
 
 def _folds(folder: str, root: str, cases: list[str]) -> dict[str, str]:
-    """The fold that each case validates, `NEVER` for one that all train on; nothing without a splits_final.json."""
+    """Validation fold of each case, `NEVER` for a case that all folds train on; empty without a splits_final.json."""
     own = Path(os.path.normpath(os.path.join(root, folder)))
     beside = own.parents[1] / "nnUNet_preprocessed" / own.name if len(own.parents) > 1 else own
     path = next((path for path in (own / SPLITS, beside / SPLITS) if path.is_file()), None)

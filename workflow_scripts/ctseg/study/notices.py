@@ -1,4 +1,4 @@
-"""What to know of a study's cases before it runs: lines for the terminal, since they may name paths."""
+"""Notices on a study's cases before it runs, only for the terminal, because they may name paths."""
 
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -10,7 +10,7 @@ MOST_NAMES = 10
 
 
 def notices(cases: Collection[Case], key_file: str, training: bool) -> Iterator[str]:
-    """Lines on cases that lost their name, and, where networks are trained, on those that turn out to have no label."""
+    """Lines on pseudonyms of cases and, if networks are trained, on cases without a label."""
     if any(is_pseudonym(case.case) for case in cases):
         table = Path(key_file).with_name(LOOKUP)
         yield (

@@ -14,19 +14,19 @@ NOT_HIDDEN = r"(?!\.)"
 
 
 class Folders:
-    """What lies in the folders below `root`; each is listed once, since a pattern is tried for every case."""
+    """Listings of the folders below `root`; each folder is listed once, because a pattern is tried for every case."""
 
     def __init__(self, root: str) -> None:
-        """Look below `root`, or at absolute paths."""
+        """Take relative paths as below `root`."""
         self.root = root
         self._names: dict[str, list[str]] = {}
 
     def exists(self, path: str) -> bool:
-        """Whether there is such a file or folder; `path` is relative to the root, or absolute."""
+        """Whether a file or folder exists; `path` is relative to the root or absolute."""
         return os.path.exists(os.path.join(self.root, path))
 
     def names(self, folder: str, start: str) -> list[str]:
-        """The names in the folder that begin with `start`, sorted; none if it is a file or may not be read."""
+        """The names in the folder that begin with `start`, sorted; none if the folder cannot be listed."""
         if folder not in self._names:
             try:
                 self._names[folder] = sorted(os.listdir(os.path.join(self.root, folder)))
@@ -40,11 +40,11 @@ class Folders:
 def find_paths(
     pattern: str, folders: Folders, known: Mapping[str, str] | None = None
 ) -> Iterator[tuple[str, dict[str, str]]]:
-    """Every path that matches, sorted, with what {case} and {patient} stand for in it.
+    """Each path that matches the pattern, sorted, with the values of {case} and {patient} in it.
 
-    {case}, {patient} and * stand for a part of one file or folder name, as short as possible, and never for the dot of
-    a hidden file. A field that occurs twice is the same at both places; `known` fields are filled in beforehand.
-    The pattern is relative to the root of `folders`, or absolute, and so are the paths.
+    {case}, {patient} and * match a part of one file or folder name, as short as possible, and never the dot of a hidden
+    file. A field that occurs twice has the same value at both places; `known` values are inserted beforehand. The
+    pattern is relative to the root of `folders` or absolute, and so are the paths.
     """
     pattern = os.path.normpath(os.path.expanduser(pattern))
     start = "/" if pattern.startswith("/") else ""
@@ -68,7 +68,7 @@ def _walk(folders: Folders, folder: str, parts: list[str], fields: dict[str, str
 
 
 def _translate(part: str, fields: Mapping[str, str]) -> tuple[str, re.Pattern | None]:
-    """The text with which a name must begin, and what it must match; None if the text is all of it."""
+    """The text with which a name must begin, and the expression that it must match; None if it must equal the text."""
     start, expression = "", ""
     for piece in WILD.split(part):
         name = piece[1:-1] if WILD.fullmatch(piece) else None

@@ -1,7 +1,7 @@
-"""Case names that tell nobody who the patient is.
+"""Pseudonyms for case names that may identify a patient.
 
-A name may be kept, or replaced by a keyed pseudonym (HMAC-SHA-256, RFC 2104): without the key nobody can find out whose
-name it was, not even by trying all patient numbers; with it, the same name gives the same pseudonym everywhere.
+A name is kept or replaced by a keyed pseudonym (HMAC-SHA-256, RFC 2104). Without the key the name cannot be found, not
+even by trying all patient numbers; with the key, the same name has the same pseudonym everywhere.
 """
 
 import base64
@@ -16,17 +16,17 @@ from ctseg.errors import ConfigError
 from ctseg.files import atomic_path
 
 LOOKUP = "pseudonyms.tsv"
-PSEUDONYM_LETTERS = 12  # 60 bits: a thousand billion to one against two equal ones among a thousand cases
+PSEUDONYM_LETTERS = 12  # 60 bits: among 1,000 cases two are equal with a probability of 4e-13
 PSEUDONYM = re.compile(rf"case-[a-z2-7]{{{PSEUDONYM_LETTERS}}}")
-# A study's own codes: letters with at most four digits after them, and perhaps more such parts (STS_001, lung-12_b).
+# Case codes of a study: letters followed by one to four digits, and optionally more short parts (STS_001, lung-12_b).
 STUDY_CODE = re.compile(r"\d{0,2}[A-Za-z]+(?:[-_.]?[A-Za-z]+)*[-_.]?\d{1,4}(?:[-_.][A-Za-z]{0,3}\d{0,3})*")
 YEAR_OF_BIRTH = re.compile(r"[A-Za-z][-_.]?(?:19|20)\d\d(?!\d)")
 
 
 def safe_names(names: Iterable[str], key_file: str | Path, always: bool) -> dict[str, str]:
-    """What each name is replaced by: by pseudonyms, if `always` or if any of them looks personal, else by itself.
+    """New name of each name: a pseudonym if `always` or if any of the names looks personal, else the name itself.
 
-    The key lies in `key_file`, and beside it `pseudonyms.tsv`, which tells whose pseudonym is whose. Raises ConfigError
+    The key is in `key_file`; the file `pseudonyms.tsv` in the same folder maps pseudonyms to names. Raises ConfigError
     as `read_key` does.
     """
     names = list(names)
@@ -39,7 +39,7 @@ def safe_names(names: Iterable[str], key_file: str | Path, always: bool) -> dict
 
 
 def looks_personal(name: str) -> bool:
-    """Whether a name may be that, the number or the birth date of a patient, or a UID: anything but a study's code."""
+    """Whether a name may be a patient's name, number or birth date, or a UID: true unless it is a study's code."""
     return not STUDY_CODE.fullmatch(name) or bool(YEAR_OF_BIRTH.search(name))
 
 
@@ -49,7 +49,7 @@ def is_pseudonym(name: str) -> bool:
 
 
 def shown_names(names: Iterable[str], cases: Iterable[str], key_file: str | Path) -> list[str]:
-    """Names of cases that are left out, as results may show them: pseudonyms where the study's `cases` have some."""
+    """Names of excluded cases as results may show them: pseudonyms, sorted, if the study's `cases` have pseudonyms."""
     names = list(names)
     if not names or not any(map(is_pseudonym, cases)):
         return names
@@ -58,15 +58,15 @@ def shown_names(names: Iterable[str], cases: Iterable[str], key_file: str | Path
 
 
 def pseudonym(name: str, key: bytes) -> str:
-    """What stands for a name: always the same for one key, and nothing that leads back without it."""
+    """The pseudonym of a name: always the same for one key, and not reversible without the key."""
     digest = hmac.new(key, name.encode(), hashlib.sha256).digest()
     return "case-" + base64.b32encode(digest).decode().lower()[:PSEUDONYM_LETTERS]
 
 
 def read_key(path: str | Path) -> bytes:
-    """The secret key in a file that only its owner may read; made if there is none.
+    """The secret key in a file; a missing file is made with a new key, and only its owner can read it.
 
-    Raises ConfigError when it cannot be read or written, or is too short to be a secret.
+    Raises ConfigError if the file cannot be read or written, or has fewer than 16 bytes.
     """
     path = Path(path)
     try:
@@ -84,7 +84,7 @@ def read_key(path: str | Path) -> bytes:
 
 
 def write_lookup(pairs: Iterable[tuple[str, str]], path: str | Path) -> None:
-    """Keep which pseudonym stands for whom, beside the key and as secret as that; written only when it changed."""
+    """Write the table of pseudonyms and names, readable only by its owner like the key; only if the table changed."""
     text = "case\tname\n" + "".join(f"{case}\t{name}\n" for case, name in sorted(pairs))
     path = Path(path)
     if path.exists() and path.read_text(encoding="utf-8") == text:

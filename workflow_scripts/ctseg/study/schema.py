@@ -1,7 +1,8 @@
-"""Checking values against a JSON schema, and filling in its defaults, with messages that people can read.
+"""Checks of values against a JSON schema, with defaults filled in and readable messages.
 
-The package jsonschema finds what is wrong, by draft 2020-12; here it is put into words. Stricter than the standard in
-three points: 4.0 is no whole number, NaN and infinity are no numbers, and a pattern's `$` is the very end of the text.
+The package jsonschema finds the violations, by draft 2020-12; this module puts them into words. It is stricter than the
+standard in three points: 4.0 is not an integer, NaN and infinity are not numbers, and a pattern must match all of a
+text, so that `$` does not match before a line break at its end.
 """
 
 import copy
@@ -21,7 +22,7 @@ from jsonschema import Draft202012Validator, ValidationError
 from jsonschema.validators import extend
 
 Schema = Mapping[str, Any]
-Error = Any  # a ValidationError; its type stubs leave open whether its fields are set
+Error = Any  # a ValidationError; by its type stubs any field may be unset
 
 TYPES = {  # a part of the schema that allows several types needs a title
     "boolean": "true or false",
@@ -42,7 +43,7 @@ ENDINGS = {
 
 
 class Problem(NamedTuple):
-    """What is wrong, and with which key: `train.steps`, or `train.flip_axes[1]` in a list."""
+    """A problem and its key: `train.steps`, or `augment.flip_axes[1]` in a list."""
 
     key: str
     text: str
@@ -53,16 +54,16 @@ class Problem(NamedTuple):
 
 
 def read_schema(path: str | Path) -> dict[str, Any]:
-    """Read a schema written in YAML. Raises OSError where it is missing."""
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # 20 times as fast where libyaml is there
+    """Read a schema written in YAML. Raises OSError if the file is missing."""
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # 20 times as fast if libyaml is installed
     return yaml.load(Path(path).read_text(encoding="utf-8"), Loader=loader)
 
 
 def fill_defaults(value: Any, schema: Schema, given: Any = None) -> Any:
-    """A copy of `value` in which every key that is left out has its default, also in sections that are left out.
+    """Copy of `value` with the schema's default for each missing key, also in missing sections.
 
-    A section that is null counts as left out. Where the schema leaves the names of a mapping free, and `given` has this
-    mapping, it is taken from `given` as it stands (see `ctseg.study.config.resolve_config`).
+    A section that is null counts as missing. If the schema allows free names in a mapping and `given` has this mapping,
+    it is taken unchanged from `given` (see `ctseg.study.config.resolve_config`).
     """
     if isinstance(schema.get("additionalProperties"), Mapping) and isinstance(given, Mapping):
         return copy.deepcopy(dict(given))
@@ -80,10 +81,10 @@ def fill_defaults(value: Any, schema: Schema, given: Any = None) -> Any:
 
 
 def read_texts(value: Any, schema: Schema) -> Any:
-    """A copy of `value` with numbers and true or false for texts that read so, where the schema wants no text.
+    """Copy of `value` with texts converted to numbers or booleans if the schema allows no text there.
 
-    Snakemake hands on what stands in braces on the command line as texts, and YAML reads 1e-3 as one. Whole numbers
-    become integers, so that 12 and 12.0 are the same to whoever compares.
+    Snakemake passes values in braces on the command line as texts, and YAML reads 1e-3 as text. Floats without a
+    fraction become integers, so that 12 and 12.0 have the same form.
     """
     read = copy.deepcopy(value)
     whole = list(_Validator(schema).iter_errors(value))
@@ -96,7 +97,7 @@ def read_texts(value: Any, schema: Schema) -> Any:
 
 
 def _whole(value: Any) -> Any:
-    """The same with integers for whole numbers, however deep."""
+    """Copy of a value with integers in place of floats without a fraction, at all depths."""
     if isinstance(value, dict):
         return {key: _whole(content) for key, content in value.items()}
     if isinstance(value, list):
@@ -113,7 +114,7 @@ def _read_text(text: str, types: Any) -> Any:
 
 
 def find_problems(value: Any, schema: Schema) -> list[Problem]:
-    """Everything in which `value` breaks the schema."""
+    """All violations of the schema in `value`."""
     errors = _Validator(schema).iter_errors(value)
     return list(dict.fromkeys(problem for error in errors for problem in _problems(error)))
 
@@ -143,7 +144,7 @@ def _problems(error: Error) -> Iterator[Problem]:
 
 
 def _key_problems(error: Error) -> Iterator[Problem]:
-    """Keys that are missing or unknown. The error does not name them, so each error tells all of its section."""
+    """Missing and unknown keys. The error does not name them, so each error reports all of its section."""
     section, schema, known = error.instance, error.schema, error.schema.get("properties", {})
     for name in schema.get("required", []):
         if name not in section:
@@ -154,7 +155,7 @@ def _key_problems(error: Error) -> Iterator[Problem]:
 
 
 def _meant(error: Error) -> list[Error]:
-    """What is wrong in the branch of `anyOf` that the value was meant for: the one of its own type, if there is one."""
+    """Errors in the branch of `anyOf` that fits the type of the value; empty without `anyOf` or a fitting branch."""
     others = {part.schema_path[0] for part in error.context if part.validator in ("type", "enum") and not part.path}
     return [part for part in error.context if part.schema_path[0] not in others]
 
@@ -164,7 +165,7 @@ def _key(path: Iterable[Any]) -> str:
 
 
 def _expected(schema: Schema) -> str:
-    """What the schema wants, in words: its title, or what follows from its keywords."""
+    """The expected value in words: the schema's title, or a text made from its keywords."""
     if "title" in schema:
         return schema["title"]
     if "anyOf" in schema:
@@ -177,7 +178,7 @@ def _expected(schema: Schema) -> str:
 
 
 def _ending(error: Error) -> str:
-    """The bound that is broken, or how to put it right. YAML reads 007 and 2024-01-31 as a number and a date."""
+    """The violated bound, or a remedy, in words. YAML reads 007 and 2024-01-31 as a number and a date."""
     if error.validator == "type" and "string" in error.validator_value:
         return "" if isinstance(error.instance, list | Mapping | None) else "; put it in quotes"
     if error.schema.get("type") == "integer" and isinstance(error.instance, float):
@@ -193,6 +194,6 @@ def _suggestion(name: Any, known: Iterable[str]) -> str:
 
 
 def show(value: Any, longest: int = 60) -> str:
-    """The value as it could stand in the config, cut to `longest` characters."""
+    """The value as written in a config, cut to `longest` characters."""
     text = json.dumps(value, ensure_ascii=False, default=str, skipkeys=True)
     return text if len(text) <= longest else text[: longest - 1] + "…"

@@ -1,10 +1,10 @@
-"""Which cases train, validate and test.
+"""Assignment of cases to training, validation and test.
 
-Patients are drawn, not cases: two scans of one patient never stand on both sides. A patient's place follows from a
-hash of the seed and the patient alone, so adding or leaving out a case moves no other one. The one exception are groups
-that would be empty, as happens with few patients: they take the patient that comes next in the order of the hash, and
-then another patient can change the order. Where the table names strata, folds are dealt evenly within each, and a new
-patient can move others of its stratum.
+Patients are drawn, not cases, so all scans of a patient are in the same split. A patient's place depends only on a hash
+of the seed and the patient, so adding or removing a case moves no other case. There are two exceptions. A group that
+would be empty, as happens with few patients, takes the next patient in the order of the hash, and then another patient
+can change the order. If the table names strata, patients are dealt evenly to the folds, one stratum after the other,
+and a new patient can move others of its stratum and of later strata.
 """
 
 import hashlib
@@ -15,14 +15,14 @@ from typing import Any
 from ctseg.errors import ConfigError
 from ctseg.study.cases import Case
 
-SMALLEST_STUDY = 3  # patients, from which on there is one for each of training, validation and test
+SMALLEST_STUDY = 3  # fewest patients with one for each of training, validation and test
 
 
 @dataclass(frozen=True)
 class Assignment:
-    """Where a case goes: `split` is train, val, test or predict; `fold`, counted from 0, is the one it validates.
+    """Place of a case: `split` is train, val, test or predict; `fold`, counted from 0, is the fold that it validates.
 
-    `fold` is None with one fold, and for cases that never or always validate.
+    `fold` is None with one fold, and for cases that validate no fold or every fold.
     """
 
     split: str
@@ -30,19 +30,20 @@ class Assignment:
 
 
 def hash_fraction(seed: int, purpose: str, patient: str) -> float:
-    """A number in [0, 1) that looks random and is the same on every machine: 48 bits of SHA-256."""
+    """Pseudorandom number in [0, 1), the same on every machine: 48 bits of SHA-256."""
     digest = hashlib.sha256(f"{seed}\0{purpose}\0{patient}".encode()).digest()
     return int.from_bytes(digest[:6], "big") / 2**48
 
 
 def assign_splits(cases: Sequence[Case], split_config: dict[str, Any]) -> dict[str, Assignment]:
-    """Give each case, by name, its place; `split_config` is the config's section `split`.
+    """Place of each case, by name; `split_config` is the config's section `split`.
 
-    * A split that the case names itself wins, and the other labelled cases of its patient follow it.
-    * A case without a label is for prediction.
-    * Of cases with a given fold, those that are not drawn for testing keep it; with one fold, fold 0 validates.
-    * Of the other patients, those with a hash below `test_fraction` test. With one fold, those of the rest with a
-      second hash below `validation_fraction` validate and the rest train; with more, that hash gives each its fold.
+    * A given split of a case has priority, and the other labelled cases of its patient follow it.
+    * A case without a label, or with the split predict, is only predicted.
+    * Cases with a given fold keep it unless they are drawn for testing; with one fold, those of fold 0 validate.
+    * Of the other patients, those with a hash below `test_fraction` are tested. With one fold, the remaining patients
+      with a second hash below `validation_fraction` validate and the others train; with more folds, the second hash
+      determines the fold of each patient, within strata if the table names them.
     """
     labelled = [case for case in cases if case.label and case.split != "predict"]
     named = {case.patient: case.split for case in labelled if case.split}
@@ -55,14 +56,14 @@ def assign_splits(cases: Sequence[Case], split_config: dict[str, Any]) -> dict[s
 
 
 def without_training(cases: Sequence[Case]) -> dict[str, Assignment]:
-    """The places of cases where nothing is trained: those with a label test the model that is there."""
+    """Places of the cases if no network is trained: test with a label, else predict."""
     return {case.case: Assignment("test" if case.label else "predict") for case in cases}
 
 
 def fold_cases(assignments: dict[str, Assignment], fold: int) -> tuple[list[str], list[str]]:
-    """The names of the cases that train the model of `fold`, counted from 0, and of those that validate it.
+    """Names of the training cases and of the validation cases of `fold`, counted from 0; each list is sorted.
 
-    A case that the table puts into `val` validates every fold. Raises ConfigError when either list would be empty.
+    A case of the split `val` validates every fold. Raises ConfigError if either list would be empty.
     """
     places = sorted(assignments.items())
     training = [name for name, place in places if place.split == "train" and place.fold != fold]
@@ -86,9 +87,10 @@ def fold_cases(assignments: dict[str, Assignment], fold: int) -> tuple[list[str]
 def _draw(
     patients: set[str], named: dict[str, str], strata: dict[str, str], given: dict[str, int], config: dict[str, Any]
 ) -> dict[str, Assignment]:
-    """The place of every patient; `named` holds those whose place is given, `strata` the groups that have names.
+    """Place of every patient.
 
-    `given` are the folds that patients validate where the data set says so.
+    By patient, `named` has the given splits, `strata` the named strata, and `given` the validation folds that the data
+    set defines, -1 for a patient that validates no fold.
     """
     groups = {
         split: {patient for patient in patients if named.get(patient) == split} for split in ("train", "val", "test")
@@ -111,7 +113,7 @@ def _draw(
 
 
 def _require_folds(given: dict[str, int], folds: int) -> None:
-    """Raise ConfigError where a data set has another number of folds than the config."""
+    """Raise ConfigError if the data set defines another number of folds than the config and the config has several."""
     count = max(given.values(), default=-1) + 1
     if count and folds not in (1, count):
         raise ConfigError(
@@ -121,7 +123,7 @@ def _require_folds(given: dict[str, int], folds: int) -> None:
 
 
 def _draw_test(free: set[str], groups: dict[str, set[str]], config: dict[str, Any]) -> set[str]:
-    """Patients below the test fraction; as many are left as training and validation need to take place."""
+    """Patients with a hash below the test fraction; as many are left as training and validation need."""
     if config["folds"] > 1:
         needed = max(0, config["folds"] - len(groups["train"]))
     else:
@@ -132,25 +134,25 @@ def _draw_test(free: set[str], groups: dict[str, set[str]], config: dict[str, An
 
 
 def _draw_validation(free: set[str], groups: dict[str, set[str]], config: dict[str, Any]) -> set[str]:
-    """Patients below the validation fraction: at least one, and not all if nobody else trains."""
+    """Patients with a hash below the validation fraction: at least one, and not all if no other patient trains."""
     wanted = config["validation_fraction"] > 0 and not groups["val"]
     most = len(free) if groups["train"] else len(free) - 1
     return _lowest(free, config, "validation", config["validation_fraction"], int(wanted), most)
 
 
 def _lowest(free: set[str], config: dict[str, Any], purpose: str, fraction: float, least: int, most: int) -> set[str]:
-    """The patients whose hash is below `fraction`; the next, or fewer, where these are not `least` to `most`."""
+    """Patients with a hash below `fraction`, with more or fewer in the order of the hash to have `least` to `most`."""
     hashes = sorted((hash_fraction(config["by_seed"], purpose, patient), patient) for patient in free)
     count = sum(value < fraction for value, _ in hashes)
     return {patient for _, patient in hashes[: max(0, min(max(count, least), most))]}
 
 
 def _draw_folds(patients: set[str], strata: dict[str, str], config: dict[str, Any]) -> dict[str, Assignment]:
-    """The fold of each patient by the hash, or evenly by stratum; an empty fold takes the lowest of the largest one."""
+    """Fold of each patient by hash, or evenly by stratum; an empty fold takes the first patient of the largest fold."""
     members: list[list[str]] = [[] for _ in range(config["folds"])]
     hashes = sorted((hash_fraction(config["by_seed"], "validation", patient), patient) for patient in patients)
     if strata:
-        # One after the other over all strata: so the folds' sizes differ by one at most, too.
+        # Dealing continues from stratum to stratum, so the sizes of the folds also differ by at most one.
         dealt = sorted(hashes, key=lambda drawn: strata.get(drawn[1], ""))
         for place, (_, patient) in enumerate(dealt):
             members[place % len(members)].append(patient)

@@ -1,7 +1,7 @@
-"""A study as the rules ask for it: which cases go where, which networks are trained on them, and the user's own files.
+"""A study as the rules use it: the places of cases, the networks to train on them, and the user's own files.
 
-This is made at every start of the workflow, and by every job, so it imports little, opens no scan, and works out each
-list once.
+It is made at every start of the workflow, and by every job, so it imports little, opens no scan, and computes most
+lists only once.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,15 +17,15 @@ from ctseg.study.corrections import Correction
 from ctseg.study.pseudonyms import shown_names
 from ctseg.study.splits import Assignment, assign_splits, fold_cases, without_training
 
-CALIBRATION_CASES = 8  # that the ranges of 8-bit integers are measured on
+CALIBRATION_CASES = 8  # cases on which the ranges of 8-bit integers are measured
 
 
 @dataclass(frozen=True)
 class Study:
-    """The cases of a study by their names, in the order of the case table, and the place of each.
+    """Cases of a study by name, sorted by name, and the place of each case.
 
-    `config` is the whole checked config, `places` has split and fold of each case, `excluded` are the cases that it
-    leaves out, as results may name them. Lists of cases hold names, in the order of the case table.
+    `config` is the whole checked config, `places` has split and fold of each case, `excluded` are the names of the
+    excluded cases as results may show them. Lists of cases contain names, in the order of `cases`.
     """
 
     config: Mapping[str, Any]
@@ -35,9 +35,10 @@ class Study:
 
     @classmethod
     def read(cls, config: Mapping[str, Any], root: str | Path, schema_path: str | Path) -> "Study":
-        """The study of a checked config; paths are relative to `root`, `schema_path` is that of a case table's row.
+        """The study of a checked config; paths are relative to `root`, `schema_path` is the schema of a table row.
 
-        Raises ConfigError where a case is wrong, where nothing is left to train on, or where nothing can be measured.
+        Raises ConfigError if a case is invalid, if a fold has no case to train or validate on, or if networks are
+        trained and no case can be measured.
         """
         labels, groups = config["target"]["labels"], config["measure"]["groups"]
         section, phantoms = config["cases"], f"results/{config['study']}/phantom"
@@ -55,28 +56,28 @@ class Study:
 
     @property
     def results(self) -> str:
-        """The folder of its results."""
+        """The folder of the results."""
         return f"results/{self.config['study']}"
 
     @property
     def trains(self) -> bool:
-        """Whether networks are trained, rather than a given model used."""
+        """Whether networks are trained; otherwise a given model is used."""
         return not self.config["model"]
 
     @property
     def of_phantoms(self) -> bool:
-        """Whether its scans are the built-in phantom's, rather than patients'."""
+        """Whether the scans are built-in phantoms and not patients."""
         return self.config["cases"]["source"] == "phantom"
 
     @property
     def goes_on(self) -> bool:
-        """Whether it ends without the cases that are refused."""
+        """Whether the study continues without refused cases."""
         wanted = self.config["cases"]["on_refusal"]
         return wanted == "go_on" or (wanted == "auto" and not self.trains)
 
     @property
     def in_lungs(self) -> bool:
-        """Whether targets are looked for inside the lung field."""
+        """Whether targets are searched only in the lung field."""
         return self.config["target"]["region"] != "body"
 
     def in_split(self, *splits: str) -> list[str]:
@@ -90,7 +91,7 @@ class Study:
 
     @cached_property
     def to_segment(self) -> list[str]:
-        """Cases that are segmented; with several folds every case outside of the test split is trained on."""
+        """Segmented cases, those of `infer.splits`; with several folds the ensemble trains on every case of `train`."""
         return self.in_split(*self.config["infer"]["splits"])
 
     @cached_property
@@ -100,19 +101,19 @@ class Study:
 
     @cached_property
     def to_write(self) -> list[str]:
-        """Segmented cases whose scan is a DICOM series, where DICOM is wanted of them."""
+        """Segmented cases with a DICOM series as scan if infer.dicom is set: DICOM objects are written for them."""
         wanted = self.to_segment if self.config["infer"]["dicom"] else []
         return [case for case in wanted if not is_volume_file(self.cases[case].image)]
 
     @cached_property
     def to_report(self) -> list[str]:
-        """All cases that are used."""
+        """Cases that are trained on, validated on or segmented."""
         used = {*self.to_train, *self.to_segment}
         return [case for case in self.cases if case in used]
 
     @cached_property
     def with_label(self) -> list[str]:
-        """Cases whose label is used."""
+        """Cases with a label that is used: trained on, validated on or measured."""
         used = {*self.to_train, *self.to_measure}
         return [case for case in self.cases if case in used]
 
@@ -123,7 +124,7 @@ class Study:
 
     @cached_property
     def out_of_fold(self) -> dict[str, int]:
-        """Cases that some network is not trained on, with the fold whose network that is."""
+        """Cases that some network is not trained on, with the fold of this network."""
         return {
             case: self.places[case].fold or 0
             for case in self.to_train
@@ -132,21 +133,21 @@ class Study:
 
     @property
     def compared(self) -> list[str]:
-        """Cases on which ways to infer are compared."""
+        """Cases on which inference settings are compared."""
         return list(self.out_of_fold)[: self.config["infer"]["compare_cases"]]
 
     @cached_property
     def folds(self) -> dict[int, tuple[list[str], list[str]]]:
-        """For each fold the cases that it trains on and those that it validates on, sorted by name.
+        """Training cases and validation cases of each fold, sorted by name; empty if no network is trained.
 
-        Raises ConfigError where either would be empty.
+        Raises ConfigError if either list would be empty.
         """
         places = dict(self.places)
         return {fold: fold_cases(places, fold) for fold in range(self.config["split"]["folds"])} if self.trains else {}
 
     @cached_property
     def members(self) -> dict[str, tuple[int, int]]:
-        """Fold and repeat of each network of the ensemble, which are called 0, 1, … and 0-repeat2, 1-repeat2, …"""
+        """Fold and repeat (from 0) of each member of the ensemble; names are 0, 1, … and 0-repeat2, 1-repeat2, …"""
         return {
             f"{fold}-repeat{repeat + 1}" if repeat else str(fold): (fold, repeat)
             for repeat in range(self.config["train"]["repeats"])
@@ -154,22 +155,22 @@ class Study:
         }
 
     def members_of(self, fold: int) -> list[str]:
-        """The networks of a fold, one for each repeat."""
+        """The members of a fold, one for each repeat."""
         return [member for member, place in self.members.items() if place[0] == fold]
 
     def trained_on(self, member: str) -> dict[str, Any]:
-        """What a network learns from, as the params of its training name it."""
+        """Fold, repeat, training and validation cases of a member, as params of the rule train."""
         fold, repeat = self.members[member]
         training, validation = self.folds[fold]
         return {"fold": fold, "repeat": repeat, "training": training, "validation": validation}
 
     def calibration_cases(self, part: str) -> list[str]:
-        """A few of the cases that the networks of `folds/<fold>`, or of the final model, were trained on."""
+        """At most `CALIBRATION_CASES` training cases of `folds/<fold>`, or cases of `to_train` for `model`."""
         training = self.to_train if part == "model" else self.folds[int(part.rpartition("/")[2])][0]
         return training[:CALIBRATION_CASES]
 
     def row(self, case: str) -> dict[str, Any]:
-        """Name, split and fold of a case, as the tables of metrics name them."""
+        """Name, split and fold of a case, with the column names of the metric tables."""
         return {"case": case} | self.placed(case)
 
     def placed(self, case: str) -> dict[str, Any]:
@@ -177,16 +178,16 @@ class Study:
         return {"split": self.places[case].split, "fold": self.places[case].fold}
 
     def cohort_rows(self, cases: Iterable[str]) -> dict[str, dict[str, Any]]:
-        """Split, fold and patient of each case, as the table of the cohort names them."""
+        """Split, fold and patient number of each case, with the column names of the cohort table."""
         return {case: self.placed(case) | {"patient": patient} for case, patient in self.patients(cases).items()}
 
     def patients(self, cases: Iterable[str]) -> dict[str, int]:
-        """For each case a number that stands for its patient."""
+        """Patient number of each case, from 0 in the order of `cases`."""
         numbers: dict[str, int] = {}
         return {case: numbers.setdefault(self.cases[case].patient, len(numbers)) for case in cases}
 
     def groups(self, cases: Iterable[str]) -> dict[str, dict[str, str]]:
-        """For each column of measure.groups the value of each case that has one."""
+        """For each column of measure.groups the value of each case with a value."""
         of_case = {case: self.cases[case].groups for case in cases}
         return {
             column: {case: values[column] for case, values in of_case.items() if column in values}
@@ -201,47 +202,47 @@ class Study:
 
     @cached_property
     def with_reference(self) -> dict[str, str]:
-        """Cases whose label may say which series of the scan's folder is meant, with the label."""
+        """Path of the label of each case, for labels that may name the series in the scan's folder."""
         return {name: str(case.reference) for name, case in self.cases.items() if self.refers_to_series(name)}
 
     @cached_property
     def corrected(self) -> dict[str, Correction]:
-        """Cases whose label was corrected, with the correction."""
+        """Correction of each case with a corrected label."""
         return {name: case.correction for name, case in self.cases.items() if case.correction}
 
     @cached_property
     def corrections(self) -> dict[str, dict[str, dict[str, str]]]:
-        """Who corrected the label of a case and why, as the params of rules name it."""
+        """Author and comment of the correction of each corrected case, as params of rules."""
         return {name: {"correction": {"by": one.by, "comment": one.comment}} for name, one in self.corrected.items()}
 
     @cached_property
     def replaced_labels(self) -> dict[str, str]:
-        """Cases whose label was corrected, with the label of before, where there was one."""
+        """Former label of each corrected case that had a label."""
         return {name: one.replaces for name, one in self.corrected.items() if one.replaces}
 
     @cached_property
     def edited(self) -> dict[str, str]:
-        """Cases whose label was corrected, with the segmentation that was edited, where it was kept."""
+        """Segmentation that was edited, for each corrected case if it was kept."""
         return {name: one.edited for name, one in self.corrected.items() if one.edited}
 
     @cached_property
     def lungs(self) -> dict[str, str]:
-        """Cases whose scan comes with a lung field, with the file."""
+        """Lung field file of each case with a given lung field."""
         return {name: case.lungs for name, case in self.cases.items() if case.lungs}
 
     @cached_property
     def series(self) -> dict[str, dict[str, str]]:
-        """Cases of which the table names the DICOM series, with it as the params of rules name it."""
+        """Series UID of each case with a given UID, as params of rules."""
         return {name: {"series_uid": case.series_uid} for name, case in self.cases.items() if case.series_uid}
 
     @property
     def torchscript(self) -> str | None:
-        """The file for libtorch beside a given model, where it is there."""
+        """The TorchScript file (.ts) in the folder of a given model; None if it is missing or networks are trained."""
         beside = None if self.trains else Path(self.config["model"]).with_suffix(".ts")
         return str(beside) if beside and beside.is_file() else None
 
     def other_metrics(self) -> str:
-        """The metrics of the study to compare with; raises InputError where none is named or they are not there."""
+        """Metrics file of the study in `compare_with`. Raises ConfigError if none is named or the file is missing."""
         if not self.config["compare_with"]:
             raise ConfigError("name the study to compare with: snakemake compare --config compare_with=NAME")
         metrics = f"results/{self.config['compare_with']}/metrics/cases.tsv"

@@ -1,4 +1,4 @@
-"""The file of a study that was made from a look at a folder, with what was found, and why, in comments."""
+"""Study file made from the findings in a folder, with the reasons in comments."""
 
 import csv
 import io
@@ -10,8 +10,8 @@ from pathlib import Path
 from ctseg.study.look import Look, clean_name
 from ctseg.version import VERSION
 
-COLUMNS = ("case", "image", "label", "series_uid", "patient")  # of a case table
-FEW = 3  # labelled cases below which none is left to test
+COLUMNS = ("case", "image", "label", "series_uid", "patient")  # columns of a case table
+FEW = 3  # with fewer labelled cases none is left to test
 PLAN = """plan:                 # made from the training cases
   spacing_mm: auto
   window_hu: auto
@@ -26,12 +26,12 @@ train:
 
 
 def study_text(look: Look, folder: str, model: str | None, file: str) -> str:
-    """The YAML text of a study. `model` is one to segment with, None to train; `file` is where the text will stand."""
+    """YAML text of a study. `model` is a model to segment with, or None to train; `file` is the path for the text."""
     return "\n".join([*_head(look, folder, file), *_body(look, folder, model)]) + "\n"
 
 
 def _head(look: Look, folder: str, file: str) -> Iterator[str]:
-    """The comments."""
+    """Lines of the comments at the top of the file."""
     yield f"# Made by `ctseg init` of ctseg {VERSION} from a look at {folder}. config.yaml explains all keys."
     yield f"#   snakemake --cores all --configfile {file} -n     shows what would be done; without -n it is done"
     yield "# What was found, and what follows from it:"
@@ -39,7 +39,7 @@ def _head(look: Look, folder: str, file: str) -> Iterator[str]:
 
 
 def _body(look: Look, folder: str, model: str | None) -> Iterator[str]:
-    """The keys."""
+    """Lines of the config's keys."""
     yield f"study: {study_name(folder)}        # results go to results/<study>/"
     if model:
         yield f"model: {json.dumps(model)}     # segments all cases, and is measured on those with a label"
@@ -57,7 +57,7 @@ def _body(look: Look, folder: str, model: str | None) -> Iterator[str]:
 
 
 def _target(look: Look) -> Iterator[str]:
-    """The section `target`."""
+    """Lines of the section `target`."""
     yield "target:"
     yield f"  labels: {_flow(look.labels)}     # name: value in the label files; rename the names as you like"
     if look.names_in_files:
@@ -67,12 +67,12 @@ def _target(look: Look) -> Iterator[str]:
 
 
 def _flow(mapping: dict) -> str:
-    """A mapping in one line."""
+    """A mapping in one line, as JSON."""
     return json.dumps(mapping, ensure_ascii=False)
 
 
 def table_text(rows: Sequence[Mapping[str, str]], table: Path) -> str:
-    """The TSV text of a case table that will stand at `table`; its paths start there, unless they are absolute."""
+    """TSV text of a case table for the path `table`; its paths are relative to the folder of `table` or absolute."""
     columns = [name for name in COLUMNS if any(name in row for row in rows)]
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, delimiter="\t", lineterminator="\n")
@@ -84,11 +84,11 @@ def table_text(rows: Sequence[Mapping[str, str]], table: Path) -> str:
 
 
 def _from(folder: Path, path: str) -> str:
-    """A path as it is written in a folder's files."""
+    """The path relative to `folder`; an absolute path is unchanged."""
     return path if Path(path).is_absolute() else os.path.relpath(path, folder)
 
 
 def study_name(folder: str) -> str:
-    """A name for a study of a folder; `phantom` is that of the built-in one."""
+    """Name for a study of a folder; never `phantom`, the name of the built-in study."""
     name = clean_name(Path(folder).resolve().name)
     return f"{name}_data" if name == "phantom" else name

@@ -1,1 +1,1 @@
-"""From prepared cases to the weights of a network."""
+"""Training: from prepared cases to the weights of a network."""

@@ -1,7 +1,8 @@
-"""Changing training patches as it was drawn, on a processor; `gpu_batches` does it for a whole batch at once.
+"""Augmentation of single training patches on a processor; `gpu_batches` augments a whole batch at once.
 
-Geometry first (rotation, zoom, elastic deformation, flips), then what a scanner and its reconstruction vary (sharpness,
-resolution, contrast, gamma, brightness, noise). A patch is interpolated once, whatever moves it.
+Geometric changes come first (rotation, zoom, elastic deformation, flips), then changes as between scanners and
+reconstructions (sharpness, resolution, contrast, gamma, brightness, noise). All geometric changes of a patch together
+need a single interpolation.
 """
 
 from functools import lru_cache
@@ -16,9 +17,9 @@ from ctseg.training.random_changes import AugmentSettings, Changes, draw_changes
 
 
 def elastic_shifts(moved_mm: torch.Tensor, source_zyx: Shape, patch_zyx: Shape, spacing_xyz_mm: Triple) -> torch.Tensor:
-    """The smooth displacement of each voxel of patches: float32 [patch, z, y, x, 3], x, y, z in the source's −1…1.
+    """Smooth displacement of each voxel: float32 [patch, z, y, x, 3], along x, y, z in units of the source's −1…1.
 
-    `moved_mm` [patch, 3, z, y, x] are the shifts of a few points; see `Changes`.
+    `moved_mm` [patch, 3, z, y, x] holds the displacements of the control points in mm along x, y, z; see `Changes`.
     """
     smooth = F.interpolate(moved_mm, patch_zyx, mode="trilinear", align_corners=True)
     source_mm = np.array(source_zyx[::-1]) * spacing_xyz_mm
@@ -27,7 +28,7 @@ def elastic_shifts(moved_mm: torch.Tensor, source_zyx: Shape, patch_zyx: Shape, 
 
 
 def deformation_of(changes: Changes, source_zyx: Shape, patch_zyx: Shape, spacing_xyz_mm: Triple) -> Deformation:
-    """The deformation of a volume [z, y, x] of `source_zyx` voxels to a float32 patch."""
+    """Deformation of a volume [z, y, x] of `source_zyx` voxels to a float32 patch of `patch_zyx` voxels."""
     assert changes.matrix is not None
     shifts = None
     if changes.moved_mm is not None:
@@ -45,10 +46,11 @@ def augment(
     image: torch.Tensor,
     masks: torch.Tensor,
 ) -> None:
-    """Change a patch at random, and write it to `image` [z, y, x] and its classes to `masks` [class, z, y, x], all 0.
+    """Change a patch at random; write its HU to `image` [z, y, x] and its classes to `masks` [class, z, y, x].
 
-    `hu` [z, y, x] and `label` (0, or a class from 1 on) may have any type, and are of the size of
-    `AugmentSettings.source_patch` where they shall be deformed. The masks become 0 and 1.
+    `hu` and `label` (0 background, classes from 1), both [z, y, x], may have any type. A patch is deformed if their
+    shape differs from that of `image`; it then is `AugmentSettings.source_patch`. `masks` must be all 0 before; the
+    masks written are 0 and 1.
     """
     patch_zyx: Shape = tuple(image.shape)  # type: ignore[assignment]
     source: Shape = tuple(hu.shape)  # type: ignore[assignment]
@@ -65,9 +67,10 @@ def augment(
 
 
 def _write_masks(label: torch.Tensor, masks: torch.Tensor, deform: Deformation | None) -> None:
-    """Write where a label [z, y, x], deformed if told how, has each class.
+    """Write the mask of each class of a label [z, y, x] into `masks` [class, z, y, x], deformed if `deform` is given.
 
-    Most planes of most labels are empty, and cost nothing where the patch is not deformed.
+    Most planes of most labels are empty: without deformation only the planes from the first to the last labelled one
+    are written.
     """
     filled = torch.nonzero(label.flatten(1).amax(dim=1))[:, 0]
     if not len(filled):
@@ -83,7 +86,7 @@ def _write_masks(label: torch.Tensor, masks: torch.Tensor, deform: Deformation |
 def vary_intensity(
     image: torch.Tensor, spacing_xyz_mm: Triple, window_hu: tuple[float, float], changes: Changes
 ) -> torch.Tensor:
-    """Change a patch's sharpness, resolution, contrast, gamma, brightness and noise; HU in, HU out, maybe in place."""
+    """Change sharpness, resolution, contrast, gamma, brightness and noise of a HU patch [z, y, x], maybe in place."""
     if changes.blur_mm or changes.coarse_zyx:
         image = _soften(image[None, None], spacing_xyz_mm, changes)[0, 0]
     if changes.contrast != 1:
@@ -100,7 +103,7 @@ def vary_intensity(
 
 
 def _soften(image: torch.Tensor, spacing_xyz_mm: Triple, changes: Changes) -> torch.Tensor:
-    """Blur a patch [1, 1, z, y, x] as a smooth kernel does, coarsen it as thick slices do, both or neither."""
+    """Blur (like a smooth kernel) and coarsen (like thick slices) a patch [1, 1, z, y, x]; each step is optional."""
     if changes.blur_mm:
         for axis, spacing_mm in zip((4, 3, 2), spacing_xyz_mm, strict=True):
             image = _blur(image, axis, changes.blur_mm / spacing_mm)
@@ -111,14 +114,14 @@ def _soften(image: torch.Tensor, spacing_xyz_mm: Triple, changes: Changes) -> to
 
 
 def blur_weights(sigma: float) -> np.ndarray:
-    """The weights of the voxels around one in a blur along an axis, float32; `sigma` is in voxels."""
+    """Gaussian weights of a blur along an axis, float32 [2 · reach + 1] with sum 1; `sigma` is in voxels."""
     reach = int(np.ceil(3 * sigma))
     weights = np.exp(-0.5 * (np.arange(-reach, reach + 1) / max(sigma, 1e-6)) ** 2)
     return (weights / weights.sum()).astype(np.float32)
 
 
 def _blur(image: torch.Tensor, axis: int, sigma: float) -> torch.Tensor:
-    """Blur along one axis; `sigma` is in voxels."""
+    """Blur an image [1, 1, z, y, x] along one of its axes; `sigma` is in voxels."""
     weights = torch.from_numpy(blur_weights(sigma))
     reach = len(weights) // 2
     if not reach:
@@ -131,12 +134,12 @@ def _blur(image: torch.Tensor, axis: int, sigma: float) -> torch.Tensor:
 
 
 def _noise(image: torch.Tensor, start: int) -> torch.Tensor:
-    """Normal values for each voxel, out of the stock: drawing them took a quarter of a batch's time."""
+    """Standard normal value of each voxel, from the stock: drawing new values took a quarter of a batch's time."""
     stock = stock_of_noise(stock_size(image.shape), image.device)
     return torch.as_strided(stock, image.shape, image.stride(), start)
 
 
 @lru_cache(maxsize=1)
 def stock_of_noise(n_values: int, device: torch.device) -> torch.Tensor:
-    """The same normal values each time."""
+    """`n_values` standard normal values, float32, the same ones for each call."""
     return torch.empty(n_values, device=device).normal_(generator=torch.Generator(device).manual_seed(0))

@@ -1,7 +1,7 @@
-"""Batches as the network trains on them.
+"""Training batches: random patches, augmented and normalised, with the masks of their classes.
 
-A batch is a pure function of its number: no state has to be kept to resume a run exactly, any batch can be looked at
-again, and several processes can each make their share of one.
+A batch is a pure function of its number: a run resumes exactly without stored state, any batch can be inspected again,
+and each of several processes can make its share of a batch.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,18 +20,18 @@ from ctseg.training.patch_sampling import PatchSampler, TrainingCase
 from ctseg.training.random_changes import SPATIAL_PROBABILITY
 from ctseg.training.settings import TrainSettings
 
-# The network's threads wait for each other at each layer, so one that has to share its core delays all of them: on two
-# cores a step with batches made in between is 4 to 7 % shorter than with batches made beside it. With more cores than
-# these making one in between would leave too many of them idle.
+# The threads of the network wait for each other at each layer, so a thread that shares its core delays all others: on
+# two cores a step is 4 to 7 % shorter if batches are made between the steps than if they are made during the steps.
+# With more threads than this, making batches between the steps would leave too many cores idle.
 FEW_THREADS = 4
-FREE_SHARE = 0.25  # of a GPU's free memory that the cases may take; the network needs the rest
+FREE_SHARE = 0.25  # largest share of a GPU's free memory for the cases; the network needs the rest
 
 Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
 class Share:
-    """Which patches of each batch a process makes: those whose number is `rank` modulo `processes`."""
+    """Share of a process in each batch: the patches with numbers equal to `rank` modulo `processes`."""
 
     rank: int = 0
     processes: int = 1
@@ -40,9 +40,10 @@ class Share:
 def batch_maker(
     cases: Sequence[TrainingCase], settings: TrainSettings, device: torch.device, share: Share
 ) -> Callable[[int], Batch]:
-    """The function from a batch's number to its augmented, normalised images and 0/1 masks, on the device.
+    """Function from a batch number to augmented, normalised images and 0/1 masks on the device.
 
-    Raises ValueError when no case has a voxel of any class but foreground is asked for.
+    Both are float32: images [patch, 1, z, y, x] and masks [patch, class, z, y, x]. Raises ValueError if no case has a
+    voxel of any class although `foreground_probability` is above 0.
     """
     sampler = PatchSampler(cases, settings.foreground_probability, settings.volume_exponent, settings.scaling.low_hu)
     numbers = range(share.rank, settings.batch_size, share.processes)
@@ -55,7 +56,7 @@ def batch_maker(
 
 
 def processor_batches(sampler: PatchSampler, settings: TrainSettings, numbers: Sequence[int]) -> Callable[[int], Batch]:
-    """The same on a processor, of the patches with these numbers, one after the other."""
+    """Function as of `batch_maker` on a processor; makes the patches with these numbers one after the other."""
     augmentation, patch_zyx, spacing_xyz_mm = settings.augment, settings.patch_zyx, settings.spacing_xyz_mm
     source_zyx = augmentation.source_patch(patch_zyx, spacing_xyz_mm)
     window_hu = settings.scaling.low_hu, settings.scaling.high_hu
@@ -77,7 +78,7 @@ def processor_batches(sampler: PatchSampler, settings: TrainSettings, numbers: S
 
 
 def holds_volumes(device: torch.device, cases: Sequence[TrainingCase], data_on: str) -> bool:
-    """Whether the cases lie on the GPU while training, so that cutting a patch moves nothing to it."""
+    """Whether the cases are kept in GPU memory during training, so that cutting a patch needs no transfer."""
     if device.type != "cuda" or data_on != "auto":
         return device.type == "cuda" and data_on == "gpu"
     n_bytes = sum(case.image_zyx.nbytes + case.label_zyx.nbytes for case in cases)
@@ -85,7 +86,7 @@ def holds_volumes(device: torch.device, cases: Sequence[TrainingCase], data_on: 
 
 
 def batches(make: Callable[[int], Batch], device: torch.device) -> Callable[[int], Batch]:
-    """The same function, made ahead in the background where the network leaves it a core."""
+    """`make`, with the next batch made in the background, except on a processor with at most `FEW_THREADS` threads."""
     if device.type == "cuda":
         begun = Prefetch(on_own_stream(make, device))
         return lambda index: begun(index)()
@@ -94,7 +95,7 @@ def batches(make: Callable[[int], Batch], device: torch.device) -> Callable[[int
 
 
 class Prefetch(Generic[Made]):
-    """Calls a function of whole numbers, and the next number's in the background at once."""
+    """Function of whole numbers that already computes the result for the next number in the background."""
 
     def __init__(self, make: Callable[[int], Made]) -> None:
         self._make = make
@@ -104,7 +105,7 @@ class Prefetch(Generic[Made]):
         self._ahead: tuple[int, Future[Made]] | None = None
 
     def __call__(self, index: int) -> Made:
-        """What the function gives for `index`."""
+        """Result of the function for `index`."""
         ready = self._ahead is not None and self._ahead[0] == index
         future = self._ahead[1] if self._ahead and ready else self._pool.submit(self._make, index)
         self._ahead = index + 1, self._pool.submit(self._make, index + 1)

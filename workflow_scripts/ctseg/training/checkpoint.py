@@ -1,4 +1,4 @@
-"""The state of a training run on disk: all that its remaining steps depend on."""
+"""Checkpoints: the state of a training run on disk, with all values that its remaining steps depend on."""
 
 import logging
 from dataclasses import replace
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-SHRINKABLE = ("batch_size", "accumulate", "patch_zyx")  # settings that a run changes where memory runs out
+SHRINKABLE = ("batch_size", "accumulate", "patch_zyx")  # settings that a run changes if memory runs out
 
 
 def save(run: "Trainer", checkpoint: Path) -> None:
@@ -36,7 +36,7 @@ def save(run: "Trainer", checkpoint: Path) -> None:
 
 
 def resume(run: "Trainer", checkpoint: Path) -> None:
-    """Take over the state of a checkpoint that was written by the same data, settings and code."""
+    """Load a checkpoint into `run` if it exists and has the same identity: data, settings, code, initial weights."""
     if not checkpoint.exists():
         return
     state = torch.load(checkpoint, map_location=run.device, weights_only=True)

@@ -1,4 +1,4 @@
-"""Interpolating the voxels of training patches where a rotation, a zoom or an elastic deformation puts them."""
+"""Interpolation of training patches under a rotation, a zoom and an elastic deformation."""
 
 from dataclasses import dataclass
 
@@ -11,13 +11,13 @@ from ctseg.geometry.volume import Shape
 
 @dataclass(frozen=True)
 class Deformation:
-    """A deformation: where each voxel of a patch lies in the source, [z, y, x, 3] with x, y, z in −1…1."""
+    """Deformation of a patch: position of each voxel in the source, float32 [z, y, x, 3] with x, y, z in −1…1."""
 
     places: torch.Tensor
 
     @classmethod
     def of(cls, matrix: np.ndarray, patch_zyx: Shape, shifts: torch.Tensor | None = None) -> "Deformation":
-        """The deformation by a matrix, see `affine_matrix`, and by shifts [1, z, y, x, 3] of each voxel."""
+        """Deformation by a (3, 3) matrix, see `affine_matrix`, and by displacements of the voxels [1, z, y, x, 3]."""
         to_xyz = torch.from_numpy(np.ascontiguousarray(matrix, dtype=np.float32))
         z, y, x = (torch.from_numpy(_centres(size))[:, None] for size in patch_zyx)
         in_plane = (y * to_xyz[:, 1])[:, None] + x * to_xyz[:, 0]
@@ -25,12 +25,15 @@ class Deformation:
         return cls(places if shifts is None else places + shifts[0])
 
     def __call__(self, volume: torch.Tensor) -> torch.Tensor:
-        """Interpolate [z, y, x] of any type linearly to a float32 patch. Beyond the border lies its voxel."""
-        # Plane by plane of the patch, since torch shares a batch among the cores, but not the voxels of one of it.
+        """Interpolate a volume [z, y, x] of any type linearly to a float32 patch [z, y, x].
+
+        Outside of the volume the nearest border voxel counts.
+        """
+        # The planes of the patch form the batch: torch distributes the items of a batch over cores, not the voxels.
         planes = volume.float().expand(len(self.places), 1, *volume.shape)
         return F.grid_sample(planes, self.places[:, None], padding_mode="border", align_corners=False)[:, 0, 0]
 
 
 def _centres(size: int) -> np.ndarray:
-    """Where the centres of `size` voxels lie along an axis from −1 to 1."""
+    """Centres of `size` voxels along an axis from −1 to 1, float32."""
     return (2 * np.arange(size, dtype=np.float32) + 1) / np.float32(size) - 1

@@ -1,4 +1,4 @@
-"""One training in several processes, one a GPU, by torch's own launcher and its averaged gradients."""
+"""Training of one network in several processes, one per GPU, with torch's launcher and averaged gradients."""
 
 import json
 import logging
@@ -22,10 +22,10 @@ MESSAGE = "message.txt"
 
 
 def train_in_processes(task: FoldTask, processes: int) -> None:
-    """Train as `train_fold.train_fold` does, with each batch shared by `processes` processes on this machine.
+    """Train like `train_fold.train_fold`, with each batch divided among `processes` processes on this machine.
 
-    What the first process logs goes to this one's log. Raises TrainingError with the message of the process that failed
-    with one.
+    The output of the launcher and of all processes goes to the log. Raises TrainingError with the message of a process
+    that failed with an InputError, and RuntimeError if the launcher failed for another reason.
     """
     with tempfile.TemporaryDirectory() as folder:
         description = Path(folder) / "task.json"
@@ -49,7 +49,7 @@ def train_in_processes(task: FoldTask, processes: int) -> None:
 
 
 def main() -> None:
-    """Be one of the processes; the launcher tells which in environment variables."""
+    """Run one of the processes; the launcher sets its rank in environment variables."""
     description = Path(sys.argv[1])
     task = FoldTask(**json.loads(description.read_text()))
     on_gpu = task.use_gpu and torch.cuda.is_available()

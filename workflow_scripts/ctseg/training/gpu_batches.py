@@ -1,7 +1,8 @@
-"""Training batches that are made on a GPU by a few operations for all patches at once.
+"""Training batches made on a GPU, with a few operations for all patches at once.
 
-The patches and their changes are drawn as on a processor (`batches.batch_maker` is the plain twin); what is drawn goes
-to the device in a few small tensors, and nothing is read back, so that the processor never waits for the device.
+The patches and their changes are drawn as on a processor (`batches.processor_batches` is the plain counterpart). The
+drawn values go to the device in a few small tensors and nothing is read back, so the processor never waits for the
+device.
 """
 
 from collections.abc import Callable, Sequence
@@ -23,7 +24,7 @@ Batch = tuple[torch.Tensor, torch.Tensor]
 
 @dataclass(frozen=True)
 class Patch:
-    """Where a patch is cut and how it is changed; `start_zyx` is the first voxel of its source."""
+    """Position and changes of a patch; `start_zyx` is the first voxel of its source in the case."""
 
     case: TrainingCase
     start_zyx: np.ndarray
@@ -31,7 +32,7 @@ class Patch:
 
 
 class DeviceBatches:
-    """Makes the images and 0/1 masks of a batch, see `batches.batch_maker`, from its number."""
+    """Function from a batch number to images and 0/1 masks on the device, see `batches.batch_maker`."""
 
     def __init__(
         self,
@@ -41,7 +42,7 @@ class DeviceBatches:
         numbers: Sequence[int],
         device: torch.device,
     ) -> None:
-        """`numbers` are those of the batch's patches that are to be made, `source` cuts them."""
+        """`numbers` are the numbers of the patches to make in each batch; `source` cuts them."""
         self.sampler, self.source, self.settings, self.numbers = sampler, source, settings, numbers
         self.device = device
         augmentation = settings.augment
@@ -68,23 +69,23 @@ class DeviceBatches:
         return normalise(image, settings.scaling), torch.cat(masks, dim=1).float()
 
     def _drawn(self, index: int, number: int) -> Patch:
-        """One patch, by the same draws as on a processor."""
+        """Patch `number` of batch `index`, from the same random draws as on a processor."""
         settings = self.settings
         patch_zyx, spacing_xyz_mm = settings.patch_zyx, settings.spacing_xyz_mm
         rng = np.random.default_rng([settings.seed, index, number])
         deformed = settings.augment.deforms and rng.random() < SPATIAL_PROBABILITY
         case, start = self.sampler.place(rng, self.source_zyx if deformed else patch_zyx)
         changes = draw_changes(rng, settings.augment, self.source_zyx, patch_zyx, spacing_xyz_mm, deformed)
-        # What is cut is as large for all; a patch that is not deformed lies in the middle of it.
+        # The source has the same size for all patches; a patch without deformation is the middle of its source.
         return Patch(case, start if deformed else start - self._margin, changes)
 
     @property
     def _margin(self) -> np.ndarray:
-        """Voxels of the source before a patch that is not deformed, along z, y and x."""
+        """Voxels along z, y and x from the first voxel of the source to that of a patch without deformation."""
         return (np.array(self.source_zyx) - self.settings.patch_zyx) // 2
 
     def _grid(self, changes: Sequence[Changes]) -> torch.Tensor:
-        """Where each voxel of each patch lies in its source: [patch, z, y, x, 3] with x, y, z in −1…1."""
+        """Position of each voxel in the source of its patch: float32 [patch, z, y, x, 3] with x, y, z in −1…1."""
         theta = uploaded(np.stack([self._affine(one) for one in changes]), self.device)
         z, y, x = self._centres
         to_x, to_y, to_z, offset = (theta[:, None, None, None, :, column] for column in range(4))
@@ -99,7 +100,7 @@ class DeviceBatches:
         return grid + elastic_shifts(uploaded(points, self.device), *sizes)
 
     def _affine(self, changes: Changes) -> np.ndarray:
-        """The matrix (3, 4) from a patch's x, y, z to its source's, both in −1…1."""
+        """Float32 matrix (3, 4) from x, y, z of a patch to x, y, z of its source, both in −1…1."""
         affine = np.zeros((3, 4), dtype=np.float32)
         if changes.matrix is not None:
             affine[:, :3] = changes.matrix
@@ -113,7 +114,7 @@ class DeviceBatches:
         return affine
 
     def _varied(self, image: torch.Tensor, changes: Sequence[Changes]) -> torch.Tensor:
-        """Sharpness, resolution, contrast, gamma, brightness and noise of all patches; the twin of `vary_intensity`."""
+        """Images [patch, 1, z, y, x] in HU after the intensity changes; the counterpart of `vary_intensity`."""
         settings = self.settings
         if any(one.blur_mm or one.coarse_zyx for one in changes):
             image = self._softened(image, changes)
@@ -134,7 +135,7 @@ class DeviceBatches:
         return image
 
     def _softened(self, image: torch.Tensor, changes: Sequence[Changes]) -> torch.Tensor:
-        """Blurred and coarsened patches: along each axis a product with a matrix of each patch."""
+        """Blurred and coarsened images [patch, 1, z, y, x]: along each axis the product with one matrix per patch."""
         for axis, (size, spacing_mm) in enumerate(
             zip(self.settings.patch_zyx, self.settings.spacing_xyz_mm[::-1], strict=True)
         ):
@@ -146,19 +147,19 @@ class DeviceBatches:
 
 
 def sampled(volumes: torch.Tensor, grid: torch.Tensor) -> torch.Tensor:
-    """Values of volumes [patch, z, y, x] of any type, interpolated linearly at a grid: float32 [patch, 1, z, y, x]."""
+    """Volumes [patch, z, y, x] of any type, interpolated linearly at a grid of `_grid`: float32 [patch, 1, z, y, x]."""
     return F.grid_sample(volumes[:, None].float(), grid, padding_mode="border", align_corners=False)
 
 
 def softening(size: int, spacing_mm: float, changes: Changes, axis: int) -> np.ndarray:
-    """What blur and coarsening of a patch do along an axis (0 is z): the float32 matrix [from, to] of its voxels."""
+    """Matrix of the blur and coarsening of a patch along an axis (0 is z): float32 [from voxel, to voxel]."""
     matrix = np.eye(size, dtype=np.float32)
     if changes.blur_mm:
         weights = blur_weights(changes.blur_mm / spacing_mm)
         reach = len(weights) // 2
         matrix = np.zeros((size, size), dtype=np.float32)
         for offset, weight in zip(range(-reach, reach + 1), weights, strict=True):
-            # Beyond the border lies its voxel.
+            # Outside of the patch the border voxel counts.
             np.add.at(matrix, (np.clip(np.arange(size) + offset, 0, size - 1), np.arange(size)), weight)
     if changes.coarse_zyx:
         rows = torch.from_numpy(matrix)[None]
@@ -168,9 +169,13 @@ def softening(size: int, spacing_mm: float, changes: Changes, axis: int) -> np.n
 
 
 def on_own_stream(make: Callable[[int], Batch], device: torch.device) -> Callable[[int], Callable[[], Batch]]:
-    """Make batches on a stream of their own, beside the steps; what is given for a number hands the batch over."""
+    """Make batches on a separate CUDA stream, parallel to the steps.
+
+    The returned function starts the batch of a number and returns a second function. The second function makes the
+    current stream wait for the batch and returns the batch.
+    """
     stream = torch.cuda.Stream(device)
-    stream.wait_stream(torch.cuda.current_stream(device))  # for the cases, which are copied to the device there
+    stream.wait_stream(torch.cuda.current_stream(device))  # on which the cases are copied to the device
 
     def begin(index: int) -> Callable[[], Batch]:
         with torch.cuda.stream(stream):

@@ -1,4 +1,4 @@
-"""Where the patches of a batch are cut: of cases in the GPU's memory, or of files by threads into pinned memory."""
+"""Sources of the patches of a batch: cases in GPU memory, or files from which threads cut into pinned memory."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,20 +11,20 @@ from ctseg.training.patch_sampling import TrainingCase, common_part
 
 WORKERS = 8  # threads that cut patches out of files
 
-Places = Sequence[tuple[TrainingCase, np.ndarray]]  # the first voxel (z, y, x) of each patch in its case
-# Takes places, the size of all patches and the HU outside of the volumes; gives HU (int16) and labels (uint8)
-# [patch, z, y, x] on the device.
+Places = Sequence[tuple[TrainingCase, np.ndarray]]  # case and first voxel (z, y, x) of each patch
+# Function of places, the size (z, y, x) of all patches and the HU outside of the volumes; returns HU (int16) and labels
+# (uint8), both [patch, z, y, x] on the device.
 Source = Callable[[Places, Shape, float], tuple[torch.Tensor, torch.Tensor]]
 
 
 def uploaded(values: np.ndarray, device: torch.device) -> torch.Tensor:
-    """A small array on the device; the processor does not wait for the copy."""
+    """Copy of a small array on the device; the processor does not wait for a GPU."""
     tensor = torch.from_numpy(values)
     return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
 
 
 class CasesOnDevice:
-    """All cases in the device's memory, one after the other; a batch's patches are gathered at once."""
+    """Source with all cases in the device's memory, concatenated; one indexing operation cuts a whole batch."""
 
     def __init__(self, cases: Sequence[TrainingCase], device: torch.device) -> None:
         self.device = device
@@ -39,7 +39,7 @@ class CasesOnDevice:
 
     def __call__(self, places: Places, size_zyx: Shape, fill_hu: float) -> tuple[torch.Tensor, torch.Tensor]:
         """HU and labels of the patches; see `Source`."""
-        # Of each patch the steps in memory along z, y and x, one after the other, and which voxels are there.
+        # For each patch the memory offsets along z, y and x, concatenated, and whether these voxels are in the volume.
         along = [self._along(case, start_zyx, size_zyx) for case, start_zyx in places]
         steps, inside = (np.stack(part) for part in zip(*along, strict=True))
         z, y, x = self._axes(uploaded(steps, self.device), size_zyx)
@@ -48,7 +48,7 @@ class CasesOnDevice:
         return torch.where(there, self._hu[indices], int(fill_hu)), self._label[indices] * there
 
     def _along(self, case: TrainingCase, start_zyx: np.ndarray, size_zyx: Shape) -> tuple[np.ndarray, np.ndarray]:
-        """For each axis the steps in memory to the voxels of a patch, and whether they lie in the volume."""
+        """Memory offsets of the voxels of a patch along z, y, x, concatenated, and whether they are in the volume."""
         _, height, width = shape = case.image_zyx.shape
         steps, inside = [], []
         for axis, pace in enumerate((height * width, width, 1)):
@@ -60,13 +60,13 @@ class CasesOnDevice:
 
     @staticmethod
     def _axes(rows: torch.Tensor, size_zyx: Shape) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Rows of what belongs to z, y and x, so that together they spread over the patches."""
+        """Rows [patch, z + y + x], split into three tensors that broadcast to [patch, z, y, x]."""
         z, y, x = rows.split(size_zyx, dim=1)
         return z[:, :, None, None], y[:, None, :, None], x[:, None, None, :]
 
 
 class CasesInFiles:
-    """Cases that do not fit the device: threads cut the patches out of the mapped files into pinned memory."""
+    """Source for cases that are not kept on the device: threads cut patches from mapped files into pinned memory."""
 
     def __init__(self, device: torch.device) -> None:
         self.device = device

@@ -1,4 +1,4 @@
-"""The validations of a training run: what they found, and when to stop."""
+"""History of the validations of a training run, and the rules for stopping early."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
@@ -7,9 +7,9 @@ from typing import Any
 
 from ctseg.files import write_text
 
-SMOOTHING = 0.5  # share of the past in the moving average of validation Dice: with few cases one value says little
-LEARNT_NOTHING = 0.001  # Dice
-OVERFIT = 0.2  # Dice of training cases above that of validation cases
+SMOOTHING = 0.5  # weight of the past in the moving average of validation Dice; with few cases one value is noisy
+LEARNT_NOTHING = 0.001  # Dice below which nothing was found
+OVERFIT = 0.2  # excess of training Dice over validation Dice
 ADVICE = (
     "look whether labels and images belong together and plan.window_hu shows the target, then try more train.steps, "
     "a larger plan.patch_size, train.foreground_probability near 1, train.loss tversky_bce, or another "
@@ -26,8 +26,9 @@ OVERFIT_ADVICE = (
 class HistoryRow:
     """One validation.
 
-    Step, mean training loss since the last one, learning rate, mean Dice, its moving average, whether the Dice is the
-    best so far, and the mean Dice of some training cases, measured in the same way; NaN where they have no target.
+    `loss` is the mean training loss since the previous validation, `smoothed_dice` the moving average of
+    `validation_dice`, and `best` marks the highest `validation_dice` so far. `training_dice` is the mean Dice of some
+    training cases, measured in the same way; NaN if no training case has a target.
     """
 
     step: int
@@ -43,7 +44,7 @@ class History:
     """All validations so far."""
 
     def __init__(self, rows: Sequence[dict[str, Any]] = ()) -> None:
-        """Begin, or go on after `rows`, as `plain` gave them."""
+        """Start empty, or with rows as returned by `plain`."""
         self.rows = [HistoryRow(**row) for row in rows]
 
     def add(self, step: int, loss: float, learning_rate: float, dice: float, training_dice: float) -> HistoryRow:
@@ -66,17 +67,17 @@ class History:
 
     @property
     def found_nothing(self) -> bool:
-        """Whether no validation found any of the target."""
+        """Whether validations exist and all of them have a Dice below `LEARNT_NOTHING`."""
         return bool(self.rows) and self.best_dice < LEARNT_NOTHING
 
     @property
     def overfit(self) -> HistoryRow | None:
-        """The best validation, if the network knows its training cases much better than others by then."""
+        """The best validation if its training Dice exceeds its validation Dice by more than `OVERFIT`, else None."""
         best = max(self.rows, key=lambda row: row.validation_dice, default=None)
         return best if best and best.training_dice - best.validation_dice > OVERFIT else None
 
     def learns_nothing(self, patience: int) -> bool:
-        """Whether after `patience` validations nothing was ever found."""
+        """Whether there are at least `patience` validations and `found_nothing` is true."""
         return len(self.rows) >= patience and self.found_nothing
 
     def plain(self) -> list[dict[str, Any]]:
@@ -84,7 +85,7 @@ class History:
         return [asdict(row) for row in self.rows]
 
     def write(self, path: str | Path) -> None:
-        """Write a table, one row a validation, atomically."""
+        """Write a table (TSV) with one row per validation, atomically."""
         lines = ["\t".join(field.name for field in fields(HistoryRow))]
         lines += [
             f"{row.step}\t{row.loss:.6f}\t{row.learning_rate:.6g}\t{row.validation_dice:.6f}\t{row.smoothed_dice:.6f}\t"

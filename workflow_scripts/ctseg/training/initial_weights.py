@@ -1,4 +1,4 @@
-"""Starting from the weights of another study's model."""
+"""Initial weights from the model of another study."""
 
 import logging
 import warnings
@@ -12,15 +12,15 @@ from ctseg.errors import ModelError
 
 logger = logging.getLogger(__name__)
 
-ENOUGH = 0.9  # share of the weights that must fit; with other labels the last layers do not
-FIRST_MEMBER = "networks.0."  # of an ensemble: one network starts from one network
+ENOUGH = 0.9  # share of the weights that must fit; the last layers do not fit if the labels differ
+FIRST_MEMBER = "networks.0."  # prefix of the weights of the first network of an ensemble
 
 
 def read_weights(path: str | Path) -> dict[str, torch.Tensor]:
-    """The weights of a `weights.pt` or of the first network of a `model.ts`, by name.
+    """Weights of a `weights.pt` or of the first network of a `model.ts`, by name.
 
-    Nothing in a `.pt` file is executed; a TorchScript file is a program, so take it from people you trust. Raises
-    InputError for any other file.
+    No code of a `.pt` file is executed. A TorchScript file is a program, so it must come from a trusted source. Raises
+    ModelError for any other file.
     """
     path = Path(path)
     if path.suffix == ".onnx":
@@ -28,20 +28,24 @@ def read_weights(path: str | Path) -> dict[str, torch.Tensor]:
     try:
         if path.suffix == ".ts":
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # TorchScript announces its successor
+                warnings.simplefilter("ignore")  # the warning that TorchScript is deprecated
                 state = torch.jit.load(str(path), map_location="cpu").state_dict()
             return {
                 name.removeprefix(FIRST_MEMBER): value for name, value in state.items() if name.startswith(FIRST_MEMBER)
             }
         return torch.load(path, map_location="cpu", weights_only=True)["network"]
-    except Exception:  # whatever the file is, it is not one of ours
+    except Exception:  # any error means that the file is not from ctseg
         raise ModelError(
             f"{path} is neither a weights.pt nor a model.ts of ctseg; give one in train.init_from"
         ) from None
 
 
 def starter(path: str | Path) -> Callable[[nn.Module], None]:
-    """A function that puts the weights of a file into a network, before it is trained."""
+    """Function that loads the weights of a file into a network before its training.
+
+    Layers with another shape keep their random weights. The function raises ModelError if the names of the layers
+    differ, or if less than `ENOUGH` of the weights fit.
+    """
     weights = read_weights(path)
 
     def start(network: nn.Module) -> None:

@@ -1,7 +1,7 @@
-"""What training minimises: α times a loss over regions plus 1 − α times a loss over voxels.
+"""Training losses: α times a region loss (Dice or Tversky) plus 1 − α times a voxel loss (cross-entropy or focal).
 
-All take logits and 0/1 masks [batch, class, z, y, x]. Regions are summed up here rather than by a library's Dice loss,
-since they may lie in the batches of several processes: the sums, not the losses, are what adds up.
+All take logits and 0/1 masks [batch, class, z, y, x]. The region loss is not taken from a library, since a region may
+be spread over the batches of several processes: then the sums over the voxels have to be added, not the losses.
 """
 
 from dataclasses import dataclass
@@ -14,18 +14,18 @@ from torch.nn import functional as F
 
 from ctseg.network.architectures import probabilities, with_background
 
-SMOOTH = 1e-5  # in numerator and denominator, so that an empty region costs nothing when nothing is found
+SMOOTH = 1e-5  # in numerator and denominator, so that the loss of an empty region is 0 if nothing is found
 FOCUS = 2.0  # exponent of the focal loss; Lin et al., ICCV 2017
-SPACE = (2, 3, 4)  # axes
+SPACE = (2, 3, 4)  # axes z, y, x
 
 
 @dataclass(frozen=True)
 class LossSettings:
-    """A loss of `LOSSES` and its weights.
+    """Name of a loss in `LOSSES`, and its weights.
 
-    `dice_weight` is α, from 0 (voxels alone) to 1 (regions alone). With `batch_dice` a region is that of the whole
-    batch, as in nnU-Net: of a single patch without target it jumps between 0 and 1 with one voxel. `class_weights` has
-    one number a class, or is empty for equal ones. `exclusive` is that of the network.
+    `dice_weight` is α, from 0 (voxel loss only) to 1 (region loss only). With `batch_dice` the region loss is that of
+    the whole batch, as in nnU-Net: for a single patch without target it jumps between 0 and 1 with one voxel.
+    `class_weights` has one number per class, or is empty for equal weights. `exclusive` is as in the network settings.
     """
 
     name: str
@@ -37,7 +37,7 @@ class LossSettings:
 
 @dataclass(frozen=True)
 class Terms:
-    """How much missed and false voxels count in regions, and whether voxels count less when the network is sure."""
+    """Weights of missed and of false voxels in the region loss, and whether the voxel loss is focal."""
 
     missed: float
     false: float
@@ -52,26 +52,26 @@ LOSSES = {
 
 
 class SegmentationLoss(nn.Module):
-    """The loss of one output, or of several levels of a network."""
+    """Loss of the output of a network, or of its outputs at several levels."""
 
     def __init__(self, settings: LossSettings) -> None:
-        """Raises KeyError for an unknown name."""
+        """Raises KeyError for an unknown name of a loss."""
         super().__init__()
         self.settings = settings
         self.terms = LOSSES[settings.name]
         self._weights: torch.Tensor | None = None
 
     def _weights_for(self, targets: torch.Tensor) -> torch.Tensor:
-        """The weight of each class, on the device of the targets; copied there once."""
+        """Weight of each class, float [class], on the device of the targets; copied only once."""
         if self._weights is None or self._weights.device != targets.device:
             self._weights = targets.new_tensor(self.settings.class_weights or [1.0] * targets.shape[1])
         return self._weights
 
     def forward(self, logits: torch.Tensor | list[torch.Tensor], targets: torch.Tensor) -> torch.Tensor:
-        """The loss as a scalar, in float32.
+        """Scalar loss, float32.
 
-        With deep supervision `logits` is a list, the finest level first: each counts half of the finer one, and is
-        compared with the share of each of its voxels that belongs to a class.
+        With deep supervision `logits` is a list, the finest level first. Each level has half the weight of the next
+        finer one, and its targets are the share of each class in each of its voxels.
         """
         if isinstance(logits, torch.Tensor):
             return self._of_one(logits, targets)
@@ -87,7 +87,7 @@ class SegmentationLoss(nn.Module):
         settings = self.settings
         weights = self._weights_for(targets)
         over_voxels = _exclusive_entropy if settings.exclusive else _binary_entropy
-        # Weights that change nothing are left out; a softmax has the background beside them, which counts 1.
+        # Weights without effect are left out. Softmax also has the background with weight 1, so only 1 has none there.
         like_one = {1.0} if settings.exclusive else set(settings.class_weights[:1])
         differing = weights if set(settings.class_weights) - like_one else None
         loss = (1 - settings.dice_weight) * over_voxels(logits, targets, differing, self.terms.focal)
@@ -99,7 +99,7 @@ class SegmentationLoss(nn.Module):
 
 
 def on_grid_of(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """Masks [batch, class, z, y, x] averaged over the voxels that each voxel of a coarser level covers."""
+    """Masks [batch, class, z, y, x] averaged to the grid of the logits: the share of each class in each voxel."""
     factors = [whole // part for whole, part in zip(targets.shape[2:], logits.shape[2:], strict=True)]
     return F.avg_pool3d(targets, factors) if max(factors) > 1 else targets
 
@@ -107,9 +107,10 @@ def on_grid_of(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
 def region_loss(
     found: torch.Tensor, targets: torch.Tensor, missed: float, false: float, batch_dice: bool
 ) -> torch.Tensor:
-    """Tversky's loss of each class; with both weights ½ it is the Dice loss (Milletari et al., 3DV 2016).
+    """Tversky loss of each class, [class]; with both weights ½ it is the Dice loss (Milletari et al., 3DV 2016).
 
-    With `batch_dice` regions are summed over the batch, and over the batches of all processes.
+    `found` holds probabilities, `targets` masks, both [batch, class, z, y, x]. With `batch_dice` the voxels of the
+    batches of all processes are summed; without it the loss is the mean over the patches.
     """
     both = (found * targets).sum(SPACE)
     sums = torch.stack([both, found.sum(SPACE) - both, targets.sum(SPACE) - both])
@@ -123,14 +124,14 @@ def region_loss(
 
 
 def _focus(cross_entropy: torch.Tensor) -> torch.Tensor:
-    """Count a voxel the less, the surer the network is of it already."""
+    """Focal loss of each voxel from its cross-entropy; low for voxels that the network already predicts well."""
     return (1 - torch.exp(-cross_entropy)) ** FOCUS * cross_entropy
 
 
 def _binary_entropy(
     logits: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor | None, focal: bool
 ) -> torch.Tensor:
-    """Binary cross-entropy, a mean over all voxels and, weighted, over the classes."""
+    """Binary cross-entropy: mean over all voxels, then (weighted) mean over the classes."""
     if not focal and weights is None:
         return F.binary_cross_entropy_with_logits(logits, targets)
     entropy = F.binary_cross_entropy_with_logits(logits, targets, reduction="none")
@@ -141,7 +142,7 @@ def _binary_entropy(
 def _exclusive_entropy(
     logits: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor | None, focal: bool
 ) -> torch.Tensor:
-    """Cross-entropy over the classes and the background, whose weight is 1; a mean over all voxels."""
+    """Cross-entropy over the classes and the background (weight 1): mean over all voxels."""
     classes = torch.cat([targets.sum(1, keepdim=True) < 0.5, targets > 0.5], dim=1).to(torch.uint8).argmax(1)
     entropy = F.cross_entropy(with_background(logits), classes, reduction="none")
     counted = _focus(entropy) if focal else entropy

@@ -1,4 +1,4 @@
-"""How weights are moved: the optimiser and its learning rate."""
+"""Optimisers, their learning rate, and the moving average of the weights."""
 
 import copy
 import math
@@ -12,7 +12,7 @@ from ctseg.training.settings import TrainSettings
 
 
 def learning_rate_at(step: int, settings: TrainSettings) -> float:
-    """Linear warm-up, then down to a hundredth of the peak: half a cosine, or nnU-Net's power of 0.9."""
+    """Learning rate of a step: linear warm-up, then half a cosine or nnU-Net's power of 0.9 down to 1 % of the peak."""
     if step < settings.warmup_steps:
         return settings.learning_rate * (step + 1) / settings.warmup_steps
     done = (step - settings.warmup_steps) / max(1, settings.steps - settings.warmup_steps)
@@ -23,7 +23,7 @@ def learning_rate_at(step: int, settings: TrainSettings) -> float:
 
 
 def build_optimiser(parameters: Iterable[nn.Parameter], settings: TrainSettings) -> torch.optim.Optimizer:
-    """The optimiser that is asked for, one of `OPTIMISERS`."""
+    """Optimiser `settings.optimiser`, a key of `OPTIMISERS`."""
     return OPTIMISERS[settings.optimiser](parameters, settings)
 
 
@@ -51,20 +51,20 @@ OPTIMISERS: dict[str, Callable[[Iterable[nn.Parameter], TrainSettings], torch.op
 
 
 class MovingAverage(nn.Module):
-    """The exponential moving average of a network's weights and statistics, as the network `module`.
+    """Exponential moving average of the weights and statistics of a network, stored in the network `module`.
 
-    torch's own copies its counter to the device at each step, and so waits for a GPU twice.
+    The class of torch is not used: it copies its counter to the device at each step, and so waits for a GPU twice.
     """
 
     def __init__(self, network: nn.Module, decay: float) -> None:
-        """Begin with the weights of `network`; with a decay of 0 the average is always the last ones."""
+        """Start from the weights of `network`; with a decay of 0 the average always equals the last weights."""
         super().__init__()
         self.module = copy.deepcopy(network)
         self.decay = decay
 
     @torch.no_grad()
     def update(self, network: nn.Module, first: bool) -> None:
-        """Take in the weights after a step; those of the `first` one are taken as they are."""
+        """Add the weights after a step to the average; after the `first` step they are copied."""
         own, new = (list(chain(part.parameters(), part.buffers())) for part in (self.module, network))
         pairs = list(zip(own, new, strict=True))
         smooth = [] if first else [pair for pair in pairs if pair[0].is_floating_point()]

@@ -1,4 +1,4 @@
-"""Patches for training, cut from memory-mapped volumes."""
+"""Random training patches, cut from memory-mapped volumes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from ctseg.preprocessing.foreground import Foreground
 
 @dataclass(frozen=True)
 class TrainingCase:
-    """A prepared case: int16 HU and uint8 labels [z, y, x], and where each class lies."""
+    """A prepared case: int16 HU and uint8 label map, both [z, y, x], and the foreground voxels of each class."""
 
     case: str
     image_zyx: np.ndarray
@@ -20,12 +20,12 @@ class TrainingCase:
 
 
 class PatchSampler:
-    """Draws patches; `fill_hu` stands for what lies outside of a volume (air)."""
+    """Sampler of random patches; `fill_hu` is the HU outside of a volume (air)."""
 
     def __init__(
         self, cases: Sequence[TrainingCase], foreground_probability: float, volume_exponent: float, fill_hu: float
     ) -> None:
-        """Raises ValueError when no case has a voxel of any class but foreground is asked for."""
+        """Raises ValueError if no case has a voxel of any class although `foreground_probability` is above 0."""
         self.cases, self.fill_hu = cases, fill_hu
         self.foreground_probability, self.volume_exponent = foreground_probability, volume_exponent
         # For each class the cases that have it, so that a rare class is drawn as often as a common one.
@@ -36,9 +36,10 @@ class PatchSampler:
             raise ValueError("no training case has a voxel of any target")
 
     def place(self, rng: np.random.Generator, size_zyx: Shape) -> tuple[TrainingCase, np.ndarray]:
-        """The case and the first voxel (z, y, x) of one patch.
+        """Case and first voxel (z, y, x) of one random patch.
 
-        It holds a voxel of a target with the set probability, and lies anywhere in a random case otherwise.
+        With `foreground_probability` the patch contains a voxel of a target; otherwise its position in a random case
+        is uniform.
         """
         size = np.array(size_zyx)
         if rng.random() < self.foreground_probability:
@@ -60,7 +61,7 @@ class PatchSampler:
 
 
 def draw_voxel(foreground: Foreground, rng: np.random.Generator, volume_exponent: float) -> int:
-    """The flat index of a voxel of a component that is drawn by its volume to the power of `volume_exponent`."""
+    """Flat index of a random listed voxel; a component has a weight of its volume to the power `volume_exponent`."""
     weights = foreground.voxels.astype(float) ** volume_exponent
     component = rng.choice(weights.size, p=weights / weights.sum())
     stop = int(foreground.listed[: component + 1].sum())
@@ -68,7 +69,7 @@ def draw_voxel(foreground: Foreground, rng: np.random.Generator, volume_exponent
 
 
 def cut_patch(volume_zyx: np.ndarray, start_zyx: np.ndarray, patch_zyx: Shape, fill: float) -> np.ndarray:
-    """A copy of the patch that begins at `start_zyx`, filled with `fill` where it leaves the volume."""
+    """Copy of the patch that starts at `start_zyx`, with `fill` outside of the volume."""
     patch = np.full(patch_zyx, fill, dtype=volume_zyx.dtype)
     source, into = common_part(volume_zyx.shape, start_zyx, patch_zyx)
     patch[into] = volume_zyx[source]
@@ -78,7 +79,7 @@ def cut_patch(volume_zyx: np.ndarray, start_zyx: np.ndarray, patch_zyx: Shape, f
 def common_part(
     shape_zyx: tuple[int, ...], start_zyx: np.ndarray, patch_zyx: Shape
 ) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
-    """Where a patch and a volume lie over each other: in the volume, and in the patch; empty where they do not."""
+    """Slices of the overlap of a patch and a volume, in the volume and in the patch; empty if they do not overlap."""
     begin = np.clip(start_zyx, 0, shape_zyx)
     end = np.maximum(begin, np.clip(np.asarray(start_zyx) + patch_zyx, 0, shape_zyx))
     source = tuple(slice(int(a), int(b)) for a, b in zip(begin, end, strict=True))

@@ -6,10 +6,11 @@ PRECISIONS = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 def resolved_precision(wanted: str, device: torch.device) -> str:
-    """The precision of convolutions on this device; `auto` is bfloat16 on GPUs; tf32 and float16 are for these alone.
+    """Precision of convolutions on this device.
 
-    Processors that compute in bfloat16 take 0.55 to 0.67 of the time for a step, but not by default: networks for
-    soft-tissue sarcomas were no better after the same time, see docs/training.md.
+    `auto` is bfloat16 on GPUs and float32 on processors; tf32 and float16 become float32 on processors. A processor
+    with bfloat16 units needs 0.55 to 0.67 of the time for a step in bfloat16, but this is not the default: networks
+    for soft-tissue sarcomas were no better after the same time, see docs/training.md.
     """
     on_gpu = device.type == "cuda"
     if wanted == "auto":

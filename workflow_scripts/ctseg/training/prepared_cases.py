@@ -1,4 +1,4 @@
-"""Prepared cases as training reads them: memory-mapped, so that only the patches are read."""
+"""Prepared cases for training; they are memory-mapped, so that batches read only their patches."""
 
 import hashlib
 from dataclasses import asdict
@@ -34,6 +34,6 @@ def training_hash(cases: list[TrainingCase]) -> str:
 
 
 def run_identity(data_hash: str, settings: TrainSettings, code: str, start: bytes = b"") -> str:
-    """Hash of all that a training run depends on: data, settings, code, and the file of the weights to start from."""
+    """Hash of the inputs of a training run: data, settings, code, and the content `start` of a file of weights."""
     begin = hashlib.sha256(start).hexdigest()
     return hashlib.sha256(f"{data_hash} {asdict(settings)} {code} {begin}".encode()).hexdigest()

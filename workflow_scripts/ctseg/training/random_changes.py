@@ -1,7 +1,7 @@
-"""What is drawn at random for a training patch: how it is moved, and how its intensities change.
+"""Random changes of a training patch: its geometry and its intensities.
 
-Every draw follows from one NumPy generator, and so a step's changes from the seed and the step alone, on whatever
-device they are made.
+All values of a patch are drawn from one NumPy generator, so they depend only on the seed and the numbers of batch and
+patch, not on the device.
 """
 
 from collections.abc import Sequence
@@ -13,20 +13,22 @@ import numpy as np
 
 from ctseg.geometry.volume import Shape, Triple
 
-SPATIAL_PROBABILITY = 0.5  # a patch is deformed this often: interpolation also smooths the noise away
-# That a patch's sharpness, resolution, contrast or gamma change; brightness and noise always do.
+SPATIAL_PROBABILITY = 0.5  # that a patch is deformed; not always, since interpolation smooths the noise
+# Probability of each change of sharpness, resolution, contrast and gamma; brightness and noise always change.
 PATCH_PROBABILITY = 0.25
-ELASTIC_SPACING_MM = 32.0  # of the points that an elastic deformation moves; it is smooth between them
-SMALLEST_STOCK = 2**22  # normal values that noise is taken from, 16 MiB
+ELASTIC_SPACING_MM = 32.0  # between the control points of an elastic deformation
+SMALLEST_STOCK = 2**22  # normal values from which noise is taken, 16 MiB
 AXES = "zyx"  # of a volume
 
 
 @dataclass(frozen=True)
 class AugmentSettings:
-    """What may change and how much at most; zero switches a change off. `flip_axes` holds any of "x", "y", "z".
+    """Limits of the random changes; 0 switches a change off. `flip_axes` holds any of "x", "y", "z".
 
-    Rotation is about z, tilt about x and y; `scale`, `contrast` and `gamma` are fractions around 1; `elastic_mm` is the
-    standard deviation of the moved points, `blur_mm` that of the blur; `low_resolution` is how much coarser voxels get.
+    Rotation is about z, tilt about x and y. `scale`, `contrast` and `gamma` are the largest deviations of factors from
+    1, `low_resolution` is the largest relative increase of the voxel size. `elastic_mm` is the standard deviation of
+    the displacements of the control points; `blur_mm` and `noise_hu` are the largest standard deviations of blur and
+    noise.
     """
 
     flip_axes: tuple[str, ...]
@@ -43,11 +45,11 @@ class AugmentSettings:
 
     @property
     def deforms(self) -> bool:
-        """Whether any change interpolates."""
+        """Whether any change deforms a patch and so needs interpolation."""
         return any((self.rotate_degrees, self.tilt_degrees, self.scale, self.elastic_mm))
 
     def source_patch(self, patch_zyx: Shape, spacing_xyz_mm: Triple) -> Shape:
-        """The patch to cut so that a deformation finds real voxels at the border of the patch to train on."""
+        """Size (z, y, x) of the patch to cut, so that a deformed training patch has real voxels up to its border."""
         spacing_zyx_mm = np.array(spacing_xyz_mm[::-1])
         angles = [np.linspace(0, limit, 7) for limit in (self.tilt_degrees, self.tilt_degrees, self.rotate_degrees)]
         extents_mm = [
@@ -60,12 +62,13 @@ class AugmentSettings:
 
 @dataclass(frozen=True)
 class Changes:
-    """The changes of one patch.
+    """Changes of one patch.
 
-    `flips` tells of z, y and x whether the patch is mirrored. `matrix` (3, 3) leads from the patch's x, y, z to the
-    source's, both in −1…1, mirroring included; `moved_mm` [3, z, y, x] are shifts along x, y, z of points that are
-    spread evenly over the patch; both None where the patch is not deformed. `blur_mm` is 0 and `coarse_zyx` None where
-    it is not softened, `contrast` and `gamma` are 1 where they stay. Noise is taken from a stock from `noise_start` on.
+    `flips` states for z, y and x whether the patch is mirrored. `matrix` (3, 3) maps x, y, z of the patch to x, y, z of
+    the source, both in −1…1, mirroring included; it is None without deformation. `moved_mm` [3, z, y, x] are
+    displacements along x, y, z of control points spread evenly over the patch, None without elastic deformation.
+    `blur_mm` is 0 and `coarse_zyx` None without softening; `contrast` and `gamma` are 1 if unchanged. Noise values are
+    taken from a stock, from index `noise_start` on.
     """
 
     flips: tuple[bool, bool, bool]
@@ -88,7 +91,7 @@ def draw_changes(
     spacing_xyz_mm: Triple,
     deformed: bool,
 ) -> Changes:
-    """Random changes of a patch that is cut from a source of `source_zyx` voxels where it is `deformed`."""
+    """Random changes of a patch; if `deformed`, the patch is interpolated from a source of `source_zyx` voxels."""
     flips = [axis in settings.flip_axes and rng.random() < 0.5 for axis in AXES]
     matrix = moved_mm = None
     if deformed:
@@ -113,9 +116,9 @@ def draw_changes(
 def affine_matrix(
     rng: np.random.Generator, settings: AugmentSettings, source_zyx: Shape, patch_zyx: Shape, spacing_xyz_mm: Triple
 ) -> np.ndarray:
-    """A random rotation and zoom as a (3, 3) matrix from the patch's x, y, z to the source's, both in −1…1.
+    """Random rotation and zoom: float32 matrix (3, 3) from x, y, z of the patch to those of the source, in −1…1.
 
-    It turns in millimetres: voxels need not be cubes.
+    The rotation is one in millimetres, so voxels need not be cubes.
     """
     limits = (settings.tilt_degrees, settings.tilt_degrees, settings.rotate_degrees)
     rotation = rotation_xyz(*(rng.uniform(-limit, limit) for limit in limits))
@@ -128,17 +131,17 @@ def affine_matrix(
 def moved_points_mm(
     rng: np.random.Generator, settings: AugmentSettings, patch_zyx: Shape, spacing_xyz_mm: Triple
 ) -> np.ndarray:
-    """Shifts along x, y, z of points spread evenly over a patch: float32 [3, z, y, x]."""
+    """Displacements in mm along x, y, z of control points spread evenly over a patch: float32 [3, z, y, x]."""
     points = [
         max(2, round(size * mm / ELASTIC_SPACING_MM) + 1)
         for size, mm in zip(patch_zyx, spacing_xyz_mm[::-1], strict=True)
     ]
     moved_mm = rng.standard_normal((1, 3, *points), dtype=np.float32)[0] * np.float32(settings.elastic_mm)
-    return moved_mm.clip(-2 * settings.elastic_mm, 2 * settings.elastic_mm)  # what the source patch allows for
+    return moved_mm.clip(-2 * settings.elastic_mm, 2 * settings.elastic_mm)  # the margin of the source patch
 
 
 def _softness(rng: np.random.Generator, settings: AugmentSettings, patch_zyx: Shape) -> tuple[float, Shape | None]:
-    """The blur in mm, as of a smooth kernel, and the size to coarsen to, as with thick slices; both or neither."""
+    """Blur in mm (0 for none), like a smooth kernel, and size to coarsen to (None for none), like thick slices."""
     blur_mm, coarse_zyx = 0.0, None
     if settings.blur_mm or settings.low_resolution:
         blurred, coarse = rng.random(2) < PATCH_PROBABILITY
@@ -151,18 +154,18 @@ def _softness(rng: np.random.Generator, settings: AugmentSettings, patch_zyx: Sh
 
 
 def _factor(spread: float, rng: np.random.Generator) -> float:
-    """A factor around 1 if the patch is to change, else 1; 1 without a spread, too."""
+    """Random factor in 1 ± `spread` with probability `PATCH_PROBABILITY`, else 1."""
     factor = rng.uniform(1 - spread, 1 + spread)
     return factor if rng.random() < PATCH_PROBABILITY else 1.0
 
 
 def stock_size(patch_zyx: Sequence[int]) -> int:
-    """How many normal values there are to take a patch's noise from."""
+    """Number of normal values in the stock from which the noise of a patch is taken."""
     return max(SMALLEST_STOCK, 2 * prod(patch_zyx))
 
 
 def rotation_xyz(about_x: float, about_y: float, about_z: float) -> np.ndarray:
-    """The matrix of a rotation by three angles in degrees, about z last, for x, y, z vectors."""
+    """Rotation matrix (3, 3) for x, y, z vectors: about x, then y, then z, by angles in degrees."""
     (cx, cy, cz), (sx, sy, sz) = (function(np.deg2rad([about_x, about_y, about_z])) for function in (np.cos, np.sin))
     around_x = np.array([[1, 0, 0], [0, cx, -sx], [0, sx, cx]])
     around_y = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])

@@ -1,4 +1,4 @@
-"""From the config's and the plan's plain values to the settings of training."""
+"""Settings of training, made from the plain values of the config and the plan."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
@@ -15,7 +15,7 @@ from ctseg.training.random_changes import AugmentSettings
 
 @dataclass(frozen=True)
 class TrainSettings:
-    """How to train; names and meaning as in the section `train` of the config, sizes from the plan."""
+    """Settings of a training run; names and meanings as in the section `train` of the config, sizes from the plan."""
 
     steps: int
     validate_every: int
@@ -44,9 +44,9 @@ class TrainSettings:
     augment: AugmentSettings
 
     def smaller(self) -> "TrainSettings | None":
-        """Settings that need less memory: half the batch, or of a single patch the longest side; None at the least.
+        """Settings that need less memory: half the batch, or for a single patch two thirds of its longest side.
 
-        With half the batch twice the batches make a step, so that the step stays as good.
+        Half the batch doubles `accumulate`, so that a step has about as many patches. None if no side can be shortened.
         """
         if self.batch_size > 1:
             return replace(self, batch_size=self.batch_size // 2, accumulate=self.accumulate * 2)
@@ -61,7 +61,7 @@ class TrainSettings:
 
 
 def memory_advice(settings: TrainSettings) -> str:
-    """What to change when the GPU has too little memory."""
+    """Message with advice for the config if the GPU has too little memory."""
     problem = (
         f"the GPU has too little memory for batches of {settings.batch_size} patches of "
         f"{list(reversed(settings.patch_zyx))} voxels"
@@ -79,12 +79,12 @@ def memory_advice(settings: TrainSettings) -> str:
 
 
 def scaling_of(decisions: Stored) -> Scaling:
-    """How HU become what the network sees."""
+    """HU window and scaling of the network's input as decided by the plan."""
     return Scaling(*map(float, (*decided(decisions, "window_hu"), *decided(decisions, "scaling_hu"))))
 
 
 def network_settings(network: dict[str, Any], decisions: Stored) -> NetworkSettings:
-    """The section `network` of the config, with what the plan decided."""
+    """Network settings from the section `network` of the config and the decisions of the plan."""
     network = resolved(network)
     direct = {key: network[key] for key in ("residual_units", "norm", "dropout", "architecture", "deep_supervision")}
     return NetworkSettings(
@@ -98,11 +98,11 @@ def network_settings(network: dict[str, Any], decisions: Stored) -> NetworkSetti
 
 
 def training_settings(params: dict[str, Any], decisions: Stored) -> TrainSettings:
-    """All settings of a training run.
+    """Complete settings of a training run.
 
     `params` holds the sections `train`, `network` and `augment`, the names of the labels, and fold, repeat and
-    seed; `decisions` is the plan. Each fold and repeat has a seed of its own, so that the members of an ensemble
-    start from different weights.
+    seed; `decisions` is the plan. Each fold and repeat has its own seed, so that the members of an ensemble start from
+    different weights.
     """
     train, augmentation = params["train"], params["augment"]
     names = {field.name for field in fields(TrainSettings)}
@@ -127,6 +127,6 @@ def training_settings(params: dict[str, Any], decisions: Stored) -> TrainSetting
 
 
 def _reversed(sizes: Sequence[int]) -> tuple[int, int, int]:
-    """From x, y, z to z, y, x."""
+    """Sizes in the order z, y, x, from x, y, z."""
     x, y, z = sizes
     return z, y, x

@@ -8,10 +8,10 @@ from ctseg.training.history import HistoryRow
 
 
 class Board:
-    """TensorBoard files in `folder`, where tensorboard is installed; nothing otherwise."""
+    """Writer of TensorBoard files in `folder`; it does nothing if tensorboard is not installed."""
 
     def __init__(self, folder: Path) -> None:
-        """Open the files; curves of several runs in one folder go on in one picture."""
+        """Open the files; several runs in one folder continue the same curves."""
         self._writer: Any = None
         if find_spec("tensorboard"):
             from torch.utils.tensorboard import SummaryWriter

@@ -1,4 +1,4 @@
-"""Training the network of one fold, in this process alone or as one of several that share its batches."""
+"""Training of the network of one fold, in one process or in several that share its batches."""
 
 import logging
 import os
@@ -23,9 +23,9 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class FoldTask:
-    """What to train, as plain values that another process can be told: params of the rule, code hash, and paths.
+    """Training of one fold as plain values for another process: params of the rule, code hash, and paths.
 
-    `cases` is the folder of the prepared cases, `init` a file of weights to start from or an empty text.
+    `cases` is the folder of the prepared cases, `init` a file of initial weights or an empty string.
     """
 
     params: dict[str, Any]
@@ -41,12 +41,12 @@ class FoldTask:
 
 
 def train_fold(task: FoldTask, share: Share = Share()) -> None:  # noqa: B008 (frozen)
-    """Train, resuming from the checkpoint if a run was cut short; the first process writes weights and history."""
-    # Without it cuBLAS, which a GPU's batches use, does not repeat to the bit; read when CUDA starts.
+    """Train, or resume an interrupted run from its checkpoint; the first process writes weights and history."""
+    # Makes cuBLAS, which batches on a GPU use, reproducible to the bit; read when CUDA starts.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.set_num_threads(max(1, task.threads // share.processes))
     torch.use_deterministic_algorithms(True, warn_only=True)
-    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # 2 % of a step
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # saves 2 % of a step
     device = torch.device("cuda", share.rank) if task.use_gpu and torch.cuda.is_available() else torch.device("cpu")
     settings = training_settings(task.params, read_json(task.plan))
     settings = replace(settings, precision=resolved_precision(settings.precision, device))

@@ -1,7 +1,7 @@
 """The training loop: from prepared cases to the weights with the best validation Dice.
 
-Everything random is drawn from the seed and the step (see `batches`), and a checkpoint holds all state that the rest
-depends on, so a killed run that is resumed goes through the same steps as one that was left alone.
+All random values depend only on the seed and the step (see `batches`), and a checkpoint holds all state that the
+remaining steps depend on. So a resumed run does the same steps as an uninterrupted one.
 """
 
 import logging
@@ -33,15 +33,15 @@ from ctseg.training.validation import Windowed, on_gpu, on_processor, validation
 
 logger = logging.getLogger(__name__)
 
-GRADIENT_NORM = 12.0  # nnU-Net's limit; it is reached in the first steps and after outliers only
-MOST_SEEN = 4  # training cases that are validated, too
+GRADIENT_NORM = 12.0  # nnU-Net's limit; only the first steps and outliers reach it
+MOST_SEEN = 4  # training cases in a validation
 
 
 class Trainer:
-    """One training run of one fold, or one process's share of it.
+    """Training run of one fold, or the share of one process in it.
 
-    `identity` names data, settings and code: a checkpoint of another identity is not resumed. `watch` is called with
-    the history after each validation.
+    `identity` is a hash of data, settings and code; a checkpoint with another identity is ignored. `watch` is called
+    with the history after each validation.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Trainer:
         start: Callable[[nn.Module], None] | None = None,
         watch: Callable[[History], None] = lambda history: None,
     ) -> None:
-        """Build network, optimiser and sampler from the seed; `start` may load other weights than random ones."""
+        """Build network, optimiser and batches from the seed; `start` may replace the random initial weights."""
         torch.manual_seed(settings.seed)
         self.settings, self.identity, self.share = settings, identity, share
         self.training, self.validation, self.watch = training, validation, watch
@@ -69,30 +69,30 @@ class Trainer:
         # oneDNN's and cuDNN's 3-D convolutions are faster on channels-last memory.
         self.network = parts.network.to(self.device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
         self.forward = self._parallel()
-        # What is validated and kept is the moving average of the weights: it is steadier than they are.
+        # The moving average of the weights is validated and kept, since it is more stable than the weights.
         self.average = MovingAverage(self.network, settings.ema_decay)
         self.model = SegmentationModel([self.average.module], settings.scaling, settings.network.exclusive)
         self.loss = SegmentationLoss(settings.loss)
         self.optimiser = build_optimiser((p for p in self.network.parameters() if p.requires_grad), settings)
         precision = resolved_precision(settings.precision, self.device)
         self.autocast = PRECISIONS.get(precision)
-        # What stays in float32 beside a lower precision, validation among it, need not be more exact than TF32.
+        # With a lower precision, TF32 is exact enough for operations that stay in float32, including validation.
         torch.backends.cudnn.allow_tf32 = precision != "float32"
         self.scaler = torch.GradScaler(self.device.type, enabled=self.autocast == torch.float16)
         self.step = 0
-        self.losses: list[torch.Tensor] = []  # of the steps since the last validation, on the device
+        self.losses: list[torch.Tensor] = []  # losses of the steps since the last validation, on the device
         self.history = History()
         self.best_weights: dict[str, torch.Tensor] = {}
         self.use(settings)
 
     def use(self, settings: TrainSettings) -> None:
-        """Go on with these sizes of batch and patch."""
+        """Continue with these settings, which may have other sizes of batch and patch."""
         self.settings = settings
-        self.batch: Callable[[int], Batch] | None = None  # so that cases on the device are not there twice
+        self.batch: Callable[[int], Batch] | None = None  # frees the old copy of cases on the device first
         self.batch = batches(batch_maker(self.training, settings, self.device, self.share), self.device)
 
     def _parallel(self) -> nn.Module:
-        """The network as it is trained: alone, or with gradients averaged over all processes."""
+        """Network for the forward pass of training: alone, or wrapped to average gradients over processes."""
         if self.share.processes == 1:
             return self.network
         if self.device.type == "cuda":
@@ -101,11 +101,11 @@ class Trainer:
 
     @property
     def finished(self) -> bool:
-        """Whether all steps are done or the validations ran out of patience."""
+        """Whether all steps are done, or validation Dice has not risen for `patience` validations."""
         return self.step >= self.settings.steps or self.history.out_of_patience(self.settings.patience)
 
     def run(self, checkpoint: Path, progress: bool = sys.stderr.isatty()) -> None:
-        """Train until finished, saving a checkpoint at each validation; resume from `checkpoint` if it fits."""
+        """Train until finished, with a checkpoint at each validation; resume from `checkpoint` if its identity fits."""
         resume(self, checkpoint)
         first = self.share.rank == 0
         board = Board(checkpoint.parent / "tensorboard") if first else None
@@ -135,7 +135,7 @@ class Trainer:
             logger.warning(OVERFIT_ADVICE, overfit.training_dice, overfit.validation_dice)
 
     def _tell_speed(self, steps: int, seconds: float) -> None:
-        """Log what this run did in which time, and on what."""
+        """Log the steps, duration, device and speed of this run."""
         patches = steps * self.settings.batch_size * self.settings.accumulate
         cores = f"{torch.get_num_threads()} cores"
         logger.info(
@@ -147,9 +147,9 @@ class Trainer:
         )
 
     def _shrink(self) -> None:
-        """Take a smaller batch or patch after the memory ran out, or tell which, as `train.on_oom` wants it."""
+        """Continue with a smaller batch or patch after memory ran out, or raise TrainingError; see `train.on_oom`."""
         smaller = self.settings.smaller()
-        # Another process may not have run out of memory, and all must do the same.
+        # All processes must use the same sizes, but perhaps only this one ran out of memory.
         if self.settings.on_oom != "shrink" or smaller is None or self.share.processes > 1:
             raise TrainingError(memory_advice(self.settings)) from None
         logger.warning("%s; continuing with these", memory_advice(self.settings))
@@ -159,15 +159,15 @@ class Trainer:
         self.use(smaller)
 
     def _train_step(self) -> None:
-        """One optimiser step on the batches of the current step."""
+        """Do one optimiser step on the batches of the current step."""
         settings = self.settings
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate_at(self.step, settings)
         self.network.train()
         for module in self.frozen:
-            module.eval()  # keeps the statistics of batch norm, too
+            module.eval()  # also keeps the statistics of batch norm
         if settings.network.dropout:
-            # It is the only layer that draws numbers; seeding it by the step keeps a resumed run exact.
+            # Dropout is the only layer that draws random numbers; seeding it by the step keeps a resumed run exact.
             torch.manual_seed((settings.seed * 1_000_003 + self.step) * self.share.processes + self.share.rank)
         self.optimiser.zero_grad(set_to_none=True)
         losses = [self._backward(self.step * settings.accumulate + part) for part in range(settings.accumulate)]
@@ -180,7 +180,10 @@ class Trainer:
         self.step += 1
 
     def _mean_loss(self) -> float:
-        """The mean loss of the steps since the last validation: the only time that the device is asked for it."""
+        """Mean loss of the steps since the last validation; losses are copied from the device only here.
+
+        Raises TrainingError if a loss is not finite.
+        """
         losses = torch.stack(self.losses).double().cpu().numpy()
         diverged = np.flatnonzero(~np.isfinite(losses))
         if diverged.size:
@@ -191,7 +194,7 @@ class Trainer:
         return float(losses.mean())
 
     def _backward(self, index: int) -> torch.Tensor:
-        """Add the gradient of the batch with this number, and give its loss."""
+        """Add the gradient of the batch with this number; return its loss."""
         assert self.batch
         images, targets = self.batch(index)
         with torch.autocast(self.device.type, self.autocast) if self.autocast else nullcontext():
@@ -201,7 +204,10 @@ class Trainer:
         return loss.detach()
 
     def _validate(self, seconds_per_step: float) -> None:
-        """Add a row to the history, and keep the weights if they are the best so far."""
+        """Add a row to the history, and keep the weights if they are the best so far.
+
+        Raises TrainingError if nothing was found in `patience` validations.
+        """
         self.average.eval()
         loss = self._mean_loss()
         rate = learning_rate_at(self.step - 1, self.settings)
@@ -232,7 +238,7 @@ class Trainer:
         return self._dice_of(self.validation)
 
     def _training_dice(self) -> float:
-        """The same of some training cases: how much better they are known shows how far the network overfits."""
+        """Mean Dice of up to `MOST_SEEN` training cases with a target, which shows overfitting; NaN if none has one."""
         with_target = [case for case in self.training if any(part.indices.size for part in case.foreground)]
         seen = with_target[: min(MOST_SEEN, len(self.validation))]
         return self._dice_of(seen) if seen else math.nan

@@ -1,4 +1,4 @@
-"""How good the weights are while they are trained."""
+"""Validation Dice of the weights during training."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,19 +18,19 @@ from ctseg.masks.overlap import dice_of_masks, mean_dice
 from ctseg.training.batches import Share
 from ctseg.training.patch_sampling import TrainingCase
 
-OVERLAP = 0.25  # less than inference uses: validation is run often, and both rank the weights alike
+OVERLAP = 0.25  # less than in inference: validation runs often, and both overlaps rank the weights in the same order
 BATCH_SIZE = 2
 GPU_BATCH_SIZE = 8
-THRESHOLD = 0.5  # what the final one is chosen from later; all weights are judged alike
+THRESHOLD = 0.5  # the same for all weights; the final threshold is chosen after training
 
 
-# Takes a case, gives its label map: uint8 [z, y, x] on the network's grid.
+# Function from a case to its predicted label map, uint8 [z, y, x] on the network's grid.
 Segment = Callable[[TrainingCase], np.ndarray]
 
 
 @dataclass(frozen=True)
 class Windowed:
-    """How validation cases are cut into windows: of the size of a training patch, padded with `fill_hu`."""
+    """Windows of validation cases: of the size of a training patch, padded with `fill_hu`."""
 
     patch_zyx: Shape
     n_classes: int
@@ -38,7 +38,7 @@ class Windowed:
 
 
 def on_processor(model: nn.Module, windowed: Windowed) -> Segment:
-    """Segment with a model that takes HU, and gives probabilities, on the processor."""
+    """Function that segments a case on the processor; `model` maps HU to probabilities."""
 
     def network(patches: np.ndarray) -> np.ndarray:
         with torch.inference_mode():
@@ -52,7 +52,7 @@ def on_processor(model: nn.Module, windowed: Windowed) -> Segment:
 
 
 def on_gpu(model: nn.Module, windowed: Windowed, device: torch.device) -> Segment:
-    """The same on a GPU: a case is copied there, and its label map comes back."""
+    """Function that segments a case on a GPU: the case is copied to the GPU, and its label map is copied back."""
 
     def network(hu: torch.Tensor) -> torch.Tensor:
         with torch.inference_mode():
@@ -70,11 +70,11 @@ def on_gpu(model: nn.Module, windowed: Windowed, device: torch.device) -> Segmen
 
 
 def validation_dice(cases: Sequence[TrainingCase], segment: Segment, n_classes: int, share: Share) -> float:
-    """Mean Dice over the classes and cases that have a reference, each case segmented by sliding window.
+    """Mean Dice over all cases and the classes present in each, on the network's grid, before postprocessing.
 
-    A class that a case has not is not judged by: in the first steps a network finds something of it nearly everywhere.
-    Several processes take their share of the cases, and all return the mean over all. Computed on the network's grid,
-    before postprocessing. Raises TrainingError when no case has a reference.
+    Classes without a reference voxel in a case are left out: in the first steps a network finds them nearly
+    everywhere. Each of several processes segments its share of the cases, and all return the mean over all cases.
+    Raises TrainingError if no case has a voxel of any class.
     """
     scores: list[float] = []
     for case in cases[share.rank :: share.processes]:

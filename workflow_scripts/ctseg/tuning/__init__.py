@@ -1,1 +1,1 @@
-"""Choices made on cases out of training: thresholds, postprocessing, inference variants."""
+"""Choices made on cases outside of training: thresholds, postprocessing, inference variants."""

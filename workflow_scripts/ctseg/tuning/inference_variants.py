@@ -1,7 +1,7 @@
-"""Choosing how to infer by what it costs: windows, overlap and precision, compared on cases out of training.
+"""Choice of windows, overlap and precision of inference by their cost and Dice on cases outside of training.
 
-Windows and overlap are ranked by the voxels that the network has to compute, which is the same in every run; the time
-is measured and told. A lower precision is ranked by time, since that depends on the processor alone.
+Windows and overlap are ranked by the number of voxels that the network computes, which is the same in every run; the
+time is also measured and reported. A lower precision is ranked by time, since its speed depends only on the processor.
 """
 
 import math
@@ -14,17 +14,17 @@ from ctseg.decisions import GIVEN, Decision, Stored, stored
 from ctseg.inference.model_card import REFERENCE, InferSettings
 from ctseg.masks.overlap import mean_dice
 
-WINDOWING_LOSS = 0.001  # of mean Dice that a cheaper windowing may cost
-PRECISION_LOSS = 0.002  # the same of a lower precision
-FASTER = 0.9  # of the time, that a lower precision has to reach: less is noise
-MIDDLE = InferSettings("large", 0.25)  # at which engines, precisions and mirroring are compared
+WINDOWING_LOSS = 0.001  # largest loss of mean Dice for a cheaper windowing
+PRECISION_LOSS = 0.002  # largest loss of mean Dice for a lower precision
+FASTER = 0.9  # largest share of float32's time for a lower precision; a smaller gain is noise
+MIDDLE = InferSettings("large", 0.25)  # windowing at which engines, precisions and mirroring are compared
 WINDOWINGS = (REFERENCE, InferSettings("patch", 0.25), *(InferSettings("large", part) for part in (0.5, 0.25, 0.125)))
 COLUMNS = ["engine", "window", "overlap", "precision", "mirror_axes"]
 
 
 @dataclass(frozen=True)
 class Variant:
-    """An engine's name and how it infers."""
+    """Name of an engine, and its settings of inference."""
 
     engine: str
     settings: InferSettings
@@ -38,10 +38,10 @@ class Variant:
 def variants(
     engine: str, others: Sequence[str], precisions: Sequence[str], mirror_axes: str, overlap: float | str = "auto"
 ) -> list[Variant]:
-    """What to compare: windowings, then other engines, lower precisions and mirror images at one windowing.
+    """Variants to compare: windowings, then other engines, lower precisions and mirroring at one windowing.
 
-    `precisions` are those below float32 that are there; an `overlap` that is given is tried too. The first is the
-    reference.
+    The first variant is the reference. `precisions` are the available ones below float32; an `overlap` that is a number
+    is also tried.
     """
     given = [] if isinstance(overlap, str) else [InferSettings(window, overlap) for window in ("patch", "large")]
     found = [Variant(engine, settings) for settings in dict.fromkeys([*WINDOWINGS, *given])]
@@ -53,9 +53,9 @@ def variants(
 
 
 def summary(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """One row a variant, in the order in which they were tried: mean voxels, seconds and Dice over the cases.
+    """One row per variant, in the order of the trials: mean computed voxels, seconds and Dice over the cases.
 
-    The Dice is NaN where no case has one, since there is no target and none was found. `rows` have the keys of
+    The Dice is NaN if no case has one, since no target exists and none was found. `rows` have the keys of
     `COLUMNS`, `case`, `computed_voxels`, `seconds` and `dice`.
     """
     grouped: dict[tuple, list[Mapping[str, Any]]] = {}
@@ -76,7 +76,7 @@ def summary(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 def choose(table: Sequence[Mapping[str, Any]], wanted: Mapping[str, Any]) -> Stored:
     """Window, overlap, precision and mirroring as {"value", "reason"}.
 
-    `table` is a `summary`, empty where nothing was compared; `wanted` is the section `infer` of the config.
+    `table` is a `summary`, empty if nothing was compared; `wanted` is the section `infer` of the config.
     """
     mirror = "".join(wanted["mirror_axes"])
     made = {"mirror_axes": Decision(mirror, GIVEN)}
@@ -106,7 +106,7 @@ def choose(table: Sequence[Mapping[str, Any]], wanted: Mapping[str, Any]) -> Sto
 
 
 def _precision(table: Sequence[Mapping[str, Any]], reference: Mapping[str, Any], wanted: str) -> Decision:
-    """float32, or the fastest lower precision that is worth it."""
+    """The given precision; for `auto` the fastest lower one within `PRECISION_LOSS` and `FASTER`, else float32."""
     if wanted != "auto":
         return Decision(wanted, GIVEN)
     at_middle = [row for row in table if (row["window"], row["overlap"]) == (MIDDLE.window, MIDDLE.overlap)]

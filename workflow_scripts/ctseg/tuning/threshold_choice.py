@@ -1,4 +1,4 @@
-"""Threshold and postprocessing from the scores of all cases that were not trained on; what the config gives, stays."""
+"""Threshold and postprocessing by the scores of all cases outside of training; values given in the config are kept."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -11,10 +11,10 @@ from ctseg.tuning.thresholds import choose, postprocessing, trials
 
 
 def tuned(wanted: Mapping[str, Any], plan: Stored, scores: Iterable[str | Path] = ()) -> tuple[Stored, pd.DataFrame]:
-    """The choice with the reason of each value, and all that was tried with its mean Dice, the best first.
+    """Choice with the reason of each value, and a table of all trials with their mean Dice, the best first.
 
-    `wanted` is the section `postprocess` of the config, `scores` are tables of `thresholds.scores`, one a case. Without
-    any the most ordinary trial is taken, and no Dice is known.
+    `wanted` is the section `postprocess` of the config, `scores` are paths of tables of `thresholds.scores`, one per
+    case. Without scores the first trial is chosen, and the Dice is NaN.
     """
     tried = trials(dict(wanted), decided(plan, "smallest_component_mm3"))
     chosen, dice, n_cases = tried[0], None, 0

@@ -1,4 +1,4 @@
-"""The rows of a case in the table that threshold and postprocessing are chosen from."""
+"""Dice of a case with each trial of threshold and postprocessing, from which the final values are chosen."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -19,10 +19,10 @@ def score_rows(
     wanted: Mapping[str, Any],
     labels: Sequence[str],
 ) -> Iterator[dict[str, Any]]:
-    """A row for each trial and target.
+    """One row per trial and label.
 
     `maps` are classes and probabilities as in `thresholds.scores`, `label` is a label map on their grid, `lungs` the
-    lung field where there is a plausible one; `wanted` is the section `postprocess` of the config, `labels` are the
+    lung field if it is plausible, else None; `wanted` is the section `postprocess` of the config, `labels` are the
     names of the targets in the order of their values.
     """
     tried = trials(dict(wanted), decided(plan, "smallest_component_mm3"))

@@ -1,7 +1,7 @@
-"""Choosing threshold and postprocessing by what they bring on cases that the network was not trained on.
+"""Choice of threshold and postprocessing by their Dice on cases outside of training.
 
-The choice is made once, for the mean Dice of all such cases, and written into the model; the held-out test cases take
-no part in it.
+The choice is made once, by the mean Dice of all these cases, and written into the model. The held-out test cases are
+not used for it.
 """
 
 import math
@@ -16,15 +16,15 @@ from ctseg.geometry.volume import Volume
 from ctseg.masks.overlap import dice_of_classes, mean_dice
 from ctseg.masks.postprocessing import REACH_MM, PostprocessSettings, postprocess
 
-THRESHOLDS = (0.5, 0.4, 0.6, 0.3, 0.7)  # the one to prefer first
-SIZES = (0.0, 0.5, 1.0, 2.0)  # times the plan's smallest component
-GAIN = 0.002  # of mean Dice, below which the first trial is as good: less is chance
+THRESHOLDS = (0.5, 0.4, 0.6, 0.3, 0.7)  # in order of preference
+SIZES = (0.0, 0.5, 1.0, 2.0)  # smallest volumes to try, as multiples of the plan's smallest component
+GAIN = 0.002  # smallest gain of mean Dice over an earlier trial that is not chance
 KEYS = ["threshold", "min_volume_mm3", "keep_largest"]
 
 
 @dataclass(frozen=True)
 class Trial:
-    """A threshold, and what is removed after it."""
+    """A threshold, and the components that postprocessing removes."""
 
     threshold: float
     min_volume_mm3: float
@@ -32,7 +32,7 @@ class Trial:
 
 
 def trials(wanted: dict[str, Any], smallest_component_mm3: float) -> list[Trial]:
-    """What to try, the most ordinary first; `wanted` is the section `postprocess` of the config."""
+    """Trials in order of preference; `wanted` is the section `postprocess` of the config."""
     sizes = sorted({round(share * smallest_component_mm3, 3) for share in SIZES})
     thresholds = THRESHOLDS if wanted["threshold"] == "auto" else [wanted["threshold"]]
     volumes = sizes if wanted["min_volume_mm3"] == "auto" else [wanted["min_volume_mm3"]]
@@ -49,10 +49,10 @@ def scores(
     restrict: bool,
     lungs: Volume | None,
 ) -> Iterator[dict[str, Any]]:
-    """Dice of each class with each trial; NaN where neither the reference nor what is found has a voxel of it.
+    """Dice of each class with each trial; NaN if neither the reference nor the segmentation has a voxel of the class.
 
-    `classes` are `low_threshold` of `native_grid.Maps`, `probability` their probability in 255ths; `lungs` is the lung
-    field where there is a plausible one.
+    `classes` is `low_threshold` of `native_grid.Maps`, `probability` the probability of these classes in 255ths;
+    `lungs` is the lung field if it is plausible, else None.
     """
     classes, probability, reference, lungs = around_targets(classes, probability, reference, lungs)
     for trial in tried:
@@ -72,35 +72,36 @@ def scores(
 def around_targets(
     classes: Volume, probability: Volume, reference: Volume, lungs: Volume | None
 ) -> tuple[Volume, Volume, Volume, Volume | None]:
-    """The volumes without what lies far from every target: most of a scan is empty."""
+    """Volumes cropped to the surroundings of all targets and found voxels, since most of a scan is empty."""
     box = bounding_box((classes.voxels_zyx > 0) | (reference.voxels_zyx > 0))
     if box is None:
         return classes, probability, reference, lungs
-    box = grow_box(box, REACH_MM, classes.grid)  # what lies near enough to the lungs is judged by their distance
+    box = grow_box(box, REACH_MM, classes.grid)  # postprocessing measures distances to the lungs up to `REACH_MM`
     lungs = lungs.cropped(box) if lungs else None
     return classes.cropped(box), probability.cropped(box), reference.cropped(box), lungs
 
 
 def choose(rows: Iterable[Mapping[str, Any]], tried: list[Trial]) -> tuple[Trial, list[float]]:
-    """The trial with the best mean Dice, and the mean Dice of each; `rows` are the `scores` of all cases.
+    """Trial with the best mean Dice, and the mean Dice of each trial; `rows` are the `scores` of all cases.
 
-    An earlier trial that reaches the best one to within `GAIN` is taken instead. Where no case has a target Dice
-    says nothing, and the first trial is taken.
+    An earlier trial that is at most `GAIN` worse than the best one is preferred. If no case has a target, Dice has no
+    meaning and the first trial is chosen.
     """
     found: dict[Trial, list[float]] = {trial: [] for trial in tried}
     for row in rows:
         found[Trial(row["threshold"], row["min_volume_mm3"], row["keep_largest"])].append(row["dice"])
     means = [mean_dice(values) for values in found.values()]
-    # Where no case has a target the Dice is 0 with false alarms, and not defined without: the former is not better.
+    # If no case has a target, Dice is 0 with false positives and undefined without them, so a 0 must not win.
     best = max((value for value in means if value > 0), default=math.nan)
     first = next((place for place, value in enumerate(means) if value >= best - GAIN), 0)
     return tried[first], means
 
 
 def postprocessing(wanted: dict[str, Any], region: str, chosen: Trial, dice: float | None, n_cases: int) -> Stored:
-    """Threshold and postprocessing as {"value", "reason"}; `dice` is that of the choice where one was made.
+    """Threshold and postprocessing as {"value", "reason"}.
 
-    `n_cases` are those that have a Dice; it is NaN where none has.
+    `dice` is the mean Dice of the chosen trial: None without scores, NaN if no case has a Dice. `n_cases` is the number
+    of cases with a Dice.
     """
     by_dice = "" if dice is None else f"mean Dice {dice:.3f} on {n_cases} cases out of training"
     if dice is not None and math.isnan(dice):

@@ -1,4 +1,4 @@
-"""A case segmented in every way that may be cheaper, with the time and the Dice of each."""
+"""Segmentation of a case with all variants of inference, with the time and the Dice of each."""
 
 import logging
 import time
@@ -19,14 +19,14 @@ from ctseg.tuning.inference_variants import COLUMNS, Variant, variants
 
 logger = logging.getLogger(__name__)
 
-# Name and format of the columns of a case's table.
+# Names and formats of the columns of the table of a case.
 FORMATS = dict.fromkeys(["case", *COLUMNS, "computed_voxels"], "") | {"seconds": ".3f", "dice": ".6f"}
-ENGINES = ("openvino", "onnxruntime")  # that are compared with the one that is taken, where they are installed
+ENGINES = ("openvino", "onnxruntime")  # to compare with the engine in use, if installed
 
 
 @dataclass(frozen=True)
 class Case:
-    """A scan in HU, its label map on the same grid, and its lung field where there is a plausible one."""
+    """A scan in HU, its label map on the same grid, and its lung field (None if it is not plausible)."""
 
     image: Volume
     label: Volume
@@ -35,10 +35,10 @@ class Case:
 
 @dataclass
 class Trials:
-    """Runs variants on cases, each engine being loaded once.
+    """Runner of variants on cases; each engine is loaded once.
 
-    `model` and `int8` are the files of a model and of its 8-bit integers; `how` are the fields of
-    `case_task.CaseTask` that `case_settings.settings_of` gives, `postprocessing` the values of postprocess.json.
+    `model` and `int8` are the files of a model and of its version in 8-bit integers; `how` holds the fields of
+    `case_task.CaseTask` that `case_settings.settings_of` returns, `postprocessing` the values of postprocess.json.
     """
 
     model: Path
@@ -48,14 +48,14 @@ class Trials:
     engines: dict[tuple[str, str], Engine] = field(default_factory=dict)
 
     def variants(self, flip_axes: str, overlap: float | str) -> list[Variant]:
-        """What to compare on this machine, see `inference_variants.variants`; the first is the reference."""
+        """Variants to compare on this machine, the reference first; see `inference_variants.variants`."""
         use_gpu, choice = self.how["use_gpu"], self.how["engine"]
         own = fastest_engine(self.model, use_gpu) if choice == "auto" else choice
         others = [name for name in ENGINES if name != own and find_spec(name)]
         return variants(own, others, lower_precisions(own, use_gpu), flip_axes, overlap)
 
     def rows(self, name: str, case: Case, flip_axes: str, overlap: float | str) -> list[dict[str, Any]]:
-        """A row for each variant, with the name of the case."""
+        """One row per variant, with the name of the case."""
         tried = self.variants(flip_axes, overlap)
         return [{"case": name, **variant.key, **self.measured(variant, case)} for variant in tried]
 
@@ -68,11 +68,11 @@ class Trials:
         return self.engines[key]
 
     def measured(self, variant: Variant, case: Case) -> dict[str, Any]:
-        """Voxels that the network computes, seconds, and `mean_dice` over the labels after postprocessing."""
+        """Number of computed voxels, seconds, and `mean_dice` over the labels after postprocessing."""
         engine, settings = self.engine_of(variant), variant.settings
         memory = {name: self.how[name] for name in ("memory_gib", "gpu_memory_gib")}
         sizes = memory | {"threshold": self.postprocessing["threshold"], "batch_size": self.how["batch_size"]}
-        if engine.on_gpu:  # what is done once for all scans of a process is no scan's time
+        if engine.on_gpu:  # exclude work from the time that is done once per process
             infer(case.image, case.lungs, engine, settings, **sizes)
         started = time.perf_counter()
         found = infer(case.image, case.lungs, engine, settings, **sizes)

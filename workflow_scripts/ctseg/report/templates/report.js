@@ -1,6 +1,6 @@
 "use strict";
 
-// The value by which a cell sorts: a number where it holds one, its text otherwise; what is missing comes last.
+// Sort key of a cell: its number, or its text if it is not a number; null for a missing value, which comes last.
 function sortKey(row, column) {
   const text = row.cells[column].textContent.trim();
   if (text === "–") return null;
@@ -57,7 +57,7 @@ function startViewer() {
   const overlays = [
     { box: "viewer-reference", colour: "#56b4e9", shown: true, has: (value) => (value & 1) !== 0 },
     { box: "viewer-prediction", colour: "#e69f00", shown: true, has: (value) => (value & 2) !== 0 },
-  ].filter((overlay) => document.getElementById(overlay.box)); // without labels there is no box for them
+  ].filter((overlay) => document.getElementById(overlay.box)); // without labels the page has no box for them
   const viewer = new Viewer(document.querySelector("#viewer .planes"), overlays);
   viewer.show(volumes[0]);
   chosen.addEventListener("change", () => viewer.show(volumes[chosen.selectedIndex]));

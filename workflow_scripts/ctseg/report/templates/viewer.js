@@ -1,8 +1,8 @@
 "use strict";
 
-// Three linked slices of a volume whose axes run to the left, the back and the head of the patient.
+// Three linked slices of a volume with axes x, y, z to the left, back and head of the patient.
 // A volume has `shape_zyx`, isotropic voxels, gzipped grey values (one byte each), and gzipped masks of the same shape.
-// An overlay shows the voxels for whose mask value `has` is true, in `colour`, while `shown` is.
+// An overlay shows the voxels with a mask value that `has` accepts, in `colour`, if `shown` is true.
 const PLANES = [
   { name: "axial", normal: 0, sides: ["R", "L", "A", "P"] },
   { name: "coronal", normal: 1, sides: ["R", "L", "H", "F"] },
@@ -20,7 +20,7 @@ class Viewer {
   constructor(root, overlays) {
     this.position = [0, 0, 0];
     this.overlays = overlays;
-    this.filled = false; // areas of a colour rather than outlines
+    this.filled = false; // true for coloured areas, false for outlines
     this.opacity = 1;
     this.panes = PLANES.map((plane) => this.makePane(root, plane));
   }
@@ -63,7 +63,7 @@ class Viewer {
     return unpack(volume.grey);
   }
 
-  // The array axes of a plane's rows and columns; rows of coronal and sagittal slices run to the head, so upwards.
+  // The array axes of a plane's rows and columns; rows of coronal and sagittal slices run to the head (`upwards`).
   axes(plane) {
     const [rows, columns] = [0, 1, 2].filter((axis) => axis !== plane.normal);
     return { rows, columns, upwards: plane.normal !== 0 };
@@ -140,7 +140,7 @@ function greyPicture(values, height, width) {
   return picture;
 }
 
-// The edges between voxels in a mask and those out of it.
+// Draw the edges between voxels inside and outside a mask.
 function drawOutline(context, { values, height, width }, { has, colour }) {
   const inside = (row, column) =>
     row >= 0 && column >= 0 && row < height && column < width && has(values[row * width + column]);

@@ -1,9 +1,9 @@
 "use strict";
 
-// The scan at full resolution in WebGL2, by NiiVue, which `window.Niivue` gives: windowing, zoom, pan, measuring, and the
-// value under the pointer. NiiVue's millimetres run to right, front and head; people are told DICOM's: left, back, head.
+// Viewer of a scan at full resolution in WebGL2, by NiiVue (`window.Niivue`): windowing, zoom, pan, measuring, and the
+// value under the pointer. NiiVue's millimetres run to right, front and head; the page shows DICOM's: left, back, head.
 const SLICES = { axial: 0, coronal: 1, sagittal: 2, view_all: 3 };
-const NORMALS = [2, 1, 0, 2]; // the axis x, y, z that each of these moves along
+const NORMALS = [2, 1, 0, 2]; // index of the axis (x, y, z) that each view moves along
 const DRAG = { tool_move: 8, tool_window: 0, tool_zoom: 3, tool_measure: 2, tool_angle: 7 };
 const PAN = 3;
 const NO_KEY = "none";
@@ -24,7 +24,7 @@ function loadScript(address) {
 }
 
 class FullViewer {
-  // `volumes` has the addresses of scan, segmentation and perhaps label; `classes` are those of the segmentation.
+  // `volumes` has the addresses of scan, segmentation and, if it exists, label; `classes` are those of the segmentation.
   constructor(root, pointer, volumes, classes, ownColour) {
     Object.assign(this, { root, pointer, volumes, classes, ownColour, opacity: 1, filled: false, ownShown: true });
     [this.canvas, this.overlay] = root.querySelectorAll("canvas");
@@ -64,7 +64,7 @@ class FullViewer {
     this.listen();
   }
 
-  // Areas are NiiVue's overlay; outlines are drawn over it. A class that is not shown has no colour.
+  // Areas are NiiVue's overlay; outlines are drawn over it. A hidden class has no colour.
   colour() {
     const [, segmentation] = this.viewer.volumes;
     const colours = this.classes.map(({ colour, shown }) => (shown ? colour : null));
@@ -76,7 +76,7 @@ class FullViewer {
     this.viewer.updateGLVolume();
   }
 
-  // What is drawn as outlines: the own label and, narrower on it, the segmentation, unless it is shown as areas.
+  // Masks to draw as outlines: the label and, thinner and over it, the segmentation, unless it is shown as areas.
   outlined() {
     const [, segmentation, own] = this.viewer.volumes;
     const drawn = [];
@@ -114,7 +114,7 @@ class FullViewer {
     this.setWindow(this.home);
   }
 
-  // Moves the cross to the voxel at a place in DICOM's millimetres.
+  // Move the cross to the voxel at a point in DICOM's millimetres (LPS).
   jump([x, y, z]) {
     this.viewer.scene.crosshairPos = this.viewer.mm2frac([-x, -y, z]);
     this.viewer.moveCrosshairInVox(0, 0, 0); // to the middle of its voxel
@@ -131,7 +131,7 @@ class FullViewer {
     this.tell(this.viewer.frac2mm(this.viewer.scene.crosshairPos));
   }
 
-  // Keys that NiiVue would take are not passed on: some of them change what a drag does.
+  // Keys are not passed on to NiiVue: some of them would change the function of a drag.
   press(event) {
     if (event.target !== this.canvas) return;
     event.stopPropagation();
@@ -151,7 +151,7 @@ class FullViewer {
     if (place[0] >= 0) this.tell(this.viewer.frac2mm(place));
   }
 
-  // To the right widens the window, up makes the picture darker, as in other viewers of CT.
+  // A drag to the right widens the window, a drag upwards darkens the picture, as in other viewers of CT.
   dragWindow(event) {
     const [right, down] = [event.clientX - this.dragged[0], event.clientY - this.dragged[1]];
     this.dragged = [event.clientX, event.clientY];
@@ -159,7 +159,7 @@ class FullViewer {
     const [level, width] = [(low + high) / 2 - 2 * down, Math.max(2, high - low + 4 * right)];
     const drawn = this.wanted;
     this.wanted = { cal_min: level - width / 2, cal_max: level + width / 2 };
-    if (drawn) return; // the next picture is under way, and takes what is wanted by then
+    if (drawn) return; // the next picture is already requested, and uses the latest wanted window
     requestAnimationFrame(() => {
       const { cal_min, cal_max } = this.wanted;
       this.wanted = null;
@@ -167,7 +167,7 @@ class FullViewer {
     });
   }
 
-  // Shows value, place and window.
+  // Show value, position and window.
   tell(mm = this.told) {
     this.told = mm;
     const scan = this.viewer.volumes[0];

@@ -1,14 +1,14 @@
 "use strict";
 
-// Outlines of masks and a thin cross over NiiVue's slices, on a canvas of their own: NiiVue itself marks whole voxels, and
-// those of neighbouring slices, too. Axes are x, y, z to the right, front and head; each plane has two of them.
-const PLANE_AXES = [[0, 1], [0, 2], [1, 2]]; // of axial, coronal and sagittal slices, across and up
+// Outlines of masks and a thin cross over NiiVue's slices, on a separate canvas: NiiVue itself marks whole voxels, also
+// of neighbouring slices. Axes x, y, z run to right, front and head; each plane has two of them.
+const PLANE_AXES = [[0, 1], [0, 2], [1, 2]]; // axes across and up of axial, coronal and sagittal slices
 const NORMAL_AXES = [2, 1, 0];
 const CROSS = "rgba(255, 255, 255, 0.55)";
-const CROSS_GAP = 10; // pixels that stay free in its middle, so that it hides nothing
+const CROSS_GAP = 10; // free pixels on each side of the centre, so that the cross hides nothing
 
 class Outlines {
-  // `wanted` gives the masks to draw: [{ volume, colours: one for each value from 1 on, or null, width }], last on top
+  // `wanted` returns the masks to draw: [{ volume, colours: one or null for each value from 1 on, width }], last on top
   constructor(viewer, canvas, wanted) {
     Object.assign(this, { viewer, canvas, wanted, voxels: new Map() });
     const draw = viewer.drawScene.bind(viewer);
@@ -27,7 +27,7 @@ class Outlines {
 
   draw() {
     const { viewer, canvas } = this;
-    Object.assign(canvas, { width: viewer.canvas.width, height: viewer.canvas.height }); // clears it, too
+    Object.assign(canvas, { width: viewer.canvas.width, height: viewer.canvas.height }); // also clears it
     if (!viewer.volumes.length) return;
     const context = canvas.getContext("2d");
     const [low, high] = [viewer.frac2mm([0, 0, 0]), viewer.frac2mm([1, 1, 1])];
