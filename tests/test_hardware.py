@@ -3,11 +3,14 @@ from pathlib import Path
 import pytest
 
 from ctseg import hardware
-from ctseg.hardware import gpus_here, training_memory
+from ctseg.hardware import gpu_memory_mib, gpus_here, training_memory
 
 
-def driver(monkeypatch, folder, text):
-    """Let the driver's tool tell this; without a text there is none."""
+def driver(monkeypatch, folder, text, visible=None):
+    """Let nvidia-smi print a text, or be missing if there is none, and CUDA_VISIBLE_DEVICES have a value if any."""
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
     tool = folder / "nvidia-smi"
     if text:
         tool.write_text(f"#!/bin/sh\nprintf '{text}'\n")
@@ -26,12 +29,37 @@ def test_a_processor_plans_for_half_of_the_memory_or_for_what_it_computes_in_tim
     assert f"without a GPU with {total_gib} GiB" in reason
 
 
-@pytest.mark.parametrize(("text", "expected_gib"), [("81920\\n8192\\n", 6.4), ("81920\\n", 24.0)])
-def test_a_plan_is_made_for_the_smallest_gpu(monkeypatch, tmp_path, text, expected_gib):
-    driver(monkeypatch, tmp_path, text)
+TWO = "GPU-aa11, 81920\\nGPU-bb22, 8192\\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "visible", "expected_gib"),
+    [
+        (TWO, None, 6.4),
+        (TWO, "0,1", 6.4),
+        (TWO, "0", 6.4),
+        (TWO, "GPU-aa11", 24.0),
+        (TWO, "GPU-bb", 6.4),
+        (TWO, " GPU-aa11 , -1, GPU-bb22", 24.0),
+        ("GPU-aa11, 81920\\n", None, 24.0),
+        ("GPU-aa11, 81920\\n", "MIG-cc33", 24.0),
+        ("GPU-dd44, [N/A]\\n", None, 24.0),
+        ("GPU-dd44, [Not Supported]\\n", "0", 24.0),
+    ],
+)
+def test_a_plan_is_made_for_the_smallest_gpu_that_may_be_used(monkeypatch, tmp_path, text, visible, expected_gib):
+    driver(monkeypatch, tmp_path, text, visible)
+    monkeypatch.setattr(hardware.os, "sysconf", {"SC_PAGE_SIZE": 2**12, "SC_PHYS_PAGES": 120 * 2**18}.get)
     memory_gib, reason = training_memory()
     assert memory_gib == expected_gib
     assert "a GPU" in reason
+
+
+@pytest.mark.parametrize("visible", ["", "-1", "NoDevFiles", "-1,0"])
+def test_a_machine_whose_gpus_are_hidden_has_none(monkeypatch, tmp_path, visible):
+    driver(monkeypatch, tmp_path, TWO, visible)
+    assert (gpus_here(), gpu_memory_mib()) == (0, [])
+    assert "without a GPU" in training_memory()[1]
 
 
 @pytest.mark.parametrize(
@@ -46,13 +74,10 @@ def test_a_plan_is_made_for_the_smallest_gpu(monkeypatch, tmp_path, text, expect
     ],
 )
 def test_gpus_are_counted_without_asking_the_driver(monkeypatch, tmp_path, files, visible, expected):
-    driver(monkeypatch, tmp_path, "1024")
+    driver(monkeypatch, tmp_path, "GPU-aa11, 1024", visible)
     devices = tmp_path / "dev"
     devices.mkdir()
     for name in files:
         (devices / name).touch()
     monkeypatch.setattr(hardware, "DEVICES", Path(devices))
-    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    if visible is not None:
-        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
     assert gpus_here() == expected
