@@ -1,6 +1,6 @@
-"""What the records of a study name."""
+"""Names in the records of a study."""
 
-from ctseg.study.records import reported_config, source_files
+from ctseg.study.records import GIVEN, reported_config, source_files
 from many_cases import study
 
 
@@ -18,3 +18,21 @@ def test_the_reported_config_holds_no_path():
     assert shown["cases"] == {"source": "table"}
     assert "/home/me" not in str(shown)
     assert not {"resources", "keep", "compare_with"} & shown.keys()
+
+
+def test_a_start_model_and_a_given_model_are_reported_without_their_paths():
+    config = study(model="/home/me/given.onnx", train={"init_from": "/home/me/start.ts"}).config
+    shown = reported_config(config)
+    assert shown["model"] == shown["train"]["init_from"] == GIVEN
+    assert config["train"]["init_from"] == "/home/me/start.ts"
+    assert not any("/" in value for value in strings(shown))
+    unset = reported_config(study().config)
+    assert unset["model"] is None and unset["train"]["init_from"] is None
+
+
+def strings(value) -> list[str]:
+    """All texts in nested mappings and lists."""
+    if isinstance(value, str):
+        return [value]
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else []
+    return [text for part in parts for text in strings(part)]

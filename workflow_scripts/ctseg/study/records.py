@@ -1,16 +1,17 @@
-"""What the records of a study name: the user's own files, and what of the config decided on its results."""
+"""Contents of a study's records: the user's own files, and the part of the config that affects its results."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from ctseg.study.study import Study
 
-# Sections of the config that decide on no result, or hold paths.
+# Sections of the config that affect no result, or contain paths.
 UNREPORTED = ("cases", "keep", "resources", "report", "compare_with")
+GIVEN = "a file of the user"
 
 
 def source_files(study: Study) -> dict[str, str]:
-    """The user's own files by what the manifest calls them: their case, and their input's name."""
+    """Paths of the user's own files by their key in the manifest, such as CASE/scan."""
     found = {"model": study.config["model"], "torchscript": study.torchscript}
     found |= {f"{member}/init": study.config["train"]["init_from"] for member in study.members}
     for name in study.to_report:
@@ -21,6 +22,10 @@ def source_files(study: Study) -> dict[str, str]:
 
 
 def reported_config(config: Mapping[str, Any]) -> dict[str, Any]:
-    """What of the config decides on results; no path stands in it."""
+    """The part of the config that affects results, without paths: files of the user are `GIVEN`, and have a hash.
+
+    Of the section `cases` only the source is left.
+    """
     shown = {key: value for key, value in config.items() if key not in UNREPORTED}
-    return shown | {"cases": {"source": config["cases"]["source"]}}
+    shown |= {"cases": {"source": config["cases"]["source"]}, "model": config["model"] and GIVEN}
+    return shown | {"train": config["train"] | {"init_from": config["train"]["init_from"] and GIVEN}}
