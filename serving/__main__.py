@@ -16,10 +16,10 @@ from serving.settings import Settings, read_settings
 
 
 def main() -> None:
-    """Serve until stopped; problems of the settings or the model are reported in one line."""
+    """Run the service until it is stopped; an InputError ends the program with a message of one line."""
     settings = read_settings(sys.argv[1:], os.environ)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs the addresses it asks for, in which UIDs stand
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs request URLs, which contain UIDs
     if not settings.token and not is_loopback(settings.host):
         logging.getLogger("ctseg.serving").warning("everybody who reaches %s may use it: no token", settings.host)
     try:
@@ -29,7 +29,10 @@ def main() -> None:
 
 
 def serve(settings: Settings) -> None:
-    """Run the server without logging request paths. Raises InputError if the model cannot be loaded."""
+    """Run the server without logging request paths.
+
+    Raises InputError if the model file is missing or unusable, or if the folder or the archive of the settings is.
+    """
     if not settings.model.is_file():
         raise InputError(f"the model {settings.model} does not exist; name it with --model")
     app = create_app(settings)
@@ -44,24 +47,31 @@ def serve(settings: Settings) -> None:
         http="h11",  # httptools reads twice as fast (157 MB in 0.16 s), but collects headers of any size
         h11_max_incomplete_event_size=MAX_BYTES,
     )
-    Server(config, app).run()
+    # uvicorn logs the traceback of each error at the start; the user needs the message alone.
+    logging.getLogger("uvicorn.error").addFilter(lambda record: app.state.problem is None)
+    try:
+        Server(config, app).run()
+    except SystemExit:  # uvicorn's way to end after a failed start
+        if app.state.problem:
+            raise app.state.problem from None
+        raise
 
 
 class Server(uvicorn.Server):
-    """A server that lets requests end which wait for the end of a job when it is stopped."""
+    """uvicorn server that also ends requests that wait for the end of a job (`wait_seconds`) when it is stopped."""
 
     def __init__(self, config: uvicorn.Config, app: FastAPI) -> None:
         super().__init__(config)
         self._app = app
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Begin to stop, at a signal."""
+        """Set `app.state.stopping` and begin to stop; called at a signal."""
         self._app.state.stopping = True
         super().handle_exit(sig, frame)
 
 
 def is_loopback(host: str) -> bool:
-    """Whether the address is reachable from this machine alone."""
+    """Whether a host name or address is reachable only from this machine."""
     try:
         return host == "localhost" or ip_address(host).is_loopback
     except ValueError:

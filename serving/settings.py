@@ -1,7 +1,7 @@
 """All settings of the service, in one place: each is a command-line flag and an environment variable.
 
-`queue_size` is `--queue-size` and `CTSEG_QUEUE_SIZE`; the flag wins. Secrets alone have no flag, since flags can be
-seen by every user of a machine: the bearer tokens are `CTSEG_TOKEN` and `CTSEG_DICOMWEB_TOKEN`.
+`queue_size` is `--queue-size` and `CTSEG_QUEUE_SIZE`; the flag wins. Only secrets have no flag, because every
+user of a machine can see the flags of a process: the bearer tokens are `CTSEG_TOKEN` and `CTSEG_DICOMWEB_TOKEN`.
 """
 
 import argparse
@@ -14,9 +14,10 @@ from typing import Annotated, get_type_hints
 
 PREFIX = "CTSEG_"
 MIB = 2**20
+LAST_PORT = 65535
 SECRETS = ("token", "dicomweb_token")
 MODEL = Path("model.onnx")
-# Three quarters of the machine's: a scan that needs more fails, and not what else runs here.
+# Three quarters of the machine's memory: a scan that needs more fails; other programs on the machine continue.
 MOST_MEMORY_GIB = round(0.75 * os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30, 1)
 FOLDER = Path(tempfile.gettempdir()) / f"ctseg-serving-{os.getuid()}"
 
@@ -67,7 +68,7 @@ class Settings:
 
 
 def read_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
-    """Settings from the command line and the environment; argparse ends the program if a value is not a number."""
+    """Settings from the command line and the environment; argparse ends the program at an invalid value."""
     parser = argparse.ArgumentParser(prog="python -m serving", description="Segment CT scans over HTTP.")
     hints = get_type_hints(Settings, include_extras=True)
     for item in fields(Settings):
@@ -78,4 +79,7 @@ def read_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> S
         kind, text = hints[item.name].__origin__, hints[item.name].__metadata__[0]
         flag = f"--{item.name.replace('_', '-')}"
         parser.add_argument(flag, type=kind, default=told, help=f"{text} ({item.default})")
-    return Settings(**vars(parser.parse_args(arguments)))
+    settings = Settings(**vars(parser.parse_args(arguments)))
+    if not 0 <= settings.port <= LAST_PORT:
+        parser.error(f"argument --port: {settings.port} is not a port, which is a number from 0 to {LAST_PORT}")
+    return settings

@@ -1,4 +1,4 @@
-"""The service as an ASGI application: its routes, what it does while it runs, and what it answers to errors."""
+"""ASGI application of the service: routes, start and stop, and error responses."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -9,6 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi_offline import FastAPIOffline
 
+from ctseg.errors import InputError
 from serving.refused import Refused
 from serving.service import about, archive, segmentations
 from serving.service.dependencies import Service
@@ -23,14 +24,14 @@ SWEEP_SECONDS = 1.0
 
 
 async def refused(request: Request, error: Exception) -> JSONResponse:
-    """The answer to an upload that was refused."""
+    """Response to a rejected upload or a failed DICOMweb request."""
     assert isinstance(error, Refused)
-    headers = {"Connection": "close"} if error.status == 408 else None  # what is still to come would hold a connection
+    headers = {"Connection": "close"} if error.status == 408 else None  # the rest of the body would hold the connection
     return JSONResponse({"detail": str(error)}, error.status, headers)
 
 
 async def misused(request: Request, error: Exception) -> JSONResponse:
-    """The answer to a parameter that cannot be read, without what was sent."""
+    """Response 422 to an invalid parameter, without the value that was sent."""
     assert isinstance(error, RequestValidationError)
     said = [f"{fault['loc'][-1]}: {fault['msg']}" for fault in error.errors()]
     return JSONResponse({"detail": "; ".join(said)}, 422)
@@ -38,12 +39,19 @@ async def misused(request: Request, error: Exception) -> JSONResponse:
 
 @asynccontextmanager
 async def _running(app: FastAPI) -> AsyncIterator[None]:
-    """Start the worker before the first request and stop it after the last."""
+    """Start the worker before the first request and stop it after the last request.
+
+    An InputError that prevents the start, such as a damaged model, is also stored as `app.state.problem`.
+    """
     settings: Settings = app.state.settings
     async with AsyncExitStack() as stack:
-        folder = stack.enter_context(spool(settings.folder))
-        service = app.state.service = Service(Jobs(folder, settings), settings)
-        await asyncio.to_thread(service.runner.start)
+        try:
+            folder = stack.enter_context(spool(settings.folder))
+            service = app.state.service = Service(Jobs(folder, settings), settings)
+            await asyncio.to_thread(service.runner.start)
+        except InputError as error:
+            app.state.problem = error
+            raise
         sweeper = asyncio.create_task(_sweep(service.jobs))
         try:
             yield
@@ -63,11 +71,11 @@ async def _sweep(jobs: Jobs) -> None:
 
 
 def create_app(settings: Settings) -> FastAPI:
-    """The service as an ASGI application. The scripts of `/docs` come from a package on this machine."""
+    """ASGI application of the service. The scripts of `/docs` come from an installed package, not from the internet."""
     app = FastAPIOffline(
         redoc_url=None, title="ctseg", version="1", description=f"Segments CT scans. {USE}", lifespan=_running
     )
-    app.state.settings, app.state.stopping = settings, False
+    app.state.settings, app.state.stopping, app.state.problem = settings, False, None
     for router in (segmentations.routes, about.routes, about.open_routes):
         app.include_router(router)
     if settings.dicomweb_url:

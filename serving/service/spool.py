@@ -1,7 +1,7 @@
-"""The folder in which a server keeps uploads and results.
+"""Folder in which a server stores uploads and results.
 
-Jobs outlive their server: the next one with the same parent folder takes over their folders. Each server holds a lock
-in its own folder, so that none takes what belongs to one that runs.
+Jobs outlive their server: the next server with the same parent folder takes over their folders. Each server holds a
+lock in its own folder, so that no server takes over the jobs of a running server.
 """
 
 import fcntl
@@ -20,15 +20,20 @@ LOCK = "lock"
 
 @contextmanager
 def spool(parent: Path) -> Iterator[Path]:
-    """A private folder in `parent`, with the folders of the jobs that servers left there which live no more.
+    """Private folder in `parent`; it also receives the job folders of servers that have ended.
 
-    At the end what belongs to no job is deleted. Raises InputError where `parent` belongs to somebody else, who could
-    read along.
+    At the end, folders without a job record are deleted. Raises InputError if `parent` cannot be made, or belongs to
+    another user, who could read the scans.
     """
-    parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"the folder {parent} cannot be made ({error.strerror}); give another one with --folder"
+        ) from None
     if parent.stat().st_uid != os.getuid():
         raise InputError(f"the folder {parent} belongs to another user; give another one with --folder")
-    with _locked(parent, fcntl.LOCK_EX):  # a folder without a lock is that of a dead server, and of none that starts
+    with _locked(parent, fcntl.LOCK_EX):  # no other server is starting, so an unlocked folder belongs to a dead one
         folder = Path(tempfile.mkdtemp(prefix="server-", dir=parent))
         own = (folder / LOCK).open("w")
         fcntl.flock(own, fcntl.LOCK_EX)
@@ -42,7 +47,7 @@ def spool(parent: Path) -> Iterator[Path]:
 
 
 def _take_over(left: Path, folder: Path) -> None:
-    """Move the jobs of a dead server to `folder`, and delete what else it left."""
+    """Move the jobs of a dead server to `folder` and delete its other files; skip a running server."""
     try:
         with _locked(left, fcntl.LOCK_EX | fcntl.LOCK_NB):
             for record in left.glob(f"*/{RECORD}"):
@@ -53,7 +58,7 @@ def _take_over(left: Path, folder: Path) -> None:
 
 
 def clear(folder: Path) -> None:
-    """Delete what belongs to no job, and the folder if nothing is left."""
+    """Delete all folders without a job record, and the whole folder if it contains no job."""
     jobs = {record.parent for record in folder.glob(f"*/{RECORD}")}
     if not jobs:
         shutil.rmtree(folder, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""The REST service, as clients meet it: a real server, a real model."""
+"""REST service with a real server and a real model."""
 
 import io
 import json
@@ -35,7 +35,7 @@ pytestmark = pytest.mark.timeout(180)
 
 
 def zipped(folder):
-    """A zip of a folder's files."""
+    """Bytes of a zip with the files of a folder."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         for path in sorted(folder.rglob("*")):
@@ -51,7 +51,7 @@ def served(model_folder, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def files(scan, tmp_path_factory):
-    """The scan in each form that is taken."""
+    """Folder with the scan as .nii, .nii.gz and DICOM series."""
     folder = tmp_path_factory.mktemp("scan")
     write_nifti(scan[0], folder / "scan.nii")
     write_nifti(scan[0], folder / "scan.nii.gz")
@@ -60,7 +60,7 @@ def files(scan, tmp_path_factory):
 
 
 def expected(model_folder, path, output):
-    """What `predict` gives for the same file."""
+    """Bytes of the mask and prediction by `predict` for the same file."""
     scan = read_scan(path)
     found = predict(scan.volume, load_engine(model_folder / "model.onnx", 1))
     write_nifti(found.segmentation, output)
@@ -200,7 +200,7 @@ def test_the_lines_of_its_page_work(served, files, tmp_path):
 
 
 def run_lines(lines, folder):
-    """What each line of the shell writes, of one shell; the first only sets a variable."""
+    """Output of each line, all run in one shell; the first line only sets a variable and is not included."""
     script = lines[0] + "".join(f"\n{line}; printf '@@'" for line in lines[1:])
     run = subprocess.run(script, shell=True, cwd=folder, capture_output=True, text=True, check=True)
     return run.stdout.split("@@")[:-1]
@@ -239,7 +239,7 @@ def test_the_container_has_what_the_service_imports():
 
 
 def is_alive(pid):
-    """Whether a process runs; one that has ended may wait for somebody to ask how."""
+    """Whether a process runs; an ended process that is still a zombie does not."""
     status = Path(f"/proc/{pid}/stat")
     return status.exists() and status.read_text().rpartition(")")[2].split()[0] != "Z"
 
@@ -286,3 +286,24 @@ def test_a_killed_server_leaves_no_worker_and_starts_clean(model_folder, files, 
         assert served.segment((files / "scan.nii").read_bytes())[1]["components"]
         assert not left.exists() and not list(served.folder.glob("*/*/scan.nii"))
         assert "stopped" in served.client.get(f"/v1/segmentations/{job}").json()["error"]
+
+
+@pytest.mark.parametrize(
+    ("flag", "value", "words"),
+    [
+        ("--model", "damaged.onnx", "damaged.onnx cannot be loaded"),
+        ("--model", "missing.onnx", "missing.onnx does not exist; name it with --model"),
+        ("--folder", "damaged.onnx", "damaged.onnx cannot be made .*; give another one with --folder"),
+        ("--dicomweb-url", "ftp://x", "--dicomweb-url ftp://x should begin with https:// or http://"),
+        ("--port", "65536", "65536 is not a port"),
+    ],
+)
+def test_a_service_that_cannot_start_says_why_in_one_line(model_folder, tmp_path, flag, value, words):
+    (tmp_path / "damaged.onnx").write_bytes(b"no model")
+    given = {"--model": model_folder / "model.onnx", "--folder": tmp_path / "spool", "--port": 0} | {flag: value}
+    command = [sys.executable, "-m", "serving", *(str(part) for pair in given.items() for part in pair)]
+    environment = with_folders(ROOT, SCRIPTS)
+    ended = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60)
+    assert ended.returncode in (1, 2)
+    assert re.search(words, ended.stderr.splitlines()[-1])
+    assert "Traceback" not in ended.stderr
