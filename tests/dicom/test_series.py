@@ -1,4 +1,4 @@
-"""Which of a folder's stacks is the scan, and why the others are not."""
+"""Choice of the scan among the stacks of a folder, and the reasons against the others."""
 
 import subprocess
 import sys
@@ -126,3 +126,11 @@ def test_a_faulty_series_stands_in_the_way_of_no_other(tmp_path):
     volume, facts = read_dicom(tmp_path)
     np.testing.assert_array_equal(volume.voxels_zyx, hu)
     assert [other["reason"] for other in facts["series"]["others"]] == ["a damaged or incomplete header"]
+
+
+def test_a_single_image_of_another_view_among_few_slices_is_left_out(tmp_path):
+    hu = add(tmp_path / "axial", "1.1", n_slices=8)
+    add(tmp_path / "coronal", "1.1", n_slices=1, direction=CORONAL, ImagePositionPatient=[-9.0, 4.0, 37.0])
+    scan = read_scan(tmp_path)
+    np.testing.assert_array_equal(scan.volume.voxels_zyx, hu)
+    assert "turned by" in " ".join(scan.facts["warnings"])

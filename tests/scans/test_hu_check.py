@@ -1,4 +1,4 @@
-"""Values that are no HU are found by their distribution, and real scans, crops and metal are left in peace."""
+"""Values that are not HU are found by their distribution, without false warnings for real scans, crops and metal."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ GRID = Grid(SHAPE, (1.0, 1.0, 2.0), (0.0, 0.0, 0.0), ((1.0, 0.0, 0.0), (0.0, 1.0
 
 
 def body_hu(noise_hu=12, seed=0, lungs=True) -> np.ndarray:
-    """A body with fat, soft tissue, bone and, if asked for, lungs in air, as int16 HU."""
+    """Body with fat, soft tissue, bone and, optionally, lungs in air, int16 HU [z, y, x]."""
     z, y, x = np.indices(SHAPE)
     radius = np.hypot((y - 32) / 26, (x - 32) / 30)
     hu = np.where(radius < 1, -100.0, -1000.0)
@@ -38,7 +38,7 @@ def told(hu: np.ndarray) -> list[str]:
 
 
 def with_metal(hu: np.ndarray, share: float, value: int) -> np.ndarray:
-    """With a block of metal inside, which takes this share of the voxels."""
+    """The HU with a block of metal that has this share of the voxels."""
     side = max(1, round((share * hu.size) ** (1 / 3)))
     hu = hu.copy()
     hu[6 : 6 + side, 20 : 20 + side, 20 : 20 + side] = value
@@ -94,7 +94,7 @@ def test_an_intercept_that_was_subtracted_twice_is_found(noise_hu, lungs, tmp_pa
 @settings(max_examples=25)
 @given(st.integers(-700, 0), st.integers(100, 1500))
 def test_a_window_is_found(low, high):
-    """Wherever much lies beyond an end, the end is told, and never where next to nothing does."""
+    """An end of the window is reported if many voxels are beyond it, and not if almost none are."""
     hu = body_hu()
     cut = np.clip(hu, low, high)
     found = hu_facts(cut)["windowed"]
@@ -127,7 +127,7 @@ def test_slices_with_another_offset_are_found(slices, offset):
 
 
 def series(folder, hu, bare=(), intercept=-1024, compress=None):
-    """A series whose slices of these numbers have no RescaleIntercept."""
+    """Write a series; the slices `bare` have no RescaleSlope and RescaleIntercept."""
     for index, plane in enumerate(hu):
         lacking = {"RescaleIntercept": None, "RescaleSlope": None} if index in bare else {}
         dataset = ct_slice((plane.astype(int) - intercept).astype(np.uint16), GRID, index, RescaleIntercept=intercept)
@@ -163,6 +163,12 @@ def test_the_rescaling_that_is_given_is_that_of_the_slices_without_one(tmp_path,
     scan = read_scan(folder, rescale=[1, -1024])
     np.testing.assert_array_equal(scan.volume.voxels_zyx, body_hu())
     assert (scan.facts["warnings"], scan.facts["rescaled"]) == ([], [1, -1024])
+
+
+def test_slices_that_were_rescaled_are_not_rescaled_again(tmp_path):
+    tissue = np.maximum(body_hu(), 20)
+    with pytest.raises(InputError, match="holds values from 20 to"):
+        read_scan(series(tmp_path, tissue, bare=range(len(tissue))), rescale=[1, -1024])
 
 
 def test_padding_of_a_rescaled_slice_is_air(tmp_path):

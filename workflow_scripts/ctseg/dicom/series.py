@@ -1,4 +1,4 @@
-"""Which of a folder's stacks is the scan, and what becomes of the others."""
+"""The choice of the scan among the stacks of a folder, with the reason against each other stack."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
@@ -15,16 +15,16 @@ from ctseg.dicom.label_reference import Reference
 from ctseg.dicom.slice_views import view_of
 from ctseg.errors import ScanError
 
-PIECE = 0.2  # of the longest stack's length: a shorter stack is a piece of the patient, whatever its image type
-WIDE_ENOUGH = 0.75  # of the longest stack's length: a short stack is part of a scan, not the scan
-ONE_VIEW_COSINE = 0.94  # planes that are tilted by less than 20° against each other are no two views of the patient
+PIECE = 0.2  # of the longest stack's length; a shorter stack of any image type is only a piece of the patient
+WIDE_ENOUGH = 0.75  # of the longest stack's length; a shorter stack is part of a scan, not the scan
+ONE_VIEW_COSINE = 0.94  # planes tilted by less than 20° against each other show the same view of the patient
 
 
 @dataclass(frozen=True)
 class LeftOut:
-    """Images of the chosen series that are not in its volume: how many, why, and the fault of a file where one has it.
+    """Images of the chosen series that are not in its volume: their number, the reason, and the fault of a file if any.
 
-    `alternative` tells those that are a volume of their own, as another acquisition is.
+    `alternative` is true for images that are a volume of their own, for example another acquisition.
     """
 
     images: int
@@ -35,9 +35,10 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class Choice:
-    """The chosen stack of a folder, each of the others with the reason against it, and what its own series loses.
+    """The chosen stack of a folder, each other stack with the reason against it, and images left out of its series.
 
-    `named` is what the case's label names of it, by which it was chosen: "series", "frame of reference" or "patient".
+    `named` is the kind of name in the case's label that selected the stack: "series", "frame of reference" or
+    "patient"; it is empty if none did.
     """
 
     folder: Path
@@ -53,12 +54,13 @@ def choose_stack(
     kernels: Iterable[str] = (),
     reference: Reference | None = None,
 ) -> Choice:
-    """Choose the scan of a folder: of the series asked for, or of those that the label names, or the best of all.
+    """Choose the scan of a folder: from the requested series, else from the stacks that the label names, else from all.
 
-    Axial before other views, original before derived images, primary before secondary and reformats, long before short,
-    then the kernels in the order of `kernels` (patterns with `*`), thin slices before thick ones; a small piece comes
-    last. Raises ScanError when no stack can be a volume, the series asked for is not there, none is asked for and they
-    are of several patients, or the slices of the best series are turned against each other.
+    The criteria in their order: no small piece, axial before other views, original before derived images, primary
+    before secondary and reformats, long before short, the kernels in the order of `kernels` (patterns with `*`), small
+    slice distances before large ones, many slices before few. Raises ScanError if no stack can be a volume, the
+    requested series is missing, the remaining stacks are of several patients, slices of the chosen series are turned
+    against each other, or too many of its files are empty.
     """
     root = Path(folder)
     stacks = find_stacks(root)
@@ -87,12 +89,12 @@ def choose_stack(
 
 
 def is_axial(stack: Stack) -> bool:
-    """Whether the slices lie across the body, as those of a tilted gantry do."""
+    """Whether the slices are axial; those of a tilted gantry are."""
     return view_of(stack.slices[0].normal) == "axial"
 
 
 def _checked(root: Path, chosen: Stack, others: list[tuple[Stack, str]]) -> Choice:
-    """The choice with what the chosen series loses. Raises ScanError for slices between those that were chosen."""
+    """The choice with the images left out of its series. Raises ScanError for turned slices and many empty files."""
     explained, left_out = [], []
     for stack, reason in others:
         if stack.series_uid == chosen.series_uid and not stack.headers[0].not_a_slice:
@@ -110,7 +112,7 @@ def _checked(root: Path, chosen: Stack, others: list[tuple[Stack, str]]) -> Choi
 
 
 def _left_out(stack: Stack, chosen: Stack) -> LeftOut:
-    """Why images of the chosen series are not in its volume."""
+    """The images of a stack of the chosen series, with the reason why they are not in its volume."""
     count, first = len(stack.headers), chosen.slices[0]
     if not stack.slices:
         return LeftOut(count, f"{DAMAGED}, as without a position", stack.fault)
@@ -118,21 +120,25 @@ def _left_out(stack: Stack, chosen: Stack) -> LeftOut:
         rows, columns = stack.slices[0].shape_yx
         x_mm, y_mm = stack.slices[0].spacing_xy_mm
         size = f"another size, {columns} x {rows} pixels of {x_mm:g} x {y_mm:g} mm"
-        return LeftOut(count, size, f"{stack.slices[0].path.name} has {size}", _other_view(stack, chosen))
+        return LeftOut(count, size, f"{stack.slices[0].path.name} has {size}", _other_volume(stack, chosen))
     if not same_axes(stack.slices[0], first):
         turned = f"turned by {turned_deg(stack.slices[0], first):.2g}° against those that were taken"
-        return LeftOut(count, turned, f"{stack.slices[0].path.name} is {turned}", _other_view(stack, chosen))
+        return LeftOut(count, turned, f"{stack.slices[0].path.name} is {turned}", _other_volume(stack, chosen))
     return LeftOut(count, stack.part, alternative=True)
 
 
 def _other_view(stack: Stack, chosen: Stack) -> bool:
-    """Whether a stack is a volume of its own that shows the patient from another side."""
-    cosine = abs(float(stack.slices[0].normal @ chosen.slices[0].normal))
-    return not stack.problem and cosine < ONE_VIEW_COSINE
+    """Whether a stack shows another view of the patient than the chosen one, for example coronal planes."""
+    return abs(float(stack.slices[0].normal @ chosen.slices[0].normal)) < ONE_VIEW_COSINE
+
+
+def _other_volume(stack: Stack, chosen: Stack) -> bool:
+    """Whether a stack is a volume of its own that shows another view of the patient."""
+    return not stack.problem and _other_view(stack, chosen)
 
 
 def _refuse_turned(root: Path, stack: Stack, chosen: Stack) -> None:
-    """Raise InputError for many slices of the chosen series that lie between its others, in planes of one view."""
+    """Raise ScanError if many slices of a stack are turned, but in the same view, and are between the chosen slices."""
     if not stack.slices or same_axes(stack.slices[0], chosen.slices[0]):
         return
     depths_mm = np.array([item.position_xyz_mm for item in stack.slices]) @ chosen.slices[0].normal
@@ -148,7 +154,7 @@ def _refuse_turned(root: Path, stack: Stack, chosen: Stack) -> None:
 
 
 def _best(stacks: list[Stack], kernels: tuple[str, ...]) -> tuple[Stack, list[tuple[Stack, str]]]:
-    """Drop stacks by one criterion after the other until one is left; each dropped one comes with the reason."""
+    """Drop stacks by one criterion after the other until one is left; returns it, and the others with the reason."""
     longest_mm = max(stack.length_mm for stack in stacks)
     criteria: list[tuple[str, Callable[[Stack], float]]] = [
         ("shorter", lambda stack: stack.length_mm >= PIECE * longest_mm),
@@ -171,13 +177,13 @@ def _best(stacks: list[Stack], kernels: tuple[str, ...]) -> tuple[Stack, list[tu
 
 
 def _kernel_rank(stack: Stack, kernels: tuple[str, ...]) -> int:
-    """The place of the stack's kernel among the preferred ones, or behind the last."""
+    """The index of the stack's kernel among the preferred ones; their number if it is none of them."""
     kernel = (stack.facts()["kernel"] or "").lower()
     return next((rank for rank, wanted in enumerate(kernels) if fnmatch(kernel, wanted.lower())), len(kernels))
 
 
 def _why_none(root: Path, stacks: list[Stack]) -> str:
-    """Why a folder has no scan: the fault of its largest stack of slices, or what it holds instead."""
+    """The reason why a folder has no scan: the fault of its largest stack of slices, or its other content."""
     faulty = [stack for stack in stacks if not stack.headers[0].not_a_slice and len(stack.headers) > 1]
     if faulty:
         return f"the CT series in {root} cannot be used: {max(faulty, key=lambda stack: len(stack.headers)).fault}"

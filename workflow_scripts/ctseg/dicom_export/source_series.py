@@ -1,7 +1,7 @@
-"""The series that a segmentation belongs to: its slices, how to refer to them, and whose it is.
+"""The source series of a segmentation: its slices, references to them, and its patient and study.
 
-This is the one place where patient and study are read, since a DICOM object that goes back to an archive must name
-them. They stay apart from what is referred to, and reach nothing but the objects that `write` writes.
+This is the only module that keeps patient and study in clear text, because a DICOM object that goes back to an archive
+must name them. They are kept apart from the references, and are used only in the objects that `write` writes.
 """
 
 import warnings
@@ -21,7 +21,7 @@ from ctseg.dicom.stack import distinct_slices, placement, usual_step_mm
 from ctseg.errors import ScanError
 from ctseg.geometry.volume import Grid, Volume
 
-# Type 2 elements of the Patient and General Study modules must be there, if empty (PS3.3 C.7.1.1, C.7.2.1).
+# Type 2 elements of the Patient and General Study modules must exist, but may be empty (PS3.3 C.7.1.1, C.7.2.1).
 REQUIRED_OF_PATIENT = ("PatientName", "PatientID", "PatientBirthDate", "PatientSex")
 REQUIRED_OF_STUDY = ("StudyDate", "StudyTime", "StudyID", "AccessionNumber", "ReferringPhysicianName")
 REQUIRED = REQUIRED_OF_PATIENT + REQUIRED_OF_STUDY
@@ -51,15 +51,14 @@ REFERENCED = (
     "SharedFunctionalGroupsSequence",
     "PerFrameFunctionalGroupsSequence",
 )
-ON_GRID_VOXELS = 0.51  # a slice lies at most half a voxel off the plane and the pixels that stand for it
 
 
 @dataclass(frozen=True)
 class Source:
-    """The slices of a series, sorted as its volume is, and the images that they stand in.
+    """The slices of a series, sorted as in its volume, and the images that contain them.
 
-    `images` has a dataset without pixels and identity for each file: one a slice, or one multi-frame file. `identity`
-    holds patient and study.
+    `images` has a dataset without pixels and identity for each file: one per slice, or one multi-frame file. `identity`
+    has the elements of patient and study.
     """
 
     slices: list[Slice]
@@ -68,19 +67,19 @@ class Source:
 
     @property
     def is_multiframe(self) -> bool:
-        """Whether all slices stand in one file."""
+        """Whether all slices are in one multi-frame file."""
         return self.slices[0].header.frame is not None
 
     def image_of(self, place: int) -> Dataset:
-        """The image that holds a slice."""
+        """The image that contains the slice with index `place`."""
         return self.images[0 if self.is_multiframe else place]
 
 
 def read_source(choice: Choice) -> Source:
-    """Read what refers to the slices of a chosen stack, and whose they are.
+    """Read the references to the slices of a chosen stack, and its patient and study.
 
-    Of equal slices at one place one is kept, as in their volume. Raises ScanError when UIDs are missing or doubled, or
-    the stack is spread over several multi-frame files.
+    Of equal slices at one place one is kept, as in their volume. Raises ScanError if UIDs are missing or inconsistent,
+    or the stack is spread over several multi-frame files.
     """
     slices = distinct_slices(choice)
     paths = list(dict.fromkeys(part.path for part in slices))
@@ -99,14 +98,14 @@ def read_source(choice: Choice) -> Source:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep warnings back: those of pydicom quote values, such as names."""
+    """Suppress warnings: those of pydicom quote values such as names."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
 
 
 def claim(dataset: Dataset, source: Source) -> None:
-    """Give an object, in place, the patient and the study of its source; its texts become UTF-8."""
+    """Add the patient and the study of the source to an object, in place; the object's texts become UTF-8."""
     for keyword in IDENTITY:
         if source.identity.get(keyword):
             dataset[keyword] = source.identity[keyword]
@@ -116,9 +115,9 @@ def claim(dataset: Dataset, source: Source) -> None:
 
 
 def planes_of(grid: Grid, source: Source) -> list[int]:
-    """The plane of `grid` that each slice lies in, or nearest to where the grid was resampled.
+    """The index of the plane of `grid` for each slice; the nearest plane if the grid was resampled.
 
-    Raises ScanError when the grid is not that of the source's volume.
+    Raises ScanError if the grid is not that of the source's volume.
     """
     starts = _starts(grid, source)
     planes = np.rint(starts[:, 0]).astype(int)
@@ -126,7 +125,7 @@ def planes_of(grid: Grid, source: Source) -> list[int]:
     spacing_off = np.abs(np.divide(grid.spacing_xyz_mm[:2], source.slices[0].spacing_xy_mm) - 1).max()
     ends = np.rint(starts[:, 1:]) + rows_columns
     outside = (np.rint(starts) < 0).any() or (ends > grid.shape_zyx[1:]).any() or (planes >= grid.shape_zyx[0]).any()
-    if outside or spacing_off > 1e-3 or np.abs(starts[:, 0] - planes).max() > ON_GRID_VOXELS:
+    if outside or spacing_off > 1e-3:
         raise ScanError(
             f"the segmentation does not lie on the slices of {source.slices[0].path.parent}: it covers "
             f"{grid.box_text()}; it must come from this scan"
@@ -137,8 +136,8 @@ def planes_of(grid: Grid, source: Source) -> list[int]:
 def labels_on_slices(labels: Volume, source: Source) -> np.ndarray:
     """The classes at the pixels of each slice: uint8 `[slice, row, column]`.
 
-    Where the volume was resampled (a tilted gantry, gaps), each pixel takes the class of the nearest voxel of the
-    nearest plane; elsewhere voxels and pixels are the same.
+    If the volume was resampled (a tilted gantry, gaps), each pixel takes the class of the nearest voxel of the nearest
+    plane; otherwise voxels and pixels are the same.
     """
     planes = planes_of(labels.grid, source)
     found = np.empty((len(planes), *source.slices[0].shape_yx), dtype=np.uint8)
@@ -149,12 +148,12 @@ def labels_on_slices(labels: Volume, source: Source) -> np.ndarray:
 
 
 def _starts(grid: Grid, source: Source) -> np.ndarray:
-    """The z, y, x indices of the first pixel of each slice; the axes of slices and grid are parallel."""
+    """Indices of the first pixel of each slice, float `[slice, zyx]`; the axes of slices and grid are parallel."""
     return grid.indices_zyx(np.stack([part.position_xyz_mm for part in source.slices]))
 
 
 def _require_uids(images: list[Dataset], choice: Choice) -> None:
-    """Raise InputError unless all images can be referred to."""
+    """Raise ScanError if a UID is missing or inconsistent, so that no object can refer to all images."""
     for keyword in UIDS:
         values = [str(image.get(keyword) or "") for image in images]
         each = keyword == "SOPInstanceUID"
@@ -164,7 +163,7 @@ def _require_uids(images: list[Dataset], choice: Choice) -> None:
 
 
 def _complete(image: Dataset, part: Slice, slices: list[Slice]) -> None:
-    """Add to an image, in place, what may be missing or differ by rounding, and empty elements for its identity."""
+    """Add elements that may be missing or differ by rounding, and empty elements of identity, to an image, in place."""
     first, steps_mm = slices[0], placement(slices).steps_mm
     thickness_mm = image.get("SliceThickness") or round(usual_step_mm(steps_mm), 6)
     orientation = items(ImageOrientationPatient=_decimals(first.rows_columns.ravel()))
@@ -188,7 +187,7 @@ def _decimals(values: np.ndarray | list[float] | tuple[float, ...]) -> list[pydi
 
 
 def _read(path: Path, keywords: tuple[str, ...]) -> Dataset:
-    """These elements of a file, their texts decoded, as a dataset that is not a file's."""
+    """The elements `keywords` of a file, with decoded texts, as a dataset without file information."""
     found, kept = pydicom.dcmread(path, stop_before_pixels=True, force=True, specific_tags=list(keywords)), Dataset()
     found.decode()
     for keyword in keywords:

@@ -1,4 +1,4 @@
-"""Reading a scan in any of the accepted formats as int16 HU, with facts that identify nobody."""
+"""Reading a scan in any of the accepted formats as int16 HU, with facts that identify no person."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -19,13 +19,13 @@ from ctseg.scans.scan_warnings import RESCALE, warnings_of
 from ctseg.scans.volume_files import read_volume_file
 
 INT16_MAX = 32767
-LOWEST_PLAUSIBLE_MAXIMUM_HU = -200  # any part of a body has voxels of fat or more
-SMALLEST_PLAUSIBLE_RANGE_HU = 100  # fat to muscle; the noise alone of a small crop spans as much
+LOWEST_PLAUSIBLE_MAXIMUM_HU = -200  # any part of a body has voxels of fat or denser tissue
+SMALLEST_PLAUSIBLE_RANGE_HU = 100  # fat to muscle; noise alone spans as much in a small crop
 
 
 @dataclass(frozen=True)
 class Scan:
-    """A CT as int16 HU `[z, y, x]` and what is known about its acquisition, in plain JSON types."""
+    """A CT as int16 HU `[z, y, x]` and facts on the scan and its acquisition, in plain JSON types."""
 
     volume: Volume
     facts: dict[str, Any]
@@ -41,12 +41,12 @@ def read_scan(
 ) -> Scan:
     """Read a CT scan: a folder of DICOM slices, or a NIfTI, NRRD, MHA or MHD file.
 
-    For a DICOM folder, `series_uid` chooses a series, `kernels` are those to prefer, and `irregular` says what to do
-    with uneven slices ("refuse" or "resample"). `rescale` is the slope and intercept of values that are not in HU: of
-    slices without a RescaleIntercept, and of scans whose values show it. `label` is a label of the scan, whose series
-    is taken where it names one. Voxels keep their order and their place in the world; values below −1024 and NaN become
-    −1024, fractions are rounded. What a user should know of stands in the facts' `warnings`. Raises ScanError when the
-    file cannot be read, is not a single 3-D volume, its size is not that of a scan, or its values cannot be HU.
+    For a DICOM folder, `series_uid` chooses a series, `kernels` are the preferred kernels, `irregular` is the treatment
+    of uneven slices ("refuse" or "resample"), and `label` is a label of the scan: the series that it names is taken.
+    `rescale` is the slope and intercept of values that are not in HU: of slices without a RescaleIntercept, and of
+    scans with values that show it. Voxels keep their order and their position in the world; values below −1024 and NaN
+    become −1024, fractions are rounded. The facts' `warnings` are sentences for the user. Raises InputError if the file
+    cannot be read, is not a single 3-D volume, its size is not that of a scan, or its values cannot be HU.
     """
     source = Path(path)
     if is_volume_file(source):
@@ -67,13 +67,14 @@ def read_scan(
     else:
         raise ScanError(f"{source} does not exist")
     volume = Volume(volume.voxels_zyx, volume.grid.rounded())
-    volume, values = _in_hu(volume, rescale, str(source))
+    # Slices without an intercept were rescaled when they were read, and are not rescaled again.
+    volume, values = _in_hu(volume, None if "rescaled" in facts else rescale, str(source))
     facts |= values | _geometry_facts(volume.grid)
     return Scan(volume, facts | {"warnings": warnings_of(facts)})
 
 
 def _in_hu(volume: Volume, rescale: Sequence[float] | None, name: str) -> tuple[Volume, dict[str, Any]]:
-    """A volume as int16 HU, rescaled where its values show that they are none and how is given, and facts of them."""
+    """A volume as int16 HU and facts on its values; `rescale` is applied if the values show that they are not HU."""
     hu = volume.with_voxels(to_hu(volume.voxels_zyx, name))
     values = hu_facts(hu.voxels_zyx)
     if rescale and (values["hu_offset"] or values["hu_min"] >= 0):
@@ -84,9 +85,9 @@ def _in_hu(volume: Volume, rescale: Sequence[float] | None, name: str) -> tuple[
 
 
 def to_hu(voxels_zyx: np.ndarray, name: str, rescale: Sequence[float] | None = None) -> np.ndarray:
-    """Real numbers as int16 HU: rounded, NaN and all below −1024 as −1024. Raises ScanError for other types.
+    """Real numbers as int16 HU: rounded, NaN and values below −1024 as −1024. Raises ScanError for other types.
 
-    With `rescale` each is multiplied by its first number, and its second is added.
+    With `rescale`, values are first multiplied by its first number, and its second number is added.
     """
     if voxels_zyx.dtype.kind not in "iuf":
         raise ScanError(f"{name} holds values of type {voxels_zyx.dtype}, not CT numbers")
@@ -112,20 +113,20 @@ def to_hu(voxels_zyx: np.ndarray, name: str, rescale: Sequence[float] | None = N
 
 
 def _file_facts(path: Path) -> dict[str, Any]:
-    """The format, and for NIfTI what the header leaves open of the geometry."""
+    """The format, and for NIfTI the ambiguities of the geometry in the header."""
     name = volume_format(path)
     return {"source_format": name} | (nifti_facts(path) if name == "NIfTI" else {})
 
 
 def volume_facts(volume: Volume, name: str) -> dict[str, Any]:
-    """Size, spacing, shear and values of a volume in HU; raises InputError when the values cannot be those of a CT."""
+    """Size, spacing, shear and values of a volume in HU; raises ScanError if the values cannot be those of a CT."""
     values = hu_facts(volume.voxels_zyx)
     _require_hu(values, name)
     return values | _geometry_facts(volume.grid)
 
 
 def _require_hu(values: dict[str, Any], name: str) -> None:
-    """Raise InputError when the range of the values cannot be that of a CT in HU."""
+    """Raise ScanError if the range of the values cannot be that of a CT in HU."""
     lowest, highest = values["hu_min"], values["hu_max"]
     narrow = highest - lowest < SMALLEST_PLAUSIBLE_RANGE_HU
     if lowest >= 0 or highest < LOWEST_PLAUSIBLE_MAXIMUM_HU or narrow:
@@ -138,7 +139,7 @@ def _require_hu(values: dict[str, Any], name: str) -> None:
 
 
 def _geometry_facts(grid: Grid) -> dict[str, Any]:
-    """Size, spacing and shear of a grid."""
+    """Size in voxels, spacing in mm and shear in degrees of a grid."""
     normal = np.cross(*np.asarray(grid.direction).T[:2])
     step = np.asarray(grid.direction)[:, 2]
     cosine = abs(float(normal @ step)) / float(np.linalg.norm(normal))
