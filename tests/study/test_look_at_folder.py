@@ -1,4 +1,4 @@
-"""A look at a folder of data."""
+"""Inspection of a data folder."""
 
 import pytest
 
@@ -45,3 +45,11 @@ def test_a_damaged_dataset_json_is_told(tmp_path):
     make_files(tmp_path, "dataset.json", text="{")
     with pytest.raises(ConfigError, match="is damaged"):
         look_at(str(tmp_path), print)
+
+
+@pytest.mark.parametrize("text", ["[]", '{"training": [], "labels": {"background": 0, "tumour": 1}}'])
+def test_a_dataset_json_of_an_unknown_kind_does_not_hide_the_files(tmp_path, text):
+    make_files(tmp_path, "dataset.json", text=text)
+    for case in ("p1", "p2", "p3"):
+        write_nifti(Volume(body(GRID.shape_zyx), GRID), tmp_path / case / "ct.nii")
+    assert look_at(str(tmp_path), print).scans == 3

@@ -1,7 +1,7 @@
-"""LIDC-IDRI as TCIA publishes it: which series of a patient is annotated, and by which XML file.
+"""LIDC-IDRI as published by TCIA: the annotated series of each patient, with their XML files.
 
-A patient has a folder, with a folder for each study and in it one for each series: one CT, seldom two, and often chest
-X-rays, which have XML files too. The XML lies beside the slices, or comes in an archive of its own (`LIDC-XML-only`).
+The folders are PATIENT/STUDY/SERIES. A patient has one CT series, rarely two, and often chest X-rays, which have XML
+files too. The XML file is in the folder of the slices, or in a separate archive (`LIDC-XML-only`).
 """
 
 # Plain strings instead of Path: three times as fast for thousands of cases at every start.
@@ -16,16 +16,16 @@ from ctseg.dicom.lidc_header import SERIES_UID, X_RAY, head_of
 from ctseg.errors import ConfigError
 
 PATIENT = re.compile(r"LIDC-IDRI-\d{4}")
-DEEPEST = 3  # folders of XML files: LIDC-XML-only/tcia-lidc-xml/157/158.xml
+DEEPEST = 3  # folder levels searched for XML files: LIDC-XML-only/tcia-lidc-xml/157/158.xml
 
 Columns = dict[str, str]
 Pair = tuple[str, str]  # a series' folder and its XML
 
 
 def lidc_columns(folder: str, root: str) -> Iterator[Columns]:
-    """The columns of each annotated CT, and of each patient without an annotation as a case to predict.
+    """Columns of each annotated CT series, and of one case to predict for each patient without an annotation.
 
-    Paths start at `root`, or are absolute. Raises ConfigError when no XML file belongs to any series.
+    Paths are relative to `root` or absolute. Raises ConfigError if no XML file belongs to any series.
     """
     top = _names(root, folder)
     patients = [name for name in top if PATIENT.fullmatch(name) and os.path.isdir(os.path.join(root, folder, name))]
@@ -33,7 +33,7 @@ def lidc_columns(folder: str, root: str) -> Iterator[Columns]:
 
     @cache
     def by_series() -> dict[str, str]:
-        """The XML files that lie beside the patients, by the series that they name; read when first asked for."""
+        """XML files outside of the patient folders, by the series UID that they name; read at the first call."""
         return dict(_named_series(root, [path for name in others for path in _xml_below(root, folder, name)]))
 
     rows = [columns for patient in patients for columns in _patient_columns(root, folder, patient, by_series)]
@@ -48,7 +48,7 @@ def lidc_columns(folder: str, root: str) -> Iterator[Columns]:
 def _patient_columns(
     root: str, folder: str, patient: str, by_series: Callable[[], dict[str, str]]
 ) -> Iterator[Columns]:
-    """One row for each annotated CT of a patient, or one without a label."""
+    """Columns of each annotated CT of a patient; without any, of one case with PATIENT.xml or without a label."""
     place = os.path.join(folder, patient)
     series = [path for study in _folders(root, place) for path in _folders(root, study)]
     pairs = _beside_slices(root, series) or [
@@ -65,15 +65,15 @@ def _patient_columns(
 
 
 def _beside_slices(root: str, series: list[str]) -> list[Pair]:
-    """Series with an XML among their slices; where several have one, those of X-rays are left out."""
+    """Series folders with an XML file among the slices; if there are several files, those of X-rays are left out."""
     found = [(path, os.path.join(path, name)) for path in series for name in _names(root, path) if _is_xml(name)]
     if len(found) > 1:
         found = [(path, xml) for path, xml in found if X_RAY not in _head(root, xml)]
-    return sorted(dict(reversed(found)).items())  # one a series, the first by name
+    return sorted(dict(reversed(found)).items())  # one per series, the first by name
 
 
-def _named_series(root: str, paths: list[str]) -> Iterator[Pair]:
-    """The series that each XML file of a CT names; the first file by name is last, so that it wins in a dict."""
+def _named_series(root: str, paths: list[str]) -> Iterator[tuple[str, str]]:
+    """Series UID and path of each XML file of a CT; the first file by name comes last, so that it wins in a dict."""
     for path in sorted(paths, reverse=True):
         head = _head(root, path)
         uid = SERIES_UID.search(head)
@@ -86,7 +86,7 @@ def _head(root: str, path: str) -> bytes:
 
 
 def _xml_below(root: str, folder: str, name: str, depth: int = DEEPEST) -> Iterator[str]:
-    """The XML file of this name, or those in and below the folder of this name."""
+    """Path of the XML file `name`, or paths of the XML files in and below the folder `name`, up to `depth` levels."""
     path = os.path.join(folder, name)
     if _is_xml(name):
         yield path
@@ -100,13 +100,13 @@ def _is_xml(name: str) -> bool:
 
 
 def _folders(root: str, path: str) -> list[str]:
-    """The folders in a folder, sorted; `path` and they start at `root`."""
+    """The subfolders of a folder, sorted; `path` and the results are relative to `root` or absolute."""
     paths = [os.path.join(path, name) for name in _names(root, path)]
     return [inner for inner in paths if os.path.isdir(os.path.join(root, inner))]
 
 
 def _names(root: str, path: str) -> list[str]:
-    """The names in a folder, sorted, without hidden ones; none where it cannot be listed."""
+    """The names in a folder, sorted, without hidden ones; none if the folder cannot be listed."""
     try:
         return sorted(name for name in os.listdir(os.path.join(root, path)) if not name.startswith("."))
     except OSError:

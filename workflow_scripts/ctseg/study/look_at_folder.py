@@ -1,9 +1,10 @@
-"""A look at a folder of data: which cases a study could take from it, with which labels, and why."""
+"""Findings in a folder of data: the cases and labels that a study could use, with reasons."""
 
 import json
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from ctseg.errors import ConfigError
 from ctseg.plurals import counted
@@ -15,9 +16,9 @@ from ctseg.study.nnunet_dataset import read_dataset, values_by_number
 
 
 def look_at(folder: str, tell: Callable[[str], None]) -> Look:
-    """What a folder holds; `tell` gets a sentence before what takes long.
+    """Findings in a folder of data; `tell` is called with a sentence before a slow step.
 
-    Raises ConfigError where there is nothing that ctseg reads.
+    Raises ConfigError if the folder contains no data that ctseg reads.
     """
     root = Path(folder)
     if not root.is_dir():
@@ -32,7 +33,7 @@ def look_at(folder: str, tell: Callable[[str], None]) -> Look:
 
 
 def _archive(folder: str, root: Path) -> Look | None:
-    """A data set or public archive in its own layout."""
+    """Findings for a data set or public archive in a known layout; None for another folder."""
     names = {path.name for path in root.iterdir()}
     if "dataset.json" in names:
         name = str(root / "dataset.json")
@@ -40,10 +41,12 @@ def _archive(folder: str, root: Path) -> Look | None:
             content = json.loads((root / "dataset.json").read_text(encoding="utf-8-sig"))
         except ValueError:
             raise ConfigError(f"{name} is damaged: it is no JSON") from None
+        if not isinstance(content, dict):
+            return None
         if "file_ending" in content:
             labels = values_by_number(read_dataset(root / "dataset.json", name), name)
             return _of_values("nnunet", folder, labels, "dataset.json has file_ending, as nnU-Net 2 writes it")
-        if "training" in content and isinstance(content.get("labels"), dict):
+        if "training" in content and _by_number(content.get("labels")):
             labels = {int(value): str(label) for value, label in content["labels"].items() if int(value)}
             return _of_values("msd", folder, labels, "dataset.json lists training cases, as the Decathlon's does")
     if "annotations.csv" in names and any(re.fullmatch(r"subset\d", name) for name in names):
@@ -53,27 +56,32 @@ def _archive(folder: str, root: Path) -> Look | None:
     return None
 
 
+def _by_number(labels: Any) -> bool:
+    """Whether labels are names by their values, as in the Decathlon; in nnU-Net 2 they are values by their names."""
+    return isinstance(labels, dict) and all(str(value).isdecimal() for value in labels)
+
+
 def _of_values(source: str, folder: str, labels: Mapping[int, str], reason: str) -> Look:
-    """A data set whose dataset.json names the values."""
+    """Findings for a data set with label values in its dataset.json."""
     clean = {clean_name(name): value for value, name in sorted(labels.items())}
     look = Look({"source": source, "folder": folder}, clean, reasons=[reason, "the labels are those of dataset.json"])
     return _counted(look)
 
 
 def _nodules(source: str, folder: str, reason: str) -> Look:
-    """An archive of lung nodules."""
+    """Findings for an archive of lung nodules."""
     return _counted(Look({"source": source, "folder": folder}, {"nodule": 1}, reasons=[reason], in_lungs=True))
 
 
 def _counted(look: Look) -> Look:
-    """With the number of its cases, as the workflow finds them."""
+    """The findings with the numbers of scans and of labelled cases, counted as the workflow does."""
     rows = archive_columns(look.cases["source"], look.cases["folder"], ".", look.labels)
     look.scans, look.labelled = len(rows), sum("label" in row for row in rows)
     return look
 
 
 def _files(folder: str, root: Path) -> Look | None:
-    """Scans and labels in files of volumes, told apart by their values."""
+    """Findings for volume files, separated into scans and labels by name and voxel values; None without scans."""
     scans, others = volume_guesses(root)
     if not scans:
         return None
