@@ -1,4 +1,4 @@
-"""The voxel of a case that is shown first."""
+"""Voxel of a case that is displayed first."""
 
 import numpy as np
 
@@ -21,3 +21,10 @@ def test_the_place_that_is_shown_lies_in_the_target_whatever_its_shape():
     ring[4, 2:20, 2:20] = True
     ring[4, 4:18, 4:18] = False
     assert ring[focus_zyx(None, ring)]
+
+
+def test_all_classes_of_a_label_map_count_alike():
+    label = np.zeros(SHAPE, np.uint8)
+    label[4, 2:6, 2:6] = 1
+    label[9, 2:5, 2:5] = 2
+    assert focus_zyx(None, label)[0] == 4

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 import yaml
 
+from ctseg.catalogue.archives import ARCHIVES
 from ctseg.evaluation.summary import read_tables
 from ctseg.files import read_json
 from ctseg.inference.model_card import ModelCard, read_card_file
@@ -51,7 +52,7 @@ FIGURES = {
 
 
 def gather(source: Any, params: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of the template; `source` has the paths of the results by name, `params` are those of the rule.
+    """Values of the template `report.html`; `source` has the paths of the results by name, `params` is from the rule.
 
     Parts on training are empty if the model is from another study, those on metrics if no case has a label.
     """
@@ -61,7 +62,7 @@ def gather(source: Any, params: Mapping[str, Any]) -> dict[str, Any]:
     figures = dict(zip(params["segmented"], source.case_figures, strict=True))
     chosen = pictured(measured, [case for case in figures if case not in measured], params["pictures"])
     made = {name: read_json(source.get(name)) for name in ("plan", "postprocessing", "inference") if source.get(name)}
-    # A scan whose label was refused is segmented, but neither trained on nor tested with.
+    # A scan with a refused label is segmented, but used neither for training nor for testing.
     told_of = cohort[~cohort["case"].isin(refused_table(source)["case"])] if "plan" in made else cohort
     members = read_members(source)
     steps = [] if members is None else members["trained_steps"].astype(int).tolist()
@@ -109,7 +110,7 @@ def _on_metrics(
 
 
 def _on_lesions(source: Any, params: Mapping[str, Any], cases: pd.DataFrame | None, card: ModelCard) -> dict[str, Any]:
-    """All lesions together and by diameter, and pictures of missed and false ones; empty if no case has a label."""
+    """The parts on lesions: table by diameter, and pictures of missed and false ones; empty if no case has a label."""
     if cases is None:
         return {"lesion_table": "", "lesion_pictures": [], "lesion_text": ""}
     lesions = read_tables([source.lesions])
@@ -122,17 +123,17 @@ def _on_lesions(source: Any, params: Mapping[str, Any], cases: pd.DataFrame | No
 
 
 def read_strata(source: Any) -> pd.DataFrame:
-    """The table of results by acquisition, with values that may look like numbers as text."""
+    """Read the table of results by acquisition; values that look like numbers stay text."""
     return pd.read_csv(source.strata, sep="\t", dtype=dict.fromkeys(["split", "label", "stratum", "value"], str))
 
 
 def read_lesion_summary(source: Any) -> pd.DataFrame:
-    """The table of all lesions together and by diameter."""
+    """Read the table of all lesions, pooled and by diameter."""
     return pd.read_csv(source.lesion_summary, sep="\t", dtype=dict.fromkeys(["split", "label", "diameter"], str))
 
 
 def _study_facts(source: Any, params: Mapping[str, Any], card: ModelCard, cases: pd.DataFrame | None) -> StudyFacts:
-    """What decides on the checklist."""
+    """Facts of the study for the checklist."""
     config = params["config"]
     origin = config["cases"]["source"]
     return StudyFacts(
@@ -143,7 +144,7 @@ def _study_facts(source: Any, params: Mapping[str, Any], card: ModelCard, cases:
         pretrained=bool(config["train"]["init_from"]),
         stability=cases is not None and "stability_dice" in cases,
         strata=cases is not None and len(read_strata(source)) > 0,
-        archive=origin not in ("phantom", "table", "folder"),
+        archive=origin in ARCHIVES and ARCHIVES[origin].public,
         phantoms=origin == "phantom",
         licensed=params["licence"] != "not stated",
     )

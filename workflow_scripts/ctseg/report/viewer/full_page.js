@@ -1,4 +1,4 @@
-// The page of a case beside a report: its volumes stand in the script `<name>.js`, as .nii.gz in base64.
+// Page of a case: its volumes are stored in the script `<name>.js`, as .nii.gz in base64.
 const content = JSON.parse(document.getElementById("content").textContent);
 const byId = (id) => document.getElementById(id);
 const WINDOW_NAMES = { lung: "Lung", soft_tissue: "Soft tissue", bone: "Bone", wide: "Wide" };
@@ -64,7 +64,12 @@ async function showCase() {
   return true;
 }
 
-showCase().then((shown) => {
+function tell(error) {
+  byId("problem").textContent = `The viewer at full resolution failed (${error.message || error}); the report itself shows coarse slices.`;
+  return false;
+}
+
+showCase().catch(tell).then((shown) => {
   byId("full").hidden = byId("pointer").hidden = !shown;
   byId("problem").hidden = shown;
   document.body.dataset.full = shown;
