@@ -1,8 +1,8 @@
-"""A model as a MONAI bundle: a folder that `monai.bundle`, MONAI Label and 3D Slicer with it can run.
+"""A model as a MONAI bundle: a folder that `monai.bundle`, MONAI Label, and 3D Slicer with MONAI Label can run.
 
 The layout is that of MONAI's bundle specification (https://docs.monai.io/en/latest/mb_specification.html). The bundle
-needs ctseg beside MONAI, since resampling, lung field, windows and postprocessing are ctseg's: made of MONAI's
-transforms they would give another mask than the one that was measured.
+needs ctseg in addition to MONAI, since resampling, lung field, windows and postprocessing are ctseg's: MONAI's
+transforms would produce another mask than the one that was measured.
 """
 
 import json
@@ -16,6 +16,7 @@ import torch
 from ctseg.files import atomic_path, write_json, write_text
 from ctseg.inference.model_card import ModelCard
 from ctseg.inference.torch_engine import read_torchscript
+from ctseg.plurals import listed
 from ctseg.version import VERSION
 
 SCHEMA = "https://github.com/Project-MONAI/MONAI-extra-test-data/releases/download/0.8.1/meta_schema_20240725.json"
@@ -45,10 +46,10 @@ missing slices; `ctseg predict` has them.
 
 
 def write_bundle(model: str | Path, folder: str | Path, licence: str) -> None:
-    """Write the bundle of a model.ts, or of the one beside a model.onnx, into a folder.
+    """Write the bundle of a model.ts, or of the one of the same name as a model.onnx, into a folder.
 
-    `licence` is the text of the licence under which it is passed on. The same model gives the same bytes. Raises
-    ModelError when the model cannot be read, or does not describe its network.
+    `licence` is the text of the licence under which it is distributed. The same model gives the same bytes. Raises
+    ModelError if the model cannot be read, or does not describe its network.
     """
     card, weights = read_torchscript(Path(model))
     root = Path(folder)
@@ -64,7 +65,7 @@ def write_bundle(model: str | Path, folder: str | Path, licence: str) -> None:
 
 
 def inference() -> dict[str, Any]:
-    """The config that segments all NIfTI files of a folder."""
+    """The config of a run that segments all NIfTI files of a folder."""
     return {
         "imports": ["$import glob"],
         "bundle_root": ".",
@@ -119,7 +120,7 @@ def inference() -> dict[str, Any]:
 
 
 def metadata(card: ModelCard) -> dict[str, Any]:
-    """What the bundle says of itself, in the terms of MONAI's schema."""
+    """Metadata of the bundle, in the terms of MONAI's schema."""
     channels = {str(number): name for number, name in enumerate(("background", *card.labels))}
     shape = [f"{multiple}*n" for multiple in card.multiple_zyx]
     patch = {"spatial_shape": shape, "dtype": "float32", "is_patch_data": True}
@@ -135,8 +136,8 @@ def metadata(card: ModelCard) -> dict[str, Any]:
         "required_packages_version": {"ctseg": VERSION, **{name: version(name) for name in PACKAGES}},
         "optional_packages_version": {},
         "name": title(card),
-        "task": f"Segmentation of {_listed(card.labels)} in CT",
-        "description": f"Segments {_listed(card.labels)} in CT scans; trained on {card.training_data}",
+        "task": f"Segmentation of {listed(card.labels)} in CT",
+        "description": f"Segments {listed(card.labels)} in CT scans; trained on {card.training_data}",
         "authors": "see the study that the model was trained in",
         "copyright": "see LICENSE",
         "data_source": "see the study that the model was trained in",
@@ -155,11 +156,11 @@ def metadata(card: ModelCard) -> dict[str, Any]:
 
 
 def readme(card: ModelCard) -> str:
-    """The bundle's docs/README.md."""
+    """Text of the bundle's docs/README.md."""
     classes = ", ".join(f"{number} {name}" for number, name in enumerate(card.labels, start=1))
     return README.substitute(
         title=title(card),
-        labels=_listed(card.labels),
+        labels=listed(card.labels),
         data=card.training_data,
         use=USE,
         version=VERSION,
@@ -172,10 +173,5 @@ def readme(card: ModelCard) -> str:
 
 
 def title(card: ModelCard) -> str:
-    """What the bundle is called."""
-    return f"CT segmentation: {_listed(card.labels)}"
-
-
-def _listed(names: tuple[str, ...]) -> str:
-    """Names in words."""
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+    """Title of the bundle."""
+    return f"CT segmentation: {listed(card.labels)}"
