@@ -1,7 +1,7 @@
 """Minutes of training until validation Dice reaches a goal: ctseg against MONAI's spleen tutorial.
 
     make demo
-    python benchmarks/minutes_to_dice.py results/phantom [--dice 0.8] [--limit 20] [--device cpu]
+    python benchmarks/minutes_to_dice.py results/phantom [--dice 0.85] [--limit 30] [--device cpu]
 
 Both use the converted scans and the split of the demo, and the same 2 mm voxels and HU window. The tutorial's loop, as
 it is usually copied: CacheDataset with dict transforms, RandCropByPosNegLabeld of 96³ with four samples per scan, a

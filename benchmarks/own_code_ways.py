@@ -47,7 +47,7 @@ def lungs(shape_zyx: tuple[int, int, int]) -> np.ndarray:
 def body(shape_zyx: tuple[int, int, int]) -> np.ndarray:
     """A round body of soft tissue with noise in air, int16 HU [z, y, x]."""
     _, height, width = shape_zyx
-    y, x = np.indices((height, width)) / (height, width)[0] - 0.5
+    y, x = (indices / size - 0.5 for indices, size in zip(np.indices((height, width)), (height, width), strict=True))
     inside = np.hypot(x, y * 1.3) < 0.4
     rng = np.random.default_rng(0)
     planes = (np.where(inside, 40, -1000) + rng.normal(0, 15, (height, width)) for _ in range(shape_zyx[0]))

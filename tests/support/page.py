@@ -38,6 +38,8 @@ def served(*models, folder):
                 break
             except httpx.TransportError:
                 time.sleep(0.1)
+        else:
+            raise TimeoutError(f"the page does not answer; its log: {(folder / 'log').read_text()}")
         yield url
     finally:
         process.terminate()
