@@ -24,12 +24,11 @@ def _require_own_library(scripts: str) -> None:
 
 @contextmanager
 def job(snakemake: Any, spared: Sequence[str] = ()) -> Iterator[logging.Logger]:
-    """Log to the rule's log file, record inputs and outputs, and report bad input or a full disk in one line.
+    """Log to the rule's log file, record inputs and outputs, and report bad input in one line, also a full disk or memory.
 
     Warnings are also shown on the terminal. If the study continues without refused cases, bad input of a case is a
     refusal and no failure; later jobs of the case pass the refusal on, unless only inputs named in `spared` have it.
-    Too little memory is also reported in one line. Any other exception is a defect of ctseg: it is logged with its
-    traceback and raised.
+    Any other exception is a defect of ctseg: it is logged with its traceback and raised.
     """
     _require_own_library(snakemake.scriptdir)
     wildcards = " ".join(str(value) for value in snakemake.wildcards)
