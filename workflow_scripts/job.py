@@ -24,7 +24,7 @@ def _require_own_library(scripts: str) -> None:
 
 @contextmanager
 def job(snakemake: Any, spared: Sequence[str] = ()) -> Iterator[logging.Logger]:
-    """Log to the rule's log file, record inputs and outputs, and report bad input in one line, also a full disk or memory.
+    """Log to the rule's log file, record inputs and outputs, and report bad input, full disks and memory in one line.
 
     Warnings are also shown on the terminal. If the study continues without refused cases, bad input of a case is a
     refusal and no failure; later jobs of the case pass the refusal on, unless only inputs named in `spared` have it.

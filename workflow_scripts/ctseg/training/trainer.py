@@ -204,10 +204,7 @@ class Trainer:
         return loss.detach()
 
     def _validate(self, seconds_per_step: float) -> None:
-        """Add a row to the history, and keep the weights if they are the best so far.
-
-        Raises TrainingError if nothing was found in `patience` validations.
-        """
+        """Add a row to the history and keep the best weights; TrainingError if `patience` validations found nothing."""
         self.average.eval()
         loss = self._mean_loss()
         rate = learning_rate_at(self.step - 1, self.settings)
