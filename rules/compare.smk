@@ -1,11 +1,13 @@
 # Comparison of two studies on the same cases.
 
+from ctseg.study.other_study import other_metrics
+
 
 rule compare:
     """Comparison of this study's metrics with those of the study in `compare_with`."""
     input:
         ours=rules.tabulate_metrics.output.cases,
-        theirs=lambda wildcards: STUDY.other_metrics(),
+        theirs=lambda wildcards: other_metrics(config),
     output:
         table=report(
             f"{RESULTS}/comparison/{config['compare_with']}.tsv",

@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 from ctseg.errors import InputError
 from serving.service.jobs import RECORD
@@ -22,15 +23,25 @@ LOCK = "lock"
 def spool(parent: Path) -> Iterator[Path]:
     """Private folder in `parent`; it also receives the job folders of servers that have ended.
 
-    At the end, folders without a job record are deleted. Raises InputError if `parent` cannot be made, or belongs to
+    At the end, folders without a job record are deleted. Raises InputError if `parent` cannot be used, or belongs to
     another user, who could read the scans.
     """
     try:
-        parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder, own = _new_folder(parent)
     except OSError as error:
         raise InputError(
-            f"the folder {parent} cannot be made ({error.strerror}); give another one with --folder"
+            f"the folder {parent} cannot be used ({error.strerror}); give another one with --folder"
         ) from None
+    try:
+        yield folder
+    finally:
+        clear(folder)
+        own.close()
+
+
+def _new_folder(parent: Path) -> tuple[Path, TextIO]:
+    """A new folder in `parent` with the jobs of dead servers, and its lock file, open and locked. Raises OSError."""
+    parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if parent.stat().st_uid != os.getuid():
         raise InputError(f"the folder {parent} belongs to another user; give another one with --folder")
     with _locked(parent, fcntl.LOCK_EX):  # no other server is starting, so an unlocked folder belongs to a dead one
@@ -39,11 +50,7 @@ def spool(parent: Path) -> Iterator[Path]:
         fcntl.flock(own, fcntl.LOCK_EX)
         for left in parent.glob("server-*"):
             _take_over(left, folder)
-    try:
-        yield folder
-    finally:
-        clear(folder)
-        own.close()
+    return folder, own
 
 
 def _take_over(left: Path, folder: Path) -> None:

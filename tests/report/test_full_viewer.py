@@ -73,3 +73,16 @@ def test_it_opens_from_a_file(written, chromium, width):
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     assert told == []
     page.close()
+
+
+@pytest.mark.browser
+@pytest.mark.timeout(300)
+def test_a_viewer_that_fails_says_so(written, chromium):
+    data = written.parent / "case_1.js"
+    data.write_text(data.read_text().replace('"scan": "', '"scan": "damaged'))
+    page = chromium.new_page()
+    page.goto(written.as_uri())
+    page.locator("body[data-full=false]").wait_for(timeout=120_000)
+    assert "failed" in page.locator("#problem").inner_text()
+    assert not page.locator("#full").is_visible()
+    page.close()

@@ -293,13 +293,15 @@ def test_a_killed_server_leaves_no_worker_and_starts_clean(model_folder, files, 
     [
         ("--model", "damaged.onnx", "damaged.onnx cannot be loaded"),
         ("--model", "missing.onnx", "missing.onnx does not exist; name it with --model"),
-        ("--folder", "damaged.onnx", "damaged.onnx cannot be made .*; give another one with --folder"),
+        ("--folder", "damaged.onnx", "damaged.onnx cannot be used .*; give another one with --folder"),
+        ("--folder", "full", "full cannot be used .*; give another one with --folder"),
         ("--dicomweb-url", "ftp://x", "--dicomweb-url ftp://x should begin with https:// or http://"),
         ("--port", "65536", "65536 is not a port"),
     ],
 )
 def test_a_service_that_cannot_start_says_why_in_one_line(model_folder, tmp_path, flag, value, words):
     (tmp_path / "damaged.onnx").write_bytes(b"no model")
+    (tmp_path / "full" / "lock").mkdir(parents=True)  # nothing can be written there
     given = {"--model": model_folder / "model.onnx", "--folder": tmp_path / "spool", "--port": 0} | {flag: value}
     command = [sys.executable, "-m", "serving", *(str(part) for pair in given.items() for part in pair)]
     environment = with_folders(ROOT, SCRIPTS)

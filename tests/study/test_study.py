@@ -1,7 +1,5 @@
 """Queries of the rules to a study: cases of each step, and files of the user."""
 
-from pathlib import Path
-
 import pytest
 
 from ctseg.errors import InputError
@@ -78,18 +76,6 @@ def test_what_only_some_cases_have():
     assert many.with_reference == {"a": "a/seg.dcm"}  # a table or a NIfTI file names no series
     assert many.lungs == {"b": "b_lungs.nii"}
     assert many.series == {"c": {"series_uid": "1.2.3"}}
-
-
-def test_another_study_is_compared_with_once_it_is_there(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(InputError, match="compare_with=NAME"):
-        study().other_metrics()
-    with pytest.raises(InputError, match=r"other/metrics/cases\.tsv does not exist"):
-        study(compare_with="other").other_metrics()
-    metrics = Path("results/other/metrics/cases.tsv")
-    metrics.parent.mkdir(parents=True)
-    metrics.touch()
-    assert study(compare_with="other").other_metrics() == str(metrics)
 
 
 def test_a_study_is_read_from_its_config(tmp_path):

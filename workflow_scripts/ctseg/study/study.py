@@ -240,14 +240,3 @@ class Study:
         """The TorchScript file (.ts) in the folder of a given model; None if it is missing or networks are trained."""
         beside = None if self.trains else Path(self.config["model"]).with_suffix(".ts")
         return str(beside) if beside and beside.is_file() else None
-
-    def other_metrics(self) -> str:
-        """Metrics file of the study in `compare_with`. Raises ConfigError if none is named or the file is missing."""
-        if not self.config["compare_with"]:
-            raise ConfigError("name the study to compare with: snakemake compare --config compare_with=NAME")
-        metrics = f"results/{self.config['compare_with']}/metrics/cases.tsv"
-        if not Path(metrics).is_file():
-            raise ConfigError(
-                f"compare_with: {metrics} does not exist; run that study to its end first, or correct the name"
-            )
-        return metrics
