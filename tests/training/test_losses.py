@@ -62,6 +62,18 @@ def test_a_class_weighs_what_it_is_given():
     assert found.item() == pytest.approx(weighted.item(), abs=1e-5)
 
 
+def test_a_coarse_voxel_of_exclusive_classes_counts_as_its_largest_share():
+    shares = torch.tensor([[0.4, 0.45], [0.2, 0.3], [1.0, 0.0], [0.1, 0.6]])  # background, first, second
+    expected = (2, 0, 1, 2)
+    for (first, second), wanted in zip(shares, expected, strict=True):
+        targets = torch.tensor([first, second]).reshape(1, 2, 1, 1, 1)
+        costs = []
+        for answer in range(3):
+            logits = torch.tensor([float(answer == 1), float(answer == 2)]) * 2 * SURE - SURE
+            costs.append(loss(logits.reshape(targets.shape), targets, dice_weight=0.0, exclusive=True).item())
+        assert [cost < 1e-3 for cost in costs] == [answer == wanted for answer in range(3)]
+
+
 def test_a_missed_voxel_costs_more_than_a_false_one_with_tversky():
     target = torch.zeros(1, 1, 4, 4, 4)
     target[..., :2] = 1

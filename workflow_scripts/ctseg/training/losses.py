@@ -142,8 +142,11 @@ def _binary_entropy(
 def _exclusive_entropy(
     logits: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor | None, focal: bool
 ) -> torch.Tensor:
-    """Cross-entropy over the classes and the background (weight 1): mean over all voxels."""
-    classes = torch.cat([targets.sum(1, keepdim=True) < 0.5, targets > 0.5], dim=1).to(torch.uint8).argmax(1)
+    """Cross-entropy over the classes and the background (weight 1): mean over all voxels.
+
+    A voxel of a coarse level, with shares of classes, counts as the one with the largest share.
+    """
+    classes = torch.cat([1 - targets.sum(1, keepdim=True), targets], dim=1).argmax(1)
     entropy = F.cross_entropy(with_background(logits), classes, reduction="none")
     counted = _focus(entropy) if focal else entropy
     if weights is not None:
