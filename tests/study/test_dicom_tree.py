@@ -68,6 +68,13 @@ def test_a_patient_with_several_positions_has_several_cases(tmp_path):
     assert found.reasons == ["not used: 1 CT series of a position with a longer or labelled one"]
 
 
+def test_a_numbered_case_is_not_called_like_another_patient(tmp_path):
+    scan(tmp_path / "A" / "first", "ID1", "1.1", frame="9.1")
+    scan(tmp_path / "A" / "second", "ID1", "1.2", frame="9.2")
+    scan(tmp_path / "A_1" / "first", "ID2", "1.3", frame="9.3")
+    assert sorted(row["case"] for row in cases(tmp_path).rows) == ["A_1", "A_2", "A_3"]
+
+
 def test_a_labelled_series_comes_before_a_longer_one(tmp_path):
     scan(tmp_path / "a", "A", "1.1", slices=4)
     scan(tmp_path / "b", "A", "1.2", slices=9)

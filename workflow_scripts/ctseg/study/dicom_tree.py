@@ -6,9 +6,10 @@ patients are read in the same way.
 
 import os
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -201,23 +202,27 @@ def _may_belong(relation: Mapping[str, Any]) -> bool:
 def _nearest(label: Path, series: Sequence[Series]) -> list[Series]:
     """The series that share the longest folder path with a label."""
     shared = [len(Path(os.path.commonpath([label.parent, one.folder])).parts) for one in series]
-    return [one for one, count in zip(series, shared, strict=True) if count == max(shared)]
+    return [one for one, levels in zip(series, shared, strict=True) if levels == max(shared)]
 
 
 def _rows(root: Path, cases: Sequence[Case], mixed: set[Path]) -> list[dict[str, str]]:
     """A table row for each case; names come from `patient_names`, with a number if a patient has several cases."""
     names = patient_names(root, [case.series for case in cases])
     counts = {name: names.count(name) for name in names}
-    given: dict[str, int] = defaultdict(int)
+    numbered = {name: _numbered(name, counts) for name in counts}
     rows = []
     for name, case in zip(names, cases, strict=True):
-        given[name] += 1
         several = counts[name] > 1
-        row = {"case": f"{name}_{given[name]}" if several else name, "image": str(case.series.folder)}
+        row = {"case": next(numbered[name]) if several else name, "image": str(case.series.folder)}
         row |= {"patient": name} if several else {}
         row |= {"series_uid": case.series.series_uid} if case.series.folder in mixed else {}
         rows.append(row | ({"label": str(case.label)} if case.label else {}))
     return rows
+
+
+def _numbered(name: str, others: Collection[str]) -> Iterator[str]:
+    """`name` with 1, 2, …; without the names of `others`, since a folder may be called like a numbered case."""
+    return (f"{name}_{number}" for number in count(1) if f"{name}_{number}" not in others)
 
 
 def patient_names(root: Path, series: Sequence[Series]) -> list[str]:
