@@ -5,7 +5,7 @@ from chests import chest
 from ctseg.geometry.volume import Volume
 from ctseg.lungs import network, segment
 from ctseg.lungs.coarse import FULL
-from ctseg.lungs.segment import segment_lungs, sick_parts
+from ctseg.lungs.segment import segment_lungs, sick_parts, thick_parts
 
 
 def answers(monkeypatch, change):
@@ -67,6 +67,44 @@ def test_shells_and_parts_that_lie_apart_are_no_sick_parts():
     assert not found[:, :, 40:].any()
     assert not found[:, :, :10].any()
     assert not found[air].any()
+
+
+def test_a_lung_without_air_counts_although_it_lies_apart():
+    air = np.zeros((40, 40, 60), bool)
+    air[5:35, 5:35, 5:25] = True
+    network = air.copy()
+    network[5:35, 5:35, 33:53] = True
+    found = sick_parts(network, air)
+    assert found[5:35, 5:35, 33:53].all()
+    assert not found[:, :, :33].any()
+
+
+def test_parts_are_thick_from_three_voxels_on():
+    mask = np.zeros((20, 20, 20), bool)
+    mask[2:18, 2:18, 2:4] = True
+    mask[2:18, 2:18, 10:13] = True
+    found = thick_parts(mask)
+    assert not found[:, :, :8].any()
+    assert found[2:18, 2:18, 10:13].all()
+    assert found.sum() == 16 * 16 * 3
+
+
+def test_auto_leaves_out_what_the_network_surely_excludes(monkeypatch):
+    image = chest()[0]
+
+    def without_a_part(lungs):
+        lungs = lungs.copy()
+        where = np.argwhere(lungs)
+        z, y, _ = np.median(where, axis=0).astype(int)
+        lungs[z - 4 : z + 4, y - 4 : y + 4] = False
+        return lungs
+
+    answers(monkeypatch, without_a_part)
+    by_threshold, by_network, both = (segment_lungs(image, method) for method in ("threshold", "network", "auto"))
+    assert both.facts["method"] == "both"
+    left_out = (by_threshold.lungs.voxels_zyx > 0) & (by_network.lungs.voxels_zyx == 0)
+    assert left_out.any()
+    assert both.lungs.voxels_zyx[left_out].mean() < 0.02
 
 
 def test_without_air_all_of_the_network_counts():

@@ -10,7 +10,7 @@ from scipy import ndimage
 from ctseg.errors import InputError
 from ctseg.file_hash import sha256_of
 from ctseg.geometry.resample import resample
-from ctseg.geometry.volume import AIR_HU
+from ctseg.geometry.volume import AIR_HU, Grid, Volume
 from ctseg.lung_training.bodies import LEFT, RIGHT, Body
 from ctseg.lung_training.random_fields import SPACING_MM
 from ctseg.lungs.coarse import coarse_image
@@ -33,11 +33,16 @@ class RealScan:
 
 def read_body(path: str | Path) -> Body:
     """The scan on the lung network's grid, with the lung field of the threshold method, split into two sides."""
-    coarse = coarse_image(read_nifti(path))
+    return body_of(read_nifti(path))[0]
+
+
+def body_of(image: Volume) -> tuple[Body, Grid]:
+    """Body of an image in HU as `read_body` gives it, and its grid, with voxels of `SPACING_MM`."""
+    coarse = coarse_image(image)
     grid = coarse.grid.with_spacing((SPACING_MM,) * 3)
     lungs = coarse.with_voxels(threshold_lungs(coarse).astype(np.float32))
     inside = resample(lungs, grid, fill=0).voxels_zyx >= 0.5
-    return Body(resample(coarse, grid, fill=AIR_HU).voxels_zyx, sides_of(inside))
+    return Body(resample(coarse, grid, fill=AIR_HU).voxels_zyx, sides_of(inside)), grid
 
 
 def sides_of(lungs: np.ndarray) -> np.ndarray:

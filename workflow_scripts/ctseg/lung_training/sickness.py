@@ -13,6 +13,9 @@ from ctseg.lung_training.random_fields import SPACING_MM, blend, lump, smooth_no
 
 Sickness = Callable[[np.random.Generator, Body], np.ndarray]
 SOLID_HU = -200  # voxels that become denser than this count as added
+# Density of voxels at the pleura that are taken for a mixture of lung and tissue; denser ones may be fat.
+MIXED_HU = (-500, -120)
+TISSUE_HU, LUNG_HU = 50, -800  # from which the share of lung in such a voxel is estimated
 
 
 def _one_or_both(rng: np.random.Generator, body: Body) -> np.ndarray:
@@ -167,11 +170,26 @@ SICKNESSES: dict[str, Sickness] = {
     "pneumothorax": pneumothorax,
     "damaged tissue": damaged_tissue,
 }
-WEIGHTS = np.array([0.3, 0.18, 0.16, 0.12, 0.1, 0.04, 0.1])
+WEIGHTS = np.array([0.24, 0.16, 0.17, 0.19, 0.12, 0.04, 0.08])
 
 
 def make_sick(rng: np.random.Generator, body: Body, name: str) -> np.ndarray:
     """Add one sickness, in place; return the mask of its voxels that became denser than `SOLID_HU`."""
-    before = body.hu < SOLID_HU
+    before = body.hu.copy()
     added = SICKNESSES[name](rng, body)
-    return added & before & (body.hu > SOLID_HU)
+    change_rim(body, before)
+    return added & (before < SOLID_HU) & (body.hu > SOLID_HU)
+
+
+def change_rim(body: Body, before_hu: np.ndarray) -> None:
+    """Change the voxels outside of the pleura that contain some lung in proportion to the lung beside them, in place.
+
+    Otherwise a dark line of voxels half filled with air would show the pleura beside fluid or tumour.
+    """
+    lungs = body.sides > 0
+    changes = ndimage.uniform_filter((body.hu - before_hu) * lungs, 3)
+    lung_beside = ndimage.uniform_filter(lungs.astype(np.float32), 3)
+    low, high = MIXED_HU
+    rim = ~lungs & (lung_beside > 0.01) & (before_hu > low) & (before_hu < high)
+    share = (TISSUE_HU - before_hu[rim]) / (TISSUE_HU - LUNG_HU)
+    body.hu[rim] += share * changes[rim] / lung_beside[rim]

@@ -36,7 +36,8 @@ from ctseg.training.settings import TrainSettings
 from ctseg.training.trainer import Trainer
 
 SEED, VALIDATION_SEED = 1, 2
-STAGES = ((3200, 0.004), (2800, 0.003), (5000, 0.0025))  # steps and learning rate of each
+STAGES = ((8500, 0.004), (3000, 0.0025))  # steps and learning rate of each
+THREADS = 2  # another number changes the order of sums, and so the last digits of the weights
 LABELS = ("right_lung", "left_lung")
 MOST_PLACES = 2000  # per class and case on which patches are centred
 
@@ -90,23 +91,19 @@ def training_cases(folder: Path) -> list[TrainingCase]:
     """The cases of the first stage; the real ones among them are made from the public scans in `folder`."""
     chests = [read_checked(folder, scan, with_lungs=True) for scan in CHESTS]
     others = [read_checked(folder, scan, with_lungs=False) for scan in WITHOUT_LUNGS]
+    phantoms = [draw_body(np.random.default_rng([SEED, 6, number])) for number in range(16)]
     made = [
-        *phantom_cases(SEED, bodies=60, versions=2),
-        *real_cases(SEED, chests, versions=30),
+        *phantom_cases(SEED, bodies=70, versions=2),
+        *real_cases(SEED, chests, versions=80),
+        *central_cases(SEED, chests, versions=16),
+        *central_cases(SEED + 1, phantoms, versions=2),
         *negative_cases(SEED, 28, others),
     ]
     return prepared(made, SEED)
 
 
-def hilar_cases(folder: Path) -> list[TrainingCase]:
-    """Cases with hilar tumours, which the second stage adds."""
-    chests = [read_checked(folder, scan, with_lungs=True) for scan in CHESTS]
-    phantoms = [draw_body(np.random.default_rng([SEED, 6, number])) for number in range(16)]
-    return prepared([*central_cases(SEED, chests, 16), *central_cases(SEED + 1, phantoms, 2)], SEED + 10)
-
-
 def further_cases(folder: Path) -> list[TrainingCase]:
-    """Further versions of the real chests, which the third stage adds."""
+    """Further versions of the real chests, which the second stage adds."""
     chests = [read_checked(folder, scan, with_lungs=True) for scan in CHESTS]
     return prepared(real_cases(SEED + 2, chests, versions=40), SEED + 20)
 
@@ -165,7 +162,7 @@ def train(
     weights: dict[str, torch.Tensor] = {}
     for number, (more, used) in enumerate(zip(added, stages, strict=True), start=1):
         cases = [*cases, *more]
-        identity = run_identity(training_hash(cases), used, f"stage {number}")
+        identity = run_identity(training_hash(cases), used, "lung network")
         trainer = Trainer(cases, validation, used, identity, start=partial(_begin, weights))
         trainer.run(work / f"stage{number}" / "checkpoint.pt")
         weights = trainer.best_weights
@@ -188,10 +185,9 @@ def main() -> None:
     arguments.add_argument("--work", type=Path, default=Path("results/lung_network"), help="folder of checkpoints")
     given = arguments.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    # Another number of threads changes the order of sums, and so the last digits of the weights.
-    torch.set_num_threads(1)
+    torch.set_num_threads(THREADS)
     try:
-        added = training_cases(given.folder), hilar_cases(given.folder), further_cases(given.folder)
+        added = training_cases(given.folder), further_cases(given.folder)
     except InputError as error:
         sys.exit(f"ctseg: {error}")
     train(added, validation_cases(), [settings(*stage) for stage in STAGES], given.out, given.work)

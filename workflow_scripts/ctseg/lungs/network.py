@@ -13,7 +13,7 @@ from scipy import ndimage
 
 from ctseg.geometry.resample import bounding_box, grow_box, resample
 from ctseg.geometry.volume import AIR_HU, Grid, Volume
-from ctseg.lungs.coarse import FULL
+from ctseg.lungs.coarse import FULL, HALF
 from ctseg.lungs.network_file import LUNG_NETWORK
 
 SPACING_MM = 3.0
@@ -22,6 +22,7 @@ BODY_HU, BODY_MARGIN_MM = -500, 9.0  # of the box around the largest thick part 
 WINDOW, SHARED = 160, 64  # slices computed at once, which bounds the memory, and slices shared by two windows
 SMALLEST_LUNG_CM3 = 60.0
 SMALLER_PART = 0.15  # of the largest part of a side; smaller parts are not lung
+UNLIKELY = 0.3  # probabilities below it count as 0 away from the field
 
 
 def network_lungs(coarse: Volume, path: Path = LUNG_NETWORK) -> Volume:
@@ -81,7 +82,10 @@ def _padded(image_zyx: np.ndarray) -> np.ndarray:
 
 
 def lung_share(probabilities_czyx: np.ndarray, grid: Grid) -> np.ndarray:
-    """Share of each voxel in the field, uint8 of 0…`FULL`, from probabilities of both lungs, without small parts."""
+    """Share of each voxel in the field, uint8 of 0…`FULL`, from probabilities of both lungs.
+
+    Small parts are less than half inside.
+    """
     total = probabilities_czyx.sum(axis=0)
     right = probabilities_czyx[0] >= probabilities_czyx[1]
     field = np.zeros(total.shape, bool)
@@ -90,8 +94,8 @@ def lung_share(probabilities_czyx: np.ndarray, grid: Grid) -> np.ndarray:
     # The falling probability around the field is kept, so that the interpolated surface is between voxels.
     near = ndimage.binary_dilation(field, iterations=2)
     share = np.rint(total * FULL).astype(np.uint8)
-    share[~near] = 0
-    share[near & ~field] = np.minimum(share[near & ~field], FULL // 2 - 1)
+    share[~near & (total < UNLIKELY)] = 0
+    share[~field] = np.minimum(share[~field], HALF - 1)
     share[field] = np.maximum(share[field], FULL // 2)
     return share
 
