@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from chests import chest
 from ctseg.geometry.volume import Volume
@@ -105,6 +106,25 @@ def test_auto_leaves_out_what_the_network_surely_excludes(monkeypatch):
     left_out = (by_threshold.lungs.voxels_zyx > 0) & (by_network.lungs.voxels_zyx == 0)
     assert left_out.any()
     assert both.lungs.voxels_zyx[left_out].mean() < 0.02
+
+
+def test_auto_keeps_dense_parts_that_the_network_excludes(monkeypatch):
+    image = chest()[0]
+    before = segment_lungs(image).lungs.voxels_zyx > 0
+    z, y, _ = np.median(np.argwhere(before), axis=0).astype(int)
+    lesion = np.zeros_like(before)
+    lesion[z - 2 : z + 2, y - 3 : y + 3] = True
+    lesion &= before & ndimage.binary_erosion(before, iterations=2)
+    image = image.with_voxels(np.where(lesion, 40, image.voxels_zyx).astype(image.voxels_zyx.dtype))
+    within = (segment_lungs(image).lungs.voxels_zyx > 0) & lesion
+    assert within.any()
+
+    def without_dense_parts(lungs):
+        coarse = segment.coarse_image(image)
+        return lungs & ~ndimage.binary_dilation(lungs & (coarse.voxels_zyx > -300), iterations=1)
+
+    answers(monkeypatch, without_dense_parts)
+    assert (segment_lungs(image, "auto").lungs.voxels_zyx[within] > 0).mean() > 0.98
 
 
 def test_without_air_all_of_the_network_counts():

@@ -13,7 +13,7 @@ from scipy import ndimage
 
 from ctseg.geometry.resample import bounding_box, grow_box, resample
 from ctseg.geometry.volume import AIR_HU, Grid, Volume
-from ctseg.lungs.coarse import FULL, HALF
+from ctseg.lungs.coarse import FULL, HALF, SURE_NOT
 from ctseg.lungs.network_file import LUNG_NETWORK
 
 SPACING_MM = 3.0
@@ -22,7 +22,6 @@ BODY_HU, BODY_MARGIN_MM = -500, 9.0  # of the box around the largest thick part 
 WINDOW, SHARED = 160, 64  # slices computed at once, which bounds the memory, and slices shared by two windows
 SMALLEST_LUNG_CM3 = 60.0
 SMALLER_PART = 0.15  # of the largest part of a side; smaller parts are not lung
-UNLIKELY = 0.3  # probabilities below it count as 0 away from the field
 
 
 def network_lungs(coarse: Volume, path: Path = LUNG_NETWORK) -> Volume:
@@ -94,7 +93,7 @@ def lung_share(probabilities_czyx: np.ndarray, grid: Grid) -> np.ndarray:
     # The falling probability around the field is kept, so that the interpolated surface is between voxels.
     near = ndimage.binary_dilation(field, iterations=2)
     share = np.rint(total * FULL).astype(np.uint8)
-    share[~near & (total < UNLIKELY)] = 0
+    share[~near & (total < SURE_NOT)] = 0
     share[~field] = np.minimum(share[~field], HALF - 1)
     share[field] = np.maximum(share[field], FULL // 2)
     return share

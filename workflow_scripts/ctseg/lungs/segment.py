@@ -12,14 +12,12 @@ from scipy import ndimage
 
 from ctseg.geometry.resample import resample
 from ctseg.geometry.volume import Volume
-from ctseg.lungs.coarse import FULL, HALF, coarse_image, on_grid, with_ends
+from ctseg.lungs.coarse import FULL, HALF, SURE, SURE_NOT, coarse_image, on_grid, with_ends
 from ctseg.lungs.plausibility import PLAUSIBLE_MEAN_HU, SICK_MEAN_HU, check_lungs
 from ctseg.lungs.threshold import threshold_lungs
 from ctseg.masks.overlap import dice_of_masks
 
 CUBE = np.ones((3, 3, 3), bool)
-# Probabilities from which on and up to which the network corrects the threshold's field, which is right in most scans.
-SURE, SURE_NOT = 0.7, 0.3
 GAS_HU = -500  # lung, trachea, bronchi and bowel gas are below it
 LARGE_PART = 0.2  # of the threshold's volume; a part of this size may be a whole lung
 
