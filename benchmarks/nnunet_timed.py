@@ -10,7 +10,7 @@ nnU-Net. Three points differ from its command line: the learning rate falls over
 so that it fits the budget; patch validation is left out, so that all time is training; and torch.compile is off. The
 segmentations are OUT/MINUTES/CASE.nii.gz; with --mirror they are the mean over mirror images, as nnU-Net does by
 default. OUT/curve.json contains steps and seconds. The clock starts after some warm-up steps and stops while weights
-are saved.
+are saved; with --step-ms it advances by this time with each step, so that several trainings can share a GPU.
 """
 
 import argparse
@@ -58,7 +58,7 @@ def link_dataset(data: Path, raw: Path, cases: list[str]) -> None:
     (raw / DATASET / "dataset.json").write_text(json.dumps(description))
 
 
-def train(trainer, minutes: float, at: list[float], out: Path) -> list[dict]:
+def train(trainer, minutes: float, at: list[float], step_ms: float | None, out: Path) -> list[dict]:
     """Train and save the weights at each of the minutes `at`; return a row with minutes, seconds and steps for each.
 
     The learning rate falls over `minutes`; the training ends after the last of `at`.
@@ -77,7 +77,7 @@ def train(trainer, minutes: float, at: list[float], out: Path) -> list[dict]:
             group["lr"] = trainer.initial_lr * (1 - share) ** 0.9
         trainer.train_step(next(trainer.dataloader_train))
         steps += 1
-        spent_s += time.perf_counter() - start
+        spent_s += step_ms / 1000 if step_ms else time.perf_counter() - start
         if spent_s >= 60 * left[0]:
             rows.append({"minutes": left[0], "seconds": spent_s, "steps": steps})
             torch.save(trainer.network.state_dict(), out / f"{left.pop(0):g}.pt")
@@ -97,6 +97,7 @@ def main() -> None:
     parser.add_argument("--memory-gib", type=float, default=1.0, help="that nnU-Net plans for")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--workers", type=int, default=1, help="processes that preprocess, and that load patches")
+    parser.add_argument("--step-ms", type=float, help="that each step counts, instead of the time it takes")
     parser.add_argument("--mirror", action="store_true", help="segment mirror images, too, as nnU-Net does")
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
@@ -127,7 +128,7 @@ def main() -> None:
     device = torch.device(given.device)
     trainer = nnUNetTrainer(plans | {"continue_training": False}, "3d_fullres", "all", description, device)
     trainer.initialize()
-    rows = train(trainer, given.minutes, given.at, given.out)
+    rows = train(trainer, given.minutes, given.at, given.step_ms, given.out)
     chosen = {key: plans["configurations"]["3d_fullres"][key] for key in ("patch_size", "batch_size", "spacing")}
     (given.out / "curve.json").write_text(json.dumps({"plan": chosen, "rows": rows}, indent=1))
     trainer.set_deep_supervision_enabled(False)

@@ -9,6 +9,10 @@ preparation. They segment the held-out cases on the grids of the scans with the 
 mean over all mirror images if --mirror is given. On a GPU, --peer-memory-gib 8 is the default plan of nnU-Net. ctseg
 does not tune its postprocessing: it uses a threshold of 0.5 and the largest component. OUT/real_ct.tsv has the mean
 Dice of both; for nnU-Net also that of the largest component alone, since each target is a single mass.
+OUT/MINUTES/CASE_probability.nii.gz has ctseg's probabilities in 255ths.
+
+With --step-ms a step counts as this time, whatever it takes: then several trainings can share a GPU, if each is given
+the time that its step takes alone (`seconds` / `steps` of a short run without --step-ms).
 """
 
 import argparse
@@ -36,7 +40,7 @@ from ctseg.inference.sliding_window import sliding_window  # noqa: E402
 from ctseg.masks.overlap import dice_of_masks  # noqa: E402
 from ctseg.masks.postprocessing import PostprocessSettings, postprocess  # noqa: E402
 from ctseg.preprocessing.preparation import Preparation, prepare_image  # noqa: E402
-from ctseg.scans.nifti import read_nifti  # noqa: E402
+from ctseg.scans.nifti import read_nifti, write_nifti  # noqa: E402
 from ctseg.training.prepared_cases import read_cases  # noqa: E402
 from ctseg.training.settings import training_settings  # noqa: E402
 from ctseg.training.trainer import Trainer  # noqa: E402
@@ -115,18 +119,20 @@ def train(out: Path, params: dict, given: argparse.Namespace) -> list[dict]:
         trainer._train_step()
         if trainer.step % SYNC_STEPS == 0:
             wait_for(given.device)
-        spent_s += time.perf_counter() - start
+        spent_s += given.step_ms / 1000 if given.step_ms else time.perf_counter() - start
         if spent_s >= 60 * left[0]:
             minutes = left.pop(0)
             rows.append({"minutes": minutes, "seconds": spent_s, "steps": trainer.step})
-            dice = evaluate(trainer, given.data.resolve(), held_out, given)
+            dice = evaluate(trainer, given.data.resolve(), held_out, out / f"{minutes:g}", given)
             rows[-1] |= {"dice": float(np.mean(list(dice.values()))), "cases": dice}
             print(rows[-1], flush=True)
     return rows
 
 
 def measured_steps(training: list, settings, given: argparse.Namespace) -> int:
-    """Number of steps that fit into --minutes, from the time of 60 steps; the schedule needs it."""
+    """Number of steps that fit into --minutes, from --step-ms or the time of 60 steps; the schedule needs it."""
+    if given.step_ms:
+        return int(60 * given.minutes / (given.step_ms / 1000))
     trainer = Trainer(training, [], settings, "benchmark", given.device)
     for count in (10, 60):
         wait_for(given.device)
@@ -137,8 +143,10 @@ def measured_steps(training: list, settings, given: argparse.Namespace) -> int:
     return int(60 * given.minutes / ((time.perf_counter() - start) / count))
 
 
-def evaluate(trainer: Trainer, data: Path, names: list[str], given: argparse.Namespace) -> dict[str, float]:
-    """Dice of each case on the grid of its scan."""
+def evaluate(
+    trainer: Trainer, data: Path, names: list[str], out: Path, given: argparse.Namespace
+) -> dict[str, float]:
+    """Dice of each case on the grid of its scan; writes its probabilities there."""
     settings = trainer.settings
     window = settings.scaling.low_hu, settings.scaling.high_hu
     preparation = Preparation(settings.spacing_xyz_mm, window, "body", 12.0)
@@ -156,8 +164,10 @@ def evaluate(trainer: Trainer, data: Path, names: list[str], given: argparse.Nam
         image = read_nifti(data / name / "image.nii.gz")
         prepared = prepare_image(image, None, preparation)
         found = sliding_window(prepared.voxels_zyx, network, 1, settings.patch_zyx, 0.5, 2, window[0])
-        labels = to_native_grid([(0, found)], prepared.grid, image.grid, 0.5).labels
-        scores[name] = dice_of(postprocess(labels, LARGEST, None, False)[0], data / name / "label.nii.gz")
+        maps = to_native_grid([(0, found)], prepared.grid, image.grid, 0.5, probability=True)
+        assert maps.probability
+        write_nifti(maps.probability, out / f"{name}_probability.nii.gz")
+        scores[name] = dice_of(postprocess(maps.labels, LARGEST, None, False)[0], data / name / "label.nii.gz")
     return scores
 
 
@@ -199,6 +209,7 @@ def main() -> None:
     parser.add_argument("--device", type=torch.device, default=torch.device("cpu"))
     parser.add_argument("--workers", type=int, default=1, help="processes of the peer that preprocess and load patches")
     parser.add_argument("--mirror", action="store_true", help="both segment with the mean over all mirror images")
+    parser.add_argument("--step-ms", type=float, help="that each step of ctseg counts, instead of the time it takes")
     parser.add_argument("--set", nargs="*", default=[], help="changes of the config, as train.learning_rate=0.002")
     given = parser.parse_args()
     data, out = given.data.resolve(), given.out.resolve()

@@ -100,3 +100,12 @@ def test_an_error_in_the_background_is_not_lost():
 
     with pytest.raises(OSError, match="disk"):
         Prefetch(broken)(0)
+
+
+def test_a_promised_target_is_in_patches_that_are_turned_and_zoomed_too():
+    """The sources of such patches are longer than the whole scan."""
+    turned = AugmentSettings((), rotate_degrees=30, tilt_degrees=30, scale=0.3)
+    settings = replace(SETTINGS, augment=turned, batch_size=2, patch_zyx=(16, 16, 16), foreground_probability=1.0)
+    make = batch_maker([make_case(0)], settings, CPU, Share())
+    held = torch.cat([make(index)[1].flatten(1).any(dim=1) for index in range(40)])
+    assert held.float().mean() > 0.95

@@ -69,3 +69,23 @@ def test_foreground_cannot_be_promised_where_there_is_none():
 def test_a_patch_outside_of_the_volume_is_all_fill():
     patch = cut_patch(np.zeros((4, 4, 4), np.int16), np.array([10, 0, 0]), (3, 3, 3), 7)
     assert (patch == 7).all()
+
+
+def test_the_source_of_a_patch_lies_around_it_even_if_it_is_larger_than_the_volume():
+    """With strong rotation and zoom a source is twice as long as a patch, and longer than many a cropped scan."""
+    case = make_case(0)
+    sampler = PatchSampler([case], 0.5, 1.0, -1000)
+    for number in range(50):
+        image, label = sampler.patch(np.random.default_rng([3, number]), (8, 9, 7))
+        wide_image, wide_label = sampler.patch(np.random.default_rng([3, number]), (8, 9, 7), (50, 60, 41))
+        middle = slice(21, 29), slice(25, 34), slice(17, 24)
+        assert wide_image.shape == (50, 60, 41)
+        np.testing.assert_array_equal(wide_image[middle], image)
+        np.testing.assert_array_equal(wide_label[middle], label)
+
+
+def test_a_volume_smaller_than_the_patch_lies_anywhere_inside_it():
+    sampler = PatchSampler([make_case(0, size=6, radius=2)], 0.5, 1.0, -1000)
+    starts = np.array([sampler.place(np.random.default_rng(number), (8, 8, 8))[1] for number in range(100)])
+    for along in starts.T:
+        assert set(along.tolist()) == {-2, -1, 0}

@@ -64,7 +64,7 @@ def processor_batches(sampler: PatchSampler, settings: TrainSettings, numbers: S
     def make_patch(index: int, number: int, image: torch.Tensor, masks: torch.Tensor) -> None:
         rng = np.random.default_rng([settings.seed, index, number])
         deformed = augmentation.deforms and rng.random() < SPATIAL_PROBABILITY
-        hu, label = map(torch.from_numpy, sampler.patch(rng, source_zyx if deformed else patch_zyx))
+        hu, label = map(torch.from_numpy, sampler.patch(rng, patch_zyx, source_zyx if deformed else None))
         augment(hu, label, spacing_xyz_mm, window_hu, augmentation, rng, image, masks)
 
     def make(index: int) -> Batch:

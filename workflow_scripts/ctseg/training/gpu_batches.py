@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from ctseg.network.architectures import normalise
 from ctseg.training.augmentation import blur_weights, elastic_shifts, stock_of_noise
 from ctseg.training.gpu_sources import Source, uploaded
-from ctseg.training.patch_sampling import PatchSampler, TrainingCase
+from ctseg.training.patch_sampling import PatchSampler, TrainingCase, margin_of
 from ctseg.training.random_changes import SPATIAL_PROBABILITY, Changes, draw_changes, stock_size
 from ctseg.training.settings import TrainSettings
 
@@ -49,6 +49,7 @@ class DeviceBatches:
         self.source_zyx = settings.patch_zyx
         if augmentation.deforms:
             self.source_zyx = augmentation.source_patch(settings.patch_zyx, settings.spacing_xyz_mm)
+        self._margin = margin_of(self.source_zyx, settings.patch_zyx)
         centres = [(2 * np.arange(size, dtype=np.float32) + 1) / size - 1 for size in settings.patch_zyx]
         self._centres = [torch.from_numpy(along).to(device) for along in centres]
         self._stock = None
@@ -74,15 +75,10 @@ class DeviceBatches:
         patch_zyx, spacing_xyz_mm = settings.patch_zyx, settings.spacing_xyz_mm
         rng = np.random.default_rng([settings.seed, index, number])
         deformed = settings.augment.deforms and rng.random() < SPATIAL_PROBABILITY
-        case, start = self.sampler.place(rng, self.source_zyx if deformed else patch_zyx)
+        case, start = self.sampler.place(rng, patch_zyx)
         changes = draw_changes(rng, settings.augment, self.source_zyx, patch_zyx, spacing_xyz_mm, deformed)
         # The source has the same size for all patches; a patch without deformation is the middle of its source.
-        return Patch(case, start if deformed else start - self._margin, changes)
-
-    @property
-    def _margin(self) -> np.ndarray:
-        """Voxels along z, y and x from the first voxel of the source to that of a patch without deformation."""
-        return (np.array(self.source_zyx) - self.settings.patch_zyx) // 2
+        return Patch(case, start - self._margin, changes)
 
     def _grid(self, changes: Sequence[Changes]) -> torch.Tensor:
         """Position of each voxel in the source of its patch: float32 [patch, z, y, x, 3] with x, y, z in −1…1."""

@@ -35,13 +35,13 @@ class PatchSampler:
         if foreground_probability > 0 and not self.targets:
             raise ValueError("no training case has a voxel of any target")
 
-    def place(self, rng: np.random.Generator, size_zyx: Shape) -> tuple[TrainingCase, np.ndarray]:
+    def place(self, rng: np.random.Generator, patch_zyx: Shape) -> tuple[TrainingCase, np.ndarray]:
         """Case and first voxel (z, y, x) of one random patch.
 
         With `foreground_probability` the patch contains a voxel of a target; otherwise its position in a random case
-        is uniform.
+        is uniform. A patch lies within its volume, and along an axis where it is longer it contains the whole volume.
         """
-        size = np.array(size_zyx)
+        size = np.array(patch_zyx)
         if rng.random() < self.foreground_probability:
             value, members = self.targets[rng.integers(len(self.targets))]
             case = members[int(rng.integers(len(members)))]
@@ -50,14 +50,25 @@ class PatchSampler:
             # Off-centre by up to a quarter patch: a network must not learn that targets sit in the middle.
             quarter = size // 4
             centred = voxel - size // 2 + rng.integers(-quarter, quarter + 1)
-            return case, np.clip(centred, 0, np.maximum(np.array(case.image_zyx.shape) - size, 0))
+            room = np.array(case.image_zyx.shape) - size
+            return case, np.clip(centred, np.minimum(room, 0), np.maximum(room, 0))
         case = self.cases[int(rng.integers(len(self.cases)))]
-        return case, rng.integers(0, np.maximum(np.array(case.image_zyx.shape) - size, 0) + 1)
+        room = np.array(case.image_zyx.shape) - size
+        return case, rng.integers(np.minimum(room, 0), np.maximum(room, 0) + 1)
 
-    def patch(self, rng: np.random.Generator, size_zyx: Shape) -> tuple[np.ndarray, np.ndarray]:
-        """HU (int16) and labels (uint8) [z, y, x] of one patch."""
-        case, start = self.place(rng, size_zyx)
-        return cut_patch(case.image_zyx, start, size_zyx, self.fill_hu), cut_patch(case.label_zyx, start, size_zyx, 0)
+    def patch(
+        self, rng: np.random.Generator, patch_zyx: Shape, source_zyx: Shape | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """HU (int16) and labels (uint8) [z, y, x] of one patch, or of the larger source around its middle."""
+        case, start = self.place(rng, patch_zyx)
+        size = source_zyx or patch_zyx
+        start = start - margin_of(size, patch_zyx)
+        return cut_patch(case.image_zyx, start, size, self.fill_hu), cut_patch(case.label_zyx, start, size, 0)
+
+
+def margin_of(source_zyx: Shape, patch_zyx: Shape) -> np.ndarray:
+    """Voxels along z, y and x from the first voxel of a source to that of the patch in its middle."""
+    return (np.array(source_zyx) - patch_zyx) // 2
 
 
 def draw_voxel(foreground: Foreground, rng: np.random.Generator, volume_exponent: float) -> int:
