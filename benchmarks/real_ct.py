@@ -143,9 +143,7 @@ def measured_steps(training: list, settings, given: argparse.Namespace) -> int:
     return int(60 * given.minutes / ((time.perf_counter() - start) / count))
 
 
-def evaluate(
-    trainer: Trainer, data: Path, names: list[str], out: Path, given: argparse.Namespace
-) -> dict[str, float]:
+def evaluate(trainer: Trainer, data: Path, names: list[str], out: Path, given: argparse.Namespace) -> dict[str, float]:
     """Dice of each case on the grid of its scan; writes its probabilities there."""
     settings = trainer.settings
     window = settings.scaling.low_hu, settings.scaling.high_hu

@@ -91,7 +91,7 @@ def peak_gflops() -> float:
 
 def compiled(trainer: Trainer) -> Trainer:
     """The trainer with the network compiled."""
-    trainer.forward = torch.compile(trainer.network)
+    trainer.gradients.forward = torch.compile(trainer.network)
     return trainer
 
 

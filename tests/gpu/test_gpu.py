@@ -20,6 +20,7 @@ from ctseg.inference.model_card import InferSettings
 from ctseg.inference.predict import infer
 from ctseg.inference.sliding_window import tiling
 from ctseg.inference.torch_engine import TorchEngine
+from ctseg.network.settings import NetworkSettings
 from ctseg.scans.nifti import read_nifti, write_nifti
 from ctseg.training.trainer import Trainer
 from studies import TINY, merged, planned, snakemake
@@ -185,35 +186,55 @@ def test_training_takes_less_where_the_memory_runs_out(device, tmp_path):
     with little_memory(device, 0.6 * needed_gib(device, sizes)):
         run = trainer(device, on_oom="shrink", **sizes)
         if not on_gpu(device):
-            run._backward = short_of_memory(run)
+            run.gradients.backward = short_of_memory(run.gradients.backward)
         run.run(tmp_path / "checkpoint.pt", progress=False)
     assert run.settings.batch_size < sizes["batch_size"]
     assert run.step == 1
 
 
-def short_of_memory(run):
+def short_of_memory(backward):
     """Backward function of a trainer that raises OutOfMemoryError for more than one patch."""
-    backward = run._backward
 
-    def limited(index):
-        if run.settings.batch_size > 1:
+    def limited(images, targets, count):
+        if len(images) > 1:
             raise torch.OutOfMemoryError
-        return backward(index)
+        return backward(images, targets, count)
 
     return limited
 
 
+@pytest.fixture
+def deterministic():
+    """The algorithms that `train_fold` uses."""
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    yield
+    torch.use_deterministic_algorithms(False)
+
+
+SUPERVISED = NetworkSettings(
+    (4, 8, 8), 0, "instance", 0.0, ((2, 2, 2),) * 2, ((3, 3, 3),) * 3, "dynunet", deep_supervision=True
+)
+NETWORKS = {"dropout": SETTINGS.network, "unet": replace(SETTINGS.network, dropout=0.0), "dynunet": SUPERVISED}
+
+
 @pytest.mark.parametrize("precision", ["float32", "tf32", "float16", "bfloat16"])
-def test_a_killed_training_ends_with_the_same_bytes(device, tmp_path, precision):
-    torch.use_deterministic_algorithms(True, warn_only=True)  # as `train_fold` does
-    try:
-        whole = trainer(device, precision=precision)
-        whole.run(tmp_path / "whole.pt", progress=False)
-        resumed = killed_and_resumed(lambda: trainer(device, precision=precision), tmp_path / "cut.pt")
-    finally:
-        torch.use_deterministic_algorithms(False)
-    assert digest(resumed.best_weights) == digest(whole.best_weights)
-    assert resumed.history.rows == whole.history.rows
+@pytest.mark.parametrize("network", NETWORKS)
+def test_a_killed_training_ends_with_the_same_bytes(device, tmp_path, precision, network, deterministic):
+    """Also with other steps recorded as a CUDA graph than in the run without a kill, or with none."""
+    changes = {"precision": precision, "network": NETWORKS[network], "validate_every": 6}
+
+    def unrecorded():
+        run = trainer(device, **changes)
+        run.gradients.record = None
+        return run
+
+    whole = trainer(device, **changes)
+    assert (whole.gradients.record is not None) == (on_gpu(device) and network != "dropout")
+    whole.run(tmp_path / "whole.pt", progress=False)
+    for name, make in (("recorded", lambda: trainer(device, **changes)), ("unrecorded", unrecorded)):
+        resumed = killed_and_resumed(make, tmp_path / f"{name}.pt")
+        assert digest(resumed.best_weights) == digest(whole.best_weights)
+        assert resumed.history.rows == whole.history.rows
 
 
 @pytest.mark.parametrize("data_on", ["gpu", "disk"])

@@ -5,6 +5,7 @@ from itertools import product
 
 import pytest
 import torch
+from torch.utils._pytree import tree_leaves
 
 from cards import CARD, SCALING
 from ctseg.export.model_files import export_onnx, export_torchscript
@@ -40,6 +41,16 @@ def test_coarser_levels_segment_in_training_alone(name, second):
     levels = network.train()(torch.randn(2, 1, 16, 16, 16))
     assert [level.shape for level in levels] == [(2, 2, 16, 16, 16), (2, 2, second, second, second)]
     assert network.eval()(torch.randn(2, 1, 16, 16, 16)).shape == (2, 2, 16, 16, 16)
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+@pytest.mark.parametrize("training", [True, False])
+def test_a_network_keeps_no_output_of_a_step(name, training):
+    """With a kept output, a GPU cannot record the next step as a CUDA graph."""
+    network = build_network(SETTINGS[name], 2).train(training)
+    network(torch.randn(2, 1, 16, 16, 16))
+    kept = [value for module in network.modules() for value in tree_leaves(dict(vars(module)))]
+    assert not [value for value in kept if isinstance(value, torch.Tensor) and value.grad_fn]
 
 
 @pytest.mark.parametrize("n_patches, affine", [(1, True), (3, True), (2, False)])

@@ -117,10 +117,10 @@ def test_accumulated_batches_equal_one_large_batch():
 def test_too_little_memory_is_told_with_what_to_change(changes, advice, tmp_path):
     run = trainer(replace(SETTINGS, **changes))
 
-    def exhausted(index):
+    def exhausted(images, targets, count):
         raise torch.OutOfMemoryError
 
-    run._backward = exhausted
+    run.gradients.backward = exhausted
     with pytest.raises(InputError, match=f"too little memory .* {advice}"):
         run.run(tmp_path / "checkpoint.pt", progress=False)
 
@@ -128,14 +128,14 @@ def test_too_little_memory_is_told_with_what_to_change(changes, advice, tmp_path
 def short_of_memory(settings, voxels):
     """Trainer that raises OutOfMemoryError for batches of more than `voxels` voxels."""
     run = trainer(settings)
-    backward = run._backward
+    backward = run.gradients.backward
 
-    def limited(index):
-        if run.settings.batch_size * math.prod(run.settings.patch_zyx) > voxels:
+    def limited(images, targets, count):
+        if images.numel() > voxels:
             raise torch.OutOfMemoryError
-        return backward(index)
+        return backward(images, targets, count)
 
-    run._backward = limited
+    run.gradients.backward = limited
     return run
 
 

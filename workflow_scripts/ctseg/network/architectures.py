@@ -83,7 +83,10 @@ class _Supervised(DynUNet):
     def forward(self, x: torch.Tensor) -> Any:
         """Logits; in training with deep supervision a list of logits, the finest level first."""
         finest = self.output_block(self.skip_layers(x))
-        return [finest, *self.heads] if self.training and self.deep_supervision else finest
+        coarser = list(self.heads)
+        # A kept output would keep the gradients' graph of this step, which prevents that the next one is recorded.
+        self.heads[:] = [torch.empty(0)] * len(coarser)
+        return [finest, *coarser] if self.training and self.deep_supervision else finest
 
 
 class InstanceNorm(nn.InstanceNorm3d):

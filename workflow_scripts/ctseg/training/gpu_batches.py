@@ -5,6 +5,7 @@ drawn values go to the device in a few small tensors and nothing is read back, s
 device.
 """
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -20,6 +21,8 @@ from ctseg.training.random_changes import SPATIAL_PROBABILITY, Changes, draw_cha
 from ctseg.training.settings import TrainSettings
 
 Batch = tuple[torch.Tensor, torch.Tensor]
+
+AHEAD = 2  # batches that may wait for the GPU
 
 
 @dataclass(frozen=True)
@@ -168,8 +171,10 @@ def on_own_stream(make: Callable[[int], Batch], device: torch.device) -> Callabl
     """Make batches on a separate CUDA stream, parallel to the steps.
 
     The returned function starts the batch of a number and returns a second function. The second function makes the
-    current stream wait for the batch and returns the batch.
+    current stream wait for the batch and returns the batch. It waits until the work that was queued `AHEAD` batches ago
+    is done: without a limit, batches that are not used yet would fill the memory.
     """
+    queued: deque[torch.cuda.Event] = deque()
     stream = torch.cuda.Stream(device)
     stream.wait_stream(torch.cuda.current_stream(device))  # on which the cases are copied to the device
 
@@ -183,6 +188,9 @@ def on_own_stream(make: Callable[[int], Batch], device: torch.device) -> Callabl
             current.wait_event(made)
             for part in batch:
                 part.record_stream(current)
+            queued.append(current.record_event(torch.cuda.Event(blocking=True)))
+            if len(queued) > AHEAD:
+                queued.popleft().synchronize()
             return batch
 
         return hand_over

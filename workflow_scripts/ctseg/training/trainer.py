@@ -9,7 +9,6 @@ import math
 import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +21,7 @@ from ctseg.network.architectures import SegmentationModel, build_parts
 from ctseg.training.batches import Share, batch_maker, batches
 from ctseg.training.checkpoint import resume, save
 from ctseg.training.gpu_batches import Batch
+from ctseg.training.gradients import Gradients, as_cuda_graph
 from ctseg.training.history import ADVICE, OVERFIT_ADVICE, History
 from ctseg.training.losses import SegmentationLoss
 from ctseg.training.optimiser import MovingAverage, build_optimiser, learning_rate_at
@@ -68,17 +68,26 @@ class Trainer:
             module.requires_grad_(False)
         # oneDNN's and cuDNN's 3-D convolutions are faster on channels-last memory.
         self.network = parts.network.to(self.device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
-        self.forward = self._parallel()
+        forward = self._parallel()
         # The moving average of the weights is validated and kept, since it is more stable than the weights.
         self.average = MovingAverage(self.network, settings.ema_decay)
         self.model = SegmentationModel([self.average.module], settings.scaling, settings.network.exclusive)
-        self.loss = SegmentationLoss(settings.loss)
         self.optimiser = build_optimiser((p for p in self.network.parameters() if p.requires_grad), settings)
         precision = resolved_precision(settings.precision, self.device)
         self.autocast = PRECISIONS.get(precision)
         # With a lower precision, TF32 is exact enough for operations that stay in float32, including validation.
         torch.backends.cudnn.allow_tf32 = precision != "float32"
         self.scaler = torch.GradScaler(self.device.type, enabled=self.autocast == torch.float16)
+        # Dropout needs new random numbers in each step, and several processes exchange gradients.
+        recordable = self.device.type == "cuda" and share.processes == 1 and not settings.network.dropout
+        self.gradients = Gradients(
+            forward,
+            SegmentationLoss(settings.loss),
+            list(self.network.parameters()),
+            self.scaler,
+            self.autocast,
+            as_cuda_graph if recordable else None,
+        )
         self.step = 0
         self.losses: list[torch.Tensor] = []  # losses of the steps since the last validation, on the device
         self.history = History()
@@ -88,6 +97,7 @@ class Trainer:
     def use(self, settings: TrainSettings) -> None:
         """Continue with these settings, which may have other sizes of batch and patch."""
         self.settings = settings
+        self.gradients.forget()
         self.batch: Callable[[int], Batch] | None = None  # frees the old copy of cases on the device first
         self.batch = batches(batch_maker(self.training, settings, self.device, self.share), self.device)
 
@@ -153,7 +163,7 @@ class Trainer:
         if self.settings.on_oom != "shrink" or smaller is None or self.share.processes > 1:
             raise TrainingError(memory_advice(self.settings)) from None
         logger.warning("%s; continuing with these", memory_advice(self.settings))
-        self.optimiser.zero_grad(set_to_none=True)
+        self.gradients.forget()
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
         self.use(smaller)
@@ -169,14 +179,15 @@ class Trainer:
         if settings.network.dropout:
             # Dropout is the only layer that draws random numbers; seeding it by the step keeps a resumed run exact.
             torch.manual_seed((settings.seed * 1_000_003 + self.step) * self.share.processes + self.share.rank)
-        self.optimiser.zero_grad(set_to_none=True)
-        losses = [self._backward(self.step * settings.accumulate + part) for part in range(settings.accumulate)]
+        assert self.batch
+        first = self.step * settings.accumulate
+        loss = self.gradients([self.batch(first + part) for part in range(settings.accumulate)])
         self.scaler.unscale_(self.optimiser)
         nn.utils.clip_grad_norm_(self.network.parameters(), GRADIENT_NORM)
         self.scaler.step(self.optimiser)
         self.scaler.update()
         self.average.update(self.network, first=self.step == 0)
-        self.losses.append(torch.stack(losses).mean())
+        self.losses.append(loss)
         self.step += 1
 
     def _mean_loss(self) -> float:
@@ -193,19 +204,10 @@ class Trainer:
             )
         return float(losses.mean())
 
-    def _backward(self, index: int) -> torch.Tensor:
-        """Add the gradient of the batch with this number; return its loss."""
-        assert self.batch
-        images, targets = self.batch(index)
-        with torch.autocast(self.device.type, self.autocast) if self.autocast else nullcontext():
-            logits = self.forward(images)
-        loss = self.loss(logits, targets)
-        self.scaler.scale(loss / self.settings.accumulate).backward()
-        return loss.detach()
-
     def _validate(self, seconds_per_step: float) -> None:
         """Add a row to the history and keep the best weights; TrainingError if `patience` validations found nothing."""
         self.average.eval()
+        self.gradients.forget()  # leaves its memory to the validation
         loss = self._mean_loss()
         rate = learning_rate_at(self.step - 1, self.settings)
         row = self.history.add(self.step, loss, rate, self._validation_dice(), self._training_dice())
