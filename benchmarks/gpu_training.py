@@ -84,7 +84,11 @@ def measure_steps(data: DataSet, given: argparse.Namespace) -> list[dict[str, An
         peaks[batch, precision, place] = peak_gib(make, given.device)
         trainers[batch, precision, place] = make()
         print(f"  {batch} patches, {precision}, cases on {place}: {peaks[batch, precision, place]} GiB", flush=True)
-    timings = interleaved({key: one._train_step for key, one in trainers.items()}, *block(given))
+
+    def set_precision(key: tuple[int, str, str]) -> None:
+        torch.backends.cudnn.allow_tf32 = key[1] != "float32"  # of all trainers; each sets its own when it is made
+
+    timings = interleaved({key: one._train_step for key, one in trainers.items()}, *block(given), set_precision)
     rows = []
     for key, timing in timings.items():
         row = dict(zip(("batch", "precision", "data_on"), key, strict=True)) | timing.facts()

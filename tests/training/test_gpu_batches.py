@@ -1,5 +1,6 @@
 """Batches for a GPU, made on a CPU: equal to those made patch by patch, and without reading values back."""
 
+from contextlib import nullcontext
 from dataclasses import replace
 
 import numpy as np
@@ -8,7 +9,7 @@ import torch
 
 from ctseg.training.augmentation import blur_weights
 from ctseg.training.batches import processor_batches
-from ctseg.training.gpu_batches import DeviceBatches, softening
+from ctseg.training.gpu_batches import AHEAD, DeviceBatches, on_own_stream, softening
 from ctseg.training.gpu_sources import CasesInFiles, CasesOnDevice
 from ctseg.training.patch_sampling import PatchSampler
 from ctseg.training.random_changes import AugmentSettings, Changes
@@ -135,3 +136,40 @@ def test_softening_is_a_matrix_along_each_axis():
     coarse = softening(8, 1.0, replace(plain, coarse_zyx=(4, 8, 8)), 0)
     np.testing.assert_allclose(coarse.sum(axis=0), 1, rtol=1e-6)
     assert np.linalg.matrix_rank(coarse) == 4
+
+
+class Queue:
+    """Stand-in for a CUDA stream: events and waits in the order in which they are queued."""
+
+    def __init__(self, log):
+        self.log = log
+
+    def wait_stream(self, other):
+        pass
+
+    def wait_event(self, event):
+        pass
+
+    def record_event(self, event=None):
+        return event or Event(self.log)
+
+
+class Event:
+    def __init__(self, log):
+        self.log = log
+
+    def synchronize(self):
+        self.log.append(self)
+
+
+def test_few_batches_wait_for_the_device(monkeypatch):
+    """The processor is faster than a GPU that replays recorded steps; batches must not pile up in its memory."""
+    waited, made = [], []
+    monkeypatch.setattr(torch.cuda, "Stream", lambda device: Queue(waited))
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda device: Queue(waited))
+    monkeypatch.setattr(torch.cuda, "stream", lambda stream: nullcontext())
+    monkeypatch.setattr(torch.cuda, "Event", lambda blocking: made.append(Event(waited)) or made[-1])
+    monkeypatch.setattr(torch.Tensor, "record_stream", lambda tensor, stream: None)
+    begin = on_own_stream(lambda index: (torch.full((1,), index), torch.zeros(1)), CPU)
+    assert [int(begin(index)()[0]) for index in range(5)] == [0, 1, 2, 3, 4]
+    assert waited == made[: 5 - AHEAD]

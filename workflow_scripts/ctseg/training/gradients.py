@@ -1,8 +1,8 @@
 """Gradients of a training step, computed on a GPU as one recorded whole (a CUDA graph).
 
 Started one by one from Python, the operations of a step take longer than the GPU needs for them: on an H200, a step of
-a dynunet with 32…320 features and 2 × 80×96×96 voxels took 40 ms, of which the GPU computed 18 ms. A CUDA graph starts
-them all at once; they are the same operations, so the result is the same to the bit.
+a dynunet with 32…320 features and 2 × 80×96×96 voxels took 25 to 40 ms, of which the GPU computed 18 ms. A CUDA graph
+starts them all at once; they are the same operations, so the result is the same to the bit.
 """
 
 import logging
