@@ -85,7 +85,7 @@ class _Supervised(DynUNet):
         finest = self.output_block(self.skip_layers(x))
         coarser = list(self.heads)
         # A kept output would keep the gradients' graph of this step, which prevents that the next one is recorded.
-        self.heads[:] = [torch.empty(0)] * len(coarser)
+        self.heads[:] = [None] * len(coarser)  # type: ignore[list-item]
         return [finest, *coarser] if self.training and self.deep_supervision else finest
 
 
