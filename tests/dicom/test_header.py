@@ -1,5 +1,8 @@
 """Headers: detection of DICOM files, the elements that are read, and no element that names a person."""
 
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -77,11 +80,26 @@ def test_the_pixels_begin_where_the_header_ends(tmp_path):
 
 
 def test_headers_come_in_the_order_of_paths_without_hidden_files_and_directories(tmp_path):
-    for name in ("b/2", "b/.hidden", "a/10", "a/DICOMDIR"):
+    for name in ("b/2", "b/.hidden", "a/10", "a/DICOMDIR", ".trash/1", "b/.cache/deep/2"):
         write(ct_slice(np.zeros((5, 6), np.int16), grid_of(1), 0), tmp_path / name)
     assert [str(header.path.relative_to(tmp_path)) for header in list_headers(tmp_path)] == ["a/10", "b/2"]
     with pytest.raises(InputError, match="is not a folder"):
         list_headers(tmp_path / "a/10")
+
+
+def test_slices_of_a_folder_that_cannot_be_listed_are_not_lost(tmp_path, monkeypatch):
+    for name in ("a/1", "locked/2"):
+        write(ct_slice(np.zeros((5, 6), np.int16), grid_of(1), 0), tmp_path / name)
+    listing = os.scandir
+
+    def refused(path):
+        if Path(path).name == "locked":
+            raise PermissionError(13, "Permission denied", str(path))
+        return listing(path)
+
+    monkeypatch.setattr(os, "scandir", refused)
+    with pytest.raises(InputError, match="locked cannot be read: Permission denied"):
+        list_headers(tmp_path)
 
 
 def test_empty_files_that_may_be_slices(tmp_path):

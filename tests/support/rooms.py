@@ -18,6 +18,7 @@ GROUND = {
     "files",
     "file_hash",
     "file_types",
+    "folders",
     "decisions",
     "digits",
     "hardware",

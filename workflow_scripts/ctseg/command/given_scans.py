@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ctseg.errors import InputError, ScanError
 from ctseg.file_types import NIFTI_SUFFIXES, SITK_SUFFIXES, is_volume_file
+from ctseg.folders import visible_paths, walk_files
 
 
 def scans_in(path: Path) -> list[Path]:
@@ -13,29 +14,18 @@ def scans_in(path: Path) -> list[Path]:
     A folder with DICOM files is one scan. In any other folder each volume file is a scan, also in its subfolders, and
     each subfolder without volume files is taken for a folder of DICOM files.
     """
-    if not path.is_dir() or any(map(_is_dicom, _visible(path))):
+    if not path.is_dir() or any(map(_is_dicom, visible_paths(path))):
         return [path]
     return sorted(_below(path)) or [path]
 
 
 def _below(folder: Path) -> Iterator[Path]:
     """The scans in a folder that is not a scan itself."""
-    for child in _visible(folder):
+    for child in visible_paths(folder):
         if child.is_dir():
-            yield from [file for file in _files_below(child) if is_volume_file(file)] or [child]
+            yield from [file for file in walk_files(child) if is_volume_file(file)] or [child]
         elif is_volume_file(child):
             yield child
-
-
-def _visible(folder: Path) -> list[Path]:
-    """Files and folders in a folder, sorted, without hidden ones."""
-    return sorted(child for child in folder.iterdir() if not child.name.startswith("."))
-
-
-def _files_below(folder: Path) -> Iterator[Path]:
-    """All files in and below a folder, without hidden ones."""
-    for child in _visible(folder):
-        yield from _files_below(child) if child.is_dir() else [child]
 
 
 def _is_dicom(path: Path) -> bool:

@@ -19,6 +19,7 @@ from pydicom.uid import UID
 
 from ctseg.errors import ScanError
 from ctseg.file_types import DICOM_SUFFIXES
+from ctseg.folders import visible_paths, walk_files
 
 # Values that break the standard are common, and the warnings of pydicom would quote them in the logs.
 pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
@@ -200,26 +201,25 @@ def stand_in(identifier: object) -> str:
 def list_headers(folder: str | Path) -> list[Header]:
     """The headers of all DICOM files in and below `folder`, sorted by their paths.
 
-    Names need no extension; hidden files, DICOMDIR and other formats are skipped. Raises ScanError if the folder is
-    missing or a file is damaged.
+    Names need no extension; hidden files and folders, DICOMDIR and other formats are skipped. Raises ScanError if the
+    folder is missing, a folder cannot be listed or a file is damaged.
     """
     root = Path(folder)
     if not root.is_dir():
         raise ScanError(f"{root} is not a folder; a DICOM scan is given by the folder that holds its slices")
-    paths = _files(root.rglob("*"))
-    headers = (read_header(path) for path in paths)
+    headers = (read_header(path) for path in sorted(walk_files(root, _refuse)) if path.is_file())
     return [header for header in headers if header is not None]
+
+
+def _refuse(error: OSError) -> None:
+    """Raise ScanError for a folder that cannot be listed: its slices would be lost."""
+    raise ScanError(f"the folder {error.filename} cannot be read: {error.strerror}")
 
 
 def empty_files(folders: Iterable[Path]) -> list[Path]:
     """Files of 0 bytes in folders (not below them) with names of slices: their copying may have failed."""
-    found = _files(path for folder in folders for path in folder.iterdir())
+    found = sorted(path for folder in folders for path in visible_paths(folder) if path.is_file())
     return [path for path in found if _may_be_slice(path) and not path.stat().st_size]
-
-
-def _files(paths: Iterable[Path]) -> list[Path]:
-    """The files among some paths, sorted, without hidden ones."""
-    return sorted(path for path in paths if not path.name.startswith(".") and path.is_file())
 
 
 def _may_be_slice(path: Path) -> bool:

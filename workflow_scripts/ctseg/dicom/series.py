@@ -14,6 +14,7 @@ from ctseg.dicom.header import empty_files
 from ctseg.dicom.label_reference import Reference
 from ctseg.dicom.slice_views import view_of
 from ctseg.errors import ScanError
+from ctseg.folders import walk_files
 
 PIECE = 0.2  # of the longest stack's length; a shorter stack of any image type is only a piece of the patient
 WIDE_ENOUGH = 0.75  # of the longest stack's length; a shorter stack is part of a scan, not the scan
@@ -191,7 +192,7 @@ def _why_none(root: Path, stacks: list[Stack]) -> str:
     for stack in stacks:
         modality = stack.headers[0].text("Modality")
         counts[f"CT ({stack.problem})" if modality == "CT" else modality] += len(stack.headers)
-    folders = {path.parent for path in root.rglob("*")} | {root}
+    folders = {path.parent for path in walk_files(root)}
     if n_empty := len(empty_files(folders)):
         counts["files of 0 bytes"] = n_empty
     found = ", ".join(f"{count} {kind}" for kind, count in sorted(counts.items()))

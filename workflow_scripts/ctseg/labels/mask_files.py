@@ -8,6 +8,7 @@ import numpy as np
 
 from ctseg.errors import LabelError
 from ctseg.file_types import NIFTI_SUFFIXES, SITK_SUFFIXES, is_volume_file
+from ctseg.folders import visible_paths
 from ctseg.geometry import mapped_arrays
 from ctseg.geometry.axes import aligned
 from ctseg.geometry.volume import Grid, Volume
@@ -137,7 +138,7 @@ def read_mask_folder(
 
 def mask_files(folder: Path) -> list[Path]:
     """The volume files of a folder, sorted, without hidden files."""
-    return sorted(path for path in folder.iterdir() if is_volume_file(path) and not path.name.startswith("."))
+    return [path for path in visible_paths(folder) if is_volume_file(path)]
 
 
 def _on_grid(

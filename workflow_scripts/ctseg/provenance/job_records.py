@@ -16,6 +16,7 @@ from typing import Any
 
 from ctseg.file_hash import sha256_of
 from ctseg.files import read_json, write_text
+from ctseg.folders import walk_files
 from ctseg.hardware import processor_name
 from ctseg.provenance.versions import software
 
@@ -50,7 +51,8 @@ def _without_names(message: str, inputs: Any) -> str:
     for path in (Path(path) for _, value in inputs.items() for path in paths_of(value)):
         if path.parts[:1] != ("results",):
             names.add(path.name)
-            names.update(part for file in path.rglob("*") for part in file.relative_to(path).parts)
+            found = {*path.rglob("*"), *walk_files(path)}  # hidden ones too, and those behind links to folders
+            names.update(part for file in found for part in file.relative_to(path).parts)
     for name in sorted(names, key=len, reverse=True):
         if name in message and not PLAIN_NAME.fullmatch(name) and not UID.fullmatch(name):
             message = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", "<file>", message)
@@ -75,12 +77,12 @@ def now() -> str:
 def describe(path: str | Path) -> dict[str, Any]:
     """SHA-256 and size in bytes of a file, or of all files in a folder; names and order of files do not matter.
 
-    The hash of a folder is the hash of its files' hashes in hexadecimal, sorted, one per line. Hidden files are left
-    out, because Snakemake and file browsers write their own into folders. Raises OSError.
+    The hash of a folder is the hash of its files' hashes in hexadecimal, sorted, one per line. Hidden files and
+    folders are left out, because Snakemake and file browsers write their own into folders. Raises OSError.
     """
     if not Path(path).is_dir():
         return {"sha256": sha256_of(path), "bytes": Path(path).stat().st_size}
-    files = [describe(file) for file in Path(path).rglob("[!.]*") if file.is_file()]
+    files = [describe(file) for file in walk_files(Path(path)) if file.is_file()]
     lines = "".join(sorted(f"{file['sha256']}\n" for file in files))
     total = sum(file["bytes"] for file in files)
     return {"sha256": hashlib.sha256(lines.encode()).hexdigest(), "bytes": total, "files": len(files)}

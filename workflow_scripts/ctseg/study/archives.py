@@ -17,6 +17,7 @@ from pathlib import Path
 
 from ctseg.catalogue.archives import ARCHIVES
 from ctseg.errors import ConfigError
+from ctseg.folders import visible_names
 from ctseg.study.lidc_archive import lidc_columns
 from ctseg.study.nnunet_dataset import nnunet_columns
 
@@ -117,11 +118,7 @@ def _luna16_columns(folder: str, root: str, _: Mapping[str, int]) -> Iterator[Co
 
 def _mhd_names(root: str, folder: str) -> list[str]:
     """Names of the `.mhd` files in a folder, sorted; none if the folder is missing or cannot be listed."""
-    try:
-        names = os.listdir(os.path.join(root, folder))
-    except OSError:
-        return []
-    return sorted(name for name in names if name.endswith(".mhd") and not name.startswith("."))
+    return [name for name in visible_names(os.path.join(root, folder)) if name.endswith(".mhd")]
 
 
 READERS: dict[str, Callable[[str, str, Mapping[str, int]], Iterator[Columns]]] = {

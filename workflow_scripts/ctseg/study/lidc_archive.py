@@ -5,7 +5,7 @@ files too. The XML file is in the folder of the slices, or in a separate archive
 """
 
 # Plain strings instead of Path: three times as fast for thousands of cases at every start.
-# ruff: noqa: PTH112, PTH113, PTH118, PTH119, PTH208
+# ruff: noqa: PTH112, PTH113, PTH118, PTH119
 
 import os
 import re
@@ -14,6 +14,7 @@ from functools import cache
 
 from ctseg.dicom.lidc_header import SERIES_UID, X_RAY, head_of
 from ctseg.errors import ConfigError
+from ctseg.folders import visible_names
 
 PATIENT = re.compile(r"LIDC-IDRI-\d{4}")
 DEEPEST = 3  # folder levels searched for XML files: LIDC-XML-only/tcia-lidc-xml/157/158.xml
@@ -27,7 +28,7 @@ def lidc_columns(folder: str, root: str) -> Iterator[Columns]:
 
     Paths are relative to `root` or absolute. Raises ConfigError if no XML file belongs to any series.
     """
-    top = _names(root, folder)
+    top = visible_names(os.path.join(root, folder))
     patients = [name for name in top if PATIENT.fullmatch(name) and os.path.isdir(os.path.join(root, folder, name))]
     others = sorted(set(top) - set(patients))
 
@@ -66,7 +67,12 @@ def _patient_columns(
 
 def _beside_slices(root: str, series: list[str]) -> list[Pair]:
     """Series folders with an XML file among the slices; if there are several files, those of X-rays are left out."""
-    found = [(path, os.path.join(path, name)) for path in series for name in _names(root, path) if _is_xml(name)]
+    found = [
+        (path, os.path.join(path, name))
+        for path in series
+        for name in visible_names(os.path.join(root, path))
+        if _is_xml(name)
+    ]
     if len(found) > 1:
         found = [(path, xml) for path, xml in found if X_RAY not in _head(root, xml)]
     return sorted(dict(reversed(found)).items())  # one per series, the first by name
@@ -91,7 +97,7 @@ def _xml_below(root: str, folder: str, name: str, depth: int = DEEPEST) -> Itera
     if _is_xml(name):
         yield path
     elif depth and os.path.isdir(os.path.join(root, path)):
-        for part in _names(root, path):
+        for part in visible_names(os.path.join(root, path)):
             yield from _xml_below(root, path, part, depth - 1)
 
 
@@ -101,13 +107,5 @@ def _is_xml(name: str) -> bool:
 
 def _folders(root: str, path: str) -> list[str]:
     """The subfolders of a folder, sorted; `path` and the results are relative to `root` or absolute."""
-    paths = [os.path.join(path, name) for name in _names(root, path)]
+    paths = [os.path.join(path, name) for name in visible_names(os.path.join(root, path))]
     return [inner for inner in paths if os.path.isdir(os.path.join(root, inner))]
-
-
-def _names(root: str, path: str) -> list[str]:
-    """The names in a folder, sorted, without hidden ones; none if the folder cannot be listed."""
-    try:
-        return sorted(name for name in os.listdir(os.path.join(root, path)) if not name.startswith("."))
-    except OSError:
-        return []

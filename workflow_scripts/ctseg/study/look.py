@@ -1,11 +1,12 @@
 """Findings in a folder of data, with names for labels and patterns, as used by `ctseg init`."""
 
-import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
+from ctseg.folders import walk_files
 from ctseg.study.guessed_patterns import Guess, Parts
 
 MOST_FILES = 200_000  # files that are listed at most
@@ -50,11 +51,5 @@ def pattern(folder: str, guess: Guess) -> str:
 
 def walk(root: Path) -> Iterator[Parts]:
     """Path parts of each file below a folder, relative to it, without hidden files; at most `MOST_FILES`."""
-    listed = 0
-    for place, folders, names in os.walk(root):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(name for name in names if not name.startswith(".")):
-            listed += 1
-            if listed > MOST_FILES:
-                return
-            yield (*Path(place).relative_to(root).parts, name)
+    for path in islice(walk_files(root), MOST_FILES):
+        yield path.relative_to(root).parts

@@ -9,6 +9,7 @@ from ctseg.dicom.header import Header, open_dicom
 from ctseg.dicom.label_reference import KINDS
 from ctseg.errors import InputError
 from ctseg.file_types import is_volume_file
+from ctseg.folders import visible_paths
 from ctseg.plurals import counted
 from ctseg.study.dicom_tree import cases_of
 from ctseg.study.guessed_patterns import Parts, guesses
@@ -53,7 +54,7 @@ def _dicom_folders(folder: str, root: Path, kinds: Mapping[Parts, Counter[str]])
             return None
         look.cases["label"] = pattern(folder, label)
         count = counted(len(label.paths), "folder")
-        paths = [path for parts in label.paths.values() for path in sorted(root.joinpath(*parts).iterdir())]
+        paths = [path for parts in label.paths.values() for path in visible_paths(root.joinpath(*parts))]
         _take_structure(paths, f"label: {count} with RTSTRUCT or SEG", look)
     else:
         take_masks(folder, root, image, volume_guesses(root)[1], look)
@@ -92,7 +93,7 @@ def modalities(root: Path, files: Iterable[Parts]) -> dict[Parts, Counter[str]]:
 
 def _modalities(folder: Path) -> Counter[str]:
     """Number of files per modality, in all files of a small folder, or in the first and last `ENDS` of a large one."""
-    files = [path for path in sorted(folder.iterdir()) if path.is_file() and not path.name.startswith(".")]
+    files = [path for path in visible_paths(folder) if path.is_file()]
     some = files if len(files) <= 4 * ENDS else files[:ENDS] + files[-ENDS:]
     return Counter(header.text("Modality") for header in map(_header, some) if header)
 
