@@ -119,14 +119,17 @@ def unpack_gzip(source: Path, target: Path, settings: Settings) -> None:
 
 
 def unpack_zip(source: Path, folder: Path, settings: Settings) -> None:
-    """Unpack a zip of DICOM files into a new `folder`, numbered. Raises Refused if damaged, unsafe, nested or empty."""
+    """Unpack a zip of DICOM files into a new `folder`, numbered, without hidden files and those in hidden folders.
+
+    Raises Refused if it is damaged, unsafe, nested or empty.
+    """
     folder.mkdir()
     try:
         with zipfile.ZipFile(source) as archive:
             entries = archive.infolist()
             check_entries(entries, source.stat().st_size, settings)
             left = limit_bytes(source.stat().st_size, settings)
-            for number, entry in enumerate(entry for entry in entries if not entry.is_dir()):
+            for number, entry in enumerate(entry for entry in entries if not (entry.is_dir() or _is_hidden(entry))):
                 with archive.open(entry) as stream, (folder / f"{number:06d}").open("wb") as output:
                     left -= _copy(stream, output, left, lambda _: None)
                 _refuse_archive(folder / f"{number:06d}")
@@ -134,6 +137,10 @@ def unpack_zip(source: Path, folder: Path, settings: Settings) -> None:
         raise Refused(422, f"the zip is cut, damaged or of an unusual kind ({type(error).__name__})") from None
     if not any(folder.iterdir()):
         raise Refused(422, "the zip holds no file; send the DICOM files of one series")
+
+
+def _is_hidden(entry: zipfile.ZipInfo) -> bool:
+    return any(part.startswith(".") for part in PurePosixPath(entry.filename).parts)
 
 
 def check_entries(entries: list[zipfile.ZipInfo], size: int, settings: Settings) -> None:
