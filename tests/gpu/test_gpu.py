@@ -223,8 +223,6 @@ NETWORKS = {"dropout": SETTINGS.network, "unet": replace(SETTINGS.network, dropo
 @pytest.mark.parametrize("network", NETWORKS)
 def test_a_killed_training_ends_with_the_same_bytes(device, tmp_path, precision, network, deterministic):
     """Also with other steps recorded as a CUDA graph than in the run without a kill, or with none."""
-    if network == "dynunet" and not on_gpu(device):
-        precision = "float32"  # on a processor, bfloat16 training of a dynunet is not repeatable
     changes = {"precision": precision, "network": NETWORKS[network], "validate_every": 6}
 
     def unrecorded():

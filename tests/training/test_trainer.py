@@ -76,6 +76,14 @@ def test_validation_without_any_target_is_an_error_for_people(tmp_path):
             {"network": NetworkSettings((8, 16), 1, "group", 0.0, *LEVELS, "segresnet")}, marks=pytest.mark.slow
         ),
         pytest.param({"precision": "bfloat16"}, marks=pytest.mark.slow),
+        pytest.param(
+            {
+                "precision": "bfloat16",
+                "patch_zyx": (16, 8, 8),
+                "network": NetworkSettings((4, 8, 8), 0, "instance", 0.0, *DEEPER, "dynunet", deep_supervision=True),
+            },
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_each_choice_changes_the_weights_and_resumes_exactly(changes, tmp_path):

@@ -49,7 +49,7 @@ def train_fold(task: FoldTask, share: Share = Share()) -> None:  # noqa: B008 (f
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # saves 2 % of a step
     device = torch.device("cuda", share.rank) if task.use_gpu and torch.cuda.is_available() else torch.device("cpu")
     settings = training_settings(task.params, read_json(task.plan))
-    settings = replace(settings, precision=resolved_precision(settings.precision, device))
+    settings = replace(settings, precision=resolved_precision(settings, device))
     folder = Path(task.cases)
     training, validation = (read_cases(folder, task.params[name]) for name in ("training", "validation"))
     data = training_hash(training + validation)

@@ -73,7 +73,7 @@ class Trainer:
         self.average = MovingAverage(self.network, settings.ema_decay)
         self.model = SegmentationModel([self.average.module], settings.scaling, settings.network.exclusive)
         self.optimiser = build_optimiser((p for p in self.network.parameters() if p.requires_grad), settings)
-        precision = resolved_precision(settings.precision, self.device)
+        precision = resolved_precision(settings, self.device)
         self.autocast = PRECISIONS.get(precision)
         # With a lower precision, TF32 is exact enough for operations that stay in float32, including validation.
         torch.backends.cudnn.allow_tf32 = precision != "float32"
