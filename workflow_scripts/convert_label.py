@@ -19,6 +19,7 @@ with job(snakemake) as log:
         None if params["label_off_mm"] == "auto" else params["label_off_mm"],
         params["beyond_scan"],
         params["foreign_label"] == "allow",
+        dicom_scan=bool(source.get("scan_facts")),  # only labels of DICOM scans have this input
     )
     scan_facts = read_json(source.scan_facts) if source.get("scan_facts") else {}
     grid = read_nifti_grid(source.image)

@@ -122,6 +122,30 @@ def test_points_are_small_nodules_if_wanted(tmp_path):
     assert not read_lidc(path, GRID, "image", 2, "sphere").any()
 
 
+@pytest.mark.parametrize(
+    ("position", "columns_xyz", "rows_xyz"),
+    [
+        ("head first, on the back", (1, 0, 0), (0, 1, 0)),
+        ("head first, on the front", (-1, 0, 0), (0, -1, 0)),
+        ("feet first, on the back", (-1, 0, 0), (0, 1, 0)),
+        ("turned by 90°", (0, 1, 0), (-1, 0, 0)),
+    ],
+)
+def test_outlines_of_a_dicom_scan_lie_on_its_own_rows_and_columns(tmp_path, position, columns_xyz, rows_xyz):
+    """The archive's files name pixels of the images, whatever the position of the patient."""
+    axes_xyz = np.array([columns_xyz, rows_xyz, np.cross(columns_xyz, rows_xyz)], float).T
+    affine = np.eye(4)
+    affine[:3, :3] = axes_xyz * (0.7, 0.7, 2.5)
+    turned = Grid.from_affine(affine, GRID.shape_zyx)
+    z_mm = turned.points_xyz_mm(np.array([[3, 0, 0]]))[0, 2]
+    path = write_xml(tmp_path, [[roi(square(10, 20, left=5), z_mm)], [roi([(30, 40)], z_mm)]])
+    mask = read_lidc(path, turned, "image", 1, "sphere", True)
+    expected = np.zeros(GRID.shape_zyx, bool)
+    expected[3, 11:20, 6:15] = True
+    np.testing.assert_array_equal(mask[:, :28], expected[:, :28])
+    np.testing.assert_allclose(np.argwhere(mask[:, 28:]).mean(axis=0), (3, 2, 40), atol=1e-6)
+
+
 @pytest.mark.parametrize("order", list(permutations(range(3))))
 @pytest.mark.parametrize("flips", [(), (0,), (1, 2), (0, 1, 2)])
 def test_any_order_of_the_images_axes_gives_the_same_place(tmp_path, order, flips):

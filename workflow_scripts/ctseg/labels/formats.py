@@ -102,7 +102,9 @@ def _lidc_xml(path: Path, asked: Asked) -> Source:
     from ctseg.labels.lidc_xml import read_lidc
 
     label, settings = _only_label(path, asked), asked.settings
-    structure = read_lidc(path, asked.grid, asked.image_name, settings.min_readers, settings.small_nodules)
+    structure = read_lidc(
+        path, asked.grid, asked.image_name, settings.min_readers, settings.small_nodules, settings.dicom_scan
+    )
     return Source([(label, structure)])
 
 

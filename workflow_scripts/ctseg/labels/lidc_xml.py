@@ -7,7 +7,7 @@ a smaller nodule has a single point. Pixels are counted from 0 in the axial slic
 
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -41,12 +41,19 @@ Nodule = list[Outline]
 
 
 def read_lidc(
-    path: str | Path, grid: Grid, image_name: str, min_readers: int = 2, small_nodules: str = "ignore"
+    path: str | Path,
+    grid: Grid,
+    image_name: str,
+    min_readers: int = 2,
+    small_nodules: str = "ignore",
+    dicom_scan: bool = False,
 ) -> Structure:
     """The voxels that at least `min_readers` radiologists include in a nodule, with counts and warnings.
 
     `grid` is the grid of the converted scan: its axes may be swapped and flipped, but must be parallel to the patient's
-    axes. The pixels of an outline are not part of the nodule, nor are pixels inside or on the outline of a hole.
+    axes. The file names rows and columns of the DICOM files. With `dicom_scan` these are the rows and columns of `grid`
+    in any position of the patient; a scan of another format may have been flipped, and counts as that of a patient on
+    the back. The pixels of an outline are not part of the nodule, nor are pixels inside or on the outline of a hole.
     Nodules below 3 mm, marked by one point, become balls of 3 mm if `small_nodules` is "sphere"; with "ignore" they are
     left out. The file covers the whole scan. If the image is a part of it, outlines beyond its slices are left out with
     a warning; the label of the other slices is complete without them.
@@ -63,6 +70,8 @@ def read_lidc(
     view = orient(Volume(mask, grid))
     _require_axial(view.grid, image_name)
     readers = [_nodules_in(nodules, small_nodules) for nodules in readers]
+    if dicom_scan:
+        readers = [_moved(nodules, grid, view.grid) for nodules in readers]
     inside, beyond = _require_inside(readers, view.grid, str(path), image_name)
     votes = np.zeros(view.grid.shape_zyx, dtype=np.uint8)
     for nodules in readers:
@@ -154,6 +163,16 @@ def _require_axial(grid: Grid, image_name: str) -> None:
             f"{image_name} is oblique or tilted: LIDC-IDRI annotations name pixels of axial slices; give the scan as "
             "the archive has it"
         )
+
+
+def _moved(nodules: list[Nodule], stored: Grid, view: Grid) -> list[Nodule]:
+    """The nodules with their rows and columns in one grid replaced by those of the same places in another grid."""
+
+    def moved(outline: Outline) -> Outline:
+        points_xyz_mm = stored.points_xyz_mm(np.insert(outline.pixels_yx, 0, 0, axis=1))
+        return replace(outline, pixels_yx=np.rint(view.indices_zyx(points_xyz_mm)[:, 1:]).astype(np.int32))
+
+    return [[moved(outline) for outline in nodule] for nodule in nodules]
 
 
 def _require_inside(readers: list[list[Nodule]], grid: Grid, path: str, image_name: str) -> tuple[range, int]:

@@ -22,7 +22,7 @@ class LabelSettings:
     of a label in its file, if they differ from its own name. With `missing_ok` a label may be missing. `min_readers`
     and `small_nodules` are passed to `lidc_xml`, `overlap` to `structures.unite`, `off_mm` as the allowed offset to
     `alignment.Tolerance`, `beyond` as the policy to `beyond_scan.require_inside`. `foreign_ok` allows labels of another
-    patient or frame of reference.
+    patient or frame of reference. `dicom_scan` says that the grid has the rows and columns of DICOM files.
     """
 
     labels: dict[str, int]
@@ -34,6 +34,7 @@ class LabelSettings:
     off_mm: float | None = None
     beyond: str = "cut"
     foreign_ok: bool = False
+    dicom_scan: bool = False
 
     @property
     def names(self) -> dict[str, tuple[str, ...]]:
