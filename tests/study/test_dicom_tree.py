@@ -69,10 +69,10 @@ def test_a_patient_with_several_positions_has_several_cases(tmp_path):
 
 
 def test_a_numbered_case_is_not_called_like_another_patient(tmp_path):
-    scan(tmp_path / "A" / "first", "ID1", "1.1", frame="9.1")
-    scan(tmp_path / "A" / "second", "ID1", "1.2", frame="9.2")
-    scan(tmp_path / "A_1" / "first", "ID2", "1.3", frame="9.3")
-    assert sorted(row["case"] for row in cases(tmp_path).rows) == ["A_1", "A_2", "A_3"]
+    scan(tmp_path / "A1" / "first", "ID1", "1.1", frame="9.1")
+    scan(tmp_path / "A1" / "second", "ID1", "1.2", frame="9.2")
+    scan(tmp_path / "A1_1" / "first", "ID2", "1.3", frame="9.3")
+    assert sorted(row["case"] for row in cases(tmp_path).rows) == ["A1_1", "A1_2", "A1_3"]
 
 
 def test_a_labelled_series_comes_before_a_longer_one(tmp_path):
@@ -137,6 +137,14 @@ def test_folders_are_patients_where_all_files_name_the_same_one(tmp_path):
 
 
 def test_names_of_folders_become_names_that_a_case_may_have(tmp_path):
-    for patient, name in (("A", "Ä 1 (x)"), ("B", ".hidden_2")):
+    for patient, name in (("A", "lung 1 (x)"), ("B", "lung-2")):
         scan(tmp_path / name / "ct", patient, f"1.{ord(patient)}")
-    assert sorted(row["case"] for row in cases(tmp_path).rows) == ["1__x_", "hidden_2"]
+    assert sorted(row["case"] for row in cases(tmp_path).rows) == ["lung-2", "lung_1__x_"]
+
+
+@pytest.mark.parametrize("name", ["Doe^John_19560203", "Doe John", "00451234", "Jane-1956"])
+def test_folders_that_may_name_a_person_name_no_case(tmp_path, name):
+    """All results show the names of cases, and those in a case table are not replaced by pseudonyms."""
+    for patient, folder in (("A", name), ("B", "lung_2")):
+        scan(tmp_path / folder / "ct", patient, f"1.{ord(patient)}")
+    assert sorted(row["case"] for row in cases(tmp_path).rows) == ["p1", "p2"]

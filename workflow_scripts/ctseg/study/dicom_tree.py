@@ -18,6 +18,7 @@ from ctseg.dicom.label_reference import ANOTHER, KINDS, read_reference
 from ctseg.errors import InputError
 from ctseg.file_types import is_volume_file
 from ctseg.plurals import counted
+from ctseg.study.pseudonyms import looks_personal
 
 FEWEST_IMAGES = 2  # least number of slices of a series
 
@@ -226,12 +227,16 @@ def _numbered(name: str, others: Collection[str]) -> Iterator[str]:
 
 
 def patient_names(root: Path, series: Sequence[Series]) -> list[str]:
-    """Patient name of each series: the folder of a level with exactly one name per patient, else p1, p2, …"""
+    """Patient name of each series: the folder of a level with exactly one name per patient, else p1, p2, …
+
+    All results show these names, so folders are used only if all of them are called like the cases of a study.
+    """
     patients = [one.patient for one in series]
     paths = [one.folder.relative_to(root).parts for one in series]
     for level in range(min(map(len, paths), default=0)):
         names = [_clean(path[level]) for path in paths]
-        if len(set(names)) == len(set(patients)) == len(set(zip(names, patients, strict=True))) and all(names):
+        matched = len(set(names)) == len(set(patients)) == len(set(zip(names, patients, strict=True)))
+        if matched and not any(map(looks_personal, names)):
             return names
     numbers = {patient: number for number, patient in enumerate(dict.fromkeys(patients), start=1)}
     digits = len(str(len(numbers)))

@@ -3,13 +3,13 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 
+from ctseg.errors import ConfigError
 from ctseg.folders import walk_files
 from ctseg.study.guessed_patterns import Guess, Parts
 
-MOST_FILES = 200_000  # files that are listed at most
+MOST_FILES = 1_000_000
 
 
 @dataclass
@@ -50,6 +50,11 @@ def pattern(folder: str, guess: Guess) -> str:
 
 
 def walk(root: Path) -> Iterator[Parts]:
-    """Path parts of each file below a folder, relative to it, without hidden files; at most `MOST_FILES`."""
-    for path in islice(walk_files(root), MOST_FILES):
+    """Path parts of each file below a folder, relative to it, without hidden files.
+
+    Raises ConfigError beyond `MOST_FILES` files.
+    """
+    for number, path in enumerate(walk_files(root)):
+        if number == MOST_FILES:
+            raise ConfigError(f"{root} holds more than {MOST_FILES:,} files; give a folder with fewer of them")
         yield path.relative_to(root).parts
