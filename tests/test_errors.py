@@ -14,6 +14,8 @@ from ctseg.errors import refusal
         (errno.EDQUOT, "your quota"),
         (errno.EROFS, "read-only"),
         (errno.EACCES, "permission is denied"),
+        (errno.EIO, "the disk or network reports an error"),
+        (errno.ESTALE, "the disk or network reports an error"),
     ],
 )
 def test_a_refusal_names_the_file_and_what_to_do(code, words):
@@ -24,4 +26,4 @@ def test_a_refusal_names_the_file_and_what_to_do(code, words):
 
 
 def test_other_errors_are_no_refusal():
-    assert refusal(OSError(errno.EIO, "odd", "a")) == refusal(OSError("odd")) == ""
+    assert refusal(OSError(errno.EISDIR, "odd", "a")) == refusal(OSError("odd")) == ""

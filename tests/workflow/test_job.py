@@ -143,5 +143,14 @@ def test_a_full_disk_is_no_defect(snakemake, capsys):
 
 def test_another_error_of_the_system_is_told_whole(snakemake):
     with pytest.raises(OSError, match="odd"), job(snakemake):
-        raise OSError(errno.EIO, "odd")
+        raise OSError(errno.EISDIR, "odd")
     assert "this is a defect of ctseg" in LOG.read_text()
+
+
+def test_a_traceback_in_the_log_has_no_path_of_the_scan(snakemake):
+    with pytest.raises(OSError, match="odd"), job(snakemake):
+        raise OSError(errno.EISDIR, "odd", f"{snakemake.input.scan}/IM1")
+    told = LOG.read_text()
+    assert "Traceback" in told
+    assert "<scan>/IM1" in told
+    assert "Doe^John" not in told

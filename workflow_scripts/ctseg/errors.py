@@ -7,6 +7,10 @@ _REFUSED = {
     errno.EDQUOT: "your quota of disk space is used up; free space, or ask for more",
     errno.EROFS: "the file system is read-only; run in a folder where you may write",
     errno.EACCES: "permission is denied; run in a folder where you may write, and check who owns its files",
+    **dict.fromkeys(
+        (errno.EIO, errno.ESTALE, errno.ETIMEDOUT),
+        "the disk or network reports an error; check that it is connected and in order, and run again",
+    ),
 }
 
 
