@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -43,6 +45,19 @@ def test_a_class_is_judged_by_itself():
     found = rows(volume((0, 4), value=2), volume((0, 4)), labels=["nodule", "node"])
     assert [(row["label"], row["state"]) for row in found] == [("nodule", "false"), ("node", "missed")]
     assert rows(volume(), volume()) == []
+
+
+def test_small_lesions_in_a_large_scan_take_little_memory():
+    grid = Grid((200, 200, 200), GRID.spacing_xyz_mm, GRID.origin_xyz_mm, GRID.direction)
+    label, found = (Volume(np.zeros(grid.shape_zyx, np.uint8), grid) for _ in range(2))
+    label.voxels_zyx[50:60, 50:60, 50:60] = found.voxels_zyx[55:65, 50:60, 50:60] = 1
+    image = Volume(np.zeros(grid.shape_zyx, np.int16), grid)
+    tracemalloc.start()
+    (row,) = lesion_rows(label, found, image, PARAMS)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert row["state"] == "found"
+    assert peak < 4 * label.voxels_zyx.size
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -9,6 +9,7 @@ from hypothesis.extra.numpy import arrays
 from scipy.spatial.distance import pdist
 from skimage.measure import label, regionprops
 
+from ctseg.geometry import mapped_arrays
 from ctseg.geometry.volume import Grid, Volume
 from ctseg.masks.components import (
     COLUMNS,
@@ -17,6 +18,7 @@ from ctseg.masks.components import (
     measure_components,
     row_ends,
     volumes_cm3,
+    voxels_of_each,
     write_components,
 )
 from ctseg.masks.run_lengths import find_runs
@@ -227,6 +229,13 @@ def test_an_image_of_real_numbers_is_measured_too():
     image.voxels_zyx[3, 3, 4] = 1.5
     (row,) = measure_components(segmentation, image)
     assert [row[f"{name}_hu"] for name in ("mean", "sd", "min", "max")] == [1, 0.5, 0.5, 1.5]
+
+
+def test_voxels_of_each_component_are_counted_with_little_memory(monkeypatch):
+    numbers = np.zeros((50, 40, 30), np.uint32)
+    numbers[3:5, 2, 1], numbers[49, 39, 29] = 1, 3
+    monkeypatch.setattr(mapped_arrays, "SLAB_BYTES", 4 * 40 * 30 * 4)
+    assert voxels_of_each(numbers).tolist() == [50 * 40 * 30 - 3, 2, 0, 1]
 
 
 def test_measuring_takes_no_array_of_the_scans_size():

@@ -8,6 +8,7 @@ from scipy.ndimage import find_objects
 
 from ctseg.digits import four_decimals
 from ctseg.evaluation.lesion_detection import match_lesions
+from ctseg.geometry.resample import bounding_box
 from ctseg.geometry.volume import Volume
 from ctseg.masks.components import label_components, measure_components
 
@@ -34,6 +35,10 @@ def lesion_rows(
     on the lesion in the label, or on a false lesion in the segmentation. Dice is the Dice of a matched pair, 0 for a
     missed lesion, and None for a false one.
     """
+    box = bounding_box((label.voxels_zyx > 0) | (segmentation.voxels_zyx > 0))
+    if box is None:
+        return
+    label, segmentation, image = (volume.cropped(box) for volume in (label, segmentation, image))
     for value, name in enumerate(params["labels"], start=1):
         wanted, found = (label_components(volume.voxels_zyx == value) for volume in (label, segmentation))
         matching = match_lesions(wanted, found, params["lesion_iou"])

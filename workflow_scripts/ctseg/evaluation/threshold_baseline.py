@@ -4,7 +4,7 @@ import numpy as np
 
 from ctseg.geometry.resample import bounding_box
 from ctseg.geometry.volume import Volume
-from ctseg.masks.components import label_components, voxels_in
+from ctseg.masks.components import label_components, voxels_in, voxels_of_each
 from ctseg.masks.overlap import dice
 
 
@@ -25,7 +25,7 @@ def threshold_baseline(
     found_dice = {}
     for threshold_hu in thresholds_hu:
         components = label_components(inside & (hu > threshold_hu))
-        keep = np.bincount(components.ravel(), minlength=1) >= smallest_voxels
+        keep = voxels_of_each(components) >= smallest_voxels
         keep[0] = False
         found = keep[components]
         shared = np.count_nonzero(found & reference)

@@ -13,6 +13,7 @@ from scipy.spatial.distance import cdist
 
 from ctseg.digits import four_decimals
 from ctseg.files import Format, write_table
+from ctseg.geometry.mapped_arrays import by_slab
 from ctseg.geometry.volume import Grid, Volume
 from ctseg.masks.run_lengths import Components, Runs, component_sizes, find_components, read_runs, split_runs
 
@@ -45,6 +46,14 @@ def label_components(mask_zyx: np.ndarray) -> np.ndarray:
     padded = np.pad(mask_zyx, thin) if min(mask_zyx.shape) < 4 else mask_zyx
     depth, rows, columns = mask_zyx.shape
     return cc3d.connected_components(padded, connectivity=CONNECTIVITY)[:depth, :rows, :columns]
+
+
+def voxels_of_each(numbers_zyx: np.ndarray) -> np.ndarray:
+    """Number of voxels (int64) of each component number, from 0, the background, on."""
+    length = int(numbers_zyx.max(initial=0)) + 1
+    # Slab by slab, since np.bincount copies its input to 8 bytes a voxel.
+    counts = [np.bincount(numbers_zyx[part].ravel(), minlength=length) for part in by_slab(numbers_zyx)]
+    return np.sum(counts, axis=0)
 
 
 def voxels_in(volume_mm3: float, grid: Grid) -> float:

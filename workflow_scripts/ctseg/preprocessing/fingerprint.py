@@ -7,7 +7,7 @@ import numpy as np
 
 from ctseg.geometry.resample import orient
 from ctseg.geometry.volume import Volume
-from ctseg.masks.components import label_components
+from ctseg.masks.components import label_components, voxels_of_each
 from ctseg.preprocessing.preparation import region_box
 
 PERCENTILES = (0, 0.5, 1, 2, 5, 10, 20, 35, 50, 65, 80, 90, 95, 98, 99, 99.5, 100)  # densest near the ends of windows
@@ -60,7 +60,7 @@ def _statistics(foreground_hu: np.ndarray) -> dict[str, Any] | None:
 
 def _class_facts(label: Volume, value: int) -> dict[str, Any]:
     """Volume of one class, and of each of its components, in mm³."""
-    sizes = np.bincount(label_components(label.voxels_zyx == value).ravel())[1:] * label.grid.voxel_volume_mm3
+    sizes = voxels_of_each(label_components(label.voxels_zyx == value))[1:] * label.grid.voxel_volume_mm3
     return {
         "volume_mm3": round(float(sizes.sum()), 3),
         "component_volumes_mm3": [round(float(size), 3) for size in np.sort(sizes)],
