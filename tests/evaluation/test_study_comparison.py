@@ -45,7 +45,7 @@ def test_only_what_both_measured_in_the_same_split_is_compared():
     table, pairs = compare(measured([0.5, NAN, 0.7]), measured([0.4, 0.5]))
     assert table.set_index("metric").loc["dice", "n"] == 1
     assert pairs.loc[pairs["metric"] == "dice", "case"].tolist() == ["case-0"]
-    with pytest.raises(InputError, match="no case in the same split"):
+    with pytest.raises(InputError, match="no case with the same split and label"):
         compare(measured([0.5]), measured([0.5], split="train"))
 
 
@@ -56,6 +56,14 @@ def test_cases_of_one_patient_widen_the_interval():
     assert together["difference"] == alone["difference"]
     width = together["difference_high"] - together["difference_low"]
     assert width > alone["difference_high"] - alone["difference_low"]
+
+
+def test_the_test_is_over_patients():
+    theirs = np.linspace(0.3, 0.8, 12)
+    patients = {f"case-{number}": number // 2 for number in range(12)}
+    table, _ = compare(measured(theirs + 0.1), measured(theirs), patients)
+    found = table.set_index("metric").loc["dice"]
+    assert (found["n"], found["wilcoxon_p"]) == (12, pytest.approx(2 / 2**6))
 
 
 def test_the_same_comparison_gives_the_same_picture(tmp_path):

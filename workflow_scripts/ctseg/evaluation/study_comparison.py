@@ -24,13 +24,14 @@ def compare(
     case is a patient). Only cases in the same split of both studies are compared, because a result on a training case
     says nothing. For each metric the first table has the number of pairs with a value in both, both means, the mean
     difference with its 95 % interval over patients (`mean_interval`), the median difference, the numbers of cases that
-    rose and fell, and the p value of Wilcoxon's signed-rank test (1945). The p value is 1 if no pair differs, and it is
-    not corrected for the number of metrics. Raises InputError if no case is in the same split of both studies.
+    rose and fell, and the p value of Wilcoxon's signed-rank test (1945) of the patients' mean differences. The p value
+    is 1 if none differs, and it is not corrected for the number of metrics. Raises InputError if the studies share no
+    case with the same split and label.
     """
     metrics = [column for column in ours if column not in TEXT and column in theirs]
     both = ours.merge(theirs, on=PAIRED, suffixes=("_ours", "_theirs"))
     if both.empty:
-        raise InputError("the two studies have no case in the same split, so there is nothing to compare")
+        raise InputError("the two studies have no case with the same split and label, so there is nothing to compare")
     pairs = pd.concat(
         [
             both[PAIRED].assign(metric=metric, ours=both[f"{metric}_ours"], theirs=both[f"{metric}_theirs"])
@@ -57,6 +58,7 @@ def _difference(group: pd.DataFrame, owners: pd.Series) -> dict[str, Any]:
     """Statistics of `compare` for the pairs of one metric; `owners` are the patients of all pairs, by index."""
     difference = group["difference"].to_numpy()
     low, high = mean_interval(difference, owners[group.index].to_numpy())
+    of_patients = group["difference"].groupby(owners[group.index]).mean().to_numpy()
     return {
         "n": difference.size,
         "ours": group["ours"].mean(),
@@ -67,5 +69,5 @@ def _difference(group: pd.DataFrame, owners: pd.Series) -> dict[str, Any]:
         "median_difference": float(np.median(difference)),
         "rose": int((difference > 0).sum()),
         "fell": int((difference < 0).sum()),
-        "wilcoxon_p": float(wilcoxon(difference).pvalue) if difference.any() else 1.0,
+        "wilcoxon_p": float(wilcoxon(of_patients).pvalue) if of_patients.any() else 1.0,
     }
