@@ -107,13 +107,14 @@ def _on_data(facts: StudyFacts) -> Answers:
         8: (PARTLY, "Cohort has refused and excluded scans; eligibility: the authors"),
         11: (PARTLY, "results hold no identifying data; the data themselves: the authors"),
     }
+    untrained = (ABSENT, "nothing was trained")
     return (made if facts.phantoms else real) | {
         9: (ANSWERED, "Methods"),
         10: (ANSWERED, "Cohort: flow of scans, other series"),
         12: (PARTLY, "refused cases are left out, with their reasons in Cohort; clinical data: the authors"),
         13: (ANSWERED, "Cohort: scanner, kernel, voltage, spacing, contrast, as far as the files state them"),
-        19: (ANSWERED, "Methods, Cohort") if facts.trained else (ABSENT, "nothing was trained"),
-        20: (ANSWERED, f"Cohort: no {subject} is in two splits") if facts.trained else (ABSENT, "nothing was trained"),
+        19: (ANSWERED, "Methods, Cohort") if facts.trained else untrained,
+        20: (ANSWERED, f"Cohort: no {subject} is in two of train, val and test") if facts.trained else untrained,
     }
 
 

@@ -109,7 +109,8 @@ def _data(config: Mapping[str, Any], decided: Mapping[str, Any], cohort: pd.Data
     folds, source = config["split"]["folds"], config["cases"]["source"]
     archive = ARCHIVES.get(source)
     origin = f" from {_cited(archive, cite)}" if archive else ""
-    drawn = f"by {subjects(source)}" if source == "table" else f"at random by {subjects(source)}"
+    # A table and nnU-Net's folders may define the splits, or a part of them.
+    drawn = f"{'' if source in ('table', 'nnunet') else 'at random '}by {subjects(source)}"
     crossed = f" {folds}-fold cross-validation was used on the training cases." if folds > 1 else ""
     low, high = decided["window_hu"]
     inside = "cropped to the lung field with a margin and " if decided["region"] == "lungs" else ""

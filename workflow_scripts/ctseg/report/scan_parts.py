@@ -53,6 +53,15 @@ def cohort_text(cohort: pd.DataFrame, origin: str, given: bool) -> str:
         f"{split}: {counted(len(rows), 'scan')} of {counted(rows['patient'].nunique(), who)}"
         for split, rows in cohort.groupby("split")
     ]
-    apart = f" No {who} is in two splits." if len(parts) > 1 else ""
+    apart = f" {_apart(cohort, who)}" if len(parts) > 1 else ""
     model = " This study trained nothing on them: the model comes from another study." if given else ""
     return f"{'; '.join(parts)}.{apart}{model}"
+
+
+def _apart(cohort: pd.DataFrame, who: str) -> str:
+    """A sentence on the patients who are in several splits; only an unlabelled scan can be of such a patient."""
+    n_splits = cohort.groupby("patient")["split"].nunique()
+    if not (n_several := int((n_splits > 1).sum())):
+        return f"No {who} is in two splits."
+    also = f"{counted(n_several, who)} of predict {'is' if n_several == 1 else 'are'} also in another split"
+    return f"No {who} is in two of train, val and test; {also}."
