@@ -159,7 +159,10 @@ def _require_uids(images: list[Dataset], choice: Choice) -> None:
         each = keyword == "SOPInstanceUID"
         if "" in values or len(set(values)) != (len(values) if each or len(values) == 1 else 1):
             what = "lack" if "" in values else "share" if each else "differ in"
-            raise ScanError(f"the slices in {choice.folder} {what} their {keyword}: no DICOM object can refer to them")
+            raise ScanError(
+                f"the slices in {choice.folder} {what} their {keyword}: no DICOM object can refer to them; leave out "
+                "the case (cases.exclude), or write no DICOM (infer.dicom: false, predict without --dicom)"
+            )
 
 
 def _complete(image: Dataset, part: Slice, slices: list[Slice]) -> None:
