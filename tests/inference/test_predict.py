@@ -1,11 +1,14 @@
 """Segmentation of one scan on its own grid."""
 
+from dataclasses import replace
+
 import numpy as np
+import pytest
 
 from ball_model import CARD
 from ball_results import dice, labels
 from ctseg.inference.engines import load_engine
-from ctseg.inference.model_card import InferSettings
+from ctseg.inference.model_card import REFERENCE, InferSettings
 from ctseg.inference.predict import infer, predict, windows_for
 
 
@@ -51,3 +54,26 @@ def test_the_threshold_that_is_given_comes_before_the_models(model_folder, scan)
     assert not (high & ~own).any()
     assert not (own & ~low).any()
     assert high.sum() < own.sum() < low.sum()
+
+
+class Dark:
+    """Engine that finds gas and counts its windows."""
+
+    on_gpu, windows = False, 0
+
+    def __init__(self, window_hu):
+        self.card = replace(CARD, labels=("gas",), preparation=replace(CARD.preparation, window_hu=window_hu))
+
+    def __call__(self, hu):
+        self.windows += len(hu)
+        return (hu < -880).astype(np.float32)
+
+
+@pytest.mark.parametrize("window_hu", [(-1075.0, -842.0), (-1000.0, -500.0), (-1000.0, 400.0)])
+def test_a_target_filled_with_gas_is_found_in_any_hu_window(scan, window_hu):
+    """A window of HU that ends below soft tissue leaves nothing that is denser than air."""
+    image = scan[0].with_voxels(np.full(scan[0].grid.shape_zyx, 40, np.int16))
+    image.voxels_zyx[10:20, 10:20, 10:20] = -960
+    engine = Dark(window_hu)
+    assert (infer(image, None, engine, REFERENCE, threshold=0.5).labels.voxels_zyx > 0)[14, 14, 14]
+    assert engine.windows

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 
 from ctseg.geometry.volume import Grid, Volume
-from ctseg.preprocessing.preparation import Preparation, prepare_image, prepare_label
+from ctseg.preprocessing.preparation import Preparation, air_hu, prepare_image, prepare_label
 from grids import grids
 
 IDENTITY = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
@@ -55,3 +55,11 @@ def test_labels_follow_the_image():
     moved = prepare_label(image.with_voxels(label), prepared, 1)
     assert moved.grid.matches(prepared.grid)
     assert moved.voxels_zyx.sum() * 8 == pytest.approx(1000, rel=0.3)
+
+
+@pytest.mark.parametrize(
+    ("window_hu", "expected_hu"),
+    [((-1000, 400), -500), ((-160, 240), -160), ((-1075, -842), -1075), ((-1000, -500), -1000), ((-500, 0), -500)],
+)
+def test_no_target_of_gas_counts_as_air(window_hu, expected_hu):
+    assert air_hu(window_hu) == expected_hu

@@ -23,7 +23,7 @@ from ctseg.inference.gpu_windows import DeviceWindows, memory_advice, mirrored
 from ctseg.inference.model_card import ModelCard
 from ctseg.inference.native_grid import MATTERS_FROM, Maps
 from ctseg.inference.sliding_window import Tiling
-from ctseg.preprocessing.preparation import BODY_HU
+from ctseg.preprocessing.preparation import air_hu
 
 if TYPE_CHECKING:
     from ctseg.inference.torch_engine import TorchEngine
@@ -107,7 +107,7 @@ def infer_on_device(
     turned = {name: orient(Volume(voxels, image.grid)).voxels_zyx[box] for name, voxels in maps.items()}
     waiting: Downloads | None = None
     with told_in_words(tiles):
-        for first, slab in windows.slabs(read_rows, max(BODY_HU, window_hu[0]), window_hu[0]):
+        for first, slab in windows.slabs(read_rows, air_hu(window_hu), window_hu[0]):
             made = Downloads([(row, decided(block, wanted)) for row, block in native(first, slab, part_bytes)], device)
             # The device continues while the maps of the previous slab are written.
             if waiting:

@@ -13,7 +13,7 @@ from ctseg.inference.native_grid import Maps, to_native_grid
 from ctseg.inference.sliding_window import Tiling, large_windows, slabs, tiling
 from ctseg.lungs.segment import segment_lungs
 from ctseg.masks.postprocessing import postprocess_and_measure
-from ctseg.preprocessing.preparation import BODY_HU, network_input, prepare_rows
+from ctseg.preprocessing.preparation import air_hu, network_input, prepare_rows
 
 if TYPE_CHECKING:  # torch
     from ctseg.inference.torch_engine import TorchEngine
@@ -111,7 +111,7 @@ def infer(
         mirrored(engine, settings.mirror_axes),
         len(card.labels),
         batch_size or 1,
-        max(BODY_HU, window_hu[0]),
+        air_hu(window_hu),
         window_hu[0],
     )
     told = _telling(found, grid.shape_zyx[0], progress) if progress else found

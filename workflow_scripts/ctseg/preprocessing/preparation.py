@@ -10,6 +10,17 @@ from ctseg.geometry.resample import Box, bounding_box, grow_box, orient, resampl
 from ctseg.geometry.volume import Grid, Triple, Volume
 
 BODY_HU = -500  # between air and the lightest tissue outside the lungs
+
+
+def air_hu(window_hu: tuple[float, float]) -> float:
+    """HU up to which voxels count as air, where nothing is searched.
+
+    In an HU window that ends below `BODY_HU`, as for targets filled with gas, only its lower end is air.
+    """
+    low, high = window_hu
+    return BODY_HU if low < BODY_HU < high else low
+
+
 ROWS_AT_ONCE = 32  # of the network's grid, since resampling takes several times the memory of its result
 
 
