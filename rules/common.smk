@@ -22,7 +22,7 @@ from ctseg.jobs.refusals import read_refusal, reminder
 from ctseg.provenance.code_hash import code_hashes
 from ctseg.study.config import resolve_config
 from ctseg.study.environment import check_environment, put_first
-from ctseg.study.notices import notices
+from ctseg.study.notices import gpu_notice, notices
 from ctseg.study.records import reported_config, source_files
 from ctseg.study.study import Study
 
@@ -48,6 +48,11 @@ except InputError as error:
 if workflow.is_main_process:
     for line in notices(
         STUDY.cases.values(), config["cases"]["key_file"], STUDY.trains
+    ):
+        print(f"ctseg: {line}", file=sys.stderr)
+    limit = workflow.global_resources.get("gpu")
+    if STUDY.trains and (
+        line := gpu_notice(config["train"]["gpus"], limit and int(limit.value))
     ):
         print(f"ctseg: {line}", file=sys.stderr)
     if line := reminder(f"{RESULTS}/refused.tsv"):

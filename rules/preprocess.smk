@@ -110,7 +110,6 @@ rule plan:
     params:
         settings=settings(
             "plan",
-            gpus=PLAN_FOLLOWS_DEVICE and config["train"]["gpus"] > 0,
             n_cases=len(STUDY.to_train),
             region=config["target"]["region"],
             **{key: config["network"][key] for key in PLANNED},

@@ -24,9 +24,10 @@ def test_a_processor_plans_for_half_of_the_memory_or_for_what_it_computes_in_tim
 ):
     driver(monkeypatch, tmp_path, "")
     monkeypatch.setattr(hardware.os, "sysconf", {"SC_PAGE_SIZE": 2**12, "SC_PHYS_PAGES": total_gib * 2**18}.get)
-    memory_gib, reason = training_memory()
-    assert memory_gib == expected_gib
-    assert f"without a GPU with {total_gib} GiB" in reason
+    for on_gpu in (False, True):  # without a GPU, to want one changes nothing
+        memory_gib, reason = training_memory(on_gpu)
+        assert memory_gib == expected_gib
+        assert f"a processor with {total_gib} GiB" in reason
 
 
 TWO = "GPU-aa11, 81920\\nGPU-bb22, 8192\\n"
@@ -50,16 +51,17 @@ TWO = "GPU-aa11, 81920\\nGPU-bb22, 8192\\n"
 def test_a_plan_is_made_for_the_smallest_gpu_that_may_be_used(monkeypatch, tmp_path, text, visible, expected_gib):
     driver(monkeypatch, tmp_path, text, visible)
     monkeypatch.setattr(hardware.os, "sysconf", {"SC_PAGE_SIZE": 2**12, "SC_PHYS_PAGES": 120 * 2**18}.get)
-    memory_gib, reason = training_memory()
+    memory_gib, reason = training_memory(True)
     assert memory_gib == expected_gib
     assert "a GPU" in reason
+    assert "a processor" in training_memory(False)[1]
 
 
 @pytest.mark.parametrize("visible", ["", "-1", "NoDevFiles", "-1,0"])
 def test_a_machine_whose_gpus_are_hidden_has_none(monkeypatch, tmp_path, visible):
     driver(monkeypatch, tmp_path, TWO, visible)
     assert (gpus_here(), gpu_memory_mib()) == (0, [])
-    assert "without a GPU" in training_memory()[1]
+    assert "a processor" in training_memory(True)[1]
 
 
 @pytest.mark.parametrize(

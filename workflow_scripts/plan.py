@@ -14,9 +14,11 @@ with job(snakemake) as log:
     params = snakemake.params.settings
     usable = admitted(snakemake.input, "to train on")
     fingerprints = {Path(path).stem: read_json(path) for path in usable}
+    # `--resources gpu=0` caps the rule's request at 0: the training then runs on the CPU.
+    gpus = min(snakemake.resources.get("gpu", 0), len(gpu_memory_mib()))
     given = params["memory_gib"]
-    memory_gib = Decision(*training_memory()) if given == "auto" else Decision(given, GIVEN)
-    device = Device(memory_gib, on_gpu=bool(params["gpus"] and gpu_memory_mib()))
+    memory_gib = Decision(*training_memory(gpus > 0)) if given == "auto" else Decision(given, GIVEN)
+    device = Device(memory_gib, gpus)
     log.info("planning for %s, %.1f GiB (%s)", device.name, memory_gib.value, memory_gib.reason)
     decisions = plan(fingerprints, params, device)
     if refused := sorted(refused_cases(snakemake.input)):

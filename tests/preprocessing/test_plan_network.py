@@ -111,3 +111,10 @@ def test_too_few_voxels_for_a_network_are_an_error(architecture, size, needs):
 @pytest.mark.parametrize("architecture", ["unet", "segresnet"])
 def test_other_networks_have_no_coarser_first_level(architecture):
     assert values([facts()], on_gpu=False, stem="auto", architecture=architecture)["stem"] == [1, 1, 1]
+
+
+@pytest.mark.parametrize(("gpus", "batch_size"), [(1, 2), (2, 2), (3, 3), (4, 4)])
+def test_several_gpus_get_the_same_number_of_patches(gpus, batch_size):
+    decision = made([facts()], gpus=gpus)["batch_size"]
+    assert decision["value"] == batch_size
+    assert (f"each of {gpus} GPUs" in decision["reason"]) == (batch_size > 2)

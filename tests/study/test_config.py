@@ -177,6 +177,8 @@ def test_the_order_of_the_labels_is_kept():
         ("train.freeze_encoder", True, "train.freeze_encoder: needs train.init_from"),
         ("plan.patch_size", "automatic", 'plan.patch_size: "automatic" should be auto or a list of 3 whole numbers'),
         ("plan.batch_size", 0, "plan.batch_size: 0 should be a whole number of at least 1"),
+        ("train.gpus", 4, "plan.batch_size: 2 is no multiple of train.gpus, 4"),
+        ("postprocess.threshold", 0.04, "should be a number of at least 0.05"),
         ("network.channels", [16], "should be a list of 2 to 8 whole numbers"),
         ("postprocess.threshold", 1, "should be a number below 1"),
         ("cases.exclude", [12], "cases.exclude[0]: 12 should be a case name; put it in quotes"),

@@ -1,7 +1,9 @@
 """Messages about the cases before a run."""
 
+import pytest
+
 from ctseg.study.cases import Case
-from ctseg.study.notices import notices
+from ctseg.study.notices import gpu_notice, notices
 from ctseg.study.pseudonyms import pseudonym
 
 MISSING = "1 of 3 cases without a label, to be segmented only: c"
@@ -32,3 +34,12 @@ def test_pseudonyms_are_announced_with_the_table_that_explains_them():
     (line,) = notices([Case(pseudonym("Zyx", b"0" * 16), "a.nii", "b.nii")], "safe/my.key", training=True)
     assert "safe/pseudonyms.tsv tells who is who" in line
     assert "cases.names: keep" in line
+
+
+@pytest.mark.parametrize(("wanted", "allowed"), [(1, 1), (4, 4), (4, 0), (4, None), (1, 4)])
+def test_nothing_is_said_of_gpus_that_training_gets_or_should_not_use(wanted, allowed):
+    assert gpu_notice(wanted, allowed) == ""
+
+
+def test_a_limit_that_leaves_gpus_unused_is_told():
+    assert "train.gpus is 4, but the limit of this run is 1; add --resources gpu=4" in gpu_notice(4, 1)

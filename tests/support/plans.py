@@ -34,9 +34,9 @@ def facts(spacing=(0.7, 0.7, 1.0), region=(300, 200, 250), percentiles=(-50.0, 4
     }
 
 
-def made(fingerprints, on_gpu=True, **given):
+def made(fingerprints, on_gpu=True, gpus=1, **given):
     wanted = AUTO | given
-    device = Device(Decision(wanted.pop("memory_gib"), "for the test"), on_gpu)
+    device = Device(Decision(wanted.pop("memory_gib"), "for the test"), gpus if on_gpu else 0)
     return plan({str(i): fact for i, fact in enumerate(fingerprints)}, wanted, device)
 
 

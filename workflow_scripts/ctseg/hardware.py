@@ -17,14 +17,14 @@ DEVICES = Path("/dev")
 NO_GPU = ("", "-1", "NoDevFiles")  # in CUDA_VISIBLE_DEVICES; it hides this entry and all that follow
 
 
-def training_memory() -> tuple[float, str]:
-    """Memory in GiB for a training step, and the reason: a share of the smallest GPU's, or else of main memory."""
-    gpus_mib = gpu_memory_mib()
+def training_memory(on_gpu: bool) -> tuple[float, str]:
+    """Memory in GiB for a training step, and the reason: a share of the smallest GPU's, or of main memory."""
+    gpus_mib = gpu_memory_mib() if on_gpu else []
     if gpus_mib:
         whole_gib, share, most_gib, device = min(gpus_mib) / 1024, GPU_SHARE, MOST_ON_GPU_GIB, "a GPU"
     else:
         whole_gib = _main_memory_gib()
-        share, most_gib, device = SHARE, MOST_ON_PROCESSOR_GIB, "a machine without a GPU"
+        share, most_gib, device = SHARE, MOST_ON_PROCESSOR_GIB, "a processor"
     memory_gib = round(min(share * whole_gib, most_gib), 1)
     return memory_gib, f"made for {device} with {whole_gib:.0f} GiB: {share:.0%} of it, at most {most_gib:g} GiB"
 

@@ -33,10 +33,15 @@ Decisions = dict[str, Decision]
 
 @dataclass(frozen=True)
 class Device:
-    """Device that trains: its memory limit for a step with the reason, and whether it is a GPU or a processor."""
+    """Device that trains: the memory limit of a step with its reason, and the number of GPUs, 0 for a processor."""
 
     memory_gib: Decision
-    on_gpu: bool
+    gpus: int
+
+    @property
+    def on_gpu(self) -> bool:
+        """Whether it is a GPU."""
+        return self.gpus > 0
 
     @property
     def name(self) -> str:
@@ -206,6 +211,6 @@ def _batch(wanted: dict[str, Any], patch: list[int], voxels: float, device: Devi
         return Decision(fewest, "more steps are worth more than larger ones: made for a processor")
     fits, busy = (int(count // np.prod(patch)) for count in (voxels, STEP_VOXELS))
     size = min(most, max(fewest, min(fits, busy)))
-    return Decision(
-        size, f"{fits} patches fit the memory limit, {busy} keep a GPU busy; {fewest} to {most} are allowed"
-    )
+    why = f"{fits} patches fit the memory limit, {busy} keep a GPU busy; {fewest} to {most} are allowed"
+    shared = whole_up(size / device.gpus) * device.gpus
+    return Decision(shared, why if shared == size else f"{why}; the same number for each of {device.gpus} GPUs")

@@ -194,10 +194,10 @@ def _class_weights(config: Config) -> Iterator[Problem]:
 
 
 def _start(config: Config) -> Iterator[Problem]:
-    train = config["train"]
-    if train["init_from"] and not Path(train["init_from"]).is_file():
-        yield Problem("train.init_from", f"{show(train['init_from'])} is not a file")
-    if train["freeze_encoder"] and not train["init_from"]:
+    start = config["train"]["init_from"]
+    if start and not Path(start).is_file():
+        yield Problem("train.init_from", f"{show(start)} is not a file")
+    if config["train"]["freeze_encoder"] and not start:
         yield Problem("train.freeze_encoder", "needs train.init_from: a random encoder has to be trained")
 
 
@@ -224,6 +224,12 @@ def _engine(config: Config) -> Iterator[Problem]:
         yield Problem("infer.precision", f"{precision} needs the engine {' or '.join(able)}, not {engine}")
 
 
+def _shares(config: Config) -> Iterator[Problem]:
+    size, gpus = config["plan"]["batch_size"], config["train"]["gpus"]
+    if size != AUTO and size % gpus:
+        yield Problem("plan.batch_size", f"{size} is no multiple of train.gpus, {gpus}, which share each batch evenly")
+
+
 # A check is skipped if the schema already rejected one of the keys that it reads.
 CHECKS: list[tuple[tuple[str, ...], Callable[[Config], Iterator[Problem]]]] = [
     (("cases.source", "cases.table", "cases.image", "cases.label", "cases.folder"), _source),
@@ -240,5 +246,6 @@ CHECKS: list[tuple[tuple[str, ...], Callable[[Config], Iterator[Problem]]]] = [
     (("measure.groups", "cases.source"), _groups),
     (("infer.engine", "infer.precision"), _engine),
     (("model",), _model),
+    (("plan.batch_size", "train.gpus"), _shares),
     (("train.init_from", "train.freeze_encoder"), _start),
 ]

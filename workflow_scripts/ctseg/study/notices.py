@@ -9,6 +9,13 @@ from ctseg.study.pseudonyms import LOOKUP, is_pseudonym
 MOST_NAMES = 10
 
 
+def gpu_notice(wanted: int, allowed: int | None) -> str:
+    """Line for a study whose training is to use more GPUs than this call of snakemake allows; else empty."""
+    if allowed is None or not 0 < allowed < wanted:
+        return ""
+    return f"train.gpus is {wanted}, but the limit of this run is {allowed}; add --resources gpu={wanted} to use them"
+
+
 def notices(cases: Collection[Case], key_file: str, training: bool) -> Iterator[str]:
     """Lines on pseudonyms of cases and, if networks are trained, on cases without a label."""
     if any(is_pseudonym(case.case) for case in cases):
