@@ -66,8 +66,18 @@ def test_a_single_patch_shrinks_along_its_longest_side_to_two_multiples():
     [
         ({"batch_size": 4, "accumulate": 1}, "plan.batch_size to 2, and train.accumulate to 2"),
         ({"batch_size": 1, "patch_zyx": (8, 8, 24)}, r"patches of \[24, 8, 8\] .*plan.patch_size to \[16, 8, 8\]"),
-        ({"batch_size": 1, "patch_zyx": (4, 4, 4)}, "use fewer network.channels or another GPU"),
+        ({"batch_size": 1, "patch_zyx": (4, 4, 4)}, "use fewer network.channels, .*or another GPU"),
     ],
 )
 def test_the_advice_for_too_little_memory_is_the_next_smaller_setting(changes, words):
-    assert re.search(words, memory_advice(replace(SETTINGS, **changes)))
+    told = memory_advice(replace(SETTINGS, **changes))
+    assert re.search(words, told)
+    assert ("or train.on_oom to shrink" in told) == ("; set " in told)
+
+
+def test_the_advice_for_several_gpus_is_a_batch_that_they_can_share():
+    assert "plan.batch_size to 4" in memory_advice(replace(SETTINGS, batch_size=8), processes=4)
+    told = memory_advice(replace(SETTINGS, batch_size=4), processes=4)
+    assert "fewer network.channels" in told
+    assert "batch_size" not in told
+    assert "shrink" not in told

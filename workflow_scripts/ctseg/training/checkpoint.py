@@ -43,7 +43,8 @@ def resume(run: "Trainer", checkpoint: Path) -> None:
     if state["identity"] != run.identity:
         logger.info("the checkpoint belongs to other data, settings or code; starting anew")
         return
-    run.use(replace(run.settings, **state["sizes"]))
+    if (settings := replace(run.settings, **state["sizes"])) != run.settings:
+        run.use(settings)
     run.step = state["step"]
     run.network.load_state_dict(state["network"])
     run.average.load_state_dict(state["average"])

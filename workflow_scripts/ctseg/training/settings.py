@@ -60,22 +60,24 @@ class TrainSettings:
         return replace(self, patch_zyx=(sizes[0], sizes[1], sizes[2]))
 
 
-def memory_advice(settings: TrainSettings) -> str:
-    """Message with advice for the config if the GPU has too little memory."""
-    problem = (
-        f"the GPU has too little memory for batches of {settings.batch_size} patches of "
-        f"{list(reversed(settings.patch_zyx))} voxels"
-    )
+def sizes_text(settings: TrainSettings) -> str:
+    """Size of batches and patches in words."""
+    return f"batches of {settings.batch_size} patches of {list(reversed(settings.patch_zyx))} voxels"
+
+
+def memory_advice(settings: TrainSettings, processes: int = 1) -> str:
+    """Message with advice for the config if the GPU, or one of those of `processes`, has too little memory."""
+    problem = f"the GPU has too little memory for {sizes_text(settings)}"
     smaller = settings.smaller()
-    if smaller is None:
-        return f"{problem}; use fewer network.channels or another GPU"
+    if smaller is None or smaller.batch_size % processes:
+        return f"{problem}; use fewer network.channels, a smaller plan.patch_size, or another GPU"
     if smaller.batch_size < settings.batch_size:
         advice = (
             f"plan.batch_size to {smaller.batch_size}, and train.accumulate to {smaller.accumulate} for the same effect"
         )
     else:
         advice = f"plan.patch_size to {list(reversed(smaller.patch_zyx))}, or use fewer network.channels"
-    return f"{problem}; set {advice}, or train.on_oom to shrink"
+    return f"{problem}; set {advice}" + (", or train.on_oom to shrink" if processes == 1 else "")
 
 
 def scaling_of(decisions: Stored) -> Scaling:

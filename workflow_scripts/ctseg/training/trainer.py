@@ -27,7 +27,7 @@ from ctseg.training.losses import SegmentationLoss
 from ctseg.training.optimiser import MovingAverage, build_optimiser, learning_rate_at
 from ctseg.training.patch_sampling import TrainingCase
 from ctseg.training.precision import PRECISIONS, resolved_precision
-from ctseg.training.settings import TrainSettings, memory_advice
+from ctseg.training.settings import TrainSettings, memory_advice, sizes_text
 from ctseg.training.tensorboard import Board
 from ctseg.training.validation import Windowed, on_gpu, on_processor, validation_dice
 
@@ -99,6 +99,8 @@ class Trainer:
         self.settings = settings
         self.gradients.forget()
         self.batch: Callable[[int], Batch] | None = None  # frees the old copy of cases on the device first
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
         self.batch = batches(batch_maker(self.training, settings, self.device, self.share), self.device)
 
     def _parallel(self) -> nn.Module:
@@ -124,9 +126,12 @@ class Trainer:
             total=self.settings.steps, initial=self.step, desc="training", disable=not (progress and first)
         ) as bar:
             while not self.finished:
+                fits = True
                 try:
                     self._train_step()
                 except torch.OutOfMemoryError:
+                    fits = False  # the exception holds the tensors of the step until it is handled
+                if not fits:
                     self._shrink()
                     continue
                 bar.update()
@@ -147,25 +152,19 @@ class Trainer:
     def _tell_speed(self, steps: int, seconds: float) -> None:
         """Log the steps, duration, device and speed of this run."""
         patches = steps * self.settings.batch_size * self.settings.accumulate
-        cores = f"{torch.get_num_threads()} cores"
-        logger.info(
-            "%d steps in %.1f min on %s: %.2f patches a second, with the validations",
-            steps,
-            seconds / 60,
-            torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else cores,
-            patches / seconds,
-        )
+        on_gpu = self.device.type == "cuda"
+        where = torch.cuda.get_device_name(self.device) if on_gpu else f"{torch.get_num_threads()} cores"
+        text = "%d steps in %.1f min on %s: %.2f patches a second, with the validations"
+        logger.info(text, steps, seconds / 60, where, patches / seconds)
 
     def _shrink(self) -> None:
         """Continue with a smaller batch or patch after memory ran out, or raise TrainingError; see `train.on_oom`."""
         smaller = self.settings.smaller()
         # All processes must use the same sizes, but perhaps only this one ran out of memory.
         if self.settings.on_oom != "shrink" or smaller is None or self.share.processes > 1:
-            raise TrainingError(memory_advice(self.settings)) from None
-        logger.warning("%s; continuing with these", memory_advice(self.settings))
-        self.gradients.forget()
-        if self.device.type == "cuda":
-            torch.cuda.empty_cache()
+            raise TrainingError(memory_advice(self.settings, self.share.processes))
+        now, then = sizes_text(self.settings), sizes_text(smaller)
+        logger.warning("the GPU has too little memory for %s; continuing with %s", now, then)
         self.use(smaller)
 
     def _train_step(self) -> None:
