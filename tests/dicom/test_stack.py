@@ -14,6 +14,7 @@ from ctseg.errors import InputError
 from ctseg.geometry.volume import AIR_HU, Volume
 from ctseg.labels.outlines import rasterise
 from ctseg.scans.nifti import read_nifti
+from ctseg.scans.scan_warnings import warnings_of
 from dicom_files import CENTRE_XYZ_MM, SPACING_MM, smooth_hu, write_stack
 from real_data import real_data
 
@@ -89,7 +90,23 @@ def test_an_even_straight_stack_is_not_interpolated(tmp_path):
     kept, _ = read_dicom(folder)
     again, facts = read_dicom(folder, irregular="resample")
     np.testing.assert_array_equal(kept.voxels_zyx, again.voxels_zyx)
-    assert (facts["gaps"], facts["tilt_deg"]) == ([], 0.0)
+    assert (facts["gaps"], facts["tilt_deg"], facts["slices_shifted_mm"]) == ([], 0.0, 0.0)
+
+
+@pytest.mark.parametrize(("moved", "shift_mm"), [([2, 3], 3.0), ([4, 5, 6, 7], 1.5)])
+def test_slices_beside_the_others_are_shifted_back_and_told(tmp_path, moved, shift_mm):
+    """Single slices, and all slices from one on, which lie on no line either: no tilt of the gantry."""
+    folder = write_stack(tmp_path, [0, 2, 4, 6, 8, 10, 12, 14])
+    for index in moved:
+        path = sorted(folder.iterdir())[index]
+        header = dcmread(path)
+        header.ImagePositionPatient[0] += 3.0
+        header.save_as(path)
+    _, facts = read_dicom(folder)
+    assert (facts["tilt_deg"], facts["gaps"]) == (0.0, [])
+    assert facts["slices_shifted_mm"] == pytest.approx(shift_mm, abs=0.5)
+    (told,) = (text for text in warnings_of(facts) if "shifted" in text)
+    assert f"up to {facts['slices_shifted_mm']} mm beside" in told
 
 
 def test_rounded_positions_are_fine(tmp_path):

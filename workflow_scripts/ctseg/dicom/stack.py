@@ -18,6 +18,7 @@ from ctseg.geometry.volume import AIR_HU, Grid, Volume
 
 STRAIGHT_VOXELS = 0.5  # a stack that drifts less from end to end is not tilted
 WOBBLE_VOXELS = 0.2  # largest deviation of a slice of a straight stack from the line, due to rounded positions
+WOBBLE_OF_TILTED = 0.1  # largest deviation in a tilted stack, as a share of the shift from the first to the last slice
 
 
 @dataclass(frozen=True)
@@ -37,11 +38,23 @@ class Placement:
         return np.diff(self.depths_mm)
 
     @property
+    def off_line_xy(self) -> np.ndarray:
+        """Shifts `[slice, x or y]`, in voxels, of the slices from the line through the first and the last one."""
+        return self.shifts_xy - np.outer(self.depths_mm - self.depths_mm[0], self.shifts_xy[-1]) / np.ptp(
+            self.depths_mm
+        )
+
+    @property
+    def wobbles(self) -> bool:
+        """Whether slices lie beside the line by more than rounding explains."""
+        off, end = np.abs(self.off_line_xy).max(), np.abs(self.shifts_xy[-1]).max()
+        return bool(off > max(WOBBLE_VOXELS, WOBBLE_OF_TILTED * end))
+
+    @property
     def straight(self) -> bool:
         """Whether the slices are directly above each other, except for small shifts that rounding explains."""
-        drift = np.outer(self.depths_mm - self.depths_mm[0], self.shifts_xy[-1]) / np.ptp(self.depths_mm)
-        wobble = np.abs(self.shifts_xy - drift).max()
-        return bool(np.ptp(self.shifts_xy, axis=0).max() <= STRAIGHT_VOXELS and wobble <= WOBBLE_VOXELS)
+        off = np.abs(self.off_line_xy).max()
+        return bool(np.ptp(self.shifts_xy, axis=0).max() <= STRAIGHT_VOXELS and off <= WOBBLE_VOXELS)
 
 
 def stack_volume(choice: Choice, irregular: str) -> tuple[Volume, dict[str, Any]]:
@@ -49,9 +62,10 @@ def stack_volume(choice: Choice, irregular: str) -> tuple[Volume, dict[str, Any]
 
     Of equal slices at one place one is kept. Missing or unevenly spaced slices are refused, or with `irregular` =
     "resample" interpolated to an even distance. A gantry tilt is sheared back. Facts: `duplicates_dropped`, `gaps`
-    (number of the slice from 1 on, and distance to the next slice in mm, for each unusual distance), `tilt_deg`. Raises
-    ScanError for different slices at (nearly) one place, for uneven stacks unless they are resampled, and for gaps in a
-    series with unusable images: these may be the missing slices.
+    (number of the slice from 1 on, and distance to the next slice in mm, for each unusual distance), `tilt_deg`, and
+    `slices_shifted_mm`, the largest shift that was taken back of slices that lie on no line. Raises ScanError for
+    different slices at (nearly) one place, for uneven stacks unless they are resampled, and for gaps in a series with
+    unusable images: these may be the missing slices.
     """
     _refuse_unusable(choice)
     kept = distinct_slices(choice)
@@ -62,7 +76,8 @@ def stack_volume(choice: Choice, irregular: str) -> tuple[Volume, dict[str, Any]
     facts = {
         "duplicates_dropped": len(choice.stack.slices) - len(kept),
         "gaps": [{"after_slice": index + 1, "distance_mm": round(step, 3)} for index, step in uneven],
-        "tilt_deg": 0.0 if places.straight else _tilt_deg(kept, places),
+        "tilt_deg": 0.0 if places.straight or places.wobbles else _tilt_deg(kept, places),
+        "slices_shifted_mm": _off_line_mm(kept, places) if places.wobbles else 0.0,
     }
     if not uneven and places.straight:
         return _read_in_place(kept), facts
@@ -137,6 +152,11 @@ def _tilt_deg(slices: list[Slice], places: Placement) -> float:
     """The angle in degrees between the slices' normal and the line along which they are stacked."""
     sideways_mm = (places.shifts_xy[-1] - places.shifts_xy[0]) * slices[0].spacing_xy_mm
     return round(float(np.degrees(np.arctan2(np.linalg.norm(sideways_mm), np.ptp(places.depths_mm)))), 2)
+
+
+def _off_line_mm(slices: list[Slice], places: Placement) -> float:
+    """The largest distance in mm of a slice from the line through the first and the last one."""
+    return round(float(np.linalg.norm(places.off_line_xy * slices[0].spacing_xy_mm, axis=1).max()), 2)
 
 
 def _read_in_place(slices: list[Slice]) -> Volume:
