@@ -107,9 +107,10 @@ def data_set(
     training, validation = cases[: -given.validation], cases[-given.validation :]
     facts = {case.name: found for case, found in zip(training, run(facts_of, training), strict=True)}
     given_gib = config["plan"]["memory_gib"]
-    memory = Decision(*training_memory()) if given_gib == "auto" else Decision(given_gib, GIVEN)
+    on_gpu = given.device.type == "cuda"
+    memory = Decision(*training_memory(on_gpu)) if given_gib == "auto" else Decision(given_gib, GIVEN)
     wanted = config["plan"] | {key: config["network"][key] for key in PLANNED}
-    device = Device(memory, given.device.type == "cuda")
+    device = Device(memory, int(on_gpu))
     decisions = plan(facts, wanted | {"region": config["target"]["region"]}, device)
     folder, planned = given.out / f"{name}_prepared", given.out / f"{name}_plan.json"
     same = planned.exists() and read_json(planned) == decisions

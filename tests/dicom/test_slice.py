@@ -69,6 +69,20 @@ def test_compressed_slices_are_rescaled_and_padded_alike(tmp_path, kind, interce
     assert facts["transfer_syntax"] == "RLE Lossless"
 
 
+@pytest.mark.parametrize("rescale", [None, [1.0, -1024.0]])
+@pytest.mark.parametrize("slope", [None, 2.0])
+def test_compressed_slices_without_intercept_read_like_plain_ones(tmp_path, slope, rescale):
+    stored = np.arange(2 * 32 * 40, dtype=np.uint16).reshape(2, 32, 40)
+    elements = {"RescaleSlope": slope, "RescaleIntercept": None}
+    plain, _ = read_dicom(write_stored(tmp_path / "plain", stored, **elements), rescale=rescale)
+    for path in write_stored(tmp_path / "rle", stored, **elements).iterdir():
+        dataset = pydicom.dcmread(path)
+        dataset.compress(pydicom.uid.RLELossless, generate_instance_uid=False)
+        write(dataset, path)
+    volume, _ = read_dicom(tmp_path / "rle", rescale=rescale)
+    np.testing.assert_array_equal(volume.voxels_zyx, plain.voxels_zyx)
+
+
 def test_bits_that_are_not_stored_are_ignored(tmp_path):
     values = np.arange(-30, 30, dtype=np.int16).reshape(2, 5, 6)
     overlay = (values & 0x0FFF) | 0x5000  # a 12-bit number below four bits of something else

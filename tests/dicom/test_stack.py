@@ -15,7 +15,8 @@ from ctseg.geometry.volume import AIR_HU, Volume
 from ctseg.labels.outlines import rasterise
 from ctseg.scans.nifti import read_nifti
 from ctseg.scans.scan_warnings import warnings_of
-from dicom_files import CENTRE_XYZ_MM, SPACING_MM, smooth_hu, write_stack
+from dicom_files import CENTRE_XYZ_MM, SPACING_MM, body, smooth_hu, write, write_stack
+from multiframe_files import multiframe, phases
 from real_data import real_data
 
 
@@ -45,6 +46,23 @@ def test_uneven_stacks_are_refused(tmp_path, heights_mm, message):
 def test_slices_at_one_place_are_no_volume(tmp_path):
     with pytest.raises(InputError, match="at one position"):
         read_dicom(write_stack(tmp_path, [5, 5]))
+
+
+def test_frames_of_one_file_at_one_position_are_named_by_their_numbers(tmp_path):
+    first, second = body((3, 32, 40), seed=1), body((3, 32, 40), seed=2)
+    write(phases(first, second, "FrameContentSequence", "FrameAcquisitionDuration"), tmp_path / "one")
+    with pytest.raises(InputError, match=r"frame 3 of one and frame 6 of one in .* lie at the same position"):
+        read_dicom(tmp_path)
+
+
+def test_frames_beside_a_missing_one_are_named_by_their_numbers(tmp_path):
+    dataset = multiframe(body((6, 32, 40)))
+    frames = dataset.pixel_array[[0, 1, 3, 4, 5]]  # in reverse order
+    del dataset.PerFrameFunctionalGroupsSequence[2]
+    dataset.PixelData, dataset.NumberOfFrames = frames.tobytes(), 5
+    write(dataset, tmp_path / "one")
+    with pytest.raises(InputError, match=r"1 slice.* missing .* between frame 3 of one and frame 2 of one"):
+        read_dicom(tmp_path)
 
 
 @pytest.mark.parametrize("tilt_deg", [0, 12])

@@ -8,14 +8,17 @@ without a transfer syntax, and does not know HighBit. It also parses each header
 """
 
 import os
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 import pydicom
+from pydicom.uid import UID
 
 from ctseg.dicom.header import Header
+from ctseg.dicom.multiframe import pixels_alone
 from ctseg.errors import InputError, ScanError
 from ctseg.geometry.possible_sizes import possible_spacing
 from ctseg.geometry.volume import AIR_HU
@@ -73,8 +76,7 @@ def parse_slice(header: Header) -> Slice:
         )
     if not possible_spacing(spacing_x, spacing_y):
         raise ScanError(f"{header.path} has pixels of {spacing_x:g} x {spacing_y:g} mm, which no CT has")
-    slope = _numbers(header, "RescaleSlope", 1, [1.0])[0]
-    intercept = _numbers(header, "RescaleIntercept", 1, [0.0])[0]
+    slope, intercept = _rescaling(header)
     if slope == 0:
         raise ScanError(f"{header.path} has a rescale slope of 0: all its values would be the same")
     return Slice(
@@ -129,6 +131,11 @@ def _numbers(header: Header, keyword: str, count: int, default: list[float] | No
     if len(numbers) != count or not np.isfinite(numbers).all():
         raise ScanError(f"{header.path} lacks a usable {keyword}: it is not a slice of a volume, or it is damaged")
     return numbers
+
+
+def _rescaling(header: Header) -> tuple[float, float]:
+    """Slope and intercept of a header; 1 and 0 where it has none."""
+    return _numbers(header, "RescaleSlope", 1, [1.0])[0], _numbers(header, "RescaleIntercept", 1, [0.0])[0]
 
 
 def _padding_hu(header: Header, slope: float, intercept: float) -> tuple[float, float] | None:
@@ -208,26 +215,34 @@ def _rescaled(stored: np.ndarray, part: Slice) -> np.ndarray:
 
 
 def _decoded_hu(part: Slice) -> np.ndarray:
-    """The HU `[y, x]` of a compressed slice, decoded and rescaled by GDCM, which is part of SimpleITK."""
-    hu = _decoded_file(part.path, part.header.syntax.name if part.header.syntax else "")
-    frame, size = part.header.frame or 0, part.shape_yx[0] * part.shape_yx[1]
-    if hu.size < (frame + 1) * size or (part.header.frame is None and hu.size != size):
+    """The HU `[y, x]` of a compressed slice, decoded by GDCM, which is part of SimpleITK.
+
+    GDCM also rescales, but with one slope and intercept for all frames of a file, which may each have their own.
+    """
+    header, size, frame = part.header, part.shape_yx[0] * part.shape_yx[1], part.header.frame or 0
+    in_hu = header.frame is None and (part.slope, part.intercept) == _rescaling(header)
+    decoded = _decoded_file(part.path, header.syntax or UID(""), in_hu)
+    if decoded.size < (frame + 1) * size or (header.frame is None and decoded.size != size):
         raise ScanError(f"{part.path} holds an image of another size than its header says: it is damaged")
-    hu = hu.reshape(-1)[frame * size : (frame + 1) * size].reshape(part.shape_yx)
+    decoded = decoded.reshape(-1)[frame * size : (frame + 1) * size].reshape(part.shape_yx)
+    if not in_hu:
+        return _rescaled(decoded, part)
     # GDCM uses the narrowest type for the values, and −1024 may not fit into this type.
-    hu = hu.astype(np.float64 if hu.dtype.kind == "f" else np.int64)
-    return hu if part.says_rescaling else _rescaled(hu, part)
+    return decoded.astype(np.float64 if decoded.dtype.kind == "f" else np.int64)
 
 
 @lru_cache(maxsize=1)  # the frames of one file follow each other
-def _decoded_file(path: Path, syntax: str) -> np.ndarray:
-    """The pixels of all frames of a compressed file, in HU."""
+def _decoded_file(path: Path, syntax: UID, in_hu: bool) -> np.ndarray:
+    """The pixels of all frames of a compressed file, as stored or, with `in_hu`, rescaled by GDCM."""
     import SimpleITK as sitk  # 0.3 s, and most scans are not compressed
 
     try:
-        return sitk.GetArrayFromImage(sitk.ReadImage(str(path), imageIO="GDCMImageIO"))
-    except RuntimeError:
+        with nullcontext(path) if in_hu else pixels_alone(path, syntax) as source:
+            return sitk.GetArrayFromImage(sitk.ReadImage(str(source), imageIO="GDCMImageIO"))
+    except (OSError, MemoryError):
+        raise
+    except Exception:  # a damaged file can make the parser fail in any way
         raise ScanError(
-            f"{path} cannot be decoded ({syntax}): it is cut or damaged, or this compression is not supported; "
+            f"{path} cannot be decoded ({syntax.name}): it is cut or damaged, or this compression is not supported; "
             "copy it again, or decompress the series first"
         ) from None

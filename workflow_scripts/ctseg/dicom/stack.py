@@ -103,11 +103,17 @@ def distinct_slices(choice: Choice) -> list[Slice]:
         elif not np.array_equal(read_hu(part), read_hu(kept[-1])):
             where = "at the same position" if distance_mm <= SAME_POSITION_MM else f"only {distance_mm:.2f} mm apart"
             raise ScanError(
-                f"{kept[-1].path.name} and {part.path.name} in {choice.folder} lie {where} with different "
+                f"{_name(kept[-1])} and {_name(part)} in {choice.folder} lie {where} with different "
                 "pixels: the series mixes several scans (phases, reconstructions) and nothing in the files tells them "
                 "apart; separate them"
             )
     return kept
+
+
+def _name(part: Slice) -> str:
+    """The file of a slice and, in a multi-frame file, the number of its frame from 1 on."""
+    frame = part.header.frame
+    return part.path.name if frame is None else f"frame {frame + 1} of {part.path.name}"
 
 
 def _refuse_unusable(choice: Choice) -> None:
@@ -134,7 +140,7 @@ def _uneven_message(choice: Choice, slices: list[Slice], steps_mm: np.ndarray) -
     wide = np.flatnonzero(ratios > 1.5)
     if wide.size and 2 * wide.size < len(ratios) and (np.abs(ratios - np.rint(ratios)) < 0.05).all():
         missing = int((np.rint(ratios[wide]) - 1).sum())
-        first, second = slices[wide[0]].path.name, slices[wide[0] + 1].path.name
+        first, second = _name(slices[wide[0]]), _name(slices[wide[0] + 1])
         return (
             f"{missing} slice(s) are missing in {choice.folder}, the first between {first} and {second}, which lie "
             f"{steps_mm[wide[0]]:.2f} mm apart, not {usual:.2f} mm; {advice}"
