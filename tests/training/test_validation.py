@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from ctseg.errors import InputError
+from ctseg.errors import InputError, TrainingError
 from ctseg.training.batches import Share
 from ctseg.training.validation import Windowed, on_gpu, on_processor, validation_dice
 from training_data import make_case
@@ -52,3 +52,17 @@ def test_both_ways_find_what_the_network_finds():
             found = segment(case)
             assert found.dtype == np.uint8
             np.testing.assert_array_equal(found, expected)
+
+
+class Greedy(torch.nn.Module):
+    """Network for which there is never enough memory."""
+
+    def forward(self, hu):
+        raise torch.OutOfMemoryError
+
+
+def test_too_little_memory_of_the_gpu_is_told_with_what_changes_training():
+    segment = on_gpu(Greedy(), Windowed((8, 8, 8), 2, -1000), torch.device("cpu"))
+    with pytest.raises(TrainingError, match=r"to segment a validation case of \d+ × .*fewer network.channels") as told:
+        segment(CASES[0])
+    assert "infer." not in str(told.value)

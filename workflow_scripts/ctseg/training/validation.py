@@ -8,7 +8,7 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
-from ctseg.errors import TrainingError
+from ctseg.errors import MachineError, TrainingError
 from ctseg.geometry.volume import Shape
 from ctseg.inference import gpu_labels
 from ctseg.inference.gpu_windows import DeviceWindows
@@ -52,13 +52,26 @@ def on_processor(model: nn.Module, windowed: Windowed) -> Segment:
 
 
 def on_gpu(model: nn.Module, windowed: Windowed, device: torch.device) -> Segment:
-    """Function that segments a case on a GPU: the case is copied to the GPU, and its label map is copied back."""
+    """Function that segments a case on a GPU: the case is copied to the GPU, and its label map is copied back.
+
+    It raises TrainingError if the GPU has too little memory for that.
+    """
 
     def network(hu: torch.Tensor) -> torch.Tensor:
         with torch.inference_mode():
             return model(hu.contiguous(memory_format=torch.channels_last_3d)).float()
 
     def segment(case: TrainingCase) -> np.ndarray:
+        try:
+            return labels_of(case)
+        except (MachineError, torch.OutOfMemoryError):
+            voxels = " × ".join(str(size) for size in reversed(case.image_zyx.shape))
+            raise TrainingError(
+                f"the GPU has too little memory to segment a validation case of {voxels} voxels; end other programs on "
+                "it, or use fewer network.channels, larger voxels (plan.spacing_mm) or another GPU"
+            ) from None
+
+    def labels_of(case: TrainingCase) -> np.ndarray:
         image = torch.from_numpy(np.array(case.image_zyx)).to(device)
         patch_zyx = windowed.patch_zyx
         tiles = tiling(case.image_zyx.shape, patch_zyx, patch_zyx, OVERLAP)
