@@ -1,7 +1,8 @@
 """Headers of NRRD and MetaImage uploads, read before a library opens them.
 
 Both formats may name another file with the voxels. For an upload, this would be a file of the server, so only files
-that contain their own voxels are accepted.
+that contain their own voxels are accepted. ITK does not read MetaImage line by line: a line without a value, or with
+too few numbers, takes words of the next one. So the key that names the file may be there only once, in all of the file.
 """
 
 from dataclasses import dataclass
@@ -10,11 +11,21 @@ from pathlib import Path
 
 import numpy as np
 
+from ctseg.scans.text_headers import (
+    MOST_HEADER_BYTES,
+    NRRD,
+    meta_image_fields,
+    meta_image_stated,
+    no_voxel_size,
+    nrrd_fields,
+    nrrd_stated,
+)
 from serving.refused import Refused, bomb, limit_bytes
 from serving.settings import Settings
 
-NRRD, META_IMAGE = b"NRRD000", b"ObjectType"
-MOST_HEADER_BYTES = 2**16  # segmentations of 3D Slicer with many segments have about 20,000
+META_IMAGE = b"ObjectType"
+SUFFIXES = {"NRRD": ".nrrd", "MetaImage": ".mha"}
+PIECE_BYTES = 2**20
 NRRD_BYTES = {
     1: ("signed char", "int8", "int8_t", "uchar", "unsigned char", "uint8", "uint8_t"),
     2: ("short", "short int", "signed short", "int16", "int16_t", "ushort", "unsigned short", "uint16", "uint16_t"),
@@ -23,15 +34,23 @@ NRRD_BYTES = {
 }
 META_BYTES = {"CHAR": 1, "UCHAR": 1, "SHORT": 2, "USHORT": 2, "INT": 4, "UINT": 4, "FLOAT": 4}
 META_BYTES |= {"LONG": 8, "ULONG": 8, "LONG_LONG": 8, "ULONG_LONG": 8, "DOUBLE": 8}
+META_KEYS = ("DimSize", "ElementType", "ElementNumberOfChannels")  # they determine how much is read
+DATA_FILE = b"ElementDataFile"
 
 
 @dataclass(frozen=True)
 class VolumeHeader:
-    """File suffix of the format, sizes of the axes in file order, and bytes of one voxel."""
+    """The format (NRRD or MetaImage), sizes of the axes in file order, bytes of a voxel; whether its size is stated."""
 
-    suffix: str
+    kind: str
     sizes: tuple[int, ...]
     voxel_bytes: int
+    voxel_size_stated: bool
+
+    @property
+    def suffix(self) -> str:
+        """File suffix of the format."""
+        return SUFFIXES[self.kind]
 
     @property
     def total_bytes(self) -> int:
@@ -50,14 +69,17 @@ def volume_header(path: Path) -> VolumeHeader | None:
         if head.startswith(NRRD):
             return _nrrd(head)
         if head.startswith(META_IMAGE):
-            return _meta_image(head)
+            return _meta_image(head, path)
     except (KeyError, ValueError, StopIteration):
         raise Refused(422, "the header of the file is damaged: it does not say what its voxels are") from None
     return None
 
 
 def check_volume(header: VolumeHeader, size: int, settings: Settings) -> None:
-    """Raise Refused if a file of `size` bytes is not 3-D (one axis of layers is allowed) or above the limits."""
+    """Raise Refused if a file of `size` bytes is not 3-D (one axis of layers is allowed) or above the limits.
+
+    Also raised if it does not state its voxel size.
+    """
     layers, volume = header.sizes[:-3], header.sizes[-3:]  # 3D Slicer stores overlapping segments in layers
     if len(volume) < 3 or len(layers) > 1 or min(header.sizes) < 1:
         raise Refused(422, f"the file holds no single 3-D volume: its shape is {list(header.sizes)}")
@@ -65,29 +87,41 @@ def check_volume(header: VolumeHeader, size: int, settings: Settings) -> None:
         raise Refused(413, f"the scan of {list(header.sizes)} voxels is larger than this service takes")
     if header.total_bytes > limit_bytes(size, settings):
         raise bomb(settings)
+    if not header.voxel_size_stated:
+        raise Refused(422, no_voxel_size("the upload", header.kind))
 
 
 def _nrrd(head: bytes) -> VolumeHeader:
-    """Header of a NRRD file: one `field: value` per line, up to an empty line."""
-    text = head.replace(b"\r\n", b"\n").partition(b"\n\n")[0].decode("latin-1")
-    pairs = [line.partition(":") for line in text.splitlines()[1:] if not line.startswith("#")]
-    fields = {name.strip().lower(): value.strip() for name, _, value in pairs}
+    """Header of a NRRD file. Raises ValueError if it does not end within the bytes of `head`."""
+    if b"\n\n" not in head.replace(b"\r\n", b"\n"):
+        raise ValueError("the header has no end")
+    fields = nrrd_fields(head)
     if "data file" in fields or "datafile" in fields:
         raise Refused(422, "the file names another file that holds its voxels; save it as one file (.nrrd)")
     size = next(size for size, names in NRRD_BYTES.items() if fields["type"].lower() in names)
-    return VolumeHeader(".nrrd", tuple(map(int, fields["sizes"].split())), size)
+    sizes = tuple(map(int, fields["sizes"].split()))
+    return VolumeHeader("NRRD", sizes, size, nrrd_stated(fields).voxel_size)
 
 
-def _meta_image(head: bytes) -> VolumeHeader:
-    """Header of a MetaImage file: one `key = value` per line, up to the line `ElementDataFile`."""
-    fields: dict[str, str] = {}
-    for line in head.decode("latin-1").splitlines():
-        key, _, value = line.partition("=")
-        fields[key.strip()] = value.strip()
-        if key.strip() == "ElementDataFile":
-            break
+def _meta_image(head: bytes, path: Path) -> VolumeHeader:
+    """Header of a MetaImage file. Raises ValueError for a key that ITK could read in another line than ctseg."""
+    fields = meta_image_fields(head)
     if fields["ElementDataFile"].upper() != "LOCAL":
         raise Refused(422, "the file names another file that holds its voxels; save it as one file (.mha)")
+    text = head.partition(DATA_FILE)[0]
+    if _mentions(path, DATA_FILE) != 1 or any(text.count(key.encode()) != (key in fields) for key in META_KEYS):
+        raise ValueError("a key is there twice, or inside of a value")
     channels = int(fields.get("ElementNumberOfChannels", "1"))
     size = META_BYTES[fields["ElementType"].removeprefix("MET_").removesuffix("_ARRAY")]
-    return VolumeHeader(".mha", tuple(map(int, fields["DimSize"].split())), size * channels)
+    sizes = tuple(map(int, fields["DimSize"].split()))
+    return VolumeHeader("MetaImage", sizes, size * channels, meta_image_stated(fields).voxel_size)
+
+
+def _mentions(path: Path, word: bytes) -> int:
+    """How often a word is in a file, up to 2; a word across the end of a piece is found in the next one."""
+    count, rest = 0, b""
+    with path.open("rb") as stream:
+        while count < 2 and (piece := stream.read(PIECE_BYTES)):
+            count += (rest + piece).count(word)
+            rest = piece[1 - len(word) :]
+    return min(count, 2)

@@ -150,16 +150,90 @@ def test_a_segmentation_that_reaches_out_of_the_scan_is_cut_and_told(tmp_path):
         read(far, {"kidney": 1})
 
 
-def test_a_damaged_table_or_header_is_no_table(tmp_path):
-    voxels = KIDNEY.astype(np.uint8)
-    for number, names in enumerate(({1: "kidney</Label><Label>"}, {1: ""}, {1: "<!DOCTYPE x>"})):
-        path = write_table(tmp_path / f"{number}.nii", voxels, names)
-        np.testing.assert_array_equal(read(path, {"tumour": 1}).voxels_zyx, voxels)
-    path = write_seg_nrrd(tmp_path / "a.seg.nrrd", [KIDNEY], [("kidney", "x", 0)])
-    np.testing.assert_array_equal(read(path, {"tumour": 1}).voxels_zyx, voxels)
-    path = write_seg_nrrd(tmp_path / "b.seg.nrrd", [KIDNEY], [("kidney", 1, 3)])
+@pytest.mark.parametrize("name", ["a.nii", "a.nii.gz"])
+def test_the_content_not_the_name_shows_whether_a_table_is_compressed(tmp_path, name):
+    voxels = np.where(TUMOUR, 2, np.where(KIDNEY, 1, 0))
+    other = {"a.nii": "b.nii.gz", "a.nii.gz": "b.nii"}[name]
+    write_table(tmp_path / name, voxels, {1: "kidney", 2: "tumour"}).rename(tmp_path / other)
+    label = read(tmp_path / other, {"tumour": 1})
+    np.testing.assert_array_equal(label.voxels_zyx == 1, TUMOUR)
+    assert label.facts["warnings"] == [
+        "tumour: the file gives other values than target.labels; its own names were taken"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        (b"</LabelTable>", b"", "mismatched tag"),
+        (b"<CaretExtension>", b"<!DOCTYPE x><CaretExtension>", "it declares a document type or entities"),
+        (b'encoding="UTF-8"', b'encoding="nobody"', "unknown encoding"),
+        (b'encoding="UTF-8"', b'encoding="shift_jis"', "multi-byte encodings"),
+        (b"kidney", b"kidne\xff", "not well-formed"),
+    ],
+)
+def test_a_table_that_cannot_be_read_is_told(tmp_path, old, new, reason):
+    voxels = np.where(TUMOUR, 2, np.where(KIDNEY, 1, 0))
+    path = write_table(tmp_path / "a.nii", voxels, {1: "kidney", 2: "tumour"})
+    image = nib.load(path)
+    content = image.header.extensions[0].content.replace(old, new)
+    image.header.extensions[:] = [nib.nifti1.Nifti1Extension(0, content)]
+    nib.save(nib.Nifti1Image(np.asanyarray(image.dataobj).copy(), image.affine, image.header), tmp_path / "b.nii")
+    label = read(tmp_path / "b.nii", {"tumour": 1, "kidney": 2})
+    np.testing.assert_array_equal(label.voxels_zyx, voxels)
+    [told] = label.facts["warnings"]
+    assert told.startswith("the table of names in the file cannot be read (")
+    assert reason in told
+    assert told.endswith("left out; check that target.labels has the values of the file")
+
+
+def test_a_name_without_a_whole_number_is_told_and_the_others_count(tmp_path):
+    voxels = np.where(TUMOUR, 3, np.where(KIDNEY, 2, 0))
+    table = write_table(tmp_path / "a.nii", voxels, {2: "kidney", 3: "tumour", "x": "cyst", "4.5": "vein"})
+    segments = [("kidney", 2, 0), ("tumour", 3, 0), ("cyst", "x", 0), ("vein", 1, "none")]
+    for path in (table, write_seg_nrrd(tmp_path / "a.seg.nrrd", [voxels], segments)):
+        label = read(path, {"kidney": 1, "tumour": 2})
+        np.testing.assert_array_equal(label.voxels_zyx, np.where(TUMOUR, 2, np.where(KIDNEY, 1, 0)))
+        assert label.facts["warnings"] == [
+            'the file gives no whole number as value or layer of "cyst" and "vein": left out; check that target.labels '
+            "has the values of the file",
+            "kidney, tumour: the file gives other values than target.labels; its own names were taken",
+        ]
+
+
+def test_odd_names_are_told_in_each_way_that_values_are_found(tmp_path):
+    odd = 'the file gives no whole number as value or layer of "cyst": left out'
+    only = write_seg_nrrd(tmp_path / "a.seg.nrrd", [KIDNEY], [("cyst", "x", 0)])
+    label = read(only, {"tumour": 1})
+    np.testing.assert_array_equal(label.voxels_zyx, KIDNEY)
+    assert [told.startswith(odd) for told in label.facts["warnings"]] == [True]
+    layered = [("kidney", 1, 0), ("tumour", 1, 1), ("cyst", "x", 1)]
+    path = write_seg_nrrd(tmp_path / "b.seg.nrrd", [KIDNEY, TUMOUR], layered)
+    for labels in ({"tumour": 1}, {"vein": 1}):
+        assert read(path, labels, missing_ok=True).facts["warnings"][0].startswith(odd)
+    many = [(f"cyst {number:02}", "x", 0) for number in range(12)]
+    told = read(write_seg_nrrd(tmp_path / "c.seg.nrrd", [KIDNEY], many), {"tumour": 1}).facts["warnings"][0]
+    assert '"cyst 09" and …: left out' in told
+    assert "cyst 10" not in told
+
+
+def test_a_name_that_is_empty_is_no_name(tmp_path):
+    path = write_table(tmp_path / "a.nii", KIDNEY, {1: "", "x": ""})
+    label = read(path, {"tumour": 1})
+    np.testing.assert_array_equal(label.voxels_zyx, KIDNEY)
+    assert label.facts["warnings"] == []
+
+
+def test_layers_that_are_not_there_and_damaged_files_are_refused(tmp_path):
+    path = write_seg_nrrd(tmp_path / "a.seg.nrrd", [KIDNEY], [("kidney", 1, 3)])
     with pytest.raises(InputError, match="names layers that it does not have"):
         read(path, {"kidney": 1})
+    path.write_bytes(path.read_bytes().replace(b"dimension: 3", b"dimension: x"))
+    with pytest.raises(InputError, match=r"a\.seg\.nrrd cannot be read as NRRD"):
+        read(path, {"kidney": 1})
+    (tmp_path / "a.nii.gz").write_bytes(b"\x1f\x8bnothing")
+    with pytest.raises(InputError, match=r"a\.nii\.gz cannot be read as NIfTI"):
+        read(tmp_path / "a.nii.gz", {"kidney": 1})
 
 
 @pytest.mark.realdata

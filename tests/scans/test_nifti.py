@@ -1,4 +1,5 @@
 import gzip
+import tracemalloc
 
 import nibabel as nib
 import numpy as np
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from ctseg.errors import InputError
 from ctseg.geometry import mapped_arrays
 from ctseg.geometry.volume import Grid, Volume
-from ctseg.scans.nifti import read_nifti, write_nifti
+from ctseg.scans.nifti import nifti_extensions, read_nifti, write_nifti
 from grids import counting, grids
 
 
@@ -55,6 +56,61 @@ def test_compressed_files_are_scaled_like_others(tmp_path, monkeypatch, dtype, s
     assert found.dtype == expected.dtype
     np.testing.assert_array_equal(found, expected)
     np.testing.assert_allclose(found, voxels.T.astype(float) * slope + intercept)
+
+
+def scaled_file(path, voxels, slope, intercept):
+    """Write a NIfTI file with slope and intercept in its header, and the voxels as they are."""
+    image = nib.Nifti1Image(voxels, np.eye(4))
+    data = bytearray(image.to_bytes())
+    data[112:120] = np.array([slope, intercept], "<f4").tobytes()
+    path.write_bytes(gzip.compress(data) if path.suffix == ".gz" else data)
+    return path
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.float32, np.float64])
+@pytest.mark.parametrize(("slope", "intercept"), [(1, -1024), (0.5, 3), (1, 0), (0, 7)])
+@pytest.mark.parametrize("name", ["a.nii", "a.nii.gz"])
+def test_scaled_files_have_the_values_and_the_type_that_nibabel_gives(
+    tmp_path, monkeypatch, dtype, slope, intercept, name
+):
+    monkeypatch.setattr(mapped_arrays, "LARGE_BYTES", 64)
+    monkeypatch.setattr(mapped_arrays, "SLAB_BYTES", 64)
+    for shape in ((4, 5, 6), (4, 5, 6, 1), (4, 5, 6, 1, 1)):
+        voxels = np.arange(120).reshape(shape, order="F").astype(dtype)
+        path = scaled_file(tmp_path / name, voxels, slope, intercept)
+        expected, found = np.asanyarray(nib.load(path).dataobj).reshape(shape[:3]).T, read_nifti(path).voxels_zyx
+        assert found.dtype == expected.dtype
+        np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("shape", [(128, 128, 200), (128, 128, 200, 1)])
+@pytest.mark.parametrize("name", ["a.nii", "a.nii.gz"])
+def test_a_scaled_file_is_read_a_slab_at_a_time(tmp_path, monkeypatch, name, shape):
+    monkeypatch.setattr(mapped_arrays, "LARGE_BYTES", 2**16)
+    monkeypatch.setattr(mapped_arrays, "SLAB_BYTES", 2**17)
+    path = scaled_file(tmp_path / name, np.full(shape, 1000, np.int16), 1, -1024)
+    read_nifti(path)  # what is imported and cached at the first time
+    tracemalloc.start()
+    voxels = read_nifti(path).voxels_zyx
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert voxels.dtype == np.float64
+    assert (voxels == -24).all()
+    assert peak_bytes < voxels.nbytes / 4
+
+
+def test_extensions_are_read_by_content(tmp_path):
+    image = nib.Nifti1Image(np.zeros((4, 5, 6), np.uint8), np.eye(4))
+    for text in (b"first", b"second"):
+        image.header.extensions.append(nib.nifti1.Nifti1Extension(0, text))
+    nib.save(image, tmp_path / "a.nii")
+    nib.save(image, tmp_path / "b.nii.gz")
+    (tmp_path / "a.nii").rename(tmp_path / "a.nii.gz")
+    (tmp_path / "b.nii.gz").rename(tmp_path / "b.nii")
+    for name in ("a.nii.gz", "b.nii"):
+        assert [text.rstrip(b"\0") for text in nifti_extensions(tmp_path / name)] == [b"first", b"second"]
+    with pytest.raises(InputError, match=r"missing\.nii does not exist"):
+        nifti_extensions(tmp_path / "missing.nii")
 
 
 def test_the_same_volume_gives_the_same_bytes(tmp_path):

@@ -4,10 +4,9 @@
 Connectome Workbench and others write a label table into an extension of the NIfTI header (the XML of Caret).
 """
 
-import contextlib
 import re
 import xml.etree.ElementTree as ET
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,9 +14,10 @@ from ctseg.errors import LabelError
 from ctseg.file_types import NIFTI_SUFFIXES
 from ctseg.labels.structure_names import find_structures, quoted
 from ctseg.plurals import listed
+from ctseg.scans.nifti import nifti_extensions
 
 MOST_VALUES = 10  # limit of the values in a message
-SEGMENT_KEY = re.compile(r"Segment(\d+)_(Name|LabelValue|Layer)")
+SEGMENT_KEY = re.compile(r"Segment(\d{1,9})_(Name|LabelValue|Layer)")
 LAYERED_SUFFIXES = (".nrrd", ".nhdr")
 NO_NAME = re.compile(r"(segment|label|structure|roi)?[ _-]?\d*", re.IGNORECASE)  # default names of programs
 
@@ -31,6 +31,15 @@ class Named:
     layer: int = 0
 
 
+class Names(list[Named]):
+    """The named structures of a file; `warnings` are sentences about names that cannot be read."""
+
+    def __init__(self, named: Iterable[Named] = (), warnings: Sequence[str] = ()) -> None:
+        """Keep the structures in their order."""
+        super().__init__(named)
+        self.warnings = tuple(warnings)
+
+
 @dataclass(frozen=True)
 class Values:
     """The (layer, value) pairs of each label in a label map, and warnings about them."""
@@ -39,19 +48,20 @@ class Values:
     warnings: tuple[str, ...] = ()
 
 
-def names_in(path: Path) -> list[Named]:
-    """The named structures of a file; an empty list if it has no names or cannot be read."""
+def names_in(path: Path) -> Names:
+    """The named structures of a file; an empty list if it has no names.
+
+    Names that are there and cannot be read are left out, with a warning. Raises InputError for a NIfTI file with a
+    damaged header; the reader of the voxels reports other damage.
+    """
     name = path.name.lower()
-    with contextlib.suppress(Exception):  # the reader of the voxels reports a damaged file
-        if name.endswith(LAYERED_SUFFIXES):
-            return _slicer_segments(path)
-        if name.endswith(NIFTI_SUFFIXES):
-            return _nifti_table(path)
-    return []
+    if name.endswith(LAYERED_SUFFIXES):
+        return _slicer_segments(path)
+    return _nifti_tables(path) if name.endswith(NIFTI_SUFFIXES) else Names()
 
 
 def values_of(
-    named: Sequence[Named],
+    named: Names,
     labels: Mapping[str, int],
     wanted: Mapping[str, Sequence[str]],
     path: str,
@@ -60,9 +70,10 @@ def values_of(
     """The values of each label: by the names in the file if it has them, else by the values of the config.
 
     `labels` are the config's values, `wanted` the names of each label. If the file names none of the labels and has one
-    layer, the config's values are used. Raises LabelError if a name fits several structures and, unless `missing_ok`,
-    if a label is not named in a file that has several layers, or that names other labels and has another structure at
-    the value of this label. With `missing_ok`, a label of this kind has no values.
+    layer, the config's values are used. The warnings begin with those of `named`. Raises LabelError if a name fits
+    several structures and, unless `missing_ok`, if a label is not named in a file that has several layers, or that
+    names other labels and has another structure at the value of this label. With `missing_ok`, a label of this kind has
+    no values.
     """
     places = {
         label: find_structures([item.name for item in named], patterns, path, "segment", True, label)
@@ -73,10 +84,10 @@ def values_of(
     if not any(places.values()) and _layered(named):  # a value may mean another structure in each layer
         for label, patterns in wanted.items():
             find_structures([item.name for item in named], patterns, path, "segment", missing_ok, label)
-        return Values({label: [] for label in labels})
+        return Values({label: [] for label in labels}, named.warnings)
     if not any(places.values()):
         strange = [label for label, value in labels.items() if value in others]
-        return Values(by_value, (_named_otherwise(strange),) if strange else ())
+        return Values(by_value, (*named.warnings, *([_named_otherwise(strange)] if strange else [])))
     found, differing = {}, []
     for label, value in labels.items():
         if places[label]:
@@ -89,7 +100,7 @@ def values_of(
         else:
             found[label] = by_value[label]
     told = f"{', '.join(differing)}: the file gives other values than target.labels; its own names were taken"
-    return Values(found, (told,) if differing and not _layered(named) else ())
+    return Values(found, (*named.warnings, *([told] if differing and not _layered(named) else [])))
 
 
 def shown(named: Sequence[Named], value: int) -> str:
@@ -110,39 +121,65 @@ def _named_otherwise(labels: Sequence[str]) -> str:
     )
 
 
-def _slicer_segments(path: Path) -> list[Named]:
+def _slicer_segments(path: Path) -> Names:
     """Segments in the header of a NRRD file. Old versions of Slicer write no value: each segment has its own layer."""
     import SimpleITK as sitk  # 0.2 s to import, and most labels are not NRRD
 
     reader = sitk.ImageFileReader()
     reader.SetFileName(str(path))
-    reader.ReadImageInformation()
+    try:
+        reader.ReadImageInformation()
+    except RuntimeError:  # a missing or damaged file, which the reader of the voxels reports
+        return Names()
     segments: dict[int, dict[str, str]] = {}
     for key in reader.GetMetaDataKeys():
         if part := SEGMENT_KEY.fullmatch(key):
             segments.setdefault(int(part[1]), {})[part[2]] = reader.GetMetaData(key)
-    return [
-        Named(
-            segment["Name"], int(segment.get("LabelValue", 1)), int(segment.get("Layer", number * (len(segment) == 1)))
-        )
+    return _numbered(
+        (segment["Name"], segment.get("LabelValue", "1"), segment.get("Layer", str(number * (len(segment) == 1))))
         for number, segment in sorted(segments.items())
         if "Name" in segment
-    ]
+    )
 
 
-def _nifti_table(path: Path) -> list[Named]:
-    """The label table in the extensions of a NIfTI header."""
-    import nibabel as nib
-
-    found = []
-    for extension in nib.load(path).header.extensions:  # type: ignore[attr-defined]
-        content = extension.get_content()
-        text = content if isinstance(content, bytes) else str(content).encode()
-        if b"<LabelTable" not in text or b"<!DOCTYPE" in text or b"<!ENTITY" in text:
+def _nifti_tables(path: Path) -> Names:
+    """The label tables in the extensions of a NIfTI header."""
+    found, warnings = [], []
+    for content in nifti_extensions(path):
+        if b"<LabelTable" not in content:
             continue
-        entries = ET.fromstring(text[text.index(b"<") :].strip(b" \0\r\n")).iter("Label")
-        found += [Named((entry.text or "").strip(), int(entry.attrib["Key"])) for entry in entries]
-    return [item for item in found if item.name and item.value]
+        try:
+            found += [((entry.text or "").strip(), entry.get("Key", ""), "0") for entry in _xml(content).iter("Label")]
+        except (ET.ParseError, ValueError, LookupError) as error:  # the last two for an unknown encoding
+            warnings.append(
+                f"the table of names in the file cannot be read ({error}): left out; check that target.labels has the "
+                "values of the file"
+            )
+    named = _numbered(entry for entry in found if entry[0])
+    return Names((item for item in named if item.value), [*warnings, *named.warnings])
+
+
+def _xml(content: bytes) -> ET.Element:
+    """The root of XML in an extension. Raises ParseError or ValueError; entities are refused, since they can grow."""
+    if b"<!DOCTYPE" in content or b"<!ENTITY" in content:
+        raise ValueError("it declares a document type or entities")
+    return ET.fromstring(content[content.index(b"<") :].strip(b" \0\r\n"))
+
+
+def _numbered(entries: Iterable[tuple[str, str, str]]) -> Names:
+    """Structures from names, values and layers as text; those without whole numbers are left out, with a warning."""
+    named, odd = [], []
+    for name, value, layer in entries:
+        try:
+            named.append(Named(name, int(value), int(layer)))
+        except ValueError:
+            odd.append(quoted(name))
+    what = listed([*odd[:MOST_VALUES], *(["…"] if len(odd) > MOST_VALUES else [])])
+    told = (
+        f"the file gives no whole number as value or layer of {what}: left out; check that target.labels has the "
+        "values of the file"
+    )
+    return Names(named, [told] if odd else [])
 
 
 def require_values(counts: Mapping[int, int], named: Sequence[Named], labels: Mapping[str, int], path: str) -> None:

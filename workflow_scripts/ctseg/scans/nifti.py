@@ -47,16 +47,17 @@ def read_nifti(path: str | Path) -> Volume:
     """Read a NIfTI-1 or -2 file: voxels `[z, y, x]`, scaled if its header says so, else as stored; sizes in mm.
 
     Sizes in other units are converted. The content, not the name, decides whether the file is compressed. Uncompressed
-    files are memory-mapped, read-only: only the parts in use are read. Further axes of length one are dropped. Raises
-    InputError for a file that is missing, cut, no NIfTI, or not one volume.
+    files without scaling are memory-mapped, read-only: only the parts in use are read. Further axes of length one are
+    dropped. Raises InputError for a file that is missing, cut, no NIfTI, or not one volume.
     """
     with _nifti_errors(path), _opened(path) as (image, stream):
+        stored = cast(ArrayProxy, image.dataobj)
         if isinstance(stream, IGzipFile):
-            voxels = _decompressed(cast(ArrayProxy, image.dataobj), stream)
+            voxels = _decompressed(stored, stream)
             stream.read()  # the checksum is compared at the end of the file, which is after the voxels
         else:
-            voxels = np.asanyarray(image.dataobj)
-    if voxels.ndim > 3 and all(n == 1 for n in voxels.shape[3:]):
+            voxels = _scaled(stored) if _has_scaling(stored) else np.asanyarray(stored)
+    if voxels.ndim > 3 and all(n == 1 for n in voxels.shape[3:]):  # of a mapped file
         voxels = voxels.reshape(voxels.shape[:3])
     if voxels.ndim != 3 or 0 in voxels.shape or voxels.dtype.fields is not None:
         raise InputError(f"{path} holds no single 3-D volume of numbers: shape {voxels.shape}, type {voxels.dtype}")
@@ -83,18 +84,43 @@ def nifti_kind(head: bytes) -> type[nib.Nifti1Image]:
     return nib.Nifti2Image if nib.Nifti2Header.may_contain_header(head) else nib.Nifti1Image
 
 
+def nifti_extensions(path: str | Path) -> list[bytes]:
+    """The contents of the extensions of a header, as they are stored; raises InputError as `read_nifti` does."""
+    with _nifti_errors(path), _opened(path) as (image, _):
+        return [extension.content for extension in image.header.extensions]
+
+
 def _decompressed(stored: ArrayProxy, stream: IGzipFile) -> np.ndarray:
     """The voxels `[x, y, z, …]` of a compressed file, scaled as its header says, and read a slab at a time."""
     stream.seek(stored.offset)
-    kind = apply_read_scaling(np.zeros(1, stored.dtype), stored.slope, stored.inter).dtype
-    voxels = mapped_arrays.zeros(stored.shape[::-1], kind)
-    scaled = (stored.slope, stored.inter) != (1, 0)
+    voxels = _room(stored)
     for part in mapped_arrays.by_slab(voxels):
-        slab = np.empty(voxels[part].shape, stored.dtype) if scaled else voxels[part]
+        slab = np.empty(voxels[part].shape, stored.dtype) if _has_scaling(stored) else voxels[part]
         _fill(slab, stream)
-        if scaled:
+        if _has_scaling(stored):
             voxels[part] = apply_read_scaling(slab, stored.slope, stored.inter)
     return voxels.T
+
+
+def _scaled(stored: ArrayProxy) -> np.ndarray:
+    """The voxels `[x, y, z, …]` of an uncompressed file, scaled as its header says, a slab at a time."""
+    voxels = _room(stored)
+    mapped = stored.get_unscaled().T.reshape(voxels.shape)
+    for part in mapped_arrays.by_slab(voxels, mapped):
+        voxels[part] = apply_read_scaling(mapped[part], stored.slope, stored.inter)
+    return voxels.T
+
+
+def _has_scaling(stored: ArrayProxy) -> bool:
+    """Whether a header has a slope or an intercept that changes the voxels."""
+    return (stored.slope, stored.inter) != (1, 0)
+
+
+def _room(stored: ArrayProxy) -> np.ndarray:
+    """Zeros `[…, z, y, x]` for the scaled voxels of a file, without further axes of length one."""
+    kind = apply_read_scaling(np.zeros(1, stored.dtype), stored.slope, stored.inter).dtype
+    single = all(size == 1 for size in stored.shape[3:])
+    return mapped_arrays.zeros(stored.shape[: 3 if single else None][::-1], kind)
 
 
 def _fill(array: np.ndarray, stream: IGzipFile) -> None:

@@ -16,6 +16,7 @@ from ctseg.geometry.volume import AIR_HU, Grid, Volume
 from ctseg.scans.hu_check import hu_facts
 from ctseg.scans.nifti import nifti_facts
 from ctseg.scans.scan_warnings import RESCALE, warnings_of
+from ctseg.scans.text_headers import stated_geometry
 from ctseg.scans.volume_files import read_volume_file
 
 INT16_MAX = 32767
@@ -113,9 +114,11 @@ def to_hu(voxels_zyx: np.ndarray, name: str, rescale: Sequence[float] | None = N
 
 
 def _file_facts(path: Path) -> dict[str, Any]:
-    """The format, and for NIfTI the ambiguities of the geometry in the header."""
+    """The format, and the ambiguities of the geometry in the header."""
     name = volume_format(path)
-    return {"source_format": name} | (nifti_facts(path) if name == "NIfTI" else {})
+    if name == "NIfTI":
+        return {"source_format": name} | nifti_facts(path)
+    return {"source_format": name, "no_patient_space": not stated_geometry(path).orientation}
 
 
 def volume_facts(volume: Volume, name: str) -> dict[str, Any]:

@@ -14,10 +14,14 @@ KNOWN = {
     "qform_off_mm": "sform and qform of the file disagree by {} mm at a corner; the sform was taken",
     "no_orientation": "the file does not state its orientation (sform and qform have the code 0), and "
     "programs interpret this differently: its axes were taken to point to the left, the front and the head",
+    "no_patient_space": "the file does not state its orientation in the patient, and programs interpret this "
+    "differently: its coordinates were taken to grow to the left, the back and the head",
     "burned_in_annotation": "text is burned into the pixels, which may name the patient",
     "head": "the scan shows a head: a face can be rebuilt from it, so it is not anonymous",
     "lossy_compression": "the slices were compressed with loss: HU are not exact",
     "tilt_deg": "the gantry was tilted by {}°: its shear was removed, so voxels are interpolated",
+    "slices_shifted_mm": "slices lie up to {} mm beside the line through the first and the last one: they were shifted "
+    "into one column, so voxels are interpolated",
     "gaps": "slices were missing or unevenly spaced: voxels are interpolated, labels are not; see `gaps`",
     "rescale_missing": "no slice has a RescaleIntercept, which CT must have: the stored values were taken as HU",
 }

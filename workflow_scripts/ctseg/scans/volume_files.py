@@ -10,15 +10,21 @@ from ctseg.file_types import NIFTI_SUFFIXES, volume_format
 from ctseg.geometry.possible_sizes import require_possible
 from ctseg.geometry.volume import Grid, Volume
 from ctseg.scans.nifti import read_nifti
+from ctseg.scans.text_headers import require_voxel_size
 
 
 def read_volume_file(path: Path) -> Volume:
     """Read a NIfTI, NRRD or MetaImage file: voxels `[z, y, x]` in their own type, sizes in mm.
 
-    Raises InputError if the file is not a single 3-D volume, or its size is not that of a scan.
+    Raises InputError if the file is not a single 3-D volume, does not state its voxel size, or its size is not that of
+    a scan.
     """
-    volume = read_nifti(path) if path.name.lower().endswith(NIFTI_SUFFIXES) else _read_sitk(path)
-    require_possible(volume.grid, str(path))
+    if path.name.lower().endswith(NIFTI_SUFFIXES):
+        volume = read_nifti(path)
+        require_possible(volume.grid, str(path))
+        return volume
+    volume = _sitk_volume(_open_sitk(path), path)
+    _require_size(volume.grid, path)
     return volume
 
 
@@ -33,13 +39,17 @@ def read_layers(path: Path) -> list[Volume]:
     if count == 1:
         return [read_volume_file(path)]
     layers = [_sitk_volume(sitk.VectorIndexSelectionCast(image, layer), path) for layer in range(count)]
-    require_possible(layers[0].grid, str(path))
+    _require_size(layers[0].grid, path)
     return layers
 
 
-def _read_sitk(path: Path) -> Volume:
-    """Read a NRRD or MetaImage file with one volume."""
-    return _sitk_volume(_open_sitk(path), path)
+def _require_size(grid: Grid, path: Path) -> None:
+    """Raise InputError if a NRRD or MetaImage file does not state its voxel size, or no scan has the size of its grid.
+
+    ITK takes 1 mm for a size that is not stated.
+    """
+    require_voxel_size(path)
+    require_possible(grid, str(path))
 
 
 def _open_sitk(path: Path) -> Any:
