@@ -14,9 +14,10 @@ import numpy as np
 from ctseg.scans.text_headers import (
     MOST_HEADER_BYTES,
     NRRD,
+    Stated,
+    fault_of,
     meta_image_fields,
     meta_image_stated,
-    no_voxel_size,
     nrrd_fields,
     nrrd_stated,
 )
@@ -40,12 +41,12 @@ DATA_FILE = b"ElementDataFile"
 
 @dataclass(frozen=True)
 class VolumeHeader:
-    """The format (NRRD or MetaImage), sizes of the axes in file order, bytes of a voxel; whether its size is stated."""
+    """The format (NRRD or MetaImage), sizes of the axes in file order, bytes of a voxel, and the stated geometry."""
 
     kind: str
     sizes: tuple[int, ...]
     voxel_bytes: int
-    voxel_size_stated: bool
+    stated: Stated
 
     @property
     def suffix(self) -> str:
@@ -78,7 +79,7 @@ def volume_header(path: Path) -> VolumeHeader | None:
 def check_volume(header: VolumeHeader, size: int, settings: Settings) -> None:
     """Raise Refused if a file of `size` bytes is not 3-D (one axis of layers is allowed) or above the limits.
 
-    Also raised if it does not state its voxel size.
+    Also raised if it does not state its voxel size in mm.
     """
     layers, volume = header.sizes[:-3], header.sizes[-3:]  # 3D Slicer stores overlapping segments in layers
     if len(volume) < 3 or len(layers) > 1 or min(header.sizes) < 1:
@@ -87,8 +88,8 @@ def check_volume(header: VolumeHeader, size: int, settings: Settings) -> None:
         raise Refused(413, f"the scan of {list(header.sizes)} voxels is larger than this service takes")
     if header.total_bytes > limit_bytes(size, settings):
         raise bomb(settings)
-    if not header.voxel_size_stated:
-        raise Refused(422, no_voxel_size("the upload", header.kind))
+    if fault := fault_of(header.stated, "the upload", header.kind):
+        raise Refused(422, fault)
 
 
 def _nrrd(head: bytes) -> VolumeHeader:
@@ -100,7 +101,7 @@ def _nrrd(head: bytes) -> VolumeHeader:
         raise Refused(422, "the file names another file that holds its voxels; save it as one file (.nrrd)")
     size = next(size for size, names in NRRD_BYTES.items() if fields["type"].lower() in names)
     sizes = tuple(map(int, fields["sizes"].split()))
-    return VolumeHeader("NRRD", sizes, size, nrrd_stated(fields).voxel_size)
+    return VolumeHeader("NRRD", sizes, size, nrrd_stated(fields))
 
 
 def _meta_image(head: bytes, path: Path) -> VolumeHeader:
@@ -114,7 +115,7 @@ def _meta_image(head: bytes, path: Path) -> VolumeHeader:
     channels = int(fields.get("ElementNumberOfChannels", "1"))
     size = META_BYTES[fields["ElementType"].removeprefix("MET_").removesuffix("_ARRAY")]
     sizes = tuple(map(int, fields["DimSize"].split()))
-    return VolumeHeader("MetaImage", sizes, size * channels, meta_image_stated(fields).voxel_size)
+    return VolumeHeader("MetaImage", sizes, size * channels, meta_image_stated(fields))
 
 
 def _mentions(path: Path, word: bytes) -> int:

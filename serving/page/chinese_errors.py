@@ -33,6 +33,7 @@ SENTENCES = {
     r"this is no .*by its content": "从内容看，这不是可读取的格式（NIfTI、NRRD、MHA、DICOM 或其 zip）",
     r"header (?:of the file )?is damaged": "文件头已损坏；请重新导出",
     r"names another file that holds its voxels": "文件的体素在另一个文件中；请保存为单个文件（.nrrd 或 .mha）",
+    r"has sizes in .*, and programs read them as mm": "文件中的大小不是以毫米为单位；请以毫米重新保存",
     r"does not state its voxel size": "文件没有说明体素大小；请用能写入体素大小的软件重新保存",
     r"holds no single 3-D volume": "文件不是单个三维图像；请提供一个三维扫描",
     r"the scan of .* voxels.* is larger": "扫描的体素过多，超过上限",

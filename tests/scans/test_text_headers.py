@@ -165,3 +165,32 @@ def test_other_content_under_the_name_is_left_to_its_reader(tmp_path):
     )
     stated = stated_geometry((tmp_path / "a.nii").rename(tmp_path / "a.nrrd"))
     assert (stated.voxel_size, stated.orientation) == (True, True)
+
+
+@pytest.mark.parametrize(
+    ("name", "lines", "unit"),
+    [
+        ("a.nrrd", [LPS, DIRECTIONS, 'space units: "cm" "cm" "cm"'], "cm"),
+        ("a.nrrd", ["spacings: 0.7 0.8 5", 'units: "um" "um" "um"'], "um"),
+        ("a.nrrd", [LPS, DIRECTIONS, 'space units: "Meters" "Meters" "Meters"'], "Meters"),
+        ("a.mha", [SIZE, "DistanceUnits = cm"], "cm"),
+    ],
+)
+def test_sizes_in_other_units_are_refused(tmp_path, name, lines, unit):
+    path = written(tmp_path / name, *lines)
+    assert sitk.ReadImage(str(path)).GetSpacing()[2] == 5  # what would be taken for mm
+    with pytest.raises(InputError, match=rf"{name} has sizes in {unit}, .*; save it again with sizes in mm"):
+        read_scan(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "lines"),
+    [
+        ("a.nrrd", [LPS, DIRECTIONS, 'space units: "mm" "mm" "mm"']),
+        ("a.nrrd", [LPS, DIRECTIONS, 'space units: "" "???" "MM"']),
+        ("a.mha", [SIZE, "DistanceUnits = mm"]),
+        ("a.mha", [SIZE, "DistanceUnits = um2"]),
+    ],
+)
+def test_sizes_in_mm_or_unknown_units_are_read(tmp_path, name, lines):
+    assert read_scan(written(tmp_path / name, *lines)).volume.grid.spacing_xyz_mm == pytest.approx((0.7, 0.8, 5))

@@ -1,7 +1,7 @@
 """Text headers of NRRD and MetaImage files, and what they state about the geometry.
 
-ITK reads a file without a voxel size as 1 × 1 × 1 mm, and a file without an orientation as LPS. Neither can be told
-from the image that it returns, so the header is read for it.
+ITK reads a file without a voxel size as 1 × 1 × 1 mm, a file without an orientation as LPS, and sizes in any unit as
+mm. None of this can be told from the image that it returns, so the header is read for it.
 """
 
 import math
@@ -20,15 +20,20 @@ PATIENT_SPACES = ("leftposteriorsuperior", "lps", "rightanteriorsuperior", "ras"
 # Field names of MetaImage that ITK takes; those of the size are listed in the order of their priority.
 META_SIZES, META_MATRICES = ("ElementSpacing", "ElementSize"), ("TransformMatrix", "Rotation", "Orientation")
 META_LPS = "RAI"  # names the sides from which the axes come, not those to which they point
+OTHER_UNIT = re.compile(r"[munµ]m|m|in|inch(es)?|microns?|(centi|micro|nano)?met(er|re)s?|cm", re.IGNORECASE)
 SIZE_FIELDS = {"NRRD": "spacings or space directions", "MetaImage": "ElementSpacing"}
 
 
 @dataclass(frozen=True)
 class Stated:
-    """Whether a header states the voxel size of all three axes, and the orientation in the patient."""
+    """Whether a header states the voxel size of all three axes, and the orientation in the patient.
+
+    `unit` is the unit of length that it states, if it is not mm.
+    """
 
     voxel_size: bool
     orientation: bool
+    unit: str = ""
 
 
 def stated_geometry(path: Path) -> Stated:
@@ -43,17 +48,21 @@ def stated_geometry(path: Path) -> Stated:
 
 
 def require_voxel_size(path: Path) -> None:
-    """Raise InputError if the header of a NRRD or MetaImage file does not state the size of its voxels."""
-    if not stated_geometry(path).voxel_size:
-        raise InputError(no_voxel_size(str(path), volume_format(path)))
+    """Raise InputError if the header of a NRRD or MetaImage file does not state the size of its voxels in mm."""
+    if fault := fault_of(stated_geometry(path), str(path), volume_format(path)):
+        raise InputError(fault)
 
 
-def no_voxel_size(name: str, kind: str) -> str:
-    """Error message for a file `name` of format `kind`, NRRD or MetaImage, that does not state its voxel size."""
-    return (
-        f"{name} does not state its voxel size: its header lacks {SIZE_FIELDS[kind]} of the three axes; save it again "
-        "with a program that writes them, or add them to the header in mm"
-    )
+def fault_of(stated: Stated, name: str, kind: str) -> str:
+    """Error message for a file `name` of format `kind`, NRRD or MetaImage, without sizes in mm; empty for another."""
+    if not stated.voxel_size:
+        return (
+            f"{name} does not state its voxel size: its header lacks {SIZE_FIELDS[kind]} of the three axes; save it "
+            "again with a program that writes them, or add them to the header in mm"
+        )
+    if stated.unit:
+        return f"{name} has sizes in {stated.unit}, and programs read them as mm; save it again with sizes in mm"
+    return ""
 
 
 def nrrd_fields(head: bytes) -> dict[str, str]:
@@ -81,7 +90,14 @@ def nrrd_stated(fields: Mapping[str, str]) -> Stated:
     """What the fields of a NRRD header state; axes of layers have neither size nor direction."""
     space = re.sub("[- ]", "", fields.get("space", "")).lower()
     directed = _axes(fields.get("space directions", fields.get("spacedirections", ""))) >= 3
-    return Stated(directed or _axes(fields.get("spacings", "")) >= 3, directed and space in PATIENT_SPACES)
+    unit = _other_unit(f"{fields.get('space units', '')} {fields.get('units', '')}")
+    return Stated(directed or _axes(fields.get("spacings", "")) >= 3, directed and space in PATIENT_SPACES, unit)
+
+
+def _other_unit(text: str) -> str:
+    """The first unit of length in a field, in quotes or not, that is not mm; empty without one."""
+    units = (unit.strip('" ') for unit in re.findall(r'"[^"]*"|[^\s"]+', text))
+    return next((unit for unit in units if OTHER_UNIT.fullmatch(unit) and unit.lower() != "mm"), "")
 
 
 def _axes(text: str) -> int:
@@ -100,4 +116,4 @@ def _is_finite(text: str) -> bool:
 def meta_image_stated(fields: Mapping[str, str]) -> Stated:
     """What the fields of a MetaImage header state; ITK ignores letters of an orientation that has no matrix."""
     oriented = any(key in fields for key in META_MATRICES) or fields.get("AnatomicalOrientation") == META_LPS
-    return Stated(any(key in fields for key in META_SIZES), oriented)
+    return Stated(any(key in fields for key in META_SIZES), oriented, _other_unit(fields.get("DistanceUnits", "")))
