@@ -1,5 +1,6 @@
 """DICOM SEG objects become masks on the grid of their image, for any positions and order of the frames."""
 
+import tracemalloc
 from itertools import permutations, product
 
 import numpy as np
@@ -8,12 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom.encaps import encapsulate
-from pydicom.uid import HTJ2KLossless
+from pydicom.uid import DeflatedExplicitVRLittleEndian, HTJ2KLossless, RLELossless
 from scipy.spatial.transform import Rotation
 
 from ctseg.dicom.read_ct import read_dicom
 from ctseg.errors import InputError
 from ctseg.geometry.volume import Grid, Volume
+from ctseg.labels import dicom_seg
 from ctseg.labels.alignment import Tolerance
 from ctseg.labels.dicom_seg import read_segments
 from ctseg.labels.read_label import LabelSettings, read_label
@@ -111,6 +113,20 @@ def test_a_segmentation_of_coarser_pixels_or_slices_is_refused_though_its_centre
             read(path, fine, wanted={"a": ["a"]})
 
 
+@pytest.mark.parametrize("axis", [0, 1, 2])
+@pytest.mark.parametrize("side", [-0.5, 0.5])
+def test_a_segmentation_half_a_voxel_beside_its_scan_keeps_all_planes_if_that_is_allowed(tmp_path, axis, side):
+    mask = np.zeros(SHAPE, bool)
+    mask[0:4, 1:6, 2:8] = True
+    beside = GRID.points_xyz_mm(np.eye(3)[[axis]] * side)[0]
+    grid = Grid(SHAPE, GRID.spacing_xyz_mm, tuple(beside.tolist()), GRID.direction)
+    path = write_seg(tmp_path / "seg", {"a": mask}, grid)
+    [(_, found)] = read_segments(path, {"a": ["a"]}, GRID, "image", Tolerance(0.05, 2))
+    np.testing.assert_array_equal(found.mask, mask if side < 0 else np.roll(mask, 1, axis))
+    [told] = found.warnings
+    assert told.startswith(f"the label lies {GRID.spacing_zyx_mm[axis] / 2:.3g} mm beside the voxels of its scan")
+
+
 def test_an_unreadable_compression_is_named(tmp_path):
     path = write_seg(tmp_path / "seg", {"Tumour 1": TUMOUR * 200}, GRID, "FRACTIONAL")
     dataset = pydicom.dcmread(path)
@@ -131,6 +147,56 @@ def test_damaged_objects_are_refused(tmp_path, elements):
     path = write_seg(tmp_path / "seg", {"Tumour 1": TUMOUR, "node": NODE}, GRID, **elements)
     with pytest.raises(InputError, match="seg is a DICOM SEG that cannot be read"):
         read(path)
+
+
+@pytest.mark.parametrize("kind", ["BINARY", "FRACTIONAL", "LABELMAP"])
+@pytest.mark.parametrize("large_bytes", [16, 2**20])
+@pytest.mark.parametrize("way", ["plain", "deflated", "run lengths"])
+def test_frames_are_the_same_however_they_are_stored(tmp_path, monkeypatch, kind, large_bytes, way):
+    """Elements of more than `large_bytes` stay in the file until they are used."""
+    monkeypatch.setattr(dicom_seg, "LARGE_BYTES", large_bytes)
+    scale = 200 if kind == "FRACTIONAL" else 1
+    segments = {"other": (RNG.random(SHAPE) < 0.5) * scale, "Tumour 1": TUMOUR * scale, "node": NODE * scale}
+    path = write_seg(tmp_path / "seg", segments, GRID, kind, np.random.default_rng(1).permutation)
+    dataset = pydicom.dcmread(path)
+    if way == "deflated":
+        dataset.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+    elif way == "run lengths" and kind != "BINARY":
+        dataset.compress(RLELossless)
+    write(dataset, path)
+    masks = read(path)
+    np.testing.assert_array_equal(masks["tumour"], TUMOUR & ~NODE if kind == "LABELMAP" else TUMOUR)
+    np.testing.assert_array_equal(masks["node"], NODE)
+
+
+@pytest.mark.parametrize("large_bytes", [16, 2**20])
+@pytest.mark.parametrize("kind", ["BINARY", "LABELMAP"])
+def test_a_file_without_its_last_bytes_is_refused(tmp_path, monkeypatch, kind, large_bytes):
+    monkeypatch.setattr(dicom_seg, "LARGE_BYTES", large_bytes)
+    path = write_seg(tmp_path / "seg", {"Tumour 1": TUMOUR, "node": NODE}, GRID, kind)
+    path.write_bytes(path.read_bytes()[:-4])
+    with pytest.raises(InputError, match="seg is a DICOM SEG that cannot be read: it is damaged"):
+        read(path, wanted={"tumour": ["Tumour 1"]})
+
+
+@pytest.mark.parametrize("kind", ["BINARY", "LABELMAP"])
+def test_unwanted_segments_take_no_memory_but_for_the_headers_of_their_frames(tmp_path, kind):
+    grid = Grid((4, 501, 501), (1.0, 1.0, 1.0), (0.0, 0.0, 0.0), GRID.direction)
+    peaks = []
+    for unwanted in (1, 40):
+        segments = {f"organ {number}": np.zeros(grid.shape_zyx, np.uint8) for number in range(unwanted)}
+        for number, mask in enumerate(segments.values()):
+            mask[:, 10 * number : 10 * number + 50, 20:480] = 1
+        tumour = np.zeros(grid.shape_zyx, np.uint8)
+        tumour[1:, 200:220, 300:330] = 1
+        path = write_seg(tmp_path / f"{unwanted}", segments | {"Tumour 1": tumour}, grid, kind)
+        tracemalloc.start()
+        found = read(path, grid, wanted={"tumour": ["Tumour 1"]})["tumour"]
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        np.testing.assert_array_equal(found, tumour)
+    frames = 39 * 4 if kind == "BINARY" else 0
+    assert peaks[1] < 1.1 * peaks[0] + frames * 12_000  # a frame has 251,001 pixels
 
 
 @pytest.mark.realdata

@@ -1,12 +1,14 @@
 """Pixels inside the outlines of one plane, with holes, islands, copies and overlaps."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from contours import box, circle
-from ctseg.labels.outline_areas import Outline, distinct, plane_area, shoelace
+from ctseg.labels.outline_areas import Outline, distinct, fill_in_box, plane_area, shoelace
 from ctseg.masks.polygon_fill import fill_even_odd
 
 SHAPE = (60, 60)
@@ -74,3 +76,25 @@ def test_a_hole_that_sticks_out_a_little_is_one():
     outer, hole = circle(15, (30, 30)), circle(5, (30, 39.8))
     assert (fill(hole) & ~fill(outer)).sum() < 0.1 * fill(hole).sum()
     np.testing.assert_array_equal(area(outer, hole), fill(outer) & ~fill(hole))
+
+
+def test_many_outlines_in_a_large_one_need_no_image_each():
+    shape = (512, 512)
+    holes = [circle(4, (y, x), 9) for y in range(20, 490, 25) for x in range(20, 490, 25)]
+    outlines = [outline(box(5, 505)), *map(outline, holes)]
+    tracemalloc.start()
+    found = plane_area(outlines, shape)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 40 * found.size  # bytes; there are 361 holes
+    np.testing.assert_array_equal(found, fill_even_odd([own.points_yx for own in outlines], shape))
+
+
+@given(st.lists(st.tuples(*[st.floats(-20, 80)] * 2, st.floats(0.5, 30)), min_size=2, max_size=6))
+def test_outlines_are_filled_as_in_the_whole_image(circles):
+    outlines = [outline(circle(radius, (y, x), 40)) for y, x, radius in circles]
+    for own in outlines:
+        found = np.zeros(SHAPE, bool)
+        patch = fill_in_box(own, SHAPE)
+        found[patch.box_yx] = patch.image
+        np.testing.assert_array_equal(found, fill(own.points_yx))

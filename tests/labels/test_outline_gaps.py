@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from contours import ring
 from ctseg.geometry.volume import Grid
@@ -27,7 +29,7 @@ def numbers(depths: list[float], image: np.ndarray = SQUARE) -> list[int]:
 
 
 @pytest.mark.parametrize(
-    ("depth", "number"), [(0, 0), (0.49, 0), (0.5, 1), (0.4995, 1), (-0.5, 0), (-0.51, -1), (2.4, 2)]
+    ("depth", "number"), [(0, 0), (0.49, 0), (0.5, 1), (0.4995, 1), (0.492, 1), (-0.5, 0), (-0.51, -1), (2.4, 2)]
 )
 def test_halfway_between_two_slices_is_the_upper_one(depth, number):
     assert nearest_slice(depth) == number
@@ -65,6 +67,24 @@ def test_slices_between_planes_of_usual_distance_are_filled_and_half_of_it_beyon
     assert numbers([10, 11, 12]) == []
     assert numbers([10, 12, 14]) == [9, 11, 13, 15]
     assert numbers([10, 13, 16]) == [9, 11, 12, 14, 15, 17]
+    assert numbers([10.5, 12.5, 14.5]) == [10, 12, 14]  # planes on 11, 13, 15
+    assert numbers([10.5, 11.6, 12.7]) == [10]  # planes on 11, 12, 13
+
+
+@given(st.integers(1, 6), st.integers(0, 100), st.lists(st.floats(-0.008, 0.008), min_size=6, max_size=6))
+def test_planes_one_slice_apart_fill_as_many_slices_wherever_they_lie(planes, hundredths, rounding):
+    assert numbers([10 + index + hundredths / 100 for index in range(planes)]) == []
+    halfway = [10.5 + index + off for index, off in enumerate(rounding[:planes])]
+    assert numbers(halfway) == []
+    assert {nearest_slice(depth) for depth in halfway} == set(range(11, 11 + planes))
+
+
+@pytest.mark.parametrize("planes", [1, 2, 3, 5])
+def test_planes_between_slices_fill_as_many_slices_beside_others(planes):
+    long = [ring(depth + 0.5, 6, QUARTERS[0]) for depth in range(3, 30)]
+    short = [ring(depth + 0.5, 6, QUARTERS[3]) for depth in range(10, 10 + planes)]
+    for contours in (short, short + long):
+        assert slices_of(mask_of(contours)[:, 30:, 30:]) == list(range(11, 11 + planes))
 
 
 def test_a_gap_that_is_wider_than_usual_stays():

@@ -1,8 +1,11 @@
 """Sorting of outlines into touching columns and into planes."""
 
+import tracemalloc
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.sparse.csgraph import connected_components
 
 from contours import circle
 from ctseg.labels.outline_areas import Outline
@@ -28,6 +31,31 @@ def test_each_outline_is_in_one_column(places):
     outlines = [at(0, (30, x)) for x in places]
     found = columns(outlines)
     assert sorted(id(outline) for column in found for outline in column) == sorted(map(id, outlines))
+
+
+BOXES = st.tuples(st.integers(0, 12), st.integers(0, 12), st.integers(0, 4), st.integers(0, 4))
+
+
+@given(st.lists(BOXES, min_size=1, max_size=30))
+def test_columns_are_the_connected_parts_of_the_table_of_all_pairs(boxes):
+    outlines = [Outline(0, np.array([[y, x], [y + height, x + width]], float)) for y, x, height, width in boxes]
+    low, high = np.array([box[:2] for box in boxes]), np.array([(y + dy, x + dx) for y, x, dy, dx in boxes])
+    meet = ((low[:, None] <= high[None]) & (high[:, None] >= low[None])).all(axis=-1)
+    count, column_of = connected_components(meet, directed=False)
+    groups = [[id(outlines[place]) for place in np.flatnonzero(column_of == column)] for column in range(count)]
+    assert [[id(outline) for outline in column] for column in columns(outlines)] == groups
+
+
+def test_thousands_of_outlines_need_no_table_of_all_pairs():
+    centres = np.random.default_rng(0).uniform(0, 2000, (3000, 2))
+    outlines = [at(0, centre) for centre in centres]
+    assert all(outline.box.size for outline in outlines)  # the boxes are kept by the outlines
+    tracemalloc.start()
+    found = columns(outlines)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert sum(map(len, found)) == 3000
+    assert peak < 1000 * len(outlines)  # bytes; a table of one byte for each pair has 9 million
 
 
 @given(st.lists(st.integers(0, 20), min_size=2, max_size=12, unique=True), st.sampled_from([0.5, 1, 2.5]))

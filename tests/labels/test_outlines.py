@@ -117,6 +117,32 @@ def test_outlines_that_cross_are_united_and_walls_stay_thin():
     np.testing.assert_array_equal(wall, mask_of([ring(5, 20)]) & ~mask_of([ring(5, 18.5)]))
 
 
+@pytest.mark.parametrize(
+    ("depths", "text"),
+    [
+        ([5.5], "the contour lies 1 mm beside the nearest slice of the scan and was drawn on it"),
+        ([5.5, 6.5, 7.5], "all 3 contours lie 1 mm beside the nearest slice of the scan and were drawn on it"),
+        ([5.7, 6.7, 8.2], "all 3 contours lie 0.4 to 0.6 mm beside the nearest slice of the scan and were drawn on it"),
+        ([4.97, 5.97], "all 2 contours lie 0.06 mm beside the nearest slice of the scan and were drawn on it"),
+    ],
+)
+def test_contours_that_all_lie_between_slices_are_told(depths, text):
+    assert rasterise([ring(depth, 10) for depth in depths], GRID, "GTV", "image").warnings == (text,)
+    assert rasterise([ring(depth, 10) for depth in [*depths, 20]], GRID, "GTV", "image").warnings == ()
+
+
+def test_contours_beside_slices_by_rounding_are_not_told():
+    assert rasterise([ring(depth + 0.024, 10) for depth in range(5, 9)], GRID, "GTV", "image").warnings == ()
+
+
+def test_outlines_aside_of_the_scan_do_not_touch_the_others():
+    inside = [ring(depth, 10) for depth in range(5, 15)]
+    aside = [ring(depth, 3, (-20, 30)) for depth in range(5, 15)]  # a column without a pixel of the scan
+    found = rasterise(inside + aside, GRID, "GTV", "image")
+    np.testing.assert_array_equal(found.mask, mask_of(inside))
+    assert found.warnings[0].startswith("10 of 20 contours reach beyond the scan")
+
+
 def test_contours_without_an_area_and_contours_between_voxels_are_told():
     flat = np.array([[5.0, 5, 10], [9, 5, 10], [7, 5, 10]])
     for contours, why in (

@@ -31,6 +31,14 @@ class Outline:
         return shoelace(self.points_yx)
 
 
+@dataclass
+class Patch:
+    """A part of a plane: its box (y, x), and the bool image `[y, x]` of the box."""
+
+    box_yx: tuple[slice, slice]
+    image: np.ndarray
+
+
 def shoelace(points_yx: np.ndarray) -> float:
     """Area of a closed polygon (n, 2), in the square of the points' unit."""
     with np.errstate(over="ignore", invalid="ignore"):  # coordinates in damaged files may be huge
@@ -41,8 +49,11 @@ def shoelace(points_yx: np.ndarray) -> float:
 def distinct(outlines: Sequence[Outline]) -> list[Outline]:
     """The outlines of a plane without repeated ones; their direction, start and rounding may differ."""
     kept: list[Outline] = []
+    boxes = np.zeros((len(outlines), 4))  # of the outlines in `kept`
     for outline in outlines:
-        if not any(_same(outline, other) for other in kept):
+        near = np.abs(boxes[: len(kept)] - outline.box).max(axis=1) <= 2 * SAME_VOXELS
+        if not any(_same(outline, kept[place]) for place in np.flatnonzero(near)):
+            boxes[len(kept)] = outline.box
             kept.append(outline)
     return kept
 
@@ -56,15 +67,16 @@ def plane_area(outlines: Sequence[Outline], shape_yx: tuple[int, int]) -> np.nda
     if not _boxes_meet(outlines):
         return fill_even_odd([outline.points_yx for outline in outlines], shape_yx)
     ordered = sorted(outlines, key=lambda outline: outline.area, reverse=True)
-    fills = [fill_even_odd([outline.points_yx], shape_yx) for outline in ordered]
+    fills = [fill_in_box(outline, shape_yx) for outline in ordered]
+    boxes = np.stack([outline.box for outline in ordered])
     levels = [
-        sum(_within(outline, fills[place], ordered[around], fills[around]) for around in range(place))
-        for place, outline in enumerate(ordered)
+        sum(_within(fills[place], fills[around]) for around in _boxes_around(boxes, place))
+        for place in range(len(fills))
     ]
     area = np.zeros(shape_yx, dtype=bool)
     for level in sorted(set(levels)):
-        united = np.any([fill for fill, own in zip(fills, levels, strict=True) if own == level], axis=0)
-        area = area & ~united if level % 2 else area | united
+        for fill in (fill for fill, own in zip(fills, levels, strict=True) if own == level):
+            area[fill.box_yx][fill.image] = level % 2 == 0
     return area
 
 
@@ -72,25 +84,56 @@ def _boxes_meet(outlines: Sequence[Outline]) -> bool:
     """Whether the boxes of any two outlines share a point."""
     boxes = np.stack([outline.box for outline in outlines])
     low, high = boxes[:, :2], boxes[:, 2:]
-    meet = ((low[:, None] <= high[None]) & (high[:, None] >= low[None])).all(axis=-1)
-    return int(meet.sum()) > len(boxes)
+    return any(
+        ((low[place + 1 :] <= high[place]) & (high[place + 1 :] >= low[place])).all(axis=1).any()
+        for place in range(len(boxes))
+    )
 
 
-def _within(outline: Outline, fill: np.ndarray, other: Outline, around: np.ndarray) -> bool:
+def _boxes_around(boxes: np.ndarray, place: int) -> list[int]:
+    """Indices before `place` of the boxes (n, 4) that contain the one at `place`, to a pixel."""
+    own, others = boxes[place], boxes[:place]
+    inside = (own[:2] >= others[:, :2] - 1) & (own[2:] <= others[:, 2:] + 1)
+    return np.flatnonzero(inside.all(axis=1)).tolist()
+
+
+def fill_in_box(outline: Outline, shape_yx: tuple[int, int]) -> Patch:
+    """The pixels inside an outline, in its box in an image of `shape_yx`."""
+    low = np.floor(outline.box[:2]).clip(0, shape_yx).astype(int).tolist()
+    high = (np.ceil(outline.box[2:]) + 1).clip(low, shape_yx).astype(int).tolist()
+    # Only y is shifted: a shifted x would be rounded differently, and a centre on an outline could change its side.
+    image = fill_even_odd([outline.points_yx - [low[0], 0]], (high[0] - low[0], high[1]))
+    return Patch((slice(low[0], high[0]), slice(low[1], high[1])), image[:, low[1] :].copy())
+
+
+def _within(fill: Patch, around: Patch) -> bool:
     """Whether an outline is a hole or an island in a larger one: inside of it, and not the same outline drawn twice."""
-    if (outline.box[:2] < other.box[:2] - 1).any() or (outline.box[2:] > other.box[2:] + 1).any():
-        return False
-    pixels, inside = int(fill.sum()), int((fill & around).sum())
+    pixels, inside = int(fill.image.sum()), shared_pixels(fill, around)
     if pixels == inside:
         return pixels > 0
-    alike = inside / int((fill | around).sum())
+    alike = inside / (pixels + int(around.image.sum()) - inside)
     return inside >= INSIDE_SHARE * pixels and alike < ALIKE
+
+
+def shared_pixels(first: Patch, second: Patch) -> int:
+    """Number of pixels that are true in both."""
+    box = [
+        slice(max(one.start, two.start), min(one.stop, two.stop))
+        for one, two in zip(first.box_yx, second.box_yx, strict=True)
+    ]
+    if any(part.start >= part.stop for part in box):
+        return 0
+    one, two = (patch.image[inside_box(box, patch.box_yx)] for patch in (first, second))
+    return int(np.count_nonzero(one & two))
+
+
+def inside_box(box: Sequence[slice], around: Sequence[slice]) -> tuple[slice, ...]:
+    """Slices of a box relative to a larger box around it."""
+    return tuple(slice(own.start - part.start, own.stop - part.start) for own, part in zip(box, around, strict=True))
 
 
 def _same(first: Outline, second: Outline) -> bool:
     """Whether all points of each outline are on the other, to `SAME_VOXELS`."""
-    if np.abs(first.box - second.box).max() > 2 * SAME_VOXELS:
-        return False
     pairs = ((first.points_yx, second.points_yx), (second.points_yx, first.points_yx))
     return all(_runs_along(points, outline) for points, outline in pairs)
 

@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.ndimage import find_objects, label
 
+from ctseg.labels.outline_areas import Patch, inside_box, shared_pixels
 from ctseg.masks.polygon_fill import between
 
 WIDEST_GAP = 1.5  # multiple of the usual plane distance; a wider gap was left on purpose
 ROUNDING = 0.05  # rounding of plane distances, in slices
+HALFWAY = 0.009  # rounding of a depth halfway between two slices, in slices: 0.01 mm between slices of 1.2 mm
 REACH = 30  # slices: largest distance of planes that belong together
 # Least pixels of both areas, and least IoU, to fill slices on which other parts of the structure are outlined.
 SURE_PIXELS, SURE_OVERLAP = 8, 0.3
@@ -19,16 +21,14 @@ Painted = tuple[int, tuple[slice, slice], np.ndarray]  # slice index, box (y, x)
 
 
 @dataclass
-class Area:
-    """A connected area of a plane: its depth (fractional z index), its box, and the bool image `[y, x]` of the box.
+class Area(Patch):
+    """A connected area of a plane, with the depth of the plane (fractional z index).
 
     `above` and `below` are the nearest areas that overlap it. `joined` has the sides on which it is connected to them:
     the slices between belong to the structure.
     """
 
     depth: float
-    box_yx: tuple[slice, slice]
-    image: np.ndarray
     above: list["Area"] = field(default_factory=list)
     below: list["Area"] = field(default_factory=list)
     joined: set[str] = field(default_factory=set)
@@ -50,18 +50,19 @@ class Area:
 
 
 def nearest_slice(depth: float) -> int:
-    """Index of the slice nearest to a depth; halfway between two (to a thousandth) the one with the larger index."""
-    return int(np.floor(depth + 0.5 + 1e-3))
+    """Index of the slice nearest to a depth; halfway between two (to `HALFWAY`) the one with the larger index."""
+    return int(np.floor(depth + 0.5 + HALFWAY))
 
 
 def areas_of(depth: float, image: np.ndarray, corner_yx: tuple[int, int]) -> list[Area]:
     """Connected areas (4-neighbourhood) of the bool image `[y, x]` of a plane; `corner_yx` is its first pixel."""
-    numbers, _ = label(image)
+    numbers, count = label(image)
+    boxes = find_objects(numbers) if count else []  # it fails on an image of no pixels, of outlines beside the scan
     found = []
-    for number, (rows, columns) in enumerate(find_objects(numbers), start=1):
+    for number, (rows, columns) in enumerate(boxes, start=1):
         y, x = corner_yx
         box = slice(rows.start + y, rows.stop + y), slice(columns.start + x, columns.stop + x)
-        found.append(Area(depth, box, numbers[rows, columns] == number))
+        found.append(Area(box, numbers[rows, columns] == number, depth))
     return found
 
 
@@ -72,7 +73,7 @@ def link(planes: Sequence[list[Area]]) -> None:
             for other in filter(None, planes[index + 1 :]):
                 if other[0].depth - area.depth > REACH:
                     break
-                area.above = [above for above in other if _shared(area, above)]
+                area.above = [above for above in other if shared_pixels(area, above)]
                 if area.above:
                     break
             for above in area.above:
@@ -86,7 +87,8 @@ def link(planes: Sequence[list[Area]]) -> None:
 def filled(areas: Sequence[Area]) -> Iterator[Painted]:
     """Images of the slices without an own plane: between planes of usual distance, and at the ends of structures.
 
-    Half of the usual distance is filled beyond the first and the last plane. A gap wider than usual stays empty.
+    Half of the usual distance is filled beyond the first and the last plane, if planes are sparser than slices. A gap
+    wider than usual stays empty.
     """
     drawn = {nearest_slice(area.depth) for area in areas}
     gaps = [area.gap("above") for area in areas]
@@ -114,7 +116,7 @@ def _belongs(area: Area, above: Area, drawn: set[int], known: list[float]) -> bo
     inside = range(nearest_slice(area.depth) + 1, nearest_slice(above.depth))
     if drawn.isdisjoint(inside):
         return True
-    shared = _shared(area, above)
+    shared = shared_pixels(area, above)
     smallest, both = min(area.image.sum(), above.image.sum()), area.image.sum() + above.image.sum() - shared
     return bool(around) and smallest >= SURE_PIXELS and shared >= SURE_OVERLAP * both
 
@@ -177,33 +179,20 @@ def _beyond(area: Area, drawn: set[int], usual: float) -> Iterator[Painted]:
         if side in area.joined:
             continue
         own = _around(area, other, joined=True)
-        half = (_median(sorted(own)) if own else usual) / 2 + ROUNDING
-        sure = min(own) / 2 + ROUNDING if len(own) > 1 and area.image.sum() >= SURE_PIXELS else 0.0
+        half = _half(_median(sorted(own)) if own else usual)
+        sure = _half(min(own)) if len(own) > 1 and area.image.sum() >= SURE_PIXELS else 0.0
         number = nearest + step
         while abs(number - area.depth) <= (sure if number in drawn else half):
             yield number, area.box_yx, area.image
             number += step
 
 
-def _shared(first: Area, second: Area) -> int:
-    """Number of pixels that two areas share in y, x."""
-    box = [
-        slice(max(one.start, two.start), min(one.stop, two.stop))
-        for one, two in zip(first.box_yx, second.box_yx, strict=True)
-    ]
-    if any(part.start >= part.stop for part in box):
-        return 0
-    return int(np.count_nonzero(_cut(first, box) & _cut(second, box)))
+def _half(distance: float) -> float:
+    """Half of a distance of planes in slices; 0 up to one slice, since each plane then has the slice nearest to it.
 
-
-def _cut(area: Area, box: Sequence[slice]) -> np.ndarray:
-    """Part of an area's image in a box inside the area's box."""
-    return area.image[_inside(box, area.box_yx)]
-
-
-def _inside(box: Sequence[slice], around: Sequence[slice]) -> tuple[slice, ...]:
-    """Slices of a box relative to a larger box around it."""
-    return tuple(slice(own.start - part.start, own.stop - part.start) for own, part in zip(box, around, strict=True))
+    Without this exception, a plane halfway between two slices would fill both.
+    """
+    return distance / 2 + ROUNDING if distance > 1 + ROUNDING else 0.0
 
 
 def _union(boxes: Sequence[tuple[slice, slice]]) -> tuple[slice, slice]:
@@ -219,5 +208,5 @@ def _drawn(areas: Sequence[Area], box: tuple[slice, slice]) -> np.ndarray:
     """Bool image `[y, x]` of a box with the union of some areas."""
     image = np.zeros([part.stop - part.start for part in box], dtype=bool)
     for area in areas:
-        image[_inside(area.box_yx, box)] |= area.image
+        image[inside_box(area.box_yx, box)] |= area.image
     return image

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.sparse.csgraph import connected_components
 
 from ctseg.labels.outline_areas import Outline
 
@@ -18,12 +17,18 @@ def columns(outlines: Sequence[Outline]) -> list[list[Outline]]:
     Separate columns, because structures side by side may have been drawn with different plane distances.
     """
     boxes = np.stack([outline.box for outline in outlines])
-    low, high = boxes[:, :2], boxes[:, 2:]
-    meet = ((low[:, None] <= high[None]) & (high[:, None] >= low[None])).all(axis=-1)
-    count, column_of = connected_components(meet, directed=False)
-    groups: list[list[Outline]] = [[] for _ in range(count)]
-    for outline, column in zip(outlines, column_of, strict=True):
-        groups[column].append(outline)
+    waiting = np.arange(len(outlines))  # in no column yet
+    groups = []
+    while waiting.size:
+        members, front, waiting = [int(waiting[0])], [int(waiting[0])], waiting[1:]
+        # One outline after the other with all that wait: a table of all pairs would need gigabytes for 15,000 outlines.
+        while front and waiting.size:
+            one, others = boxes[front.pop()], boxes[waiting]
+            meet = ((others[:, :2] <= one[2:]) & (others[:, 2:] >= one[:2])).all(axis=1)
+            front += waiting[meet].tolist()
+            members += waiting[meet].tolist()
+            waiting = waiting[~meet]
+        groups.append([outlines[place] for place in sorted(members)])
     return groups
 
 

@@ -1,20 +1,22 @@
 """Voxels of a structure from its closed outlines."""
 
 from collections.abc import Sequence
+from itertools import chain
 
 import numpy as np
 
 from ctseg.errors import LabelError
 from ctseg.geometry.volume import Grid, box_text
+from ctseg.labels.alignment import ROUNDING_MM, Tolerance
 from ctseg.labels.beyond_scan import Beyond, require_inside
 from ctseg.labels.outline_areas import Outline, distinct, plane_area, shoelace
-from ctseg.labels.outline_gaps import Area, areas_of, filled, link, nearest_slice
+from ctseg.labels.outline_gaps import HALFWAY, Area, areas_of, filled, link, nearest_slice
 from ctseg.labels.outline_planes import columns, planes
 from ctseg.labels.structures import Structure
 from ctseg.masks.polygon_fill import SNAP_VOXELS
 
 MARGIN_VOXELS = 0.5  # distance that an outline may pass the edge of the image in y, x without a warning
-EDGE_VOXELS = 1e-3  # the same for the outer face of the first or last slice: rounding
+EDGE_VOXELS = HALFWAY  # the same for the outer face of the first or last slice: rounding
 FLAT_VOXELS = 0.5  # in slices: largest distance of a point from the outline's plane
 
 
@@ -27,7 +29,7 @@ def rasterise(
     inside of another one is a hole, an outline inside of a hole is an island, and other outlines are united. If several
     planes of a lesion are nearest to the same slice, the nearest is used. If planes are farther apart than slices, the
     slices between two planes of usual distance are interpolated, and half of this distance is filled beyond the
-    outermost planes; a wider gap stays empty.
+    outermost planes; a wider gap stays empty. A warning says so if all contours lie between slices.
 
     Raises LabelError if an outline is not parallel to the slices, or if half of the structure is beyond the image. A
     smaller part beyond the image is cut with a warning, or rejected if `beyond` is "refuse".
@@ -49,7 +51,7 @@ def rasterise(
     twice = _paint(mask, flat)
     facts = {"contours": len(flat), "stored_twice": twice, "beyond_scan": outside.parts}
     empty = "" if mask.any() else f"its {len(flat)} closed contours enclose no voxel's centre"
-    return Structure(mask, facts, tuple(told), empty)
+    return Structure(mask, facts, (*told, *_beside(flat, grid)), empty)
 
 
 def _outline(points_xyz_mm: np.ndarray, grid: Grid) -> Outline | None:
@@ -73,7 +75,7 @@ def _paint(mask: np.ndarray, outlines: Sequence[Outline]) -> int:
         areas += [area for plane_areas in column_areas for area in plane_areas]
     last = mask.shape[0] - 1
     painted = [(_slice_of(area.depth, last), area.box_yx, area.image) for area in areas if not area.outdone]
-    for number, place, image in [*painted, *filled(areas)]:
+    for number, place, image in chain(painted, filled(areas)):
         if 0 <= number <= last:
             mask[number][place] |= image
     return twice
@@ -100,6 +102,17 @@ def _box(column: Sequence[Outline], shape_yx: tuple[int, ...]) -> tuple[slice, s
     low = np.floor(boxes[:, :2].min(axis=0)).clip(0, shape_yx).astype(int).tolist()
     high = np.ceil(boxes[:, 2:].max(axis=0) + 1).clip(low, shape_yx).astype(int).tolist()
     return slice(low[0], high[0]), slice(low[1], high[1])
+
+
+def _beside(outlines: Sequence[Outline], grid: Grid) -> list[str]:
+    """A warning about outlines that all lie beside slices, by more than a label may without one; else an empty list."""
+    depths = np.array([outline.depth for outline in outlines])
+    off_mm = np.abs(depths - np.rint(depths)) * grid.spacing_zyx_mm[0]
+    if off_mm.min() <= Tolerance.of(grid).silent_mm + ROUNDING_MM:
+        return []
+    ends = dict.fromkeys(f"{mm:.3g}" for mm in (off_mm.min(), off_mm.max()))
+    lie, were = ("the contour lies", "was") if len(outlines) == 1 else (f"all {len(outlines)} contours lie", "were")
+    return [f"{lie} {' to '.join(ends)} mm beside the nearest slice of the scan and {were} drawn on it"]
 
 
 def _outside(outlines: Sequence[Outline], grid: Grid) -> Beyond:
