@@ -52,7 +52,7 @@ if workflow.is_main_process:
         print(f"ctseg: {line}", file=sys.stderr)
     limit = workflow.global_resources.get("gpu")
     if STUDY.trains and (
-        line := gpu_notice(config["train"]["gpus"], limit and int(limit.value))
+        line := gpu_notice(config["train"]["gpus"], limit and limit.value)
     ):
         print(f"ctseg: {line}", file=sys.stderr)
     if line := reminder(f"{RESULTS}/refused.tsv"):

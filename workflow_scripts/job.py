@@ -2,7 +2,6 @@
 
 import logging
 import sys
-import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,8 +10,8 @@ from typing import Any
 import ctseg
 from ctseg.errors import NOT_OF_A_CASE, InputError, refusal
 from ctseg.jobs.logs import handlers
-from ctseg.jobs.refused_jobs import goes_on, passed_on, refuse, stop, tell
-from ctseg.provenance.job_records import now, without_sources, write_records
+from ctseg.jobs.refused_jobs import goes_on, passed_on, refuse, stop, tell, tell_defect
+from ctseg.provenance.job_records import now, write_records
 
 
 def _require_own_library(scripts: str) -> None:
@@ -53,9 +52,7 @@ def job(snakemake: Any, spared: Sequence[str] = ()) -> Iterator[logging.Logger]:
             stop(logger, name, message, snakemake.input)
         if isinstance(error, MemoryError):
             stop(logger, name, "the machine has too little free memory for this", snakemake.input)
-        # Not logger.exception: an OSError names its file, and the file may be named after the patient.
-        what = without_sources(traceback.format_exc(), snakemake.input, file_names=True)
-        logger.error("%s failed; this is a defect of ctseg, not of your data\n%s", name, what)
+        tell_defect(logger, name, snakemake.input)
         raise
     finally:
         for handler in added:

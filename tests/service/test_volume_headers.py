@@ -128,7 +128,7 @@ def test_a_long_header_is_read(scan, suffix, tmp_path):
     for number in range(200):
         image.SetMetaData(f"Segment{number}_Tags", "x" * 500)
     sitk.WriteImage(image, str(tmp_path / f"a{suffix}"))
-    assert volume_header(tmp_path / f"a{suffix}").voxel_size_stated
+    assert volume_header(tmp_path / f"a{suffix}").stated.voxel_size
 
 
 def test_another_file_has_no_such_header(tmp_path):

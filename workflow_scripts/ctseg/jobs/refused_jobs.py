@@ -2,6 +2,7 @@
 
 import logging
 import sys
+import traceback
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
@@ -18,6 +19,12 @@ def tell(logger: logging.Logger, name: str, message: str, inputs: Any) -> str:
     logger.error("%s", kept)
     print(f"\nctseg: {name}: {message}\n", file=sys.stderr, flush=True)
     return kept
+
+
+def tell_defect(logger: logging.Logger, name: str, inputs: Any) -> None:
+    """Log the traceback of the exception that is handled, without paths: an OSError names its file."""
+    what = without_sources(traceback.format_exc(), inputs, file_names=True)
+    logger.error("%s failed; this is a defect of ctseg, not of your data\n%s", name, what)
 
 
 def stop(logger: logging.Logger, name: str, message: str, inputs: Any) -> NoReturn:
