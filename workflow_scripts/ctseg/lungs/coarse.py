@@ -10,7 +10,7 @@ WORKING_SPACING_MM = 2.5
 # Value of a coarse voxel inside the field, an integer, since uint8 takes a quarter of a float's memory; and half of it,
 # less one, so that exactly half counts as inside in spite of rounding errors of the interpolation.
 FULL, HALF = 200, 99
-SURE, SURE_NOT = 0.7, 0.3  # probabilities from which on, and up to which, the network corrects the threshold's field
+SURE, SURE_NOT = 0.85, 0.3  # probabilities from which on, and up to which, the network corrects the threshold's field
 
 
 def with_ends(share: Volume) -> Volume:
