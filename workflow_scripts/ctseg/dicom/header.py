@@ -207,13 +207,16 @@ def list_headers(folder: str | Path) -> list[Header]:
     root = Path(folder)
     if not root.is_dir():
         raise ScanError(f"{root} is not a folder; a DICOM scan is given by the folder that holds its slices")
-    headers = (read_header(path) for path in sorted(walk_files(root, _refuse)) if path.is_file())
+    headers = (read_header(path) for path in sorted(walk_files(root, _refuse_unreadable)) if path.is_file())
     return [header for header in headers if header is not None]
 
 
-def _refuse(error: OSError) -> None:
+def _refuse_unreadable(error: OSError) -> None:
     """Raise ScanError for a folder that cannot be listed: its slices would be lost."""
-    raise ScanError(f"the folder {error.filename} cannot be read: {error.strerror}")
+    raise ScanError(
+        f"the folder {error.filename} cannot be read: {error.strerror}; give yourself the right to read it, or move it "
+        "away if it holds no slice of the scan"
+    )
 
 
 def empty_files(folders: Iterable[Path]) -> list[Path]:

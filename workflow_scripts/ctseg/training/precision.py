@@ -15,7 +15,7 @@ def resolved_precision(settings: TrainSettings, device: torch.device) -> str:
     for soft-tissue sarcomas were no better after the same time, see docs/training.md.
 
     Where maps are two voxels deep, processors train in float32: there oneDNN's gradient of a convolution's weights in
-    bfloat16 contains unset memory (torch 2.13; with a kernel of 3 along z, whatever the other sizes).
+    bfloat16 contains unset memory (torch 2.13 on an AMD EPYC; kernels of 3 × 3 × 3 and 3 × 3 × 1, not 3 × 1 × 1).
     """
     wanted = settings.precision
     if device.type == "cuda":
