@@ -7,6 +7,7 @@ import tempfile
 import numpy as np
 import pytest
 
+from ctseg.errors import InputError, MachineError
 from ctseg.geometry import mapped_arrays
 from places import SCRIPTS
 
@@ -69,6 +70,14 @@ def test_without_room_for_a_file_a_volume_is_in_memory(small, monkeypatch, tmp_p
     assert not isinstance(mapped_arrays.zeros((40, 30, 20), np.int16), np.memmap)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))
     assert not isinstance(mapped_arrays.zeros((40, 30, 20), np.int16), np.memmap)
+
+
+def test_a_machine_without_room_is_not_the_fault_of_the_scan_unless_no_machine_has_it(small, monkeypatch, tmp_path):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))
+    for n_bytes, machine in ((2**36, True), (2**37, False)):
+        with pytest.raises(InputError, match=r"does not fit into memory, of which .* are free, nor") as caught:
+            mapped_arrays.zeros((n_bytes,), np.uint8)
+        assert isinstance(caught.value, MachineError) == machine
 
 
 def test_a_private_copy_of_a_file_is_not_let_go(tmp_path):

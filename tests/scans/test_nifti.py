@@ -1,5 +1,7 @@
+import errno
 import gzip
 import tracemalloc
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
@@ -148,6 +150,19 @@ def test_a_file_that_is_not_there_or_no_nifti_is_refused(tmp_path):
     (tmp_path / "text.nii.gz").write_bytes(gzip.compress(b"no scan"))
     with pytest.raises(InputError, match=r"text\.nii\.gz"):
         read_nifti(tmp_path / "text.nii.gz")
+
+
+@pytest.mark.parametrize("error", [OSError(errno.EIO, "error"), OSError(errno.ESTALE, "error"), MemoryError()])
+def test_a_fault_of_the_machine_is_not_told_as_a_damaged_file(tmp_path, monkeypatch, error):
+    path = tmp_path / "a.nii"
+    nib.save(nib.Nifti1Image(np.zeros((4, 5, 6), np.int16), np.eye(4)), path)
+
+    def fail(*_, **__):
+        raise error
+
+    monkeypatch.setattr(Path, "open", fail)
+    with pytest.raises(type(error)):
+        read_nifti(path)
 
 
 def test_a_fourth_axis_of_one_is_dropped_and_a_longer_one_refused(tmp_path):

@@ -1,5 +1,8 @@
 """Volume files of each format are read with their geometry, or rejected with a message."""
 
+import errno
+from pathlib import Path
+
 import numpy as np
 import pytest
 import SimpleITK as sitk
@@ -59,6 +62,27 @@ def test_what_is_no_volume_is_refused_by_its_name(tmp_path, name, kind):
         read_volume_file(tmp_path / name)
     (tmp_path / name).write_text("nothing of the kind")
     with pytest.raises(InputError, match=f"{name} cannot be read as {kind}: it is cut, damaged or incomplete"):
+        read_volume_file(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["a.nrrd", "a.mha"])
+def test_a_fault_of_the_machine_is_not_told_as_a_damaged_file(tmp_path, monkeypatch, name):
+    sitk.WriteImage(to_sitk(counting(GRID)), str(tmp_path / name))
+
+    def fail(*_):
+        raise RuntimeError(text)
+
+    monkeypatch.setattr(sitk, "ReadImage", fail)
+    text = "ITK ERROR: ImportImageContainer: Failed to allocate memory for image."
+    with pytest.raises(MemoryError):
+        read_volume_file(tmp_path / name)
+    text = "ITK ERROR: Could not read"
+
+    def fail_to_open(self, *arguments):
+        raise OSError(errno.EIO, "Input/output error", str(self))
+
+    monkeypatch.setattr(Path, "open", fail_to_open)
+    with pytest.raises(OSError, match="Input/output error"):
         read_volume_file(tmp_path / name)
 
 

@@ -15,9 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from ctseg.errors import InputError
+from ctseg.errors import InputError, MachineError
 
 LARGE_BYTES = 2**26  # least size of a volume in a file: 128 slices of 512 × 512 HU
+MOST_BYTES = 2**36  # no scan is larger: a header that says so is wrong, and not the machine too small
 SLAB_BYTES = 2**25  # part of a volume that is read or written between two calls of `let_go`
 
 
@@ -25,7 +26,8 @@ def zeros(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
     """Array of zeros; from `LARGE_BYTES` on in a temporary file without a name, which is deleted with the array.
 
     The file is in the folder of TMPDIR. If the folder has too little space, or the system cannot reserve space, the
-    array is in memory. Raises InputError if memory is too small as well; free memory is checked before allocation.
+    array is in memory. Raises MachineError if memory is too small as well, and InputError if no machine has room for
+    such a volume; free memory is checked before allocation.
     """
     n_bytes = prod(shape) * np.dtype(dtype).itemsize
     if n_bytes >= LARGE_BYTES and hasattr(os, "posix_fallocate"):
@@ -39,21 +41,22 @@ def zeros(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
     try:
         return np.zeros(shape, dtype)
     except (MemoryError, ValueError):
-        raise InputError(_too_large(n_bytes, None)) from None
+        raise _too_large(n_bytes, None) from None
 
 
 def _require_memory(n_bytes: int) -> None:
-    """Raise InputError if the system reports less free memory than `n_bytes`."""
+    """Raise an error if the system reports less free memory than `n_bytes`."""
     known = Path("/proc/meminfo")
     found = re.search(r"^MemAvailable:\s*(\d+) kB$", known.read_text(), re.MULTILINE) if known.exists() else None
     if found and n_bytes > int(found[1]) * 1024:
-        raise InputError(_too_large(n_bytes, int(found[1]) * 1024))
+        raise _too_large(n_bytes, int(found[1]) * 1024)
 
 
-def _too_large(n_bytes: int, free_bytes: int | None) -> str:
-    """Error message for a volume that is too large for this machine, with advice."""
+def _too_large(n_bytes: int, free_bytes: int | None) -> InputError:
+    """The error for a volume that is too large for this machine, with advice."""
+    kind = InputError if n_bytes > MOST_BYTES else MachineError
     free = f" of which {free_bytes / 2**30:.1f} GiB are free," if free_bytes is not None else ""
-    return (
+    return kind(
         f"a volume of {n_bytes / 2**30:.1f} GiB does not fit into memory,{free} nor into the folder of TMPDIR "
         f"({tempfile.gettempdir()}); check the size of the scan, or let TMPDIR name a folder with room"
     )

@@ -21,7 +21,7 @@ from nibabel.arrayproxy import ArrayProxy
 from nibabel.fileholders import FileHolder
 from nibabel.volumeutils import apply_read_scaling
 
-from ctseg.errors import InputError
+from ctseg.errors import InputError, refusal
 from ctseg.files import atomic_path
 from ctseg.geometry import mapped_arrays
 from ctseg.geometry.volume import Grid, Volume
@@ -169,14 +169,16 @@ def _unit_mm(image: nib.Nifti1Image) -> float:
 
 @contextmanager
 def _nifti_errors(path: str | Path) -> Iterator[None]:
-    """Turn errors while reading into InputError."""
+    """Turn errors while reading into InputError, except those of the machine: another run may read the file."""
     try:
         yield
     except FileNotFoundError:
         raise InputError(f"{path} does not exist") from None
-    except InputError:
+    except (InputError, MemoryError):
         raise
     except Exception as error:  # a damaged header or stream can make nibabel fail in many ways
+        if isinstance(error, OSError) and refusal(error):
+            raise
         what = " ".join(str(error).split())
         raise InputError(f"{path} cannot be read as NIfTI (cut, damaged or another format): {what}") from None
 

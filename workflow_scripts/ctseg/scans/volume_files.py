@@ -53,14 +53,21 @@ def _require_size(grid: Grid, path: Path) -> None:
 
 
 def _open_sitk(path: Path) -> Any:
-    """A NRRD or MetaImage file as an image of SimpleITK; raises InputError if it is missing or damaged."""
+    """A NRRD or MetaImage file as an image of SimpleITK.
+
+    Raises InputError if it is missing or damaged, OSError if the system cannot read it, and MemoryError.
+    """
     import SimpleITK as sitk
 
     if not path.exists():
         raise InputError(f"{path} does not exist")
     try:
         return sitk.ReadImage(str(path))
-    except RuntimeError:
+    except RuntimeError as error:
+        if "allocate" in str(error):
+            raise MemoryError from None
+        with path.open("rb") as file:  # ITK does not tell a damaged file from a disk or network that fails
+            file.read(1)
         raise InputError(f"{path} cannot be read as {volume_format(path)}: it is cut, damaged or incomplete") from None
 
 
