@@ -39,16 +39,19 @@ def test_a_caption_says_what_happened_to_the_case(cases):
 def test_the_speed_of_training_is_what_its_log_says(tmp_path):
     speed = "2000 steps in 9.0 min on 2 cores, ACME: 7.41 patches a second"
     (tmp_path / "0.log").write_text(f"07:00:00 INFO training on 9 cases\n07:09:00 INFO {speed}\n")
-    assert training_speeds(tmp_path) == [f"network 0: {speed}"]
-    assert training_speeds(tmp_path / "none") == []
+    (tmp_path / "1.log").write_text((tmp_path / "0.log").read_text())  # of a fold that the study no longer has
+    assert training_speeds(tmp_path, {"0", "0-repeat1"}) == [f"network 0: {speed}"]
+    assert training_speeds(tmp_path / "none", {"0"}) == []
 
 
 def test_costs_are_summed_by_rule(tmp_path):
-    for rule, seconds in (("infer", (30, 90)), ("train", (600,))):
-        for number, value in enumerate(seconds):
-            path = tmp_path / rule / f"{number}.tsv"
-            path.parent.mkdir(exist_ok=True)
-            path.write_text(f"s\th:m:s\tmax_rss\n{value}\t0:00:30\t{100 * value}\n")
-    found = costs(tmp_path).set_index("rule")
+    jobs = {"infer/a": 30, "infer/b.1": 90, "infer/gone": 600, "train/0": 600, "train/1": 600, "tune/model": 6}
+    jobs |= {"quantize/model": 12, "quantize/folds/0": 12, "quantize/folds/1": 12, "report/report": 3}
+    for name, seconds in jobs.items():
+        path = tmp_path / f"{name}.tsv"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"s\th:m:s\tmax_rss\n{seconds}\t0:00:30\t{100 * seconds}\n")
+    found = costs(tmp_path, {"a", "b.1", "0", "folds/0", "model"}).set_index("rule")
     assert found.loc["infer"].tolist() == [2, 2.0, 1.5, 9000.0]
+    assert found["jobs"].to_dict() == {"infer": 2, "quantize": 2, "report": 1, "train": 1, "tune": 1}
     assert found.loc["train", "minutes_in_all"] == 10

@@ -1,6 +1,6 @@
 """Contents of the report: its tables, choice of pictures, cost of the study."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from importlib import metadata
 from itertools import groupby
 from pathlib import Path
@@ -104,21 +104,27 @@ def caption(rows: pd.DataFrame) -> str:
     return "; ".join(parts) or "no label to compare with"
 
 
-def training_speeds(folder: Path) -> list[str]:
+def training_speeds(folder: Path, networks: Collection[str]) -> list[str]:
     """Speed and hardware from the log of each network; the log of an interrupted job has only its last run."""
     told = []
-    for path in sorted(folder.glob("*.log")):
+    for path in (path for path in sorted(folder.glob("*.log")) if path.stem in networks):
         lines = [line.partition(" INFO ")[2] for line in path.read_text(encoding="utf-8").splitlines()]
         told += [f"network {path.stem}: {line}" for line in lines if "patches a second" in line]
     return told
 
 
-def costs(folder: Path) -> pd.DataFrame:
-    """Jobs, time and largest memory of each rule, from Snakemake's benchmark files below `folder`."""
+def costs(folder: Path, names: Collection[str]) -> pd.DataFrame:
+    """Jobs, time and largest memory of each rule, from Snakemake's benchmark files below `folder`.
+
+    Of a rule with a job for each case or network, only those in `names` count: the files of others are from earlier
+    runs of the study.
+    """
     rows = []
     files = sorted(folder.glob("*/**/*.tsv"))  # the folder of a running job has no file yet
     for rule, paths in groupby(files, key=lambda path: path.relative_to(folder).parts[0]):
-        runs = pd.concat([pd.read_csv(path, sep="\t", na_values="-") for path in paths])
+        found = {path.relative_to(folder / rule).with_suffix("").as_posix(): path for path in paths}
+        present = [path for name, path in found.items() if name in names]
+        runs = pd.concat([pd.read_csv(path, sep="\t", na_values="-") for path in present or found.values()])
         rows.append(
             {
                 "rule": rule,

@@ -82,7 +82,7 @@ def gather(source: Any, params: Mapping[str, Any]) -> dict[str, Any]:
         "methods": paragraphs,
         "references": references,
         "claim_table": table(checklist(_study_facts(source, params, card, cases)), sortable=True),
-        "cost_table": table(costs(Path(params["benchmarks"])), sortable=True),
+        "cost_table": table(costs(Path(params["benchmarks"]), _names_of_jobs(params, members)), sortable=True),
         "software_table": table(versions(card.versions)),
         "configuration": yaml.safe_dump(params["config"], allow_unicode=True, sort_keys=False),
         **on_scans(source, params, cohort, links, None if cases is None else len(measured)),
@@ -91,6 +91,15 @@ def gather(source: Any, params: Mapping[str, Any]) -> dict[str, Any]:
         **_on_lesions(source, params, cases, card),
         **_front_page(source, params, cohort, card, cases, members),
     }
+
+
+def _names_of_jobs(params: Mapping[str, Any], members: pd.DataFrame | None) -> set[str]:
+    """Names of the jobs of the study's cases, networks and folds, as their benchmark files have them."""
+    names = {*params["cases"], "model"}
+    if members is not None:
+        folds = {str(int(fold)) for fold in members["fold"]}
+        names |= {*members["network"], *folds, *(f"folds/{fold}" for fold in folds)}
+    return names
 
 
 def _on_metrics(

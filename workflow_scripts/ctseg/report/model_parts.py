@@ -28,11 +28,12 @@ def on_training(source: Any, params: Mapping[str, Any], made: Mapping[str, Store
     if not source.get("members"):
         parts = ("training_speeds", "training_figure", "members_table", "parity_table", "plan_table", "variants_table")
         return dict.fromkeys(parts, "")
+    networks = pd.read_csv(source.members, sep="\t", dtype={"network": str})
     variants = pd.read_csv(source.variants, sep="\t", keep_default_na=False)
     return {
-        "training_speeds": training_speeds(Path(params["logs"]) / "train"),
+        "training_speeds": training_speeds(Path(params["logs"]) / "train", set(networks["network"])),
         "training_figure": svg(source.training),
-        "members_table": table(pd.read_csv(source.members, sep="\t", dtype={"network": str})),
+        "members_table": table(networks),
         "parity_table": table(pd.DataFrame(read_json(source.parity)["sizes"])),
         "plan_table": decision_table(made["plan"]),
         "variants_table": table(variants) if len(variants) else "",
