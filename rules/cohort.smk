@@ -25,7 +25,10 @@ rule tabulate_cohort:
         "../envs/evaluate.yaml"
     params:
         settings=settings(
-            labelled=STUDY.with_label, places=STUDY.cohort_rows(STUDY.to_report)
+            # Authors and comments, which change no label.
+            corrections=STUDY.corrections,
+            labelled=STUDY.with_label,
+            places=STUDY.cohort_rows(STUDY.to_report),
         ),
         code=code("tabulate_cohort.py"),
     message:

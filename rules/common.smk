@@ -17,12 +17,14 @@ from snakemake.common.configfile import load_configfile
 from snakemake.utils import update_config
 
 from ctseg.errors import InputError
+from ctseg.hardware import limits_of_jobs
 from ctseg.inference.case_settings import cases_per_job_of, gpus_of
 from ctseg.jobs.refusals import read_refusal, reminder
 from ctseg.provenance.code_hash import code_hashes
+from ctseg.scans.voxel_files import has_voxel_file, voxel_file
 from ctseg.study.config import resolve_config
 from ctseg.study.environment import check_environment, put_first
-from ctseg.study.notices import gpu_notice, notices
+from ctseg.study.notices import notices
 from ctseg.study.records import reported_config, source_files
 from ctseg.study.study import Study
 
@@ -45,15 +47,18 @@ try:
     STUDY = Study.read(config, Path.cwd(), SCHEMAS / "cases.schema.yaml")
 except InputError as error:
     raise WorkflowError(str(error)) from None
+# Whether jobs are submitted to other machines, so that a retry can request more; on one machine this has no effect.
+SUBMITTED = workflow.resource_settings.nodes is not None
 if workflow.is_main_process:
-    for line in notices(
-        STUDY.cases.values(), config["cases"]["key_file"], STUDY.trains
-    ):
-        print(f"ctseg: {line}", file=sys.stderr)
-    limit = workflow.global_resources.get("gpu")
-    if STUDY.trains and (
-        line := gpu_notice(config["train"]["gpus"], limit and limit.value)
-    ):
+    if not SUBMITTED:
+        # Without a limit, as many jobs would start as there are cores, whatever memory they request. A workflow that
+        # uses this one as a module does not load profiles/default either.
+        for name, most in limits_of_jobs().items():
+            # `--resources mem=16GB` is another name of mem_mb.
+            if not {name, name.removesuffix("_mb")} & set(workflow.global_resources):
+                workflow.register_resource(name, most)
+    LIMITS = {name: limit.value for name, limit in workflow.global_resources.items()}
+    for line in notices(STUDY, GIVEN, LIMITS, SUBMITTED):
         print(f"ctseg: {line}", file=sys.stderr)
     if line := reminder(f"{RESULTS}/refused.tsv"):
         print(f"ctseg: {line}", file=sys.stderr)
@@ -70,8 +75,6 @@ SHIPPED_TORCHSCRIPT = (
 )
 # Requests of each inference job. Not in the params: they change a result only through the engine that they lead to.
 INFER_GPUS, CASES_PER_JOB = gpus_of(config["infer"]), cases_per_job_of(config["infer"])
-# Whether jobs are submitted to other machines, so that a retry can request more; on one machine this has no effect.
-SUBMITTED = workflow.resource_settings.nodes is not None
 
 
 wildcard_constraints:
@@ -125,6 +128,19 @@ def of_some(name, files):
         return []
     found = {case: {name: path} for case, path in files.items()}
     return [unpack(lambda wildcards: found.get(wildcards.case, {}))]
+
+
+def voxels_of(name, files):
+    """List with an input function for the voxels of headers (.mhd, .nhdr) among the files of cases, else empty."""
+    headers = {case: path for case, path in files.items() if has_voxel_file(path)}
+    if not headers:
+        return []
+
+    def found(wildcards):
+        path = voxel_file(headers.get(wildcards.case, ""))
+        return {name: path} if path else {}
+
+    return [unpack(found)]
 
 
 def passing(path):

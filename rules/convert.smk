@@ -13,6 +13,7 @@ rule convert_image:
     """A scan of any accepted format as NIfTI in HU, on its own grid."""
     input:
         *REFERENCE,
+        *voxels_of("scan_voxels", STUDY.scans),
         scan=lambda wildcards: STUDY.cases[wildcards.case].image,
     output:
         image=f"{RESULTS}/images/{{case}}.nii.gz",
@@ -52,11 +53,13 @@ SCAN_FACTS = of_some(
 )
 
 
-# Of corrected labels: the former label, the edited segmentation, and the author and comment.
+# Of corrected labels: the former label, and the edited segmentation.
 REPLACED_LABELS = of_some("replaced", STUDY.replaced_labels)
 EDITED_SEGMENTATIONS = of_some("edited", STUDY.edited)
-CORRECTIONS = (
-    [lambda case: STUDY.corrections.get(case, {})] if STUDY.corrections else []
+CORRECTED = (
+    [lambda case: {"corrected": True} if case in STUDY.corrected else {}]
+    if STUDY.corrected
+    else []
 )
 
 
@@ -66,6 +69,7 @@ rule convert_label:
         *SCAN_FACTS,
         *REPLACED_LABELS,
         *EDITED_SEGMENTATIONS,
+        *voxels_of("label_voxels", STUDY.labels),
         label=lambda wildcards: STUDY.cases[wildcards.case].label,
         image=rules.convert_image.output.image,
     output:
@@ -100,7 +104,7 @@ rule convert_label:
             small_nodules=config["convert"]["small_nodules"],
             own=[
                 *SERIES,
-                *CORRECTIONS,
+                *CORRECTED,
                 *stopping(STUDY.with_label, f"{RESULTS}/labels/{{case}}.nii.gz"),
             ],
         ),

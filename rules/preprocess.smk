@@ -15,6 +15,7 @@ rule segment_lungs:
     """The lung field of a scan, computed or given, and whether it is plausible."""
     input:
         *of_some("given", STUDY.lungs),
+        *voxels_of("given_voxels", STUDY.lungs),
         **({} if STUDY.trains else {"card": CARD}),
         image=rules.convert_image.output.image,
     output:

@@ -213,7 +213,7 @@ rule report:
             cases=list(STUDY.cases),
             config=reported_config(config),
             excluded=STUDY.excluded,
-            labelled=STUDY.labelled,
+            labelled=list(STUDY.labels),
             logs=f"{RESULTS}/logs",
             measured=STUDY.to_measure,
             reported=STUDY.to_report,

@@ -30,7 +30,8 @@ rule train:
         "../envs/train.yaml"
     threads: config["resources"]["threads"]
     resources:
-        mem_mb=memory_mb(8),
+        # Each GPU has a process of its own.
+        mem_mb=memory_mb(4 + 4 * config["train"]["gpus"]),
         runtime=minutes(24 * 60),
         gpu=config["train"]["gpus"],
     params:

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from ctseg import hardware
-from ctseg.hardware import gpu_memory_mib, gpus_here, training_memory
+from ctseg.hardware import gpu_memory_mib, gpus_here, limits_of_jobs, training_memory
 
 
 def driver(monkeypatch, folder, text, visible=None):
@@ -28,6 +28,17 @@ def test_a_processor_plans_for_half_of_the_memory_or_for_what_it_computes_in_tim
         memory_gib, reason = training_memory(on_gpu)
         assert memory_gib == expected_gib
         assert f"a processor with {total_gib} GiB" in reason
+
+
+@pytest.mark.parametrize(("limit", "expected_mib"), [("max\n", 9 * 8 * 1024 // 10), (f"{2**32}\n", 3686), (None, 7372)])
+def test_jobs_together_get_most_of_the_memory_of_the_machine_or_of_its_container(
+    monkeypatch, tmp_path, limit, expected_mib
+):
+    monkeypatch.setattr(hardware.os, "sysconf", {"SC_PAGE_SIZE": 2**12, "SC_PHYS_PAGES": 8 * 2**18}.get)
+    monkeypatch.setattr(hardware, "CONTAINER_MEMORY", tmp_path / "memory.max")
+    if limit:
+        (tmp_path / "memory.max").write_text(limit)
+    assert limits_of_jobs() == {"gpu": 1, "mem_mb": expected_mib}
 
 
 TWO = "GPU-aa11, 81920\\nGPU-bb22, 8192\\n"

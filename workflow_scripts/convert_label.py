@@ -24,8 +24,8 @@ with job(snakemake) as log:
     scan_facts = read_json(source.scan_facts) if source.get("scan_facts") else {}
     grid = read_nifti_grid(source.image)
     relation = scan_facts.get("label_reference")
-    series_uid, who = params["series_uid"], params.get("correction")
-    if who is None:
+    series_uid = params["series_uid"]
+    if not params.get("corrected"):
         label = read_label(source.label, settings, grid, source.image, series_uid, relation)
         facts = label.facts
     else:
@@ -37,8 +37,8 @@ with job(snakemake) as log:
             before, compared_with = mask_of_before(edited, drawn, settings, grid, source.image, series_uid, relation)
         except InputError:  # perhaps the reason of the correction; the message may contain a path, so it is not logged
             log.warning("the mask of before cannot be read: its correction is used, and not compared with it")
-        who = dict(who, compared_with=compared_with)
-        facts = label.facts | {"correction": correction_facts(label, before, list(settings.labels), who)}
+        changes = correction_facts(label, before, list(settings.labels))
+        facts = label.facts | {"correction": {"compared_with": compared_with, "labels": changes}}
     write_nifti(label, snakemake.output.label)
     write_json(snakemake.output.facts, facts)
     for name, found in label.facts["labels"].items():

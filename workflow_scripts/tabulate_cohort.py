@@ -18,5 +18,5 @@ with job(snakemake) as log:
         log.warning("%s", note)
     write_text(snakemake.output.cohort, cohort.to_csv(sep="\t", index=False))
     write_text(snakemake.output.passed_over, passed_over(facts).to_csv(sep="\t", index=False))
-    write_text(snakemake.output.labels, label_table(labels).to_csv(sep="\t", index=False))
+    write_text(snakemake.output.labels, label_table(labels, params["corrections"]).to_csv(sep="\t", index=False))
     write_text(snakemake.output.label_notes, "".join(f"{note}\n" for note in label_notes(labels)))

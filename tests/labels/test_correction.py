@@ -6,7 +6,6 @@ from ctseg.labels.correction import as_segmented, correction_facts
 from ctseg.labels.read_label import LabelSettings
 
 GRID = Grid((2, 4, 5), (10.0, 10.0, 5.0), (0.0, 0.0, 0.0), ((1.0, 0, 0), (0, 1.0, 0), (0, 0, 1.0)))
-WHO = {"by": "reader-2", "comment": "missed"}
 
 
 def labels(**places):
@@ -19,21 +18,20 @@ def labels(**places):
 def test_what_a_correction_adds_and_removes():
     before = labels(lung=(0, slice(0, 4)), tumour=(1, slice(0, 2)))
     after = labels(lung=(0, slice(1, 5)))
-    facts = correction_facts(after, before, ["lung", "tumour", "node"], WHO)
-    assert facts.items() >= WHO.items()
-    assert facts["labels"]["lung"] == {
+    facts = correction_facts(after, before, ["lung", "tumour", "node"])
+    assert facts["lung"] == {
         "before_cm3": 2.0,
         "added_cm3": 0.5,
         "removed_cm3": 0.5,
         "dice_with_before": 0.75,
     }
-    assert facts["labels"]["tumour"]["removed_cm3"] == 1.0
-    assert facts["labels"]["tumour"]["dice_with_before"] == 0
-    assert facts["labels"]["node"]["dice_with_before"] is None
+    assert facts["tumour"]["removed_cm3"] == 1.0
+    assert facts["tumour"]["dice_with_before"] == 0
+    assert facts["node"]["dice_with_before"] is None
 
 
 def test_nothing_is_compared_where_there_was_no_label():
-    assert correction_facts(labels(), None, ["lung"], WHO) == WHO | {"labels": {}}
+    assert correction_facts(labels(), None, ["lung"]) == {}
 
 
 @pytest.mark.parametrize("values", [(1, 2), (7, 3)])

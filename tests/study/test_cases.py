@@ -6,6 +6,7 @@ from case_tables import complaint, find, make_files
 from ctseg.phantom.cases import phantom_case
 from ctseg.study.cases import Case
 from ctseg.study.schema import find_problems, read_schema
+from ctseg.study.splits import assign_splits
 from places import SCHEMAS
 from real_data import FOLDER, real_data
 
@@ -96,7 +97,7 @@ def test_what_a_pattern_cannot_tell_is_told(tmp_path, image, label, words):
 
 def test_the_schema_knows_the_columns_of_a_case():
     columns = {*read_schema(SCHEMAS / "cases.schema.yaml")["properties"]}
-    assert columns | {"groups", "given_fold", "correction"} == set(Case.__dataclass_fields__)
+    assert columns | {"groups", "given_fold", "correction", "drawn_by"} == set(Case.__dataclass_fields__)
 
 
 def test_names_that_are_safe_as_file_names_pass():
@@ -132,6 +133,24 @@ def test_names_of_people_become_pseudonyms(tmp_path):
     [left] = find(tmp_path, **pattern, exclude=[found["case_2/ct.nii"]])
     assert left.case == found["Doe_John/ct.nii"]
     assert {case.case for case in find(tmp_path, **(pattern | {"names": "keep"}))} == {"Doe_John", "case_2"}
+
+
+def test_pseudonyms_and_their_key_move_no_case_to_another_split(tmp_path):
+    make_files(tmp_path, *(f"lung_{number:03}/{name}.nii" for number in range(30) for name in ("ct", "label")))
+    pattern = {"source": "folder", "image": "{case}/ct.nii", "label": "{case}/label.nii", "names": "auto"}
+
+    def places(**more):
+        cases = find(tmp_path, **pattern | more)
+        split = {"by_seed": 1, "test_fraction": 0.3, "folds": 1, "validation_fraction": 0.2}
+        placed = assign_splits(cases, split)
+        return {case.image: placed[case.case] for case in cases}
+
+    before = places()
+    make_files(tmp_path, "Doe_John/ct.nii")  # without a label, so that no patient is added
+    with_pseudonyms = places()
+    assert before.items() <= with_pseudonyms.items()
+    assert places(key_file="other/key") == with_pseudonyms
+    assert places(names="keep") == with_pseudonyms
 
 
 def test_codes_of_a_study_and_of_a_table_are_kept_unless_asked(tmp_path):

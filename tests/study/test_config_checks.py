@@ -95,3 +95,17 @@ def test_only_the_phantom_may_be_called_so():
     assert resolve(config)["study"] == "mine"
     config["study"] = "phantom"
     assert "study: is missing: name your study" in complaint(config)
+
+
+@pytest.mark.parametrize("key", ["train.init_from", "model"])
+def test_a_result_of_the_study_is_not_its_input(tmp_path, monkeypatch, key):
+    monkeypatch.chdir(tmp_path)
+    for study in ("mine", "other"):
+        (tmp_path / "results" / study / "model").mkdir(parents=True)
+        (tmp_path / "results" / study / "model" / "model.ts").touch()
+    (tmp_path / "link").symlink_to("results/mine")
+    for path in ("results/mine/model/model.ts", tmp_path / "results/mine/model/model.ts", "link/model/model.ts"):
+        text = complaint(changed(key, str(path)))
+        assert f"{key}: " in text
+        assert "is a result of this study" in text
+    resolve(changed(key, "results/other/model/model.ts"))

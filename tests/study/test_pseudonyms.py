@@ -76,6 +76,14 @@ def test_the_lookup_is_as_secret_as_the_key(tmp_path):
     assert path.stat().st_mtime_ns == written
 
 
+def test_the_lookup_keeps_the_names_of_other_studies_and_of_cases_that_are_gone(tmp_path):
+    path = tmp_path / "names.tsv"
+    write_lookup([("case-a", "Roe"), ("case-b", "Doe")], path)
+    write_lookup([("case-c", "Poe")], path)
+    assert path.read_text() == "case\tname\ncase-a\tRoe\ncase-b\tDoe\ncase-c\tPoe\n"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
 def test_one_personal_name_makes_all_of_them_pseudonyms(tmp_path):
     key = tmp_path / "key"
     assert safe_names(["a_1", "a_2"], key, always=False) == {"a_1": "a_1", "a_2": "a_2"}

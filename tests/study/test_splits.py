@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from ctseg.errors import InputError
 from ctseg.study.cases import Case
-from ctseg.study.splits import Assignment, assign_splits, fold_cases, hash_fraction
+from ctseg.study.splits import Assignment, assign_splits, fold_cases, hash_fraction, without_training
 
 CONFIG = {"by_seed": 1, "test_fraction": 0.25, "folds": 1, "validation_fraction": 0.2}
 
@@ -65,6 +65,13 @@ def test_a_split_that_a_case_names_wins_and_without_a_label_it_is_predicted(case
     for case in cases:
         if case.split or not case.label:
             assert places[case.case].split == (case.split or "predict")
+
+
+def test_a_given_model_is_measured_where_it_did_not_learn():
+    splits = [None, "test", "val", "train", "predict"]
+    cases = [Case(f"c{split}", "image.nii", "label.nii", split=split) for split in splits] + [Case("d", "image.nii")]
+    places = {name: place.split for name, place in without_training(cases).items()}
+    assert places == {"cNone": "test", "ctest": "test"} | dict.fromkeys(["cval", "ctrain", "cpredict", "d"], "predict")
 
 
 @given(studies(), CONFIGS)

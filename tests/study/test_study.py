@@ -17,9 +17,16 @@ def test_cases_go_where_their_split_and_the_config_say():
     assert many.to_segment == ["c", "d"]
     assert many.to_measure == ["c"]
     assert many.to_report == ["a", "b", "c", "d", "e"]
-    assert many.with_label == many.labelled == ["a", "b", "c", "e"]
-    assert study(infer={"splits": ["predict"]}).labelled == ["a", "b", "c", "e"]
+    assert many.with_label == list(many.labels) == ["a", "b", "c", "e"]
+    assert list(study(infer={"splits": ["predict"]}).labels) == ["a", "b", "c", "e"]
     assert study(infer={"splits": ["test"]}).to_report == ["a", "b", "c", "e"]
+
+
+def test_a_case_that_is_to_be_predicted_is_not_measured_though_it_has_a_label():
+    labelled = Case("d", "d/dicom", "d.nii.gz", patient="three", split="predict")
+    given = study(infer={"splits": ["test", "predict"]})
+    more = Study(given.config, {**given.cases, "d": labelled}, given.places)
+    assert (more.to_segment, more.to_measure, more.with_label) == (["c", "d"], ["c"], ["a", "b", "c", "e"])
 
 
 def test_dicom_is_written_of_series_and_where_it_is_wanted():
@@ -86,5 +93,6 @@ def test_a_study_is_read_from_its_config(tmp_path):
     assert read.excluded == ["phantom-001"]
     assert read.results == "results/phantom"
     assert set(read.to_train) | set(read.in_split("test")) == set(read.cases)
-    with pytest.raises(InputError, match="nothing to measure"):
-        Study.read(merged(config, {"infer": {"splits": ["predict"]}}), tmp_path, schema)
+    for useless in ({"infer": {"splits": ["predict"]}}, {"split": {"folds": 2, "test_fraction": 0}}):
+        with pytest.raises(InputError, match=r"nothing to measure; .* raise split.test_fraction"):
+            Study.read(merged(config, useless), tmp_path, schema)

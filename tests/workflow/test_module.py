@@ -35,6 +35,10 @@ def test_a_rule_of_another_workflow_takes_a_result_of_this_one(tmp_path):
     )
     assert run.returncode == 0, run.stdout
     assert int((tmp_path / "slices.txt").read_text()) > 1000
+    # A module does not load profiles/default, and the jobs of all cores at once may need more memory than there is.
+    (limits,) = [line for line in run.stdout.splitlines() if line.startswith("Provided resources")]
+    assert "gpu" in limits
+    assert "mem_mb" in limits
     assert (tmp_path / "results/tiny/logs/convert_image/phantom-000.log").is_file()
 
 

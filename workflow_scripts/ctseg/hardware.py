@@ -12,8 +12,10 @@ SHARE = 0.5  # largest share of the main memory for a training step
 MOST_ON_PROCESSOR_GIB = 3.0
 BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}  # processor flags of x86 and of ARM
 GPU_SHARE = 0.8  # of a GPU's memory: no other program runs there, but memory is fragmented
+MOST_OF_ALL_JOBS = 0.9  # share of the main memory that the jobs of one machine may request together
 MOST_ON_GPU_GIB = 24.0  # as nnU-Net's largest usual plan; larger steps take longer, without a known benefit
 DEVICES = Path("/dev")
+CONTAINER_MEMORY = Path("/sys/fs/cgroup/memory.max")  # of a container, or of a job of a scheduler
 NO_GPU = ("", "-1", "NoDevFiles")  # in CUDA_VISIBLE_DEVICES; it hides this entry and all that follow
 
 
@@ -27,6 +29,14 @@ def training_memory(on_gpu: bool) -> tuple[float, str]:
         share, most_gib, device = SHARE, MOST_ON_PROCESSOR_GIB, "a processor"
     memory_gib = round(min(share * whole_gib, most_gib), 1)
     return memory_gib, f"made for {device} with {whole_gib:.0f} GiB: {share:.0%} of it, at most {most_gib:g} GiB"
+
+
+def limits_of_jobs() -> dict[str, int]:
+    """What jobs that run on this machine may request together, by Snakemake's names of resources.
+
+    One job at a time uses GPUs, unless the call of snakemake says otherwise: training takes the whole memory of one.
+    """
+    return {"gpu": 1, "mem_mb": int(MOST_OF_ALL_JOBS * 1024 * _main_memory_gib())}
 
 
 def gpus_here() -> int:
@@ -84,4 +94,7 @@ def _visible_gpus() -> list[str] | None:
 
 
 def _main_memory_gib() -> float:
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    """Main memory of this machine, or of the container in which this process runs."""
+    whole = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    limit = CONTAINER_MEMORY.read_text().strip() if CONTAINER_MEMORY.exists() else ""
+    return min(whole, int(limit) if limit.isdigit() else whole) / 2**30

@@ -38,17 +38,13 @@ def mask_of_before(
     return None, ""
 
 
-def correction_facts(
-    after: Volume, before: Volume | None, labels: Sequence[str], who: Mapping[str, str]
-) -> dict[str, Any]:
-    """The entries of `who`, and for each label the volume before, added and removed in cm³, and the Dice with before.
+def correction_facts(after: Volume, before: Volume | None, labels: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """For each label the volume before, added and removed in cm³, and the Dice with before; empty without `before`.
 
-    `who` has `by`, `comment`, and `compared_with`: "label", "segmentation", or "" without a comparison. Both volumes
-    hold classes 1…n on the scan's grid; without `before`, `labels` is empty. The Dice is None if both are empty.
+    Both volumes hold classes 1…n on the scan's grid. The Dice is None if both are empty.
     """
-    facts: dict[str, Any] = dict(who)
     if before is None:
-        return facts | {"labels": {}}
+        return {}
     cm3 = after.grid.voxel_volume_mm3 / 1000
     changes = {}
     for value, label in enumerate(labels, start=1):
@@ -60,4 +56,4 @@ def correction_facts(
             "removed_cm3": round(np.count_nonzero(then & ~now) * cm3, 4),
             "dice_with_before": None if np.isnan(dice) else round(dice, 4),
         }
-    return facts | {"labels": changes}
+    return changes

@@ -59,10 +59,11 @@ def _label_warnings(facts: Mapping[str, Any]) -> list[str]:
     return [f"label: {text}" for text in facts.get("warnings", [])]
 
 
-def label_table(labels: Facts) -> pd.DataFrame:
+def label_table(labels: Facts, authors: Mapping[str, Mapping[str, str]] | None = None) -> pd.DataFrame:
     """One row per case and label: voxels and volume, voxels drawn in its file, and voxels lost to other labels.
 
     If a label was corrected, further columns have the author, and the volumes that the correction added and removed.
+    `authors` has `by` and `comment` of each corrected case.
     """
     rows: list[dict[str, Any]] = [
         {
@@ -73,7 +74,7 @@ def label_table(labels: Facts) -> pd.DataFrame:
             "drawn": found["drawn"],
             "lost": found["drawn"] - found["voxels"],
             "lost_to": ", ".join(f"{other}: {voxels}" for other, voxels in found["lost_to"].items()) or None,
-            **_correction(facts, label),
+            **_correction(facts, label, (authors or {}).get(case, {})),
         }
         for case, facts in labels.items()
         for label, found in facts["labels"].items()
@@ -87,14 +88,14 @@ def _changes(correction: Mapping[str, Any]) -> bool:
     return any(change["added_cm3"] or change["removed_cm3"] for change in correction["labels"].values())
 
 
-def _correction(facts: Mapping[str, Any], label: str) -> dict[str, Any]:
+def _correction(facts: Mapping[str, Any], label: str, author: Mapping[str, str]) -> dict[str, Any]:
     """Columns on the correction of a label; empty if it was not corrected."""
     if not (correction := facts.get("correction")):
         return {}
     who = {
         "compared_with": correction["compared_with"] or "nothing",
-        "corrected_by": correction["by"] or "not told",
-        "comment": correction["comment"] or None,
+        "corrected_by": author.get("by") or "not told",
+        "comment": author.get("comment") or None,
     }
     return {**correction["labels"].get(label, {}), **who}
 

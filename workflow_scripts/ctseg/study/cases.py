@@ -31,10 +31,11 @@ class Case:
 
     `image` is a file or the folder of a DICOM series, `label` a file or folder, `lungs` a file with the lung field.
     Paths are relative to the study's root, or absolute if they were given so; the whole folder can be moved.
-    `patient` is the case's name if no patient is given. `split` is None if it is drawn. `given_fold` is the number of
-    the fold in which the case validates, as text, if the data set defines it, and "-1" if it validates in no fold.
-    `stratum` is a group that is distributed evenly over the folds, such as cases with and without a target; `groups`
-    are further columns of the table, such as site and scanner. `label` of a corrected case is the correction.
+    `patient` is the case's name if no patient is given. `drawn_by` is the patient as the data name it, also if the case
+    has a pseudonym: splits are drawn by it. `split` is None if it is drawn. `given_fold` is the number of the fold in
+    which the case validates, as text, if the data set defines it, and "-1" if it validates in no fold. `stratum` is a
+    group that is distributed evenly over the folds, such as cases with and without a target; `groups` are further
+    columns of the table, such as site and scanner. `label` of a corrected case is the correction.
     """
 
     case: str
@@ -48,11 +49,14 @@ class Case:
     groups: Mapping[str, str] = field(default_factory=dict, hash=False)
     correction: Correction | None = None
     given_fold: str | None = None
+    drawn_by: str = ""
 
     def __post_init__(self) -> None:
         """Use the case's name as patient if no patient is given."""
         if not self.patient:
             object.__setattr__(self, "patient", self.case)
+        if not self.drawn_by:
+            object.__setattr__(self, "drawn_by", self.patient)
 
     @property
     def reference(self) -> str | None:
@@ -86,7 +90,8 @@ def find_cases(
         rows = [Row(columns["image"], columns) for columns in found]
     else:
         rows = list(_pattern_rows(cases_config["image"], cases_config["label"], str(root), problems))
-    rows = _without_excluded(rows, cases_config["exclude"], problems, _case_names(rows, cases_config, root))
+    new_names = _case_names(rows, cases_config, root)
+    rows = _without_excluded(rows, cases_config["exclude"], problems, new_names)
     names = [row.columns.get("case", "") for row in rows]
     folder = cases_config["corrections"]
     corrections = find_corrections(folder, str(root), set(names), problems) if folder else {}
@@ -98,8 +103,15 @@ def find_cases(
     if not rows and not problems:
         problems.append("there is no case, or every case is excluded")
     _raise_if_any(problems)
+    former = {new: old for old, new in new_names.items()}
     cases = (_case(row.columns, groups) for row in rows)
-    return sorted((replace(case, correction=corrections.get(case.case)) for case in cases), key=lambda case: case.case)
+    return sorted(
+        (
+            replace(case, correction=corrections.get(case.case), drawn_by=former.get(case.patient, case.patient))
+            for case in cases
+        ),
+        key=lambda case: case.case,
+    )
 
 
 def _corrected(rows: list[Row], corrections: dict[str, Correction]) -> tuple[list[Row], dict[str, Correction]]:

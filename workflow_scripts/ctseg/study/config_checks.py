@@ -164,6 +164,7 @@ def _start(config: Config) -> Iterator[Problem]:
     start = config["train"]["init_from"]
     if start and not Path(start).is_file():
         yield Problem("train.init_from", f"{show(start)} is not a file")
+    yield from _own_result(config, "train.init_from", start)
     if config["train"]["freeze_encoder"] and not start:
         yield Problem("train.freeze_encoder", "needs train.init_from: a random encoder has to be trained")
 
@@ -182,6 +183,15 @@ def _groups(config: Config) -> Iterator[Problem]:
 def _model(config: Config) -> Iterator[Problem]:
     if config["model"] and not Path(config["model"]).is_file():
         yield Problem("model", f"{show(config['model'])} is not a file")
+    yield from _own_result(config, "model", config["model"])
+
+
+def _own_result(config: Config, key: str, path: str | None) -> Iterator[Problem]:
+    """A result of this study as its input: Snakemake deletes the outputs of a job before it runs."""
+    results = Path("results", config["study"])
+    if path and Path(path).resolve().is_relative_to(results.resolve()):
+        cure = "copy it elsewhere, or give this study another name"
+        yield Problem(key, f"{show(path, longest=200)} is a result of this study, which would be overwritten; {cure}")
 
 
 def _engine(config: Config) -> Iterator[Problem]:
@@ -212,7 +222,7 @@ CHECKS: list[tuple[tuple[str, ...], Callable[[Config], Iterator[Problem]]]] = [
     (("infer.mirror_axes", "augment.flip_axes"), _mirrors),
     (("measure.groups", "cases.source"), _groups),
     (("infer.engine", "infer.precision"), _engine),
-    (("model",), _model),
+    (("model", "study"), _model),
     (("plan.batch_size", "train.gpus"), _shares),
-    (("train.init_from", "train.freeze_encoder"), _start),
+    (("train.init_from", "train.freeze_encoder", "study"), _start),
 ]

@@ -84,11 +84,16 @@ def read_key(path: str | Path) -> bytes:
 
 
 def write_lookup(pairs: Iterable[tuple[str, str]], path: str | Path) -> None:
-    """Write the table of pseudonyms and names, readable only by its owner like the key; only if the table changed."""
-    text = "case\tname\n" + "".join(f"{case}\t{name}\n" for case, name in sorted(pairs))
+    """Add to the table of pseudonyms and names, readable only by its owner like the key; it is kept if none is new.
+
+    Rows of other studies with the same key, and of cases that are no longer there, stay: results may still show them.
+    """
     path = Path(path)
-    if path.exists() and path.read_text(encoding="utf-8") == text:
+    former = path.read_text(encoding="utf-8").splitlines(keepends=True)[1:] if path.exists() else []
+    rows = {f"{case}\t{name}\n" for case, name in pairs}
+    if rows <= set(former):
         return
+    text = "case\tname\n" + "".join(sorted(rows | set(former)))
     with atomic_path(path) as partial:
         partial.touch(mode=0o600)
         partial.write_text(text, encoding="utf-8")

@@ -1,7 +1,8 @@
 """Assignment of cases to training, validation and test.
 
 Patients are drawn, not cases, so all scans of a patient are in the same split. A patient's place depends only on a hash
-of the seed and the patient, so adding or removing a case moves no other case. There are two exceptions. A group that
+of the seed and the patient's name in the data, so adding or removing a case moves no other case, and pseudonyms and
+their key move none. There are two exceptions. A group that
 would be empty, as happens with few patients, takes the next patient in the order of the hash, and then another patient
 can change the order. If the table names strata, patients are dealt evenly to the folds, one stratum after the other,
 and a new patient can move others of its stratum and of later strata.
@@ -46,18 +47,22 @@ def assign_splits(cases: Sequence[Case], split_config: dict[str, Any]) -> dict[s
       determines the fold of each patient, within strata if the table names them.
     """
     labelled = [case for case in cases if case.label and case.split != "predict"]
-    named = {case.patient: case.split for case in labelled if case.split}
-    strata = {case.patient: case.stratum for case in labelled if case.stratum}
-    given = {case.patient: int(case.given_fold) for case in labelled if case.given_fold}
+    named = {case.drawn_by: case.split for case in labelled if case.split}
+    strata = {case.drawn_by: case.stratum for case in labelled if case.stratum}
+    given = {case.drawn_by: int(case.given_fold) for case in labelled if case.given_fold}
     _require_folds(given, split_config["folds"])
-    places = _draw({case.patient for case in labelled}, named, strata, given, split_config)
+    places = _draw({case.drawn_by for case in labelled}, named, strata, given, split_config)
     in_use = {case.case for case in labelled}
-    return {case.case: places[case.patient] if case.case in in_use else Assignment("predict") for case in cases}
+    return {case.case: places[case.drawn_by] if case.case in in_use else Assignment("predict") for case in cases}
 
 
 def without_training(cases: Sequence[Case]) -> dict[str, Assignment]:
-    """Places of the cases if no network is trained: test with a label, else predict."""
-    return {case.case: Assignment("test" if case.label else "predict") for case in cases}
+    """Places of the cases if no network is trained: test with a label, else predict.
+
+    Cases with another given split than test are not measured: the model may have learnt from them.
+    """
+    measured = {case.case for case in cases if case.label and case.split in (None, "test")}
+    return {case.case: Assignment("test" if case.case in measured else "predict") for case in cases}
 
 
 def fold_cases(assignments: dict[str, Assignment], fold: int) -> tuple[list[str], list[str]]:

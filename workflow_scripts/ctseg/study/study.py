@@ -49,8 +49,9 @@ class Study:
         study = cls(config, dict(zip(names, cases, strict=True)), places, excluded)
         if study.trains and study.folds and not study.to_measure:
             raise ConfigError(
-                f"none of the cases in infer.splits ({', '.join(config['infer']['splits'])}) has a label, so there is "
-                "nothing to measure; add `test` or `val`, or give the table a `split` column"
+                f"no case with a label is in a split of infer.splits ({', '.join(config['infer']['splits'])}), so "
+                "there is nothing to measure; add `test` or `val`, raise split.test_fraction, or give the table a "
+                "`split` column"
             )
         return study
 
@@ -96,8 +97,9 @@ class Study:
 
     @cached_property
     def to_measure(self) -> list[str]:
-        """Segmented cases that have a label to compare with."""
-        return [case for case in self.to_segment if self.cases[case].label is not None]
+        """Segmented cases that have a label to compare with; the split predict says that a case is only segmented."""
+        cases = [case for case in self.to_segment if self.places[case].split != "predict"]
+        return [case for case in cases if self.cases[case].label is not None]
 
     @cached_property
     def to_write(self) -> list[str]:
@@ -116,11 +118,6 @@ class Study:
         """Cases with a label that is used: trained on, validated on or measured."""
         used = {*self.to_train, *self.to_measure}
         return [case for case in self.cases if case in used]
-
-    @property
-    def labelled(self) -> list[str]:
-        """All cases that have a label, used or not."""
-        return [name for name, case in self.cases.items() if case.label is not None]
 
     @cached_property
     def out_of_fold(self) -> dict[str, int]:
@@ -211,9 +208,9 @@ class Study:
         return {name: case.correction for name, case in self.cases.items() if case.correction}
 
     @cached_property
-    def corrections(self) -> dict[str, dict[str, dict[str, str]]]:
-        """Author and comment of the correction of each corrected case, as params of rules."""
-        return {name: {"correction": {"by": one.by, "comment": one.comment}} for name, one in self.corrected.items()}
+    def corrections(self) -> dict[str, dict[str, str]]:
+        """Author and comment of the correction of each corrected case."""
+        return {name: {"by": one.by, "comment": one.comment} for name, one in self.corrected.items()}
 
     @cached_property
     def replaced_labels(self) -> dict[str, str]:
@@ -224,6 +221,16 @@ class Study:
     def edited(self) -> dict[str, str]:
         """Segmentation that was edited, for each corrected case if it was kept."""
         return {name: one.edited for name, one in self.corrected.items() if one.edited}
+
+    @cached_property
+    def scans(self) -> dict[str, str]:
+        """File or folder of the scan of each case."""
+        return {name: case.image for name, case in self.cases.items()}
+
+    @cached_property
+    def labels(self) -> dict[str, str]:
+        """File or folder of the label of each case with a label."""
+        return {name: case.label for name, case in self.cases.items() if case.label}
 
     @cached_property
     def lungs(self) -> dict[str, str]:
