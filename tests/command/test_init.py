@@ -1,5 +1,6 @@
 """Study files written by `ctseg init` from a folder; the workflow accepts them without changes."""
 
+import os
 import shutil
 
 import numpy as np
@@ -9,6 +10,7 @@ import yaml
 from archive_trees import make_files, make_msd, make_nnunet
 from command import ctseg
 from ctseg.geometry.volume import Grid, Volume
+from ctseg.labels.read_label import LabelSettings, read_label
 from ctseg.scans.nifti import write_nifti
 from dicom_files import body, name_images, write_rtstruct, write_series
 from real_data import real_data
@@ -97,6 +99,37 @@ def test_a_data_set_in_a_known_layout_is_taken_as_it_is(tmp_path, make, labelled
     assert (jobs["convert_image"], jobs["convert_label"]) == (scans, labelled)
 
 
+def test_names_in_other_letters_are_kept_apart_and_found(tmp_path):
+    organs = {"肝脏": 1, "肿瘤": 2, "囊肿": 3}
+    for case in CASES:
+        write_nifti(scan(), tmp_path / "肺癌" / case / "ct.nii.gz")
+        for name, plane in organs.items():
+            write_nifti(label(*[0] * plane, 1), tmp_path / "肺癌" / case / "organs" / f"{name}.nii.gz")
+    run = ctseg("init", "肺癌", "-o", "mine.yaml", folder=tmp_path)
+    assert run.returncode == 0, run.stderr
+    study = yaml.safe_load((tmp_path / "mine.yaml").read_text(encoding="utf-8"))
+    assert study["study"].startswith("study_")
+    target = study["target"]
+    assert set(target["roi_names"].values()) == set(organs)
+    assert planned_jobs(tmp_path, study)["convert_label"] == 4
+    names = {name: (own,) for name, own in target["roi_names"].items()}
+    found = read_label(tmp_path / "肺癌/p1/organs", LabelSettings(target["labels"], names), GRID, "scan")
+    for value, name in enumerate(target["labels"], start=1):
+        assert set(np.nonzero(found.voxels_zyx == value)[0]) == {organs[target["roi_names"][name]] + 1}
+
+
+def test_names_that_are_not_utf8_are_refused(tmp_path):
+    files_of(tmp_path, "{case}/ct.nii.gz", "{case}/mask.nii.gz")
+    bad = os.fsdecode("肝".encode("gbk"))
+    (tmp_path / "data" / "p2").rename(tmp_path / "data" / bad)
+    for arguments in (["data"], ["data", "-o", f"{bad}.yaml"], ["data", "--model", f"{bad}.onnx"]):
+        run = ctseg("init", *arguments, folder=tmp_path)
+        assert run.returncode == 1
+        assert "is not UTF-8 text" in run.stderr
+        assert "Traceback" not in run.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]
+
+
 def test_few_cases_are_all_trained_on(tmp_path):
     for case in CASES[:2]:
         write_nifti(scan(), tmp_path / "data" / case / "ct.nii.gz")
@@ -175,6 +208,7 @@ def test_what_cannot_be_done_is_told(tmp_path):
         (["data"], "holds neither scans"),
         (["data", "-o", "mine.yaml"], "mine.yaml exists"),
         (["data", "--model", "none.onnx"], "is not a file"),
+        (["data", "-o", "mine.yaml/study.yaml"], "mine.yaml is a file, and"),
     ):
         run = ctseg("init", *arguments, folder=tmp_path)
         assert run.returncode == 1

@@ -13,6 +13,7 @@ from ctseg.errors import InputError
 from ctseg.geometry.volume import Grid, Volume
 from ctseg.scans.nifti import read_nifti, write_nifti
 from ctseg.study.cases import Case, find_cases
+from ctseg.study.look_at_folder import look_at
 from places import ROOT
 from studies import TINY, merged, planned_jobs, snakemake
 
@@ -20,7 +21,7 @@ SCHEMA_PATH = ROOT / "rules/schemas/cases.schema.yaml"
 
 
 def find(root: Path, source: str, labels: dict[str, int] | None = None, folder: str = "data") -> list[Case]:
-    config = {"source": source, "folder": folder, "exclude": [], "corrections": None, "names": "auto"}
+    config = {"source": source, "folder": folder, "exclude": [], "corrections": None, "names": "keep"}
     return find_cases(config, root, SCHEMA_PATH, "made", labels or {"spleen": 1})
 
 
@@ -46,6 +47,20 @@ def test_the_decathlons_labels_must_be_the_studys(tmp_path):
         [(name, value)] = labels.items()
         expected = f"target.labels: {name}: {value} does not match data/dataset.json, which holds liver: 1, tumour: 2"
         assert complaint(tmp_path, "msd", labels) == expected
+
+
+@pytest.mark.parametrize(("source", "make"), [("msd", make_msd), ("nnunet", make_nnunet)])
+def test_names_in_other_letters_are_matched_by_their_values(tmp_path, source, make):
+    names = ["background", "肝脏", "肿瘤 a", "cyst"]
+    pairs = enumerate(names)
+    make(tmp_path / "data", labels=dict(map(reversed, pairs)) if source == "nnunet" else {str(n): t for n, t in pairs})
+    look = look_at(str(tmp_path / "data"), print)
+    assert look.labels == {"label_1": 1, "a": 2, "cyst": 3}
+    assert look.names_in_files == {"label_1": "肝脏", "a": "肿瘤 a"}
+    assert len(find(tmp_path, source, look.labels)) == 6
+    assert len(find(tmp_path, source, {"liver": 1})) == 6
+    for labels in ({"liver": 3}, {"liver": 4}):
+        assert "does not match data/dataset.json, which holds 肝脏: 1" in complaint(tmp_path, source, labels)
 
 
 def test_a_task_that_is_no_ct_is_refused(tmp_path):

@@ -1,5 +1,7 @@
 """Inspection of a data folder."""
 
+import os
+
 import pytest
 
 from archive_trees import make_files, make_lidc, make_luna16, make_nnunet
@@ -38,6 +40,15 @@ def test_what_is_not_used_is_told(tmp_path):
 def test_a_data_set_that_the_workflow_would_refuse_is_refused(tmp_path, changes, words):
     make_nnunet(tmp_path, **changes)
     with pytest.raises(ConfigError, match=words):
+        look_at(str(tmp_path), print)
+
+
+def test_cases_with_names_that_are_not_utf8_are_refused(tmp_path):
+    make_nnunet(tmp_path)
+    for part, end in (("imagesTr", "_0000.nii.gz"), ("labelsTr", ".nii.gz")):
+        case = os.fsdecode("肝".encode("gbk"))
+        (tmp_path / part / f"tumour_003{end}").rename(tmp_path / part / f"{case}{end}")
+    with pytest.raises(ConfigError, match="is not UTF-8 text"):
         look_at(str(tmp_path), print)
 
 

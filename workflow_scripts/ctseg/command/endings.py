@@ -1,5 +1,6 @@
 """End of a command: exit codes, tables for the terminal, and the message for too little memory."""
 
+import io
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -20,7 +21,13 @@ NO_MEMORY = "the machine has too little free memory for this scan; lower --memor
 
 @contextmanager
 def printing() -> Iterator[None]:
-    """End the program without a message, with code `UNREAD`, if its output is closed while it prints."""
+    """End the program without a message, with code `UNREAD`, if its output is closed while it prints.
+
+    Characters that the terminal's encoding lacks are printed as escapes, as on stderr, such as the bytes of a file name
+    that is not UTF-8.
+    """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         yield
         sys.stdout.flush()

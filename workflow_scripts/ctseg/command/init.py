@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from ctseg.command.endings import DONE
+from ctseg.command.outputs import try_writing
 from ctseg.errors import ConfigError, InputError
 
 FEWEST = 2  # cases with a label that a training needs: one trains, one validates
@@ -27,10 +28,14 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", epil
 def run(given: argparse.Namespace) -> int:
     """Look at a folder of data and write a study file with what was found there, and why."""
     from ctseg.files import write_text
+    from ctseg.study.look import require_utf8
     from ctseg.study.look_at_folder import look_at
     from ctseg.study.study_file import study_text, table_text
 
+    for path in (given.folder, given.output, given.model or ""):
+        require_utf8(path)
     refuse_existing(given.output)
+    try_writing([given.output])
     if given.model and not Path(given.model).is_file():
         raise InputError(f"--model {given.model} is not a file")
     look = look_at(given.folder, print)

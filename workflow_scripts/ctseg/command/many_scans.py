@@ -3,85 +3,72 @@
 import sys
 import textwrap
 import traceback
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from ctseg.command.endings import NO_MEMORY, aligned
-from ctseg.command.one_scan import Found, Wanted, segment_scan
+from ctseg.command.one_scan import Wanted, segment_scan
 from ctseg.command.outputs import Outputs, refuse_overwriting
 from ctseg.command.progress import Progress
-from ctseg.digits import four_decimals, two_decimals
-from ctseg.errors import InputError
-from ctseg.files import Format, write_table
+from ctseg.command.scan_table import Result
+from ctseg.digits import two_decimals
+from ctseg.errors import InputError, refusal
 from ctseg.inference.engines import Engine
 
 WIDTH = 80  # characters of the longest column on a terminal
 
 
-@dataclass(frozen=True)
-class Result:
-    """Result of a scan: the findings, or the reason of its refusal."""
-
-    name: str
-    scan: Path
-    outputs: Outputs
-    found: Found | None = None
-    reason: str = ""
-
-
 def segment_scans(
-    scans: Mapping[str, tuple[Path, Outputs]], engine: Engine, wanted: Wanted, progress: Progress
+    scans: Mapping[str, tuple[Path, Outputs]],
+    engine: Engine,
+    wanted: Wanted,
+    progress: Progress,
+    keep: Callable[[Sequence[Result]], None],
 ) -> list[Result]:
-    """Segment scans; `scans` has path and outputs of each scan by the name of its results."""
-    results = []
+    """Segment scans; `scans` has path and outputs of each scan by the name of its results.
+
+    `keep` is called after each scan with the results so far, which survive an end of the run. Raises OSError if the
+    machine refuses to write, since it would refuse the results of the other scans, too.
+    """
+    results: list[Result] = []
     for number, (name, (scan, outputs)) in enumerate(scans.items(), start=1):
         progress.step(f"scan {number} of {len(scans)}: {name}")
         result = _result(name, scan, outputs, engine, wanted, progress)
         if result.reason:
             progress.tell([f"REFUSED: {result.reason}"])
         results.append(result)
+        keep(results)
         engine.release_memory()
     return results
 
 
 def _result(name: str, scan: Path, outputs: Outputs, engine: Engine, wanted: Wanted, progress: Progress) -> Result:
-    """Segment one scan; an error becomes the reason of its refusal."""
+    """Segment one scan; an error becomes the reason of its refusal. Raises OSError for an error of the machine."""
     try:
         refuse_overwriting(scan, outputs.paths)
-        return Result(name, scan, outputs, segment_scan(scan, engine, wanted, outputs, progress))
-    except InputError as error:
-        reason = str(error)
-    except MemoryError:
-        reason = NO_MEMORY
-    except Exception as error:  # an unusual scan must not stop the others; the table has no value of its header
-        traceback.print_exc(file=sys.stderr)
-        reason = f"the scan could not be processed ({type(error).__name__}); please report this"
-    return Result(name, scan, outputs, reason=reason)
+        return Result(name, scan, outputs.mask, segment_scan(scan, engine, wanted, outputs, progress))
+    except Exception as error:
+        if isinstance(error, OSError) and refusal(error) and not _is_of(error, scan):
+            raise
+        return Result(name, scan, outputs.mask, reason=_reason(error))
 
 
-def write_results(results: Sequence[Result], labels: Sequence[str], path: Path) -> None:
-    """Write a row for each scan: lesions, volume of each label in cm³ and flags, or the reason of its refusal."""
-    volumes = dict.fromkeys((f"{label}_cm3" for label in labels), four_decimals)
-    formats: dict[str, Format] = {"name": "", "result": "", "lesions": "", **volumes}
-    formats |= dict.fromkeys(("flags", "reason", "mask", "scan"), "")
-    write_table(path, formats, [dict.fromkeys(formats) | _row(result) for result in results])
+def _is_of(error: OSError, scan: Path) -> bool:
+    """Whether an error is in reading the scan, such as a permission that its file lacks."""
+    return isinstance(error.filename, str) and Path(error.filename).resolve().is_relative_to(scan.resolve())
 
 
-def _row(result: Result) -> dict[str, Any]:
-    """The table row of a scan."""
-    row: dict[str, Any] = {"name": result.name, "scan": str(result.scan)}
-    if not result.found:
-        return row | {"result": "refused", "reason": one_line(result.reason)}
-    row |= {f"{label}_cm3": volume for label, volume in result.found.volumes_cm3.items()}
-    row |= {"result": "done", "lesions": result.found.in_all, "flags": "; ".join(result.found.flags)}
-    return row | {"mask": str(result.outputs.mask)}
-
-
-def one_line(text: str) -> str:
-    """A text with a single space for each run of white space, so that it fits into one cell."""
-    return " ".join(text.split())
+def _reason(error: Exception) -> str:
+    """The reason for the refusal of a scan; the traceback of an unexpected error goes to stderr."""
+    if isinstance(error, InputError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return NO_MEMORY
+    if isinstance(error, OSError) and refusal(error):
+        return refusal(error)
+    # An unusual scan must not stop the others; the table has no value of its header.
+    traceback.print_exception(error, file=sys.stderr)
+    return f"the scan could not be processed ({type(error).__name__}); please report this"
 
 
 def _short(text: str) -> str:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ctseg.command.outputs import Outputs
 from ctseg.command.progress import Progress
@@ -10,9 +10,9 @@ from ctseg.dicom_export.findings import Findings
 from ctseg.digits import two_decimals
 from ctseg.errors import InputError
 from ctseg.evaluation.quality_flags import quality_flags
-from ctseg.file_types import is_volume_file
+from ctseg.file_types import is_volume_file, volume_format
 from ctseg.files import write_table
-from ctseg.geometry.volume import Volume
+from ctseg.geometry.volume import Grid, Volume
 from ctseg.inference.engines import Engine
 from ctseg.inference.predict import predict
 from ctseg.masks.components import volumes_cm3, write_components
@@ -20,6 +20,9 @@ from ctseg.plurals import counted
 from ctseg.scans.nifti import write_nifti
 from ctseg.scans.read_scan import read_scan
 from ctseg.scans.scan_warnings import passed_over
+
+if TYPE_CHECKING:  # pydicom, which other formats do not need
+    from ctseg.dicom.series import Choice
 
 STEPS = {
     "lungs": "finding the lung field",
@@ -66,9 +69,11 @@ def segment_scan(scan: Path, engine: Engine, wanted: Wanted, outputs: Outputs, p
     """Segment a scan and write its results. Raises InputError for a scan that cannot be used."""
     if outputs.dicom and is_volume_file(scan):
         raise InputError(f"--dicom needs a DICOM series to refer to; {scan} is a file of another format")
+    _require_name(scan)
     progress.step(f"reading {scan}")
     read = read_scan(scan, wanted.series_uid, irregular=wanted.irregular, rescale=wanted.rescale)
     progress.tell([*passed_over(read.facts), *read.facts["warnings"]])
+    choice = _referable(scan, wanted.series_uid, read.volume.grid) if outputs.dicom else None
     found = predict(
         read.volume,
         engine,
@@ -89,28 +94,33 @@ def segment_scan(scan: Path, engine: Engine, wanted: Wanted, outputs: Outputs, p
     if outputs.stability:
         how = {"memory_gib": wanted.memory_gib, "gpu_memory_gib": wanted.gpu_memory_gib}
         _write_stability(read.volume, found.segmentation, engine, how, outputs.stability)
-    if outputs.dicom:
+    if outputs.dicom and choice:
+        from ctseg.dicom_export.write import write_objects
+
         findings = Findings(found.segmentation, labels, found.components, wanted.model_hash)
-        _write_dicom(scan, wanted.series_uid, outputs.dicom, findings)
+        write_objects(outputs.dicom, choice, findings)
     numbers = [row["label"] for row in found.components]
     lesions = {label: numbers.count(number) for number, label in enumerate(labels, start=1)}
-    return Found(lesions, volumes_cm3(found.components, labels), flags, written(outputs))
+    return Found(lesions, volumes_cm3(found.components, labels), flags, outputs.files)
 
 
-def written(outputs: Outputs) -> list[Path]:
-    """The files that are written for a scan."""
-    from ctseg.dicom_export.write import NAMES
+def _require_name(scan: Path) -> None:
+    """Raise InputError for a name that SimpleITK cannot open: it ends the whole program if a name is not UTF-8."""
+    try:
+        str(scan).encode()
+    except UnicodeEncodeError:
+        if is_volume_file(scan) and volume_format(scan) != "NIfTI":
+            raise InputError(f"the name of {scan} is not UTF-8 text; rename the file") from None
 
-    objects = [outputs.dicom / name for name in NAMES] if outputs.dicom else []
-    return [path for path in outputs.paths if path != outputs.dicom] + objects
 
-
-def _write_dicom(scan: Path, series_uid: str | None, folder: Path, findings: Findings) -> None:
-    """Write the DICOM objects for the series that was segmented."""
+def _referable(scan: Path, series_uid: str | None, grid: Grid) -> "Choice":
+    """The series that DICOM objects can refer to. Raises ScanError, before the scan is segmented, if they cannot."""
     from ctseg.dicom.series import choose_stack
-    from ctseg.dicom_export.write import write_objects
+    from ctseg.dicom_export.source_series import planes_of, read_source
 
-    write_objects(folder, choose_stack(scan, series_uid), findings)
+    choice = choose_stack(scan, series_uid)
+    planes_of(grid, read_source(choice))
+    return choice
 
 
 def _write_stability(image: Volume, segmentation: Volume, engine: Engine, how: dict[str, Any], path: Path) -> None:

@@ -1,13 +1,15 @@
-"""Output paths of a prediction, and checks that they do not overwrite a scan or each other."""
+"""Output paths of a command, and checks that they can be written and do not overwrite a scan or each other."""
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ctseg.errors import InputError
+from ctseg.errors import InputError, refusal
 
 SUFFIXES = (".nii.gz", ".nii")
 TABLE_OF_ALL = "scans.tsv"
+TRIAL = bytes(4096)  # content of a trial file: a full disk may have room for an empty file
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,16 @@ class Outputs:
     def paths(self) -> list[Path]:
         """All requested outputs."""
         return [path for path in (self.mask, self.table, self.uncertainty, self.stability, self.dicom) if path]
+
+    @property
+    def files(self) -> list[Path]:
+        """All requested files; those of `dicom` one by one."""
+        files = [path for path in self.paths if path != self.dicom]
+        if self.dicom is None:
+            return files
+        from ctseg.dicom_export.write import NAMES  # pydicom takes 0.3 s to import
+
+        return files + [self.dicom / name for name in NAMES]
 
 
 def outputs_of(mask: Path, uncertainty: bool, stability: bool, dicom: Path | None) -> Outputs:
@@ -66,3 +78,33 @@ def refuse_same(outputs: Iterable[Outputs], table_of_all: Path) -> None:
         if path in seen:
             raise InputError(f"{path} would be written twice; give the scans one by one, or rename one")
         seen.add(path)
+
+
+def try_writing(paths: Iterable[Path]) -> None:
+    """Write and remove a file for each output, so that no run ends at the first result that it cannot write.
+
+    Where the folder of an output is missing, the nearest folder above is tried; nothing is left there. Raises
+    InputError for an output that cannot be written, or whose place is taken by a file or folder of its name.
+    """
+    trials = {}
+    for path in paths:
+        folder = next(place for place in path.parents if os.path.lexists(place))
+        trials[folder / f".partial-{path.name}"] = path  # as long a name as that of the unfinished output
+    for trial, path in trials.items():
+        _try(path, trial)
+
+
+def _try(path: Path, trial: Path) -> None:
+    """Write and remove a trial file for the output `path`; raises InputError as `try_writing` does."""
+    if not trial.parent.is_dir():
+        raise InputError(f"{trial.parent} is a file, and {path} needs a folder there; give another output")
+    try:
+        if path.is_dir():
+            raise InputError(f"{path} is a folder, and the output is a file of this name; give another output")
+        try:
+            trial.write_bytes(TRIAL)
+        finally:
+            trial.unlink(missing_ok=True)
+    except OSError as error:
+        told = refusal(OSError(error.errno, error.strerror, str(path)))
+        raise InputError(told or f"{path} cannot be written ({error.strerror}); give another output") from None

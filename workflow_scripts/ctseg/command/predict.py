@@ -2,18 +2,31 @@
 
 import argparse
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ctseg.command.arguments import finite_number, number, whole_number
 from ctseg.command.endings import DONE, REFUSED, SOME_REFUSED
 from ctseg.command.given_scans import names_of, scans_in
-from ctseg.command.outputs import TABLE_OF_ALL, Outputs, is_folder, outputs_of, refuse_overwriting, refuse_same
+from ctseg.command.outputs import (
+    TABLE_OF_ALL,
+    Outputs,
+    is_folder,
+    outputs_of,
+    refuse_overwriting,
+    refuse_same,
+    try_writing,
+)
 from ctseg.command.progress import Progress
+from ctseg.command.scan_table import Result, merged, read_rows, row_of, write_rows
 from ctseg.errors import InputError
 
 if TYPE_CHECKING:  # numpy and all that comes with it are not needed to show the help
     from ctseg.command.one_scan import Wanted
     from ctseg.inference.engines import Engine
+
+MOST = 1024  # cores, and GiB of memory, as in a study
 
 
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", epilog: str) -> None:
@@ -40,9 +53,13 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", epil
         help="label map to write, .nii.gz or .nii, with a .tsv beside; a folder (ending in /) for several scans",
     )
     one.add_argument("--engine", choices=["auto", "openvino", "onnxruntime", "torch"], default="auto")
-    one.add_argument("--threads", type=int, default=os.cpu_count(), help="cores to use (all)")
-    one.add_argument("--memory-gib", type=float, default=1.5, help="memory for windows, beside the scan (1.5)")
-    one.add_argument("--gpu-memory-gib", type=float, help="memory of a GPU (8, or 60 %% of a smaller one's)")
+    one.add_argument("--threads", type=whole_number(1, MOST), default=os.cpu_count(), help="cores to use (all)")
+    one.add_argument(
+        "--memory-gib", type=number(0.01, MOST), default=1.5, help="memory for windows, beside the scan (1.5)"
+    )
+    one.add_argument(
+        "--gpu-memory-gib", type=number(0.25, MOST), help="memory of a GPU (8, or 60 %% of a smaller one's)"
+    )
     one.add_argument(
         "--precision",
         choices=["float32", "tf32", "float16", "bfloat16"],
@@ -66,7 +83,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", epil
     one.add_argument("--interpolate", action="store_true", help="accept missing or uneven DICOM slices")
     one.add_argument(
         "--rescale",
-        type=float,
+        type=finite_number,
         nargs=2,
         metavar=("SLOPE", "INTERCEPT"),
         help="give HU where the scan does not say how: of slices without a RescaleIntercept, or values that are not HU",
@@ -83,6 +100,7 @@ def run(given: argparse.Namespace) -> int:
         raise InputError(f"{len(given.scan)} scans need a folder as --output, for example {given.output}/")
     outputs = outputs_of(Path(given.output), given.uncertainty, given.stability, given.dicom)
     refuse_overwriting(given.scan[0], outputs.paths)
+    try_writing(outputs.files)
     with Progress(given.quiet) as progress:
         progress.step(f"loading {given.model}")
         from ctseg.command.one_scan import segment_scan  # numpy and engines, which the help does not need
@@ -101,19 +119,24 @@ def _run_many(given: argparse.Namespace) -> int:
     if given.series_uid:
         raise InputError("--series-uid names a series of one scan; give this scan alone, with a file as --output")
     for path in given.scan:
-        refuse_overwriting(path, [folder])
+        refuse_overwriting(path, [folder, *([given.dicom] if given.dicom else [])])
     scans = [scan for path in given.scan for scan in scans_in(path)]
     named = zip(names_of(scans), scans, strict=True)
     planned = {name: (scan, _outputs_in(folder, name, given)) for name, scan in named}
     table = folder / TABLE_OF_ALL
     refuse_same((outputs for _, outputs in planned.values()), table)
+    try_writing([table, *(file for _, outputs in planned.values() for file in outputs.files)])
+    earlier = read_rows(table)
     with Progress(given.quiet) as progress:
         progress.step(f"loading {given.model}")
-        from ctseg.command.many_scans import lines, segment_scans, write_results
+        from ctseg.command.many_scans import lines, segment_scans
 
         engine, wanted = _prepared(given)
-        results = segment_scans(planned, engine, wanted, progress)
-    write_results(results, engine.card.labels, table)
+
+        def keep(results: Sequence[Result]) -> None:
+            write_rows(merged(earlier, [row_of(result) for result in results]), engine.card.labels, table)
+
+        results = segment_scans(planned, engine, wanted, progress, keep)
     print("\n".join(lines(results, engine.card.labels)))
     done = sum(result.found is not None for result in results)
     print(f"{done} of {len(results)} scans segmented ({engine.name}); wrote {table}")

@@ -19,6 +19,7 @@ from ctseg.catalogue.archives import ARCHIVES
 from ctseg.errors import ConfigError
 from ctseg.folders import visible_names
 from ctseg.study.lidc_archive import lidc_columns
+from ctseg.study.look import clean_name, config_names
 from ctseg.study.nnunet_dataset import nnunet_columns
 
 Columns = dict[str, str]
@@ -76,14 +77,21 @@ def _msd_case(folder: str, image: str, more: Columns) -> Iterator[Columns]:
 
 
 def _require_labels(labels: Mapping[str, int], held: Mapping[int, str], name: str) -> None:
-    """Raise ConfigError unless the archive has each value under a similar name."""
+    """Raise ConfigError unless the archive has each value under a similar name.
+
+    A name in other letters than those of a config, such as Chinese, is similar to any: the value decides.
+    """
+    values = sorted(held)
+    made = dict(zip(values, config_names([held[value] for value in values]), strict=True))  # as `ctseg init` names them
     holds = ", ".join(f"{label}: {value}" for value, label in sorted(held.items()))
     for label, value in labels.items():
-        if value not in held or not _similar(label, held[value]):
+        if value not in held or not (label == made[value] or _similar(label, held[value])):
             raise ConfigError(f"target.labels: {label}: {value} does not match {name}, which holds {holds}")
 
 
 def _similar(first: str, second: str) -> bool:
+    if not clean_name(second):
+        return True
     short, long = sorted((re.sub(r"[\W_]+", " ", text.lower()) for text in (first, second)), key=len)
     return short in long or SequenceMatcher(None, short, long).ratio() >= SAME_NAME
 

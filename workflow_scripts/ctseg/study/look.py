@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 
 from ctseg.errors import ConfigError
@@ -10,6 +11,7 @@ from ctseg.folders import walk_files
 from ctseg.study.guessed_patterns import Guess, Parts
 
 MOST_FILES = 1_000_000
+LONGEST = 60  # characters in the name of a label, by the schema of the config
 
 
 @dataclass
@@ -31,17 +33,61 @@ class Look:
     rows: list[dict[str, str]] = field(default_factory=list)
 
 
-def name_labels(names: Sequence[str], look: Look) -> None:
-    """Add structures to the labels by their names, with the values 1, 2, …"""
-    for place, name in enumerate(names, start=1):
-        look.labels[clean_name(name)] = place
-        if clean_name(name) != name:
-            look.names_in_files[clean_name(name)] = name
+def name_labels(names: Sequence[str], look: Look, values: Sequence[int] | None = None) -> None:
+    """Add structures to the labels by their names, with the given values or 1, 2, …"""
+    for name, given, value in zip(names, config_names(names), values or count(1), strict=False):
+        look.labels[given] = value
+        if given != name:
+            look.names_in_files[given] = _literal(name)
+
+
+def config_names(names: Sequence[str]) -> list[str]:
+    """A name for each of `names` that the config allows for a label, all of them different.
+
+    Names that are allowed stay as they are. A name without an ASCII letter becomes `label_1`, `label_2`, … in the order
+    of `names`; of several names with one clean form the later ones get a number.
+    """
+    allowed, given = {name for name in names if clean_name(name) == name}, list[str]()
+    for name in names:
+        stays = name in allowed and name not in given
+        given.append(name if stays else next(form for form in _forms(name) if form not in allowed.union(given)))
+    return given
 
 
 def clean_name(name: str) -> str:
-    """The name in a form that is allowed for a label in the config."""
-    return re.sub(r"[^A-Za-z0-9-]+", "_", name).strip("_")[:60] or "label"
+    """The name if it is allowed for a label in the config, else with `_` for other characters.
+
+    Empty if nothing would be left that tells the name from others, that is, no ASCII letter.
+    """
+    if re.fullmatch(rf"[A-Za-z0-9_-]{{1,{LONGEST}}}", name):
+        return name
+    clean = re.sub(r"[^A-Za-z0-9-]+", "_", name).strip("_")[:LONGEST]
+    return clean if re.search(r"[A-Za-z]", clean) else ""
+
+
+def _forms(name: str) -> Iterator[str]:
+    """Names that the config allows for a label, by increasing number: its clean form first, if it has one."""
+    clean = clean_name(name)
+    if clean:
+        yield clean
+    for number in count(2 if clean else 1):
+        yield f"{clean[: LONGEST - 5] or 'label'}_{number}"
+
+
+def _literal(name: str) -> str:
+    """The name for `target.roi_names`, where a name between slashes is a regular expression."""
+    return f"/{re.escape(name)}/" if name.startswith("/") and name.endswith("/") else name
+
+
+def require_utf8(path: str | Path) -> None:
+    """Raise ConfigError for a path with bytes that are not UTF-8, which no study file can hold."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise ConfigError(
+            f"the name of {path} is not UTF-8 text, as names from a zip of another system may be; rename it, "
+            "for example all of a folder with `convmv -r -f gbk -t utf-8 --notest FOLDER`"
+        ) from None
 
 
 def pattern(folder: str, guess: Guess) -> str:
@@ -52,9 +98,10 @@ def pattern(folder: str, guess: Guess) -> str:
 def walk(root: Path) -> Iterator[Parts]:
     """Path parts of each file below a folder, relative to it, without hidden files.
 
-    Raises ConfigError beyond `MOST_FILES` files.
+    Raises ConfigError beyond `MOST_FILES` files, and for a name that is not UTF-8.
     """
     for number, path in enumerate(walk_files(root)):
         if number == MOST_FILES:
             raise ConfigError(f"{root} holds more than {MOST_FILES:,} files; give a folder with fewer of them")
+        require_utf8(path)
         yield path.relative_to(root).parts

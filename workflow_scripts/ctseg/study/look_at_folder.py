@@ -9,7 +9,7 @@ from typing import Any
 from ctseg.errors import ConfigError
 from ctseg.plurals import counted
 from ctseg.study.archives import archive_columns
-from ctseg.study.look import Look, clean_name, pattern, walk
+from ctseg.study.look import Look, name_labels, pattern, require_utf8, walk
 from ctseg.study.look_at_dicom import look_at_dicom, modalities
 from ctseg.study.look_at_masks import take_masks, volume_guesses
 from ctseg.study.nnunet_dataset import read_dataset, values_by_number
@@ -18,7 +18,7 @@ from ctseg.study.nnunet_dataset import read_dataset, values_by_number
 def look_at(folder: str, tell: Callable[[str], None]) -> Look:
     """Findings in a folder of data; `tell` is called with a sentence before a slow step.
 
-    Raises ConfigError if the folder contains no data that ctseg reads.
+    Raises ConfigError if the folder contains no data that ctseg reads, or has names that are not UTF-8.
     """
     root = Path(folder)
     if not root.is_dir():
@@ -63,8 +63,9 @@ def _by_number(labels: Any) -> bool:
 
 def _of_values(source: str, folder: str, labels: Mapping[int, str], reason: str) -> Look:
     """Findings for a data set with label values in its dataset.json."""
-    clean = {clean_name(name): value for value, name in sorted(labels.items())}
-    look = Look({"source": source, "folder": folder}, clean, reasons=[reason, "the labels are those of dataset.json"])
+    look = Look({"source": source, "folder": folder}, reasons=[reason, "the labels are those of dataset.json"])
+    values = sorted(labels)
+    name_labels([labels[value] for value in values], look, values)
     return _counted(look)
 
 
@@ -76,6 +77,8 @@ def _nodules(source: str, folder: str, reason: str) -> Look:
 def _counted(look: Look) -> Look:
     """The findings with the numbers of scans and of labelled cases, counted as the workflow does."""
     rows = archive_columns(look.cases["source"], look.cases["folder"], ".", look.labels)
+    for row in rows:
+        require_utf8(row["image"])
     look.scans, look.labelled = len(rows), sum("label" in row for row in rows)
     return look
 

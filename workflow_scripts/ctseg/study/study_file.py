@@ -1,16 +1,23 @@
 """Study file made from the findings in a folder, with the reasons in comments."""
 
 import csv
+import hashlib
 import io
 import json
 import os
+import re
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from ctseg.study.look import Look, clean_name
+from ctseg.study.look import Look
 from ctseg.version import VERSION
 
 COLUMNS = ("case", "image", "label", "series_uid", "patient")  # columns of a case table
+UNREADABLE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufffe\uffff]"
+)  # in YAML as they are; JSON leaves them so
+LONGEST = 60  # characters of a folder's name in the name of its study
 FEW = 3  # with fewer labelled cases none is left to test
 PLAN = """plan:                 # made from the training cases
   spacing_mm: auto
@@ -27,7 +34,12 @@ train:
 
 def study_text(look: Look, folder: str, model: str | None, file: str) -> str:
     """YAML text of a study. `model` is a model to segment with, or None to train; `file` is the path for the text."""
-    return "\n".join([*_head(look, folder, file), *_body(look, folder, model)]) + "\n"
+    return UNREADABLE.sub(_escape, "\n".join([*_head(look, folder, file), *_body(look, folder, model)]) + "\n")
+
+
+def _escape(match: re.Match[str]) -> str:
+    """A character as the escape that quoted texts of YAML have for it."""
+    return f"\\u{ord(match[0]):04x}"
 
 
 def _head(look: Look, folder: str, file: str) -> Iterator[str]:
@@ -40,7 +52,7 @@ def _head(look: Look, folder: str, file: str) -> Iterator[str]:
 
 def _body(look: Look, folder: str, model: str | None) -> Iterator[str]:
     """Lines of the config's keys."""
-    yield f"study: {study_name(folder)}        # results go to results/<study>/"
+    yield f"study: {json.dumps(study_name(folder))}        # results go to results/<study>/"
     if model:
         yield f"model: {json.dumps(model)}     # segments all cases, and is measured on those with a label"
     yield "cases:"
@@ -89,6 +101,14 @@ def _from(folder: Path, path: str) -> str:
 
 
 def study_name(folder: str) -> str:
-    """Name for a study of a folder; never `phantom`, the name of the built-in study."""
-    name = clean_name(Path(folder).resolve().name)
-    return f"{name}_data" if name == "phantom" else name
+    """Name for a study of a folder; never `phantom`, the name of the built-in study.
+
+    Letters that no name of a study may have are replaced by a hash of the folder's name, so that folders whose names
+    differ in such letters alone do not share their results.
+    """
+    name = unicodedata.normalize("NFC", Path(folder).resolve().name)
+    clean = re.sub(r"[^A-Za-z0-9-]+", "_", name).strip("_-")
+    if not clean or len(name) > LONGEST or any(letter.isalnum() and not letter.isascii() for letter in name):
+        digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
+        return f"{clean[:LONGEST] or 'study'}_{digest[:8]}"
+    return f"{clean}_data" if clean == "phantom" else clean
