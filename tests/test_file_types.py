@@ -2,7 +2,7 @@
 
 import pytest
 
-from ctseg.file_types import is_volume_file, volume_format
+from ctseg.file_types import is_text, is_volume_file, volume_format
 
 
 @pytest.mark.parametrize(
@@ -17,3 +17,8 @@ def test_volume_files(tmp_path, name, kind):
 @pytest.mark.parametrize("name", ["a.dcm", "a.gz", "nii", "a.nii/", "a.nii.gz.txt", "1.2.840"])
 def test_other_names_are_none_but_for_a_slash_at_the_end(name):
     assert is_volume_file(name) == name.endswith("/")
+
+
+def test_a_name_of_another_system_is_no_text():
+    assert is_text("scans/肝.nii.gz")
+    assert not is_text("scans/\udcb8\udcce.nii.gz")

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from ctseg.errors import InputError
 from ctseg.geometry.resample import to_sitk
 from ctseg.geometry.volume import Grid, Volume
+from ctseg.labels.label_tables import names_in
 from ctseg.scans.nifti import write_nifti
 from ctseg.scans.volume_files import read_layers, read_volume_file
 from grids import counting, grids
@@ -84,6 +85,15 @@ def test_a_fault_of_the_machine_is_not_told_as_a_damaged_file(tmp_path, monkeypa
     monkeypatch.setattr(Path, "open", fail_to_open)
     with pytest.raises(OSError, match="Input/output error"):
         read_volume_file(tmp_path / name)
+
+
+@pytest.mark.parametrize("suffix", ["nrrd", "mha"])
+def test_a_name_on_which_itk_ends_the_process_is_refused(tmp_path, suffix):
+    sitk.WriteImage(to_sitk(counting(GRID)), str(tmp_path / f"a.{suffix}"))
+    path = (tmp_path / f"a.{suffix}").rename(tmp_path / f"\udcb8.{suffix}")
+    with pytest.raises(InputError, match="is not UTF-8 text; rename the file"):
+        read_layers(path)
+    assert list(names_in(path)) == []
 
 
 def test_a_plane_is_no_volume(tmp_path):

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -133,6 +134,14 @@ def test_names_of_people_become_pseudonyms(tmp_path):
     [left] = find(tmp_path, **pattern, exclude=[found["case_2/ct.nii"]])
     assert left.case == found["Doe_John/ct.nii"]
     assert {case.case for case in find(tmp_path, **(pattern | {"names": "keep"}))} == {"Doe_John", "case_2"}
+
+
+def test_a_name_that_is_no_text_is_refused(tmp_path):
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xb8\xce"))
+    make_files(folder, "lung_1.nii")
+    make_files(tmp_path, "b/lung_2.nii")
+    text = complaint(tmp_path, source="folder", image="*/{case}.nii", names="auto")
+    assert r"\udcb8\udcce/lung_1.nii': the name is not UTF-8 text" in text
 
 
 def test_pseudonyms_and_their_key_move_no_case_to_another_split(tmp_path):

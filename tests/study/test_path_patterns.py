@@ -1,12 +1,16 @@
 """Search of files by a path pattern."""
 
+import errno
+import os
 import re
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from archive_trees import make_files
+from ctseg.errors import ConfigError
 from ctseg.study.path_patterns import Folders, find_paths
 from places import ROOT
 
@@ -32,6 +36,21 @@ def test_parts_are_as_short_as_possible_and_repeated_ones_the_same(tmp_path):
     [(_, fields)] = find_paths("{patient}_{case}.nii", Folders(str(tmp_path)))
     assert fields == {"patient": "a", "case": "b_c"}
     assert found(tmp_path, "{case}/{case}.nii") == ["a/a.nii"]
+
+
+def test_a_folder_that_cannot_be_listed_is_an_error_since_its_cases_would_be_lost(tmp_path, monkeypatch):
+    make_files(tmp_path, "p1/a.nii", "p2/a.nii", "file")
+    assert found(tmp_path, "{patient}/{case}.nii") == ["p1/a.nii", "p2/a.nii"]
+    listdir = os.listdir
+
+    def refused(path):
+        if str(path).endswith("p1"):
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return listdir(path)
+
+    monkeypatch.setattr(os, "listdir", refused)
+    with pytest.raises(ConfigError, match=r"the folder p1 cannot be listed \(Permission denied\)"):
+        found(tmp_path, "{patient}/{case}.nii")
 
 
 def test_known_fields_are_filled_in(tmp_path):

@@ -12,6 +12,15 @@ def is_volume_file(path: str | Path) -> bool:
     return Path(path).name.lower().endswith(NIFTI_SUFFIXES + SITK_SUFFIXES)
 
 
+def is_text(path: str | Path) -> bool:
+    """Whether a path is UTF-8 text. Names from a zip of another system may not be, and ITK ends the process then."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def volume_format(path: Path) -> str:
     """The format of a volume file, by its name: NIfTI, NRRD or MetaImage."""
     name = path.name.lower()

@@ -10,7 +10,7 @@ from ctseg.dicom_export.findings import Findings
 from ctseg.digits import two_decimals
 from ctseg.errors import InputError
 from ctseg.evaluation.quality_flags import quality_flags
-from ctseg.file_types import is_volume_file, volume_format
+from ctseg.file_types import is_volume_file
 from ctseg.files import write_table
 from ctseg.geometry.volume import Grid, Volume
 from ctseg.inference.engines import Engine
@@ -69,7 +69,6 @@ def segment_scan(scan: Path, engine: Engine, wanted: Wanted, outputs: Outputs, p
     """Segment a scan and write its results. Raises InputError for a scan that cannot be used."""
     if outputs.dicom and is_volume_file(scan):
         raise InputError(f"--dicom needs a DICOM series to refer to; {scan} is a file of another format")
-    _require_name(scan)
     progress.step(f"reading {scan}")
     read = read_scan(scan, wanted.series_uid, irregular=wanted.irregular, rescale=wanted.rescale)
     progress.tell([*passed_over(read.facts), *read.facts["warnings"]])
@@ -102,15 +101,6 @@ def segment_scan(scan: Path, engine: Engine, wanted: Wanted, outputs: Outputs, p
     numbers = [row["label"] for row in found.components]
     lesions = {label: numbers.count(number) for number, label in enumerate(labels, start=1)}
     return Found(lesions, volumes_cm3(found.components, labels), flags, outputs.files)
-
-
-def _require_name(scan: Path) -> None:
-    """Raise InputError for a name that SimpleITK cannot open: it ends the whole program if a name is not UTF-8."""
-    try:
-        str(scan).encode()
-    except UnicodeEncodeError:
-        if is_volume_file(scan) and volume_format(scan) != "NIfTI":
-            raise InputError(f"the name of {scan} is not UTF-8 text; rename the file") from None
 
 
 def _referable(scan: Path, series_uid: str | None, grid: Grid) -> "Choice":

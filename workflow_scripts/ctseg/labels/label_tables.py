@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ctseg.errors import LabelError
-from ctseg.file_types import NIFTI_SUFFIXES
+from ctseg.file_types import NIFTI_SUFFIXES, is_text
 from ctseg.labels.structure_names import find_structures, quoted
 from ctseg.plurals import listed
 from ctseg.scans.nifti import nifti_extensions
@@ -125,6 +125,8 @@ def _slicer_segments(path: Path) -> Names:
     """Segments in the header of a NRRD file. Old versions of Slicer write no value: each segment has its own layer."""
     import SimpleITK as sitk  # 0.2 s to import, and most labels are not NRRD
 
+    if not is_text(path):  # the reader of the voxels reports it
+        return Names()
     reader = sitk.ImageFileReader()
     reader.SetFileName(str(path))
     try:

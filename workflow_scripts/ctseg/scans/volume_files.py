@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from ctseg.errors import InputError
-from ctseg.file_types import NIFTI_SUFFIXES, volume_format
+from ctseg.file_types import NIFTI_SUFFIXES, is_text, volume_format
 from ctseg.geometry.possible_sizes import require_possible
 from ctseg.geometry.volume import Grid, Volume
 from ctseg.scans.nifti import read_nifti
@@ -61,6 +61,8 @@ def _open_sitk(path: Path) -> Any:
 
     if not path.exists():
         raise InputError(f"{path} does not exist")
+    if not is_text(path):
+        raise InputError(f"the name of {path} is not UTF-8 text; rename the file")
     try:
         return sitk.ReadImage(str(path))
     except RuntimeError as error:

@@ -14,6 +14,7 @@ from typing import Any
 
 from ctseg.catalogue.archives import ARCHIVES
 from ctseg.errors import ConfigError
+from ctseg.file_types import is_text
 from ctseg.phantom.cases import phantom_case, phantom_label_name
 from ctseg.study.archives import archive_columns
 from ctseg.study.case_table import PATHS, Row, table_rows
@@ -167,7 +168,9 @@ def _pattern_rows(image: str, label: str | None, root: str, problems: list[str])
         problems.append(f"cases.label: no case has a file that matches {show(label, longest=200)}")
     taken = set(labels.values())
     for path, fields in found:
-        if path not in taken:
+        if not is_text(path):
+            problems.append(f"{path!a}: the name is not UTF-8 text, as names from a zip of another system; rename it")
+        elif path not in taken:
             yield Row(path, {**fields, "image": path} | ({"label": labels[path]} if path in labels else {}))
 
 

@@ -7,6 +7,7 @@ from itertools import count
 from pathlib import Path
 
 from ctseg.errors import ConfigError
+from ctseg.file_types import is_text
 from ctseg.folders import walk_files
 from ctseg.study.guessed_patterns import Guess, Parts
 
@@ -81,13 +82,11 @@ def _literal(name: str) -> str:
 
 def require_utf8(path: str | Path) -> None:
     """Raise ConfigError for a path with bytes that are not UTF-8, which no study file can hold."""
-    try:
-        str(path).encode()
-    except UnicodeEncodeError:
+    if not is_text(path):
         raise ConfigError(
             f"the name of {path} is not UTF-8 text, as names from a zip of another system may be; rename it, "
             "for example all of a folder with `convmv -r -f gbk -t utf-8 --notest FOLDER`"
-        ) from None
+        )
 
 
 def pattern(folder: str, guess: Guess) -> str:

@@ -9,6 +9,8 @@ from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from itertools import islice, takewhile
 
+from ctseg.errors import ConfigError
+
 WILD = re.compile(r"({case}|{patient}|\*)")
 NOT_HIDDEN = r"(?!\.)"
 
@@ -26,12 +28,18 @@ class Folders:
         return os.path.exists(os.path.join(self.root, path))
 
     def names(self, folder: str, start: str) -> list[str]:
-        """The names in the folder that begin with `start`, sorted; none if the folder cannot be listed."""
+        """The names in the folder that begin with `start`, sorted; none if it is a file or does not exist.
+
+        Raises ConfigError if the folder cannot be listed, since its cases would be lost.
+        """
         if folder not in self._names:
             try:
                 self._names[folder] = sorted(os.listdir(os.path.join(self.root, folder)))
-            except OSError:
+            except (FileNotFoundError, NotADirectoryError):
                 self._names[folder] = []
+            except OSError as error:
+                cure = "check its permissions and the disk, or let cases.image match other folders"
+                raise ConfigError(f"the folder {folder} cannot be listed ({error.strerror}); {cure}") from None
         names = self._names[folder]
         first = bisect_left(names, start)
         return list(takewhile(lambda name: name.startswith(start), islice(names, first, None)))
