@@ -17,7 +17,10 @@ def boundary_of(content_type: str) -> bytes | None:
 
 
 class Parts:
-    """Writes each part of a multipart body to a numbered file; memory holds only the last chunk and unfinished data."""
+    """Writes each part of a multipart body to a numbered file; memory holds only the last chunk and unfinished data.
+
+    The names end in .dcm, so that the DICOM reader does not leave out a part that is damaged or empty.
+    """
 
     def __init__(self, boundary: bytes, folder: Path, max_parts: int) -> None:
         """Write at most `max_parts` files into `folder`."""
@@ -54,7 +57,7 @@ class Parts:
             return False
         if self._number >= self._max_parts:
             raise Refused(413, f"the series has more than the {self._max_parts} files that this service takes")
-        self._inside = self._folder / f"{self._number:06d}"
+        self._inside = self._folder / f"{self._number:06d}.dcm"
         self._inside.touch()
         self._number += 1
         self._left = self._left[end + 4 :]

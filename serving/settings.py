@@ -7,8 +7,9 @@ user of a machine can see the flags of a process: the bearer tokens are `CTSEG_T
 import argparse
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from math import isfinite
 from pathlib import Path
 from typing import Annotated, get_type_hints
 
@@ -16,6 +17,7 @@ PREFIX = "CTSEG_"
 MIB = 2**20
 LAST_PORT = 65535
 SECRETS = ("token", "dicomweb_token")
+MAY_BE_ZERO = "; 0 "  # in the text of a setting, before the words that say what 0 means
 MODEL = Path("model.onnx")
 # Three quarters of the machine's memory: a scan that needs more fails; other programs on the machine continue.
 MOST_MEMORY_GIB = round(0.75 * os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30, 1)
@@ -24,7 +26,7 @@ FOLDER = Path(tempfile.gettempdir()) / f"ctseg-serving-{os.getuid()}"
 
 @dataclass(frozen=True)
 class Settings:
-    """Settings of the service, fixed at its start. Limits are inclusive."""
+    """Settings of the service, fixed at its start. Limits are inclusive; numbers are above 0 or mean what is said."""
 
     model: Annotated[Path, "model.onnx, or model.ts with engine torch"] = MODEL
     host: Annotated[str, "address to listen at; others than loopback should have a token"] = "127.0.0.1"
@@ -44,7 +46,7 @@ class Settings:
     upload_grace_seconds: Annotated[float, "time that an upload may be behind that"] = 10.0
     keep_seconds: Annotated[float, "results are deleted after this time, also over a restart"] = 3600.0
     keep_jobs: Annotated[int, "finished jobs to keep; the oldest are deleted beyond that"] = 200
-    stop_seconds: Annotated[float, "time that a running segmentation gets when the service is stopped"] = 30.0
+    stop_seconds: Annotated[float, "time that a running segmentation gets when the service stops; 0 for none"] = 30.0
     max_upload_mib: Annotated[float, "size of an upload"] = 1024.0
     max_unpacked_mib: Annotated[float, "size of an upload when decompressed"] = 4096.0
     max_ratio: Annotated[float, "how many times larger than its compressed form a file may be"] = 200.0
@@ -78,8 +80,24 @@ def read_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> S
             continue
         kind, text = hints[item.name].__origin__, hints[item.name].__metadata__[0]
         flag = f"--{item.name.replace('_', '-')}"
-        parser.add_argument(flag, type=kind, default=told, help=f"{text} ({item.default})")
+        read = _number(kind, MAY_BE_ZERO in text) if kind in (int, float) else kind
+        parser.add_argument(flag, type=read, default=told, help=f"{text} ({item.default})")
     settings = Settings(**vars(parser.parse_args(arguments)))
-    if not 0 <= settings.port <= LAST_PORT:
+    if settings.port > LAST_PORT:
         parser.error(f"argument --port: {settings.port} is not a port, which is a number from 0 to {LAST_PORT}")
     return settings
+
+
+def _number(kind: Callable[[str], float], may_be_zero: bool) -> Callable[[str], float]:
+    """Reader of a number for argparse, which turns its errors into the refusal of a flag."""
+
+    def read(text: str) -> float:
+        try:
+            value = kind(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a {'whole ' if kind is int else ''}number") from None
+        if not isfinite(value) or value < 0 or not (value or may_be_zero):
+            raise argparse.ArgumentTypeError(f"{text} should be a number {'from 0' if may_be_zero else 'above 0'}")
+        return value
+
+    return read

@@ -1,37 +1,34 @@
 """Safe handling of uploads: size limit during the transfer, format detection by content, unpacking within limits.
 
 This module reports all errors that can be found without reading voxels or DICOM elements, as a `Refused` with an HTTP
-status. No content of an upload is executed and no file name in it is used: unpacked files get numbers as names.
+status; an OSError comes from the disk (see `refused.disk_faults_told`). No content of an upload is executed and no file
+name in it becomes a path.
 """
 
 import asyncio
 import hashlib
-import stat
-import zipfile
-import zlib
-from collections.abc import AsyncIterable, Callable
+from collections.abc import AsyncIterable
 from ipaddress import ip_address, ip_network
-from pathlib import Path, PurePosixPath
-from typing import IO
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 
 from ctseg.errors import InputError
 from ctseg.scans.nifti import HEADER_BYTES, nifti_kind, read_nifti_grid
-from serving.refused import Refused, bomb, limit_bytes
+from serving.refused import Refused
 from serving.settings import MIB, Settings
+from serving.unpacking import EMPTY_ZIP, GZIP, SPANNED_ZIP, ZIP, unpack_gzip, unpack_zip
 from serving.volume_headers import check_volume, volume_header
 
-CHUNK = MIB
-GZIP, ZIP = b"\x1f\x8b", b"PK\x03\x04"
 DICOM = b"DICM"  # after a preamble of 128 arbitrary bytes
-EMPTY_ZIP, SPANNED_ZIP = b"PK\x05\x06", b"PK\x07\x08"
-ARCHIVES = (GZIP, ZIP, EMPTY_ZIP, SPANNED_ZIP, b"7z\xbc\xaf", b"Rar!", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")
 
 
 async def receive(chunks: AsyncIterable[bytes], path: Path, settings: Settings) -> str:
-    """Write a body to `path` during the transfer; return its SHA-256. Raises Refused: empty, too large or too slow."""
+    """Write a body to `path` during the transfer; return its SHA-256.
+
+    Raises Refused if it is empty, too large or too slow, and OSError if the disk fails.
+    """
     size, digest = 0, hashlib.sha256()
     rate = settings.upload_kib_per_second * 1024
     began = asyncio.get_running_loop().time()
@@ -86,7 +83,7 @@ def unpack(upload: Path, settings: Settings) -> Path:
         unpack_zip(upload, scan, settings)
     elif head.startswith(GZIP):
         scan = folder / "scan.nii"
-        unpack_gzip(upload, scan, settings)
+        unpack_gzip(upload, scan, settings, lambda written: check_nifti_head(scan, written, settings))
         check_nifti(scan, settings)
     elif head[128:132] == DICOM:
         scan = folder / "dicom"
@@ -100,66 +97,6 @@ def unpack(upload: Path, settings: Settings) -> Path:
         check_nifti(scan, settings)
     upload.unlink(missing_ok=True)
     return scan
-
-
-def unpack_gzip(source: Path, target: Path, settings: Settings) -> None:
-    """Decompress a .nii.gz within the limits and verify its checksum. Raises Refused."""
-    from isal import igzip
-
-    limit = limit_bytes(source.stat().st_size, settings)
-    try:
-        with igzip.open(source, "rb") as stream, target.open("wb") as output:
-            _copy(stream, output, limit, lambda written: check_nifti_head(target, written, settings))
-    except (OSError, EOFError, zlib.error, ValueError) as error:
-        raise Refused(422, f"the gzip file is cut or damaged ({type(error).__name__}); send it again") from None
-    except Exception as error:
-        if isinstance(error, Refused) or type(error).__module__.partition(".")[0] != "isal":
-            raise
-        raise Refused(422, "the gzip file is cut or damaged; send it again") from None
-
-
-def unpack_zip(source: Path, folder: Path, settings: Settings) -> None:
-    """Unpack a zip of DICOM files into a new `folder`, numbered, without hidden files and those in hidden folders.
-
-    Raises Refused if it is damaged, unsafe, nested or empty.
-    """
-    folder.mkdir()
-    try:
-        with zipfile.ZipFile(source) as archive:
-            entries = archive.infolist()
-            check_entries(entries, source.stat().st_size, settings)
-            left = limit_bytes(source.stat().st_size, settings)
-            for number, entry in enumerate(entry for entry in entries if not (entry.is_dir() or _is_hidden(entry))):
-                with archive.open(entry) as stream, (folder / f"{number:06d}").open("wb") as output:
-                    left -= _copy(stream, output, left, lambda _: None)
-                _refuse_archive(folder / f"{number:06d}")
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError, RuntimeError) as error:
-        raise Refused(422, f"the zip is cut, damaged or of an unusual kind ({type(error).__name__})") from None
-    if not any(folder.iterdir()):
-        raise Refused(422, "the zip holds no file; send the DICOM files of one series")
-
-
-def _is_hidden(entry: zipfile.ZipInfo) -> bool:
-    return any(part.startswith(".") for part in PurePosixPath(entry.filename).parts)
-
-
-def check_entries(entries: list[zipfile.ZipInfo], size: int, settings: Settings) -> None:
-    """Raise Refused if a zip of `size` bytes lists too many or too large files, or unsafe, linked or encrypted ones."""
-    if len(entries) > settings.max_entries:
-        raise Refused(413, f"the zip holds more than the {settings.max_entries} files that this service takes")
-    if sum(entry.file_size for entry in entries) > limit_bytes(size, settings):
-        raise bomb(settings)
-    for entry in entries:
-        path = PurePosixPath(entry.filename.replace("\\", "/"))
-        if not path.parts or path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
-            raise Refused(422, "the zip names a file outside of itself; pack the series' folder again")
-        kind = stat.S_IFMT(entry.external_attr >> 16)
-        if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-            raise Refused(422, "the zip holds a link or a device; pack the files themselves")
-        if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise Refused(422, "the zip is compressed in another way than deflate; pack it again")
-        if entry.flag_bits & 0x1:
-            raise Refused(422, "the zip is encrypted; send it without a password")
 
 
 def check_nifti_head(path: Path, written: int, settings: Settings) -> None:
@@ -207,25 +144,3 @@ def _shape(path: Path, settings: Settings) -> tuple[nib.Nifti1Header, list[int]]
 def told(error: Exception, path: Path) -> str:
     """Message of an error, with the path on the server replaced by "the upload"."""
     return str(error).replace(str(path), "the upload")
-
-
-def _copy(stream: IO[bytes], output: IO[bytes], limit: int, look: Callable[[int], None]) -> int:
-    """Copy a stream, call `look` after the first chunk, return the size. Raises Refused above `limit` bytes."""
-    written = 0
-    while chunk := stream.read(CHUNK):
-        written += len(chunk)
-        if written > limit:
-            raise Refused(413, "the upload is too large when decompressed, or compressed too well for a scan")
-        output.write(chunk)
-        if written == len(chunk):
-            output.flush()
-            look(written)
-    return written
-
-
-def _refuse_archive(path: Path) -> None:
-    """Raise Refused for a file of a zip that is an archive itself."""
-    with path.open("rb") as stream:
-        head = stream.read(8)
-    if head.startswith(ARCHIVES):
-        raise Refused(422, "the zip holds another archive; pack the DICOM files themselves")

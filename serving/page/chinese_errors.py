@@ -11,6 +11,10 @@ OTHERS = "原因（英文原文）：{text}"
 SENTENCES = {
     r"could not be processed \((\w+)\)": "无法处理该扫描（{0}）",
     r"needs more memory|does not fit into memory": "内存不足，无法处理该扫描；请换用内存更大的机器，或提供较小的部分",
+    r"no room left for the upload": "磁盘空间不足，无法保存上传的文件；请释放空间，或稍后再试",
+    r"files of the upload cannot be written or read on the disk \((.+?)\)": (
+        "磁盘无法读写上传的文件（{0}）；请检查磁盘，或稍后再试"
+    ),
     r"the body is empty": "文件为空；请提供 .nii、.nii.gz，或 DICOM 文件的 zip",
     r"the upload came slower than (\S+) KiB/s, or took longer than (\S+) s": (
         "上传慢于 {0} KiB/s，或超过 {1} 秒；请使用更快的连接"
@@ -21,6 +25,7 @@ SENTENCES = {
     r"the gzip file is cut or damaged": "gzip 文件不完整或已损坏；请重新提供",
     r"the zip is cut, damaged": "zip 文件不完整、已损坏或格式特殊；请重新打包",
     r"the zip holds no file": "zip 中没有文件；请提供一个序列的 DICOM 文件",
+    r"table of contents of the zip is too large for the (\d+) files": "zip 的目录过大：文件上限为 {0} 个",
     r"more than the (\d+) files": "文件过多：上限为 {0} 个",
     r"names a file outside of itself": "zip 中的路径指向其外部；请重新打包序列文件夹",
     r"holds a link or a device": "zip 中含有链接或设备；请只打包文件本身",

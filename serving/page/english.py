@@ -14,8 +14,9 @@ ENGLISH = {
     "of_patients": "{scans} of {patients}",
     "origin": "The model file comes from an older version of ctseg and does not say whose scans these are.",
     "research": "Research software, no medical device: somebody who can read the scan must check its results.",
-    "lead": "The scan is segmented on this machine, and nothing is sent elsewhere. Its result stays in memory for at "
-    "most an hour, under the address of this page; nothing stays on the disk.",
+    "lead": "The scan is segmented on this machine, and nothing is sent elsewhere. Its result can be found for at most "
+    "an hour, under the address of this page. Memory holds scan and downloads while this tab is open; nothing stays "
+    "on the disk.",
     "language": "Language",
     "model": "Model",
     "source": "Scan",

@@ -9,9 +9,10 @@ from pathlib import Path, PurePosixPath
 
 from ctseg.dicom.grouping import Stack, find_stacks
 from ctseg.errors import InputError
-from serving.refused import Refused
+from serving.refused import Refused, disk_faults_told
 from serving.settings import Settings
-from serving.uploads import ARCHIVES, too_large, unpack
+from serving.unpacking import ARCHIVES, is_left_out, numbered
+from serving.uploads import too_large, unpack
 
 SUFFIX = re.compile(r"(\.nii|\.seg)?\.(gz|nii|zip|dcm|dicom|ima|nrrd|mha)$", re.IGNORECASE)
 LONGEST_STEM = 60
@@ -71,29 +72,34 @@ def file_stem(name: str) -> str:
 def unpack_all(uploads: Sequence[Upload], folder: Path, settings: Settings) -> Path:
     """Check uploads and write them into a folder; return the path for `ctseg.scans.read_scan.read_scan`.
 
-    One file is a scan or a zip; several are the DICOM files of a folder. Raises InputError for invalid uploads.
+    One file is a scan or a zip; several are the DICOM files of a folder. Raises InputError for invalid uploads, and if
+    the disk fails.
     """
     try:
-        if len(uploads) == 1:
-            upload = folder / "upload"
-            upload.write_bytes(uploads[0].data)
-            return unpack(upload, settings)
-        return _dicom_files(uploads, folder / "dicom", settings)
+        with disk_faults_told():
+            if len(uploads) == 1:
+                upload = folder / "upload"
+                upload.write_bytes(uploads[0].data)
+                return unpack(upload, settings)
+            return _dicom_files(uploads, folder / "dicom", settings)
     except Refused as error:
         raise InputError(str(error)) from None
 
 
 def _dicom_files(uploads: Sequence[Upload], folder: Path, settings: Settings) -> Path:
-    """Write several files with numbers as names. Raises Refused: too many, too large, an archive or another format."""
+    """Write several files with the names of `numbered`, without those of `is_left_out`.
+
+    Raises Refused: too many, too large, an archive or another format.
+    """
     if len(uploads) > settings.max_entries:
         raise Refused(413, f"these are more than the {settings.max_entries} files that are taken at a time")
     if sum(len(upload.data) for upload in uploads) > settings.max_upload_bytes:
         raise too_large(settings.max_upload_bytes)
     folder.mkdir()
-    for number, upload in enumerate(uploads):
+    for number, upload in enumerate(upload for upload in uploads if not is_left_out(upload.name)):
         if bytes(upload.data[:8]).startswith((*ARCHIVES, b"NRRD")) or upload.name.lower().endswith((".nii", ".mha")):
             raise Refused(422, "several files are taken as the slices of one DICOM folder; give any other scan alone")
-        (folder / f"{number:06d}").write_bytes(upload.data)
+        (folder / numbered(number, upload.name)).write_bytes(upload.data)
     return folder
 
 

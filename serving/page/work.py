@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ctseg.dicom.series import choose_stack
 from ctseg.dicom_export.findings import Findings
 from ctseg.errors import InputError
 from ctseg.evaluation.quality_flags import quality_flags
@@ -27,6 +28,7 @@ from ctseg.phantom.patient import PhantomSettings, make_phantom
 from ctseg.scans.flag import Flag
 from ctseg.scans.nifti import write_nifti
 from ctseg.scans.read_scan import Scan, read_scan, volume_facts
+from serving.dicom_objects import write_dicom
 from serving.page.inputs import SeriesRow, Upload, file_stem, series_rows, unpack_all
 from serving.page.temporary import temporary_folder
 from serving.page.view import scene
@@ -122,8 +124,9 @@ def _segment(
         _write_table(found, labels, folder)
         if source is not None and source.is_dir():
             findings = Findings(found.segmentation, labels, found.components, sha256_of(model))
-            series_uid, problem = _write_dicom(folder, source, asked.series_uid, findings)
-            cautions += [Flag("no_dicom", {}, problem)] if problem else []
+            choice = choose_stack(source, asked.series_uid or None)
+            series_uid = choice.stack.series_uid
+            cautions += write_dicom(folder, choice, findings, source)
         files = {f"{stem}_{path.name}": path.read_bytes() for path in sorted(folder.iterdir())}
         volumes = {"scan": scan.volume, "label": own} if own else {"scan": scan.volume}
         gzipped = {key: _gzipped(volume, folder) for key, volume in volumes.items() if volume}
@@ -164,16 +167,3 @@ def _write_table(found: Prediction, labels: Sequence[str], folder: Path) -> None
     table.unlink()
     with (folder / "lesions.csv").open("w", encoding="utf-8", newline="") as stream:
         csv.writer(stream).writerows(line.split("\t") for line in text.splitlines())
-
-
-def _write_dicom(folder: Path, source: Path, series_uid: str, findings: Findings) -> tuple[str, str]:
-    """Write the DICOM objects if possible; return the series UID and the reason if they cannot be written, else ""."""
-    from ctseg.dicom.series import choose_stack
-    from ctseg.dicom_export.write import write_objects  # takes 1 s, and many scans are NIfTI
-
-    choice = choose_stack(source, series_uid or None)
-    try:
-        write_objects(folder, choice, findings)
-    except InputError as error:
-        return choice.stack.series_uid, told(error, source)
-    return choice.stack.series_uid, ""

@@ -1,6 +1,7 @@
 """ASGI application of the service: routes, start and stop, and error responses."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -13,19 +14,22 @@ from ctseg.errors import InputError
 from serving.refused import Refused
 from serving.service import about, archive, segmentations
 from serving.service.dependencies import Service
-from serving.service.headers import BoundedHeaders
+from serving.service.headers import BoundedHeaders, OwnNames
 from serving.service.jobs import Jobs
 from serving.service.metrics import Counting
 from serving.service.schemas import USE
 from serving.service.spool import spool
 from serving.settings import Settings
 
+LOG = logging.getLogger("ctseg.serving")
 SWEEP_SECONDS = 1.0
 
 
 async def refused(request: Request, error: Exception) -> JSONResponse:
     """Response to a rejected upload or a failed DICOMweb request."""
     assert isinstance(error, Refused)
+    if error.status == 507:
+        LOG.error("%s", error)
     headers = {"Connection": "close"} if error.status == 408 else None  # the rest of the body would hold the connection
     return JSONResponse({"detail": str(error)}, error.status, headers)
 
@@ -46,8 +50,8 @@ async def _running(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
     async with AsyncExitStack() as stack:
         try:
-            folder = stack.enter_context(spool(settings.folder))
-            service = app.state.service = Service(Jobs(folder, settings), settings)
+            held = stack.enter_context(spool(settings.folder))
+            service = app.state.service = Service(Jobs(held.path, settings, held.renew), settings)
             await asyncio.to_thread(service.runner.start)
         except InputError as error:
             app.state.problem = error
@@ -82,6 +86,8 @@ def create_app(settings: Settings) -> FastAPI:
         app.include_router(archive.routes)
     app.add_exception_handler(Refused, refused)
     app.add_exception_handler(RequestValidationError, misused)
+    if not settings.token:
+        app.add_middleware(OwnNames, host=settings.host)
     app.add_middleware(BoundedHeaders)
     app.add_middleware(Counting)
     return app

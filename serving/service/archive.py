@@ -8,7 +8,7 @@ from starlette.requests import ClientDisconnect
 
 from serving.dicomweb import DicomWeb
 from serving.service.dependencies import Done, Shared, authorised
-from serving.service.jobs import Order
+from serving.service.job import Order
 from serving.service.schemas import ArchivedSeries, Segmentation, Stored, problems
 from serving.service.segmentations import PREFIX, queued, shown, slope_and_intercept
 from serving.uploads import Refused
@@ -17,7 +17,7 @@ MAX_BODY = 64 * 1024
 BODY = {
     "requestBody": {"required": True, "content": {"application/json": {"schema": ArchivedSeries.model_json_schema()}}}
 }
-routes = APIRouter(dependencies=[Depends(authorised)], responses=problems(401, 422, 502, 504))
+routes = APIRouter(dependencies=[Depends(authorised)], responses=problems(401, 403, 422, 502, 504))
 
 
 def archive_of(service: Shared) -> DicomWeb:
@@ -43,9 +43,11 @@ async def series_in(request: Request) -> ArchivedSeries:
         raise Refused(422, "; ".join(said)) from None
 
 
-@routes.post("/v1/archive/segmentations", status_code=202, openapi_extra=BODY, responses=problems(400, 404, 413, 429))
+@routes.post(
+    "/v1/archive/segmentations", status_code=202, openapi_extra=BODY, responses=problems(400, 404, 413, 429, 507)
+)
 async def segment_archived(request: Request, response: Response, service: Shared, archive: Archive) -> Segmentation:
-    """Segment a series of the DICOMweb server. The response is sent after the download; the result has DICOM objects.
+    """Segment a series of the DICOMweb server. The response is sent after the download.
 
     UIDs are in the body and not in the URL, because proxies log URLs.
     """
@@ -54,7 +56,7 @@ async def segment_archived(request: Request, response: Response, service: Shared
     except ClientDisconnect:
         raise Refused(400, "the body broke off") from None
     rescale = slope_and_intercept(wanted.rescale) if wanted.rescale else None
-    async with queued(request, service, Order(True, rescale), response) as job:
+    async with queued(request, service, Order(wanted.dicom, rescale), response) as job:
         study_uid = wanted.study_uid or await archive.study_of(wanted.series_uid)
         job.scan = job.folder / "dicom"
         await archive.fetch(study_uid, wanted.series_uid, job.scan)
@@ -66,6 +68,6 @@ async def store(job: Done, archive: Archive) -> Stored:
     """Store the DICOM objects of a result on the DICOMweb server: SEG, RTSTRUCT and report."""
     paths = sorted(job.objects.glob("*.dcm"))
     if not paths:
-        raise HTTPException(409, "there are no DICOM objects: ask for them with `dicom`")
+        raise HTTPException(409, "there are no DICOM objects: ask for them with `dicom`, or see `flags` of the result")
     await archive.store(paths)
     return Stored(stored=[path.stem for path in paths])

@@ -8,7 +8,8 @@ from fastapi import Depends, HTTPException, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from serving.dicomweb import DicomWeb
-from serving.service.jobs import Job, Jobs, State
+from serving.service.job import Job, State
+from serving.service.jobs import Jobs
 from serving.service.metrics import Metrics
 from serving.service.runner import Runner
 from serving.settings import Settings

@@ -1,104 +1,21 @@
-"""Jobs of the service: states, queue, and deletion of old results."""
+"""Jobs of the service: queue, end, and deletion of old results."""
 
+import logging
 import secrets
 import shutil
 import threading
 import time
 from collections import Counter, deque
-from dataclasses import dataclass, field
-from enum import StrEnum
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-from ctseg.files import read_json, write_json
+from ctseg.files import read_json
+from serving.service.job import FINAL, RECORD, Job, Order, State
 from serving.settings import Settings
 
-RECORD = "job.json"
-RESULT, COMPONENTS, OBJECTS = "result.nii.gz", "result.json", "objects"
 STOPPED = "the service was stopped before this scan was segmented; send it again"
-
-
-class State(StrEnum):
-    """State of a job; the last three are final."""
-
-    QUEUED = "queued"
-    RUNNING = "running"
-    DONE = "done"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-
-
-FINAL = (State.DONE, State.FAILED, State.CANCELLED)
-
-
-@dataclass(frozen=True)
-class Order:
-    """Options of a request: DICOM output, `rescale` (slope, intercept) of `ctseg.scans.read_scan.read_scan`, series.
-
-    The series is given by its number (see `series.numbers_of`) or by its UID.
-    """
-
-    dicom: bool = False
-    rescale: tuple[float, float] | None = None
-    series: int | None = None
-    series_uid: str | None = None
-
-    @property
-    def needs_dicom(self) -> str:
-        """Error message for a scan that is not DICOM; empty if the order accepts any scan."""
-        if self.dicom:
-            return "DICOM objects refer to DICOM slices: send a zip of DICOM, or leave out `dicom`"
-        if self.series or self.series_uid:
-            return "only a zip of DICOM holds several series: leave out `series` and `Series-UID`"
-        return ""
-
-
-@dataclass
-class Job:
-    """One scan to segment. `folder` contains `scan` and the results; `seconds` is the duration, `ended` a Unix time."""
-
-    id: str
-    folder: Path
-    order: Order = Order()
-    client: str = ""
-    sha256: str | None = None  # of the upload
-    scan: Path = Path()
-    state: State = State.QUEUED
-    progress: float = 0.0
-    error: str | None = None
-    seconds: float | None = None
-    ended: float | None = None
-    cancelled: threading.Event = field(default_factory=threading.Event)
-
-    @property
-    def result(self) -> Path:
-        """Path of the segmentation (.nii.gz); exists if the job is done."""
-        return self.folder / RESULT
-
-    @property
-    def components(self) -> Path:
-        """Path of the JSON file with the components; exists if the job is done."""
-        return self.folder / COMPONENTS
-
-    @property
-    def objects(self) -> Path:
-        """Folder of the DICOM objects; exists if the job is done and they were requested."""
-        return self.folder / OBJECTS
-
-    def save(self, state: State) -> None:
-        """Write the record of the job for a later server; called before the job changes to `state`."""
-        told = {"state": state.value, "error": self.error, "seconds": self.seconds, "ended": self.ended}
-        write_json(self.folder / RECORD, told)
-
-    def facts(self) -> dict[str, Any]:
-        """Fields of the job that clients see."""
-        return {
-            "id": self.id,
-            "state": self.state.value,
-            "progress": round(self.progress, 3),
-            "error": self.error,
-            "seconds": self.seconds,
-        }
+LOG = logging.getLogger("ctseg.serving")
 
 
 class Full(Exception):
@@ -108,9 +25,12 @@ class Full(Exception):
 class Jobs:
     """All known jobs and the bounded queue of waiting ones. Thread-safe."""
 
-    def __init__(self, folder: Path, settings: Settings) -> None:
-        """Load the jobs of earlier servers from `folder`; each new job gets a subfolder in it."""
-        self._folder, self._settings = folder, settings
+    def __init__(self, folder: Path, settings: Settings, renew: Callable[[], None] = lambda: None) -> None:
+        """Load the jobs of earlier servers from `folder`; each new job gets a subfolder in it.
+
+        `renew` is called before that: it makes `folder` again if somebody removed it.
+        """
+        self._folder, self._settings, self._renew = folder, settings, renew
         self._jobs: dict[str, Job] = {}
         self._waiting: deque[Job] = deque()
         self._uploading: Counter[str] = Counter()  # by client
@@ -134,7 +54,7 @@ class Jobs:
             self.finish(job, State.FAILED, STOPPED)
 
     def begin(self, client: str, order: Order) -> Job:
-        """New job for an upload that a client is about to send. Raises Full."""
+        """New job for an upload that a client is about to send. Raises Full, and OSError if the disk fails."""
         with self._condition:
             if self._closed:
                 raise Full("the service is being stopped")
@@ -147,11 +67,19 @@ class Jobs:
             self._uploading[client] += 1
         job_id = secrets.token_urlsafe(16)  # unguessable, so only its owner can request the result
         job = Job(job_id, self._folder / job_id, order, client)
-        job.folder.mkdir(mode=0o700)
+        try:
+            self._renew()
+            job.folder.mkdir(mode=0o700)
+        except BaseException:
+            self.abandon(job)
+            raise
         return job
 
     def enqueue(self, job: Job) -> None:
-        """Queue a job with a complete upload; a received upload is accepted even if the queue is full now."""
+        """Queue a job with a complete upload; a received upload is accepted even if the queue is full now.
+
+        Raises OSError, and queues nothing, if the job cannot be recorded.
+        """
         job.save(State.QUEUED)
         with self._condition:
             self._uploaded(job)
@@ -186,29 +114,32 @@ class Jobs:
             return self._jobs.get(job_id)
 
     def finish(self, job: Job, state: State, error: str | None = None) -> None:
-        """Record the end of a job and delete its scan; results are kept only if the state is DONE."""
-        keep = {job.folder / RECORD}
-        if state is State.DONE:
-            keep |= {job.result, job.components, job.objects}
-        for path in job.folder.iterdir() if job.folder.is_dir() else ():
-            if path not in keep:
-                shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+        """Set the final state of a job and delete its scan; results are kept only if the state is DONE.
+
+        A job that is cancelled until then has no result. The state holds even if the disk refuses its record.
+        """
+        _delete_files(job, keep_result=state is State.DONE)
         with self._condition:
+            too_late = state is State.DONE and job.cancelled.is_set()
+            state = State.CANCELLED if too_late else state
             job.error, job.ended = error, time.time()
             job.progress = 1.0 if state is State.DONE else job.progress
-            job.save(state)
+            with _faults_logged(job, "its end cannot be recorded"):
+                job.save(state)
             job.state = state
+        if too_late:
+            _delete_files(job, keep_result=False)
 
     def delete(self, job: Job) -> None:
         """Cancel a waiting or running job; delete a finished one with its result."""
-        job.cancelled.set()
         with self._condition:
-            waits = job in self._waiting
+            job.cancelled.set()
+            waits, ended = job in self._waiting, job.state in FINAL
             if waits:
                 self._waiting.remove(job)
         if waits:
             self.finish(job, State.CANCELLED)
-        elif job.state in FINAL:
+        elif ended:
             self._forget(job)
 
     def sweep(self) -> None:
@@ -240,3 +171,23 @@ class Jobs:
         with self._condition:
             self._jobs.pop(job.id, None)
         shutil.rmtree(job.folder, ignore_errors=True)
+
+
+def _delete_files(job: Job, keep_result: bool) -> None:
+    """Delete the files of a job but its record, and its results on request."""
+    keep = {job.folder / RECORD} | ({job.result, job.components, job.objects} if keep_result else set())
+    paths: set[Path] = set()
+    with _faults_logged(job, "its files cannot be listed"):
+        paths = set(job.folder.iterdir()) - keep
+    for path in paths:
+        with _faults_logged(job, "a file cannot be deleted"):
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _faults_logged(job: Job, what: str) -> Iterator[None]:
+    """Log an OSError of the block, without its path, which contains the id of the job, and go on after the block."""
+    try:
+        yield
+    except OSError as error:
+        LOG.error("job %s: %s (%s)", job.log_name, what, error.strerror)

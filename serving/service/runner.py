@@ -10,7 +10,8 @@ from multiprocessing.context import SpawnProcess
 from typing import Any
 
 from ctseg.errors import InputError
-from serving.service.jobs import STOPPED, Job, Jobs, State
+from serving.service.job import Job, State
+from serving.service.jobs import STOPPED, Jobs
 from serving.service.worker import Message, work
 from serving.settings import Settings
 
@@ -37,7 +38,11 @@ class Runner:
 
     @property
     def ready(self) -> bool:
-        """Whether a worker runs and has loaded the model."""
+        """Whether jobs are run: by the thread, and a worker that has loaded the model."""
+        return self._thread.is_alive() and self._worker_ready
+
+    @property
+    def _worker_ready(self) -> bool:
         return self._process is not None and self._process.is_alive() and self._pipe is not None
 
     @property
@@ -46,7 +51,7 @@ class Runner:
         return self._process.pid if self._process else None
 
     def start(self) -> None:
-        """Start worker and thread. Raises InputError if the model cannot be loaded."""
+        """Start worker and thread. Raises InputError if there is no worker with a model."""
         self._start_worker()
         self._thread.start()
 
@@ -62,10 +67,10 @@ class Runner:
         """Run jobs until the runner is stopped."""
         while not self._stop.is_set():
             try:
-                if not self.ready:
+                if not self._worker_ready:
                     self._start_worker()
             except InputError as error:
-                LOG.error("the model cannot be loaded any more: %s", error)
+                LOG.error("no worker can be started: %s", error)
                 self._stop.wait(1.0)
                 continue
             job = self._jobs.next(LOOK_SECONDS * 4)
@@ -83,7 +88,7 @@ class Runner:
             self._end_worker()
         job.seconds = round(time.monotonic() - began, 3)
         self._jobs.finish(job, state, error)
-        LOG.info("job %s %s after %.2f s", job.id, state, job.seconds)
+        LOG.info("job %s %s after %.2f s", job.log_name, job.state, job.seconds)
         self._ended(job)
 
     def _outcome(self, job: Job, deadline: float) -> tuple[State, str | None]:
@@ -111,14 +116,22 @@ class Runner:
             return (State.DONE, None) if kind == "done" else (State.FAILED, content)
 
     def _start_worker(self) -> None:
-        """Start a worker and wait until its model is loaded. Raises InputError if the model cannot be loaded."""
+        """Start a worker and wait until its model is loaded.
+
+        Raises InputError if the model cannot be loaded, or the machine starts no process.
+        """
         if self._process is not None:
             self.restarts += 1
             LOG.warning("the worker is started again")
         self._end_worker()
-        ours, theirs = SPAWN.Pipe()
-        self._process = SPAWN.Process(target=work, args=(theirs, self._settings), daemon=True)
-        self._process.start()
+        try:
+            ours, theirs = SPAWN.Pipe()
+            self._process = SPAWN.Process(target=work, args=(theirs, self._settings), daemon=True)
+            self._process.start()
+        except OSError as error:
+            raise InputError(
+                f"the machine starts no process for the worker ({error.strerror}); end other programs"
+            ) from None
         theirs.close()
         kind, content = self._first_message(ours)
         if kind != "ready":

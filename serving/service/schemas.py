@@ -48,6 +48,7 @@ class ArchivedSeries(BaseModel):
     series_uid: str = Field(pattern=UID, max_length=UID_LENGTH, examples=["1.2.840.113619.2.55.3"])
     study_uid: str | None = Field(None, pattern=UID, max_length=UID_LENGTH)
     rescale: str | None = Field(None, pattern=RESCALE, description="slope and intercept, as `1,-1024`")
+    dicom: bool = Field(True, description="make DICOM SEG, RTSTRUCT and report as well")
 
 
 class Stored(BaseModel):
@@ -166,6 +167,7 @@ def problems(*codes: int) -> dict[int | str, dict[str, Any]]:
 DESCRIPTIONS = {
     400: "The body is empty or broke off",
     401: "The bearer token is missing or wrong",
+    403: "The service has no token, and this request names another host, or comes from another web page",
     404: "No such job, or it was deleted since",
     408: "The upload took too long",
     409: "The job has no result: it has not ended, failed, or was cancelled",
@@ -176,4 +178,5 @@ DESCRIPTIONS = {
     502: "The DICOMweb server cannot be reached, or does not do what was asked",
     503: "The model is not loaded",
     504: "The DICOMweb server took too long",
+    507: "The service cannot store the upload: its disk is full, or reports an error",
 }

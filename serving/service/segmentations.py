@@ -10,9 +10,10 @@ from fastapi import APIRouter, Depends, Header, HTTPException, Query, Request, R
 from starlette.requests import ClientDisconnect
 
 from serving.dicomweb import UID, UID_LENGTH
-from serving.refused import Refused
+from serving.refused import Refused, disk_faults_told
 from serving.service.dependencies import Done, Found, Service, Shared, authorised
-from serving.service.jobs import FINAL, Full, Job, Order, State
+from serving.service.job import FINAL, Job, Order, State
+from serving.service.jobs import Full
 from serving.service.schemas import RESCALE, UPLOAD, Result, Segmentation, problems
 from serving.uploads import network_of, receive, too_large, unpack
 
@@ -20,10 +21,10 @@ LOOK_SECONDS = 0.01
 RETRY_SECONDS = 5
 MAX_SERIES = 10_000
 PREFIX = "/v1/segmentations"
-routes = APIRouter(dependencies=[Depends(authorised)], responses=problems(401, 422))
+routes = APIRouter(dependencies=[Depends(authorised)], responses=problems(401, 403, 422))
 
 
-@routes.post(PREFIX, status_code=202, openapi_extra=UPLOAD, responses=problems(400, 408, 413, 415, 429))
+@routes.post(PREFIX, status_code=202, openapi_extra=UPLOAD, responses=problems(400, 408, 413, 415, 429, 507))
 async def segment(
     request: Request,
     response: Response,
@@ -61,17 +62,22 @@ async def segment(
 
 @asynccontextmanager
 async def queued(request: Request, service: Service, order: Order, response: Response) -> AsyncIterator[Job]:
-    """New job, queued after the block has stored its scan, or deleted if the block fails. Raises 429 if full."""
+    """New job, queued after the block has stored its scan, or deleted if the block fails.
+
+    Raises 429 if no job is accepted, and Refused 507 if the disk fails, in the block, too.
+    """
     try:
-        job = service.jobs.begin(client_of(request), order)
+        with disk_faults_told():
+            job = service.jobs.begin(client_of(request), order)
     except Full as full:
         raise HTTPException(429, f"{full}; try again later", {"Retry-After": str(RETRY_SECONDS)}) from None
     try:
-        yield job
+        with disk_faults_told():
+            yield job
+            service.jobs.enqueue(job)
     except BaseException:
         service.jobs.abandon(job)
         raise
-    service.jobs.enqueue(job)
     response.headers["Location"] = f"{PREFIX}/{job.id}"
 
 
@@ -135,7 +141,7 @@ def components(job: Done) -> Response:
     responses=problems(404, 409) | {200: {"content": {"application/dicom": {}}}},
 )
 def dicom_object(job: Done, name: Literal["seg", "rtstruct", "report"]) -> Response:
-    """DICOM object with the patient and study of the scan; exists if the request had `dicom`."""
+    """DICOM object with the patient and study of the scan; exists if `dicom` was asked for and is possible."""
     return _file(job.objects / f"{name}.dcm", "application/dicom")
 
 
@@ -160,4 +166,6 @@ def _file(path: Path, media_type: str) -> Response:
     try:
         return Response(path.read_bytes(), media_type=media_type)
     except FileNotFoundError:
-        raise HTTPException(404, "the result was not asked for, or was deleted since") from None
+        raise HTTPException(
+            404, "the result was not asked for, cannot be made (see `flags`), or was deleted since"
+        ) from None

@@ -1,7 +1,8 @@
 """Folder in which a server stores uploads and results.
 
-Jobs outlive their server: the next server with the same parent folder takes over their folders. Each server holds a
-lock in its own folder, so that no server takes over the jobs of a running server.
+Jobs outlive their server: the next server with the same parent folder takes over their folders. Each server holds
+locks on its own folder, so that no server takes over the jobs of a running server. Nothing else in the parent folder is
+touched, since it may be any folder of the user: the names of server folders are like no others.
 """
 
 import fcntl
@@ -9,59 +10,89 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TextIO
 
 from ctseg.errors import InputError
-from serving.service.jobs import RECORD
+from serving.service.job import RECORD
 
-LOCK = "lock"
+PREFIX, RANDOM_LETTERS = "ctseg-server-", 8  # as `mkdtemp` names folders
+LOCK = ".ctseg-lock"
 
 
 @contextmanager
-def spool(parent: Path) -> Iterator[Path]:
+def spool(parent: Path) -> Iterator["Held"]:
     """Private folder in `parent`; it also receives the job folders of servers that have ended.
 
     At the end, folders without a job record are deleted. Raises InputError if `parent` cannot be used, or belongs to
     another user, who could read the scans.
     """
     try:
-        folder, own = _new_folder(parent)
+        held = _new_folder(parent)
     except OSError as error:
         raise InputError(
             f"the folder {parent} cannot be used ({error.strerror}); give another one with --folder"
         ) from None
     try:
-        yield folder
+        yield held
     finally:
-        clear(folder)
-        own.close()
+        clear(held.path)
+        held.close()
 
 
-def _new_folder(parent: Path) -> tuple[Path, TextIO]:
-    """A new folder in `parent` with the jobs of dead servers, and its lock file, open and locked. Raises OSError."""
+class Held:
+    """Folder of a running server, locked until `close`.
+
+    The lock on the folder itself lasts whatever becomes of the files in it, and systemd's cleaner of temporary files
+    passes over a locked folder. Where the folder is on NFS, only a lock on a file is seen by other machines.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Lock an existing folder. Raises OSError."""
+        self.path, self._locks = path, ExitStack()
+        self._lock()
+
+    def _lock(self) -> None:
+        self._locks.enter_context(_locked(self.path, os.O_RDONLY | os.O_DIRECTORY))
+        self._locks.enter_context(_locked(self.path / LOCK, os.O_RDWR | os.O_CREAT))
+
+    def renew(self) -> None:
+        """Make and lock the folder again if another program has deleted it. Raises OSError."""
+        if not self.path.is_dir():
+            self.close()
+            self.path.mkdir(mode=0o700, parents=True)
+            self._lock()
+
+    def close(self) -> None:
+        """Release the locks."""
+        self._locks.close()
+
+
+def _new_folder(parent: Path) -> Held:
+    """A new folder in `parent` with the jobs of dead servers. Raises OSError."""
     parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if parent.stat().st_uid != os.getuid():
         raise InputError(f"the folder {parent} belongs to another user; give another one with --folder")
-    with _locked(parent, fcntl.LOCK_EX):  # no other server is starting, so an unlocked folder belongs to a dead one
-        folder = Path(tempfile.mkdtemp(prefix="server-", dir=parent))
-        own = (folder / LOCK).open("w")
-        fcntl.flock(own, fcntl.LOCK_EX)
-        for left in parent.glob("server-*"):
-            _take_over(left, folder)
-    return folder, own
+    with _locked(parent / LOCK, os.O_RDWR | os.O_CREAT):  # no other server is starting: who has no lock is dead
+        held = Held(Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent)))
+        for left in parent.glob(PREFIX + "?" * RANDOM_LETTERS):
+            if left.is_dir() and not left.is_symlink() and left.stat().st_uid == os.getuid():
+                _take_over(left, held.path)
+    return held
 
 
 def _take_over(left: Path, folder: Path) -> None:
     """Move the jobs of a dead server to `folder` and delete its other files; skip a running server."""
-    try:
-        with _locked(left, fcntl.LOCK_EX | fcntl.LOCK_NB):
-            for record in left.glob(f"*/{RECORD}"):
-                record.parent.rename(folder / record.parent.name)
-            shutil.rmtree(left, ignore_errors=True)
-    except BlockingIOError:
-        return
+    with ExitStack() as locks:
+        try:
+            locks.enter_context(_locked(left, os.O_RDONLY | os.O_DIRECTORY, fcntl.LOCK_NB))
+            if (left / LOCK).exists():  # else a cleaner of temporary files has deleted it
+                locks.enter_context(_locked(left / LOCK, os.O_RDWR, fcntl.LOCK_NB))
+        except BlockingIOError:
+            return
+        for record in left.glob(f"*/{RECORD}"):
+            record.parent.rename(folder / record.parent.name)
+        shutil.rmtree(left, ignore_errors=True)
 
 
 def clear(folder: Path) -> None:
@@ -74,8 +105,14 @@ def clear(folder: Path) -> None:
 
 
 @contextmanager
-def _locked(folder: Path, how: int) -> Iterator[None]:
-    """Hold the lock of a folder. Raises BlockingIOError if another process holds it and `how` does not wait."""
-    with (folder / LOCK).open("w") as lock:
-        fcntl.flock(lock, how)
+def _locked(path: Path, flags: int, how: int = 0) -> Iterator[None]:
+    """Hold the lock of a file or folder, opened with `flags`.
+
+    Raises BlockingIOError if another process holds it and `how` says not to wait.
+    """
+    opened = os.open(path, flags, 0o600)
+    try:
+        fcntl.flock(opened, fcntl.LOCK_EX | how)
         yield
+    finally:
+        os.close(opened)

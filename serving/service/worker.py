@@ -29,7 +29,8 @@ from ctseg.inference.predict import Prediction, predict
 from ctseg.scans.flag import Flag
 from ctseg.scans.nifti import write_nifti
 from ctseg.scans.read_scan import Scan, read_scan
-from serving.service.jobs import COMPONENTS, OBJECTS, RESULT, Order
+from serving.dicom_objects import write_dicom
+from serving.service.job import COMPONENTS, OBJECTS, RESULT, Order
 from serving.service.series import listed, listed_alone, uid_of
 from serving.settings import Settings
 from serving.uploads import told
@@ -107,14 +108,11 @@ def segment(
         choice = choose_stack(path, series_uid) if several or order.dicom else None
         write_nifti(found.segmentation, path.parent / RESULT)
         flags = quality_flags(scan.facts, card, found.lungs, found.components)
+        if order.dicom and choice:
+            findings = Findings(found.segmentation, card.labels, found.components, loaded.sha256)
+            flags += write_dicom(path.parent / OBJECTS, choice, findings, path)
         about = {"model": {"name": loaded.name, "sha256": loaded.sha256}, "source": source_of(scan, sha256, choice)}
         write_json(path.parent / COMPONENTS, about | summary(found, card.labels, flags))
-        if order.dicom and choice:
-            _write_dicom(
-                choice,
-                path.parent / OBJECTS,
-                Findings(found.segmentation, card.labels, found.components, loaded.sha256),
-            )
     except InputError as error:
         return "failed", told(error, path)
     except MemoryError:
@@ -130,13 +128,6 @@ def source_of(scan: Scan, sha256: str | None, choice: Choice | None) -> dict[str
     series = scan.facts.get("series") and listed_alone(scan.facts["series"])
     series = listed(choice) if choice else series
     return {"upload_sha256": sha256, "format": scan.facts["source_format"], **facts, "series": series}
-
-
-def _write_dicom(choice: Choice, folder: Path, findings: Findings) -> None:
-    """Write DICOM objects for the series that was segmented."""
-    from ctseg.dicom_export.write import write_objects  # takes 1 s, and few clients request DICOM objects
-
-    write_objects(folder, choice, findings)
 
 
 def summary(found: Prediction, labels: tuple[str, ...], flags: list[Flag]) -> dict[str, Any]:

@@ -2,10 +2,13 @@
 
 import pytest
 
-from ctseg.errors import InputError
+from ctseg.errors import InputError, ScanError
 from dicom_files import REFERABLE, write_series
+from full_disk import full_disk
 from serving.page.inputs import Upload, digest_of, file_stem, scan_name, series_rows, unpack_all
 from serving.settings import Settings
+
+__all__ = ["full_disk"]
 
 
 @pytest.mark.parametrize(
@@ -79,3 +82,23 @@ def test_limits_hold_for_several_files_together(tmp_path):
         unpack_all(many, tmp_path, Settings(max_entries=3))
     with pytest.raises(InputError, match="larger than"):
         unpack_all(many, tmp_path, Settings(max_upload_mib=0.001))
+
+
+def test_a_damaged_slice_among_several_files_is_not_dropped(scan, tmp_path):
+    write_series(tmp_path / "ct", scan[0].voxels_zyx, scan[0].grid, **REFERABLE)
+    uploads = [Upload(f"ct/{upload.name}.DCM", upload.data) for upload in uploads_of(tmp_path / "ct")]
+    uploads[3] = Upload(uploads[3].name, bytes(len(uploads[3].data)))
+    with pytest.raises(ScanError, match="its name says DICOM, its content does not"):
+        series_rows(unpack_all(uploads, tmp_path, Settings()))
+
+
+def test_what_systems_hide_in_a_folder_is_left_out(tmp_path):
+    uploads = [Upload(f"ct/{name}", b"x") for name in ("._1.dcm", "1.dcm", ".DS_Store", "DICOMDIR", "2")]
+    folder = unpack_all(uploads, tmp_path, Settings())
+    assert sorted(path.name for path in folder.iterdir()) == ["000000.dcm", "000001"]
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_full_disk_is_told_in_a_sentence(count, tmp_path, full_disk):
+    with pytest.raises(InputError, match="no room left for the upload"):
+        unpack_all([Upload(f"{number}.dcm", bytes(20_000)) for number in range(count)], tmp_path, Settings())

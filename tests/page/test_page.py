@@ -141,6 +141,7 @@ def test_a_series_that_nothing_can_refer_to_is_segmented_and_says_so(model, scan
     assert set(shown.files) == {"ct_segmentation.nii.gz", "ct_lesions.csv"}
     told = [caution.text for caution in shown.cautions]
     assert any("no DICOM object can refer to them" in text for text in told)
+    assert not any("cases.exclude" in text or "--dicom" in text for text in told)  # advice for the workflow
     assert not any(str(tmp_path) in text or "/tmp" in text for text in told)
 
 

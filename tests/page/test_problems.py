@@ -16,6 +16,7 @@ PLACES = [
     ROOT / "serving" / "uploads.py",
     ROOT / "serving" / "volume_headers.py",
     ROOT / "serving" / "refused.py",
+    ROOT / "serving" / "unpacking.py",
     ROOT / "serving" / "page" / "inputs.py",
     ROOT / "serving" / "page" / "models.py",
     ROOT / "serving" / "page" / "runs.py",
@@ -75,6 +76,7 @@ def test_every_kind_of_flag_is_there_in_chinese():
         (Flag("unlike_training_length_mm", {"value": 80.0, "low": 200.0, "high": 300.0}, "x"), "200.00 至 300.00"),
         (Flag("lung_field_not_plausible", {"volume_cm3": 0.0, "mean_hu": None, "reason": "no lung"}, "no lung"), "no"),
         (Flag("own_label", {}, "the own label cannot be shown: x"), "自己的标注"),
+        (Flag("no_dicom", {}, "no DICOM object can refer to them; the other results are complete"), "没有 DICOM 结果"),
     ],
 )
 def test_a_flag_tells_its_values(flag, words):

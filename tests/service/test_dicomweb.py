@@ -42,6 +42,7 @@ def test_parts_are_those_of_the_body_however_it_is_cut(tmp_path, size, preamble)
         parts.feed(body[start : start + size])
     assert parts.complete
     assert [path.read_bytes() for path in sorted(tmp_path.iterdir())] == files
+    assert {path.suffix for path in tmp_path.iterdir()} == {".dcm"}  # what is damaged is no other file to the reader
 
 
 def test_the_boundary_is_that_of_a_multipart_type_alone():

@@ -280,7 +280,7 @@ def test_a_killed_server_leaves_no_worker_and_starts_clean(model_folder, files, 
         served.process.wait()
         time.sleep(0.5)
         assert not is_alive(worker)
-        [left] = served.folder.glob("server-*")
+        [left] = served.folder.glob("ctseg-server-*")
         assert list(left.glob(f"{job}/scan.nii"))
     with serving(model_folder / "model.onnx", tmp_path) as served:
         assert served.segment((files / "scan.nii").read_bytes())[1]["components"]
@@ -297,11 +297,12 @@ def test_a_killed_server_leaves_no_worker_and_starts_clean(model_folder, files, 
         ("--folder", "full", "full cannot be used .*; give another one with --folder"),
         ("--dicomweb-url", "ftp://x", "--dicomweb-url ftp://x should begin with https:// or http://"),
         ("--port", "65536", "65536 is not a port"),
+        ("--upload-kib-per-second", "0", "--upload-kib-per-second: 0 should be a number above 0"),
     ],
 )
 def test_a_service_that_cannot_start_says_why_in_one_line(model_folder, tmp_path, flag, value, words):
     (tmp_path / "damaged.onnx").write_bytes(b"no model")
-    (tmp_path / "full" / "lock").mkdir(parents=True)  # nothing can be written there
+    (tmp_path / "full" / ".ctseg-lock").mkdir(parents=True)  # nothing can be written there
     given = {"--model": model_folder / "model.onnx", "--folder": tmp_path / "spool", "--port": 0} | {flag: value}
     command = [sys.executable, "-m", "serving", *(str(part) for pair in given.items() for part in pair)]
     environment = with_folders(ROOT, SCRIPTS)

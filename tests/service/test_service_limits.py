@@ -162,7 +162,7 @@ def test_results_outlive_a_restart_and_what_was_not_done_has_failed(model, nifti
             assert (told["state"], "stopped" in told["error"]) == ("failed", True)
         time.sleep(8)
         assert served.client.get(f"/v1/segmentations/{done['id']}").status_code == 404
-    assert not list(tmp_path.glob("spool/server-*"))
+    assert not list(tmp_path.glob("spool/ctseg-server-*"))
 
 
 def test_a_service_takes_nothing_from_another_that_runs_in_its_folder(model, nifti, tmp_path):

@@ -1,24 +1,45 @@
-"""Unpacking of uploads."""
+"""Reception of uploads, and the way from an upload to what a scan is read from."""
+
+import asyncio
 
 import pytest
 
-from hostile import zip_of
+from full_disk import full_disk
 from serving.refused import Refused
 from serving.settings import Settings
-from serving.uploads import unpack_zip
+from serving.uploads import receive, unpack
+
+__all__ = ["full_disk"]
 
 
-def unpacked(folder, entries):
-    (folder / "upload").write_bytes(zip_of(entries))
-    unpack_zip(folder / "upload", folder / "dicom", Settings())
-    return {path.name: path.read_bytes() for path in (folder / "dicom").iterdir()}
+async def chunks(content):
+    """Content in chunks of 1000 bytes."""
+    for start in range(0, len(content), 1000):
+        yield content[start : start + 1000]
 
 
-def test_hidden_entries_and_folders_of_a_zip_are_left_out(tmp_path):
-    names = ("./series/1", "series/.2", ".trash/3", "series/.cache/deep/4", "series/5")
-    assert unpacked(tmp_path, [(name, name[-1:].encode()) for name in names]) == {"000000": b"1", "000001": b"5"}
+def received(path, content, **settings):
+    return asyncio.run(receive(chunks(content), path, Settings(**settings)))
 
 
-def test_a_zip_of_hidden_files_alone_is_refused(tmp_path):
-    with pytest.raises(Refused, match="holds no file"):
-        unpacked(tmp_path, [(".hidden/1", b"1")])
+def test_an_upload_is_written_as_it_comes(tmp_path):
+    received(tmp_path / "upload", b"x" * 2500)
+    assert (tmp_path / "upload").read_bytes() == b"x" * 2500
+
+
+@pytest.mark.parametrize(("content", "status"), [(b"", 400), (b"x" * 5000, 413)])
+def test_what_is_empty_or_too_large_is_refused(content, status, tmp_path):
+    with pytest.raises(Refused) as caught:
+        received(tmp_path / "upload", content, max_upload_mib=0.004)
+    assert caught.value.status == status
+
+
+def test_a_full_disk_is_told_as_one(tmp_path, full_disk):
+    with pytest.raises(OSError, match="too large"):
+        received(tmp_path / "upload", b"x" * 20_000)
+
+
+def test_one_dicom_file_is_a_folder_of_one(tmp_path):
+    (tmp_path / "upload").write_bytes(bytes(128) + b"DICM")
+    folder = unpack(tmp_path / "upload", Settings())
+    assert [path.name for path in folder.iterdir()] == ["000000"]
