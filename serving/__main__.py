@@ -3,7 +3,6 @@
 import logging
 import os
 import sys
-from ipaddress import ip_address
 from types import FrameType
 
 import uvicorn
@@ -11,7 +10,7 @@ from fastapi import FastAPI
 
 from ctseg.errors import InputError
 from serving.service.app import create_app
-from serving.service.headers import MAX_BYTES
+from serving.service.headers import MAX_BYTES, is_loopback
 from serving.settings import Settings, read_settings
 
 
@@ -68,14 +67,6 @@ class Server(uvicorn.Server):
         """Set `app.state.stopping` and begin to stop; called at a signal."""
         self._app.state.stopping = True
         super().handle_exit(sig, frame)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host name or address is reachable only from this machine."""
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 if __name__ == "__main__":

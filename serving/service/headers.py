@@ -1,5 +1,6 @@
 """Limit for request headers, which the server reads before it can check the token; own names, where there is none."""
 
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
@@ -33,15 +34,18 @@ class BoundedHeaders:
 
 
 class OwnNames:
-    """ASGI middleware that answers 403 to requests to another host name, and to those of web pages from elsewhere.
+    """ASGI middleware that answers 403 to requests to a foreign host name, and to those of web pages from elsewhere.
 
     It guards a service without a token. A page in a browser on this machine could reach the service by its own name,
     if that is made to point at this machine (Host), and any page can send a form or a file to it (Origin).
     """
 
     def __init__(self, app: ASGIApp, host: str) -> None:
-        """Accept the names of this machine and `host`, the address that the service listens at."""
-        self._app, self._names = app, {*OF_THIS_MACHINE, host.lower()}
+        """Accept the names of this machine and `host`, the address that the service listens at.
+
+        A service that others can reach, under any of the machine's names, accepts each name.
+        """
+        self._app, self._names = app, {*OF_THIS_MACHINE, host.lower()} if is_loopback(host) else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on requests to own names without an Origin or with their own, answer 403 to others."""
@@ -50,11 +54,19 @@ class OwnNames:
             headers = Headers(scope=scope)
             host = headers.get("host", "").lower()
             origins = {origin.lower().partition("://")[2] for origin in headers.getlist("origin")}
-            if _name(host) not in self._names:
+            if self._names is not None and _name(host) not in self._names:
                 app = _forbidden(f"a service without a token answers to {', '.join(sorted(self._names))} alone")
             elif origins - {host}:
                 app = _forbidden("a service without a token answers to no page of another web server")
         await app(scope, receive, send)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address is reachable only from this machine."""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _name(host: str) -> str:

@@ -24,11 +24,11 @@ def answer(host, origin=None, listens_at="127.0.0.1"):
 
 
 @pytest.mark.parametrize(
-    "host", ["localhost", "LOCALHOST:8000", "127.0.0.1", "127.0.0.1:8000", "[::1]", "[::1]:8000", "scans.test:80"]
+    "host", ["localhost", "LOCALHOST:8000", "127.0.0.1", "127.0.0.1:8000", "[::1]", "[::1]:8000", "127.0.0.2:80"]
 )
 def test_own_names_are_answered_with_any_port(host):
-    assert answer(host, listens_at="Scans.test").status_code == 200
-    assert answer(host, f"http://{host}", "Scans.test").status_code == 200
+    assert answer(host, listens_at="127.0.0.2").status_code == 200
+    assert answer(host, f"http://{host}", "127.0.0.2").status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -37,6 +37,12 @@ def test_own_names_are_answered_with_any_port(host):
 def test_a_name_that_somebody_pointed_here_is_not(host):
     refused = answer(host)
     assert (refused.status_code, "CTSEG_TOKEN" in refused.json()["detail"]) == (403, True)
+
+
+@pytest.mark.parametrize("listens_at", ["0.0.0.0", "::", "scans.test", "10.0.0.1"])
+def test_a_service_that_others_reach_answers_to_each_of_its_names_but_to_no_page_from_elsewhere(listens_at):
+    assert answer("scans.test:8000", listens_at=listens_at).status_code == 200
+    assert answer("scans.test:8000", "https://evil.test", listens_at).status_code == 403
 
 
 @pytest.mark.parametrize("origin", ["https://evil.test", "null", "http://127.0.0.1:3000", "http://localhost:8000", ""])
