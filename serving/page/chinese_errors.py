@@ -24,6 +24,7 @@ SENTENCES = {
     r"too large when decompressed": "解压后过大，或压缩比过高，不像扫描",
     r"the gzip file is cut or damaged": "gzip 文件不完整或已损坏；请重新提供",
     r"the zip is cut, damaged": "zip 文件不完整、已损坏或格式特殊；请重新打包",
+    r"the name of (.+?) is not UTF-8 text": "{0} 的文件名不是 UTF-8 文本；请重命名该文件",
     r"the zip holds no file": "zip 中没有文件；请提供一个序列的 DICOM 文件",
     r"table of contents of the zip is too large for the (\d+) files": "zip 的目录过大：文件上限为 {0} 个",
     r"more than the (\d+) files": "文件过多：上限为 {0} 个",

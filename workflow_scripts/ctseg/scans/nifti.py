@@ -8,6 +8,8 @@ and 4 times to write, and more for longer scans. These loops are as fast as niba
 `nibabel.load` and `save`, takes 2 to 3 times as long (1 core; `docs/own_code.md`).
 """
 
+import io
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -56,6 +58,7 @@ def read_nifti(path: str | Path) -> Volume:
             voxels = _decompressed(stored, stream)
             stream.read()  # the checksum is compared at the end of the file, which is after the voxels
         else:
+            _require_whole(stored, stream)
             voxels = _scaled(stored) if _has_scaling(stored) else np.asanyarray(stored)
     if voxels.ndim > 3 and all(n == 1 for n in voxels.shape[3:]):  # of a mapped file
         voxels = voxels.reshape(voxels.shape[:3])
@@ -100,6 +103,14 @@ def _decompressed(stored: ArrayProxy, stream: IGzipFile) -> np.ndarray:
         if _has_scaling(stored):
             voxels[part] = apply_read_scaling(slab, stored.slope, stored.inter)
     return voxels.T
+
+
+def _require_whole(stored: ArrayProxy, stream: IO[bytes]) -> None:
+    """Raise ValueError if an uncompressed file is smaller than its header says; nibabel would ask for memory first."""
+    needed = stored.offset + math.prod(map(int, stored.shape)) * stored.dtype.itemsize
+    size = stream.seek(0, io.SEEK_END)
+    if size < needed:
+        raise ValueError(f"it has {size} bytes, and its header needs {needed}")
 
 
 def _scaled(stored: ArrayProxy) -> np.ndarray:
