@@ -40,13 +40,16 @@ class Jobs:
             self._take_over(record)
 
     def _take_over(self, record: Path) -> None:
-        """Load a job of an earlier server; mark it as failed if it had not ended."""
+        """Load a job of an earlier server; mark it as failed if it had not ended. One that cannot be read stays."""
         try:
             told = read_json(record)
             job = Job(record.parent.name, record.parent, state=State(told["state"]), error=told["error"])
             job.seconds, job.ended = told["seconds"], told["ended"]
         except (ValueError, KeyError, TypeError):  # incomplete after a power failure
             shutil.rmtree(record.parent, ignore_errors=True)
+            return
+        except OSError as error:
+            LOG.error("the record of a job of an earlier server cannot be read: %s", error.strerror)
             return
         job.progress = float(job.state is State.DONE)
         self._jobs[job.id] = job

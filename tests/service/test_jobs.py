@@ -6,6 +6,7 @@ import logging
 
 import pytest
 
+from serving.service import jobs as jobs_module
 from serving.service.job import RECORD, Job, Order, State
 from serving.service.jobs import Full, Jobs
 from serving.settings import Settings
@@ -128,3 +129,18 @@ def test_a_name_in_the_log_does_not_lead_to_the_result(jobs):
     job = jobs.begin("a", Order())
     assert len(job.log_name) == 8 and job.log_name not in job.id
     assert job.log_name == Job(job.id, job.folder).log_name
+
+
+def test_a_record_that_the_disk_does_not_give_is_left_and_told_without_its_id(jobs, tmp_path, monkeypatch, caplog):
+    job = running(jobs)
+    jobs.finish(job, State.DONE)
+
+    def fail(path):
+        raise OSError(errno.EIO, "Input/output error", str(path))
+
+    monkeypatch.setattr(jobs_module, "read_json", fail)
+    later = Jobs(tmp_path, ONE)
+    assert later.get(job.id) is None
+    assert (job.folder / RECORD).exists()
+    assert "Input/output error" in caplog.text
+    assert job.id not in caplog.text
