@@ -1,6 +1,7 @@
 """Folds and repeats become one model; its threshold is chosen on cases that were not used for training."""
 
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -83,5 +84,5 @@ def test_the_choice_is_the_best_of_what_was_tried_and_stands_in_the_model(result
 
 
 def test_weights_to_start_from_are_an_input_of_training(folder, results):
-    start = str(results / "folds" / "0" / "weights.pt")
-    assert "train" in planned(folder, merged(STUDY, {"train": {"init_from": start}}))
+    start = shutil.copy(results / "folds" / "0" / "weights.pt", folder / "start.pt")
+    assert "train" in planned(folder, merged(STUDY, {"train": {"init_from": str(start)}}))
