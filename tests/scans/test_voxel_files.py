@@ -45,17 +45,18 @@ def test_other_files_have_their_voxels_in_themselves(tmp_path):
 
 
 @pytest.mark.timeout(120)
-def test_a_scan_whose_voxels_changed_is_converted_again(tmp_path):
+def test_a_scan_or_label_whose_voxels_changed_is_converted_again(tmp_path):
     for number in range(3):
         for kind in ("ct", "label"):
             path = tmp_path / f"lung_{number}_{kind}.mhd"
             write_meta_image(path, body((12, 16, 16)) if kind == "ct" else body((12, 16, 16)) > 0, SIZE)
     cases = {"source": "folder", "image": "{case}_ct.mhd", "label": "{case}_label.mhd"}
     study = merged(TINY, {"study": "s", "cases": cases, "target": {"region": "body"}})
-    wanted = ("--", "results/s/images/lung_1.nii.gz", "results/s/images/lung_2.nii.gz")
+    wanted = ("--", *(f"results/s/{kind}/lung_{number}.nii.gz" for kind in ("images", "labels") for number in (1, 2)))
     run = snakemake(tmp_path, study, *wanted)
     assert run.returncode == 0, run.stdout
     assert planned_jobs(tmp_path, study, *wanted) == {}
-    voxels = tmp_path / "lung_1_ct.raw"
-    voxels.write_bytes(voxels.read_bytes()[::-1])
-    assert planned_jobs(tmp_path, study, *wanted) == {"convert_image": 1}
+    for kind, jobs in (("label", {"convert_label": 1}), ("ct", {"convert_image": 1, "convert_label": 1})):
+        voxels = tmp_path / f"lung_1_{kind}.raw"
+        voxels.write_bytes(voxels.read_bytes()[::-1])
+        assert planned_jobs(tmp_path, study, *wanted) == jobs

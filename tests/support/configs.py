@@ -30,6 +30,13 @@ def changed(key: str, value: Any) -> dict:
     return config
 
 
+def only_problem(config: Any) -> str:
+    """The message that refuses a config with a single problem, in one line."""
+    head, problem = complaint(config).split("\n  ")
+    assert head == "the config has a problem:"
+    return problem
+
+
 def complaint(config: Any) -> str:
     """The message that refuses a config."""
     with pytest.raises(InputError) as caught:

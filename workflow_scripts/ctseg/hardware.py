@@ -15,7 +15,7 @@ GPU_SHARE = 0.8  # of a GPU's memory: no other program runs there, but memory is
 MOST_OF_ALL_JOBS = 0.9  # share of the main memory that the jobs of one machine may request together
 MOST_ON_GPU_GIB = 24.0  # as nnU-Net's largest usual plan; larger steps take longer, without a known benefit
 DEVICES = Path("/dev")
-CONTAINER_MEMORY = Path("/sys/fs/cgroup/memory.max")  # of a container, or of a job of a scheduler
+CONTAINER_MEMORY = Path("/sys/fs/cgroup/memory.max")  # the limit of a container with cgroups 2
 NO_GPU = ("", "-1", "NoDevFiles")  # in CUDA_VISIBLE_DEVICES; it hides this entry and all that follow
 
 
